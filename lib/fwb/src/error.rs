@@ -1,0 +1,282 @@
+//! The one error type of the library. Each variant carries the path or program that failed and the source of
+//! the failure, knows its [`ErrorClass`] and, where there is something to do about it, a hint. The mapping from
+//! classes to exit codes is the command line's business.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The result of everything in this library that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of failure an error is; it decides the exit code and whether a retry makes sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// Input or output, a child process, the database: worth a retry.
+    Failure,
+    /// The command line or the configuration is wrong: a retry gives the same.
+    Usage,
+    /// Something that was to be proved did not hold.
+    Proof,
+    /// Another run holds the store's lock.
+    Locked,
+    /// A signal of this number ended the work.
+    Interrupted(i32),
+}
+
+/// Everything that can go wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused an operation on a path.
+    #[error("cannot {action} {}: {source}", .path.display())]
+    Io {
+        /// What was attempted, as a verb: "open", "write".
+        action: &'static str,
+        /// The file or directory concerned.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// Reading or writing a stream that has no path failed.
+    #[error("cannot {action}: {source}")]
+    Stream {
+        /// What was attempted: "read standard input".
+        action: &'static str,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// A program could not be started.
+    #[error("cannot run {program}: {source}")]
+    Spawn {
+        /// The program's name.
+        program: String,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// A program ended with a failure.
+    #[error("{program} failed while {doing}: {reason}")]
+    Child {
+        /// The program's name.
+        program: String,
+        /// What it was doing, as a participle clause.
+        doing: String,
+        /// Its own error lines, or its exit status.
+        reason: String,
+    },
+    /// A dump that ended early although its program reported success.
+    #[error("the dump of {database} is incomplete: {problem}")]
+    IncompleteDump {
+        /// The database.
+        database: String,
+        /// What is missing.
+        problem: String,
+    },
+    /// The server holds no such database.
+    #[error("database {database} does not exist on the server")]
+    NoDatabase {
+        /// The database.
+        database: String,
+    },
+    /// The dump would have to leave something out, and `--strict` forbids it.
+    #[error("{what}, and --strict does not allow to leave it out")]
+    Strict {
+        /// What would be left out, and why.
+        what: String,
+    },
+    /// No such backup in the store.
+    #[error("no backup {name} in {}", .store.display())]
+    NoBackup {
+        /// The name asked for.
+        name: String,
+        /// The store that was searched.
+        store: PathBuf,
+    },
+    /// An artifact or a manifest is not what it should be.
+    #[error("{name} is damaged: {problem}")]
+    Damaged {
+        /// The artifact's name.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The input holds SQL that no dump contains, or that would reach outside of the target database.
+    #[error("{name} is refused: {statement} at byte {offset} of the SQL: {why}")]
+    Inadmissible {
+        /// The artifact's name.
+        name: String,
+        /// The statement's first words.
+        statement: String,
+        /// Its offset in the uncompressed SQL, from 0.
+        offset: u64,
+        /// Why it is refused.
+        why: String,
+    },
+    /// What was restored differs from what the manifest says.
+    #[error("the restored database {database} differs from the backup: {difference}")]
+    Differs {
+        /// The database.
+        database: String,
+        /// The first differences.
+        difference: String,
+    },
+    /// A check made before anything is written found a reason to stop.
+    #[error("refused before anything was written: {finding}")]
+    Preflight {
+        /// What was found.
+        finding: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// A restore failed and was undone.
+    #[error("{cause}; the database was rolled back to what it held before")]
+    RolledBack {
+        /// Why the restore failed.
+        #[source]
+        cause: Box<Error>,
+    },
+    /// A restore failed, and so did undoing it.
+    #[error("{cause}; and the rollback from {safety} failed: {rollback}")]
+    RollbackFailed {
+        /// Why the restore failed.
+        #[source]
+        cause: Box<Error>,
+        /// The safety backup's name, or what stands for it.
+        safety: String,
+        /// Why the rollback failed.
+        rollback: String,
+    },
+    /// The options or their combination make no sense.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do instead.
+        hint: Option<String>,
+    },
+    /// The backup that the operator asked for is not to be had.
+    #[error("{0}")]
+    NothingFound(String),
+    /// Proof was asked for and did not hold.
+    #[error("{0}")]
+    NotProved(String),
+    /// Another run holds the store's lock.
+    #[error("the store {} is locked by another run", .store.display())]
+    Locked {
+        /// The store.
+        store: PathBuf,
+    },
+    /// A signal arrived.
+    #[error("interrupted by {}", signal_name(*.0))]
+    Interrupted(i32),
+    /// A manifest could not be written as JSON.
+    #[error("cannot write a manifest as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Error {
+    /// An [`Error::Io`], for use with `map_err`.
+    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, path: path.as_ref().to_owned(), source }
+    }
+
+    /// An [`Error::Usage`] without a hint.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), hint: None }
+    }
+
+    /// An [`Error::Damaged`].
+    pub fn damaged(name: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Damaged { name: name.into(), problem: problem.into() }
+    }
+
+    /// What kind of failure this is.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Usage { .. } | Self::Preflight { .. } => ErrorClass::Usage,
+            Self::Damaged { .. }
+            | Self::NoBackup { .. }
+            | Self::Inadmissible { .. }
+            | Self::Differs { .. }
+            | Self::NotProved(_) => ErrorClass::Proof,
+            Self::Locked { .. } => ErrorClass::Locked,
+            Self::Interrupted(signal) => ErrorClass::Interrupted(*signal),
+            Self::RolledBack { cause } => cause.class(),
+            _ => ErrorClass::Failure,
+        }
+    }
+
+    /// What the operator can do about it, as one line.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io { source, path, .. } => io_hint(source, path),
+            Self::Spawn { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Some("install the MariaDB client programs, or put them on PATH".into())
+            }
+            Self::Child { reason, .. } => server_hint(reason).map(Into::into),
+            Self::IncompleteDump { .. } => {
+                Some("nothing was published; run it again, and look at the server's error log".into())
+            }
+            Self::NoDatabase { .. } => Some("check the name given to -B or FWB_DATABASE".into()),
+            Self::Strict { .. } => Some("mend or drop it, or run without --strict".into()),
+            Self::NoBackup { .. } => Some("fwb-ls shows what the store holds".into()),
+            Self::Damaged { .. } => {
+                Some("use another backup: fwb-ls --latest --verified names the newest proved one".into())
+            }
+            Self::Inadmissible { .. } => {
+                Some("only what mariadb-dump and mysqldump write for one database is loaded".into())
+            }
+            Self::Preflight { remedy, .. } => Some(remedy.clone()),
+            Self::RolledBack { cause } => cause.hint(),
+            Self::RollbackFailed { safety, .. } => {
+                Some(format!("the former state is in {safety}: restore it once the cause is mended"))
+            }
+            Self::Usage { hint, .. } => hint.clone(),
+            Self::Locked { .. } => Some("wait until it has ended; the lock ends with the process".into()),
+            _ => None,
+        }
+    }
+}
+
+fn io_hint(source: &io::Error, path: &Path) -> Option<String> {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Some("free some space there, or use another store; nothing was published".into())
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            Some(format!("let this user write and read {}", path.display()))
+        }
+        io::ErrorKind::NotFound => Some("check the path given to --store or FWB_STORE".into()),
+        _ => None,
+    }
+}
+
+/// Hints for the errors of the MariaDB client programs, by the error numbers of MariaDB's manual,
+/// "MariaDB Error Codes".
+fn server_hint(reason: &str) -> Option<&'static str> {
+    const HINTS: &[(&[&str], &str)] = &[
+        (&["1045"], "check --user and --password-file, or the [client] section of --defaults-file"),
+        (&["2002", "2003", "2005"], "is the server running, and are --host, --port or --socket right?"),
+        (&["1044", "1142", "1227"], "the account lacks a privilege that the message names"),
+        (&["1049"], "check the name given to -B or --database"),
+        (&["2013", "2006"], "the server ended the connection; look at its error log, then run again"),
+        (&["1412"], "the schema changed during the dump; run again"),
+        (&["1040"], "the server has no free connection; run again later, or with fewer --jobs"),
+        (&["1153"], "raise max_allowed_packet on the server"),
+        (&["2026"], "set the TLS options in the [client] section of --defaults-file"),
+        (&["1418"], "set log_bin_trust_function_creators=1 on the server, or use an account with SUPER"),
+        (&["1114", "1021"], "the server is out of space"),
+    ];
+    let holds = |code: &&str| {
+        reason.split(|c: char| !c.is_ascii_digit()).any(|number| number == *code)
+    };
+    HINTS.iter().find(|(codes, _)| codes.iter().any(holds)).map(|(_, hint)| *hint)
+}
+
+fn signal_name(signal: i32) -> String {
+    match signal {
+        1 => "SIGHUP".into(),
+        2 => "SIGINT".into(),
+        15 => "SIGTERM".into(),
+        other => format!("signal {other}"),
+    }
+}

@@ -1,0 +1,380 @@
+//! The manifest: what one backup is, as one JSON object. It is the contract between the tools, the sidecar
+//! beside an artifact and, less what only the finished file or the store can know, the artifact's footer.
+//! `docs/FORMAT.md` describes every field; fields that this version does not know are kept.
+
+use chrono::{DateTime, FixedOffset};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The schema that this version reads and writes.
+pub const SCHEMA: &str = "fwb/1";
+
+/// A timestamp with the offset of the zone it was taken in.
+pub type Timestamp = DateTime<FixedOffset>;
+
+/// The present moment in the local time zone.
+pub fn now() -> Timestamp {
+    chrono::Local::now().fixed_offset()
+}
+
+/// What a backup is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Made by `fwb-dump`.
+    Full,
+    /// Made by `fwb-restore` of what was there before it.
+    Safety,
+    /// A `.sql` or `.sql.gz` that another program made.
+    Foreign,
+}
+
+impl Kind {
+    /// The word that stands in manifests and options.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Safety => "safety",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
+/// One backup.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`SCHEMA`]; anything else is refused by [`Manifest::from_value`].
+    pub schema: String,
+    /// The artifact's file name in its store.
+    pub name: String,
+    /// The store's directory: added on output, never stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
+    /// What the backup is for.
+    pub kind: Kind,
+    /// The database dumped; absent where a foreign file does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// The database's default character set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charset: Option<String>,
+    /// The database's default collation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collation: Option<String>,
+    /// When the dump began: the moment that the backup shows.
+    pub started_at: Timestamp,
+    /// When the last byte of SQL had arrived.
+    pub finished_at: Timestamp,
+    /// The server dumped from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<Server>,
+    /// The program that wrote the SQL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Client>,
+    /// The binary log's coordinates of the snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binlog: Option<Binlog>,
+    /// The artifact's size in bytes.
+    #[serde(default)]
+    pub size: u64,
+    /// The SQL's size in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_size: Option<u64>,
+    /// SHA-256 of the artifact file, as `sha256sum` prints it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// SHA-256 of the SQL, as `gunzip -c | sha256sum` prints it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_sha256: Option<String>,
+    /// The longest statement, in bytes: what `max_allowed_packet` must exceed.
+    #[serde(default)]
+    pub largest_statement: u64,
+    /// What the operator should know about this backup.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    /// What the SQL holds, in order and without gaps.
+    #[serde(default)]
+    pub sections: Vec<Section>,
+    /// The latest outcome of `fwb-verify`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Verification>,
+    /// What `fwb-prune` decided: on output only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// Fields of later versions, kept as they are.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// The server dumped from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    /// `SELECT VERSION()`.
+    pub version: String,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// The program that wrote the SQL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// `mariadb-dump` or `mysqldump`.
+    pub program: String,
+    /// The first line of its `--version`.
+    pub version: String,
+    /// The options it was given, without those that say how to connect.
+    pub options: Vec<String>,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// A position in the binary log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binlog {
+    /// The log file's name.
+    pub file: String,
+    /// The offset in it, in bytes.
+    pub position: u64,
+    /// The GTID position, where the server has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gtid: Option<String>,
+}
+
+/// What a section of a dump holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SectionKind {
+    /// The session settings at the beginning.
+    Header,
+    /// A table: its definition, rows and triggers.
+    Table,
+    /// A sequence.
+    Sequence,
+    /// A view's stand-in, until what it needs is there.
+    ViewPlaceholder,
+    /// The events.
+    Events,
+    /// The procedures, functions and packages.
+    Routines,
+    /// A view's final definition.
+    View,
+    /// The session settings at the end.
+    Trailer,
+}
+
+impl SectionKind {
+    /// The word that stands in manifests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Header => "header",
+            Self::Table => "table",
+            Self::Sequence => "sequence",
+            Self::ViewPlaceholder => "view_placeholder",
+            Self::Events => "events",
+            Self::Routines => "routines",
+            Self::View => "view",
+            Self::Trailer => "trailer",
+        }
+    }
+}
+
+/// A part of the dump that can be read alone. Offsets count from 0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Section {
+    /// What it holds.
+    pub kind: SectionKind,
+    /// The name of the table, sequence or view.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Offset of its first member in the artifact, in bytes; absent in a file without members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// Size of its members in the artifact, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Offset in the SQL, in bytes.
+    pub raw_offset: u64,
+    /// Size of its SQL, in bytes.
+    pub raw_size: u64,
+    /// Rows of a table, history included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// A hash of a table's rows that does not depend on their order, 32 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_digest: Option<String>,
+    /// Triggers, events and routines that the section creates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objects: Vec<Object>,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// A stored program.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Object {
+    /// What it is.
+    pub kind: ObjectKind,
+    /// Its name.
+    pub name: String,
+}
+
+/// The kinds of stored programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObjectKind {
+    /// A trigger.
+    Trigger,
+    /// An event.
+    Event,
+    /// A stored procedure.
+    Procedure,
+    /// A stored function.
+    Function,
+    /// A package specification (`sql_mode=ORACLE`).
+    Package,
+    /// A package body.
+    PackageBody,
+}
+
+impl ObjectKind {
+    /// The words that SQL uses.
+    pub fn as_sql(self) -> &'static str {
+        match self {
+            Self::Trigger => "TRIGGER",
+            Self::Event => "EVENT",
+            Self::Procedure => "PROCEDURE",
+            Self::Function => "FUNCTION",
+            Self::Package => "PACKAGE",
+            Self::PackageBody => "PACKAGE BODY",
+        }
+    }
+}
+
+/// How far a verification goes; a later level includes the former ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Sizes, footer and sidecar.
+    Quick,
+    /// Every byte, row and hash.
+    Full,
+    /// Restored into a throwaway server and compared.
+    Drill,
+}
+
+impl Level {
+    /// The word that stands in manifests and options.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Full => "full",
+            Self::Drill => "drill",
+        }
+    }
+}
+
+/// The outcome of a verification.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verification {
+    /// How far it went.
+    pub level: Level,
+    /// Whether everything held.
+    pub ok: bool,
+    /// When it ended.
+    pub at: Timestamp,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// What did not hold.
+    #[serde(default)]
+    pub problems: Vec<String>,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl Verification {
+    /// Whether this outcome is proof: everything held at `full` or above.
+    pub fn proves(&self) -> bool {
+        self.ok && self.level >= Level::Full
+    }
+
+    /// What to record when `self` arrives after `former`: a weaker pass never replaces a stronger one, any
+    /// failure does.
+    pub fn replaces(&self, former: Option<&Self>) -> bool {
+        !self.ok || former.is_none_or(|former| !former.ok || former.level <= self.level)
+    }
+}
+
+/// What retention does with a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Keep or delete.
+    pub action: Action,
+    /// The rules and guards that led to it.
+    pub reasons: Vec<String>,
+}
+
+/// Keep or delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// The backup stays.
+    Keep,
+    /// The backup goes.
+    Delete,
+}
+
+/// Why a JSON value is not a manifest that this version can use.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// A schema of another version.
+    #[error("schema {0} is unknown to this version, which reads {SCHEMA}")]
+    Schema(String),
+    /// Not a manifest at all.
+    #[error("not a manifest: {0}")]
+    Shape(#[from] serde_json::Error),
+}
+
+/// Fields that are not part of the immutable core in the footer: `store`, `verification` and `decision` change,
+/// `size` and `sha256` are facts of the finished file and are held against the file itself.
+const OUTSIDE_CORE: [&str; 5] = ["store", "verification", "decision", "size", "sha256"];
+
+impl Manifest {
+    /// Reads a manifest from a JSON value.
+    pub fn from_value(value: Value) -> Result<Self, ManifestError> {
+        match value.get("schema").and_then(Value::as_str) {
+            Some(SCHEMA) | None => Ok(serde_json::from_value(value)?),
+            Some(other) => Err(ManifestError::Schema(other.escape_default().to_string())),
+        }
+    }
+
+    /// Reads a manifest from JSON text.
+    pub fn from_slice(json: &[u8]) -> Result<Self, ManifestError> {
+        Self::from_value(serde_json::from_slice(json)?)
+    }
+
+    /// The immutable core: what the footer holds.
+    pub fn core(&self) -> Result<Map<String, Value>, serde_json::Error> {
+        let mut core = match serde_json::to_value(self)? {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        };
+        for field in OUTSIDE_CORE {
+            core.remove(field);
+        }
+        Ok(core)
+    }
+
+    /// Whether the latest verification is proof. The artifact's presence and size are the store's to check.
+    pub fn is_verified(&self) -> bool {
+        self.verification.as_ref().is_some_and(Verification::proves)
+    }
+
+    /// The table and sequence sections' names, in the order of the dump.
+    pub fn sections_of(&self, kind: SectionKind) -> impl Iterator<Item = &Section> {
+        self.sections.iter().filter(move |section| section.kind == kind)
+    }
+}

@@ -1,0 +1,281 @@
+//! Child processes. A child is a `Read` or a `Write`; its stderr is drained beside it and becomes the error.
+//! Every child sits in its own process group, so that a Ctrl-C reaches us alone and we decide how it ends, and
+//! dies with this process, however that ends.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, BufRead, BufReader, PipeReader, PipeWriter, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::ExitStatus;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::error::{Error, Result};
+use crate::progress::Cancel;
+
+/// What a pipe holds, in bytes: fewer, longer exchanges with the child. Linux's limit without privileges.
+const PIPE_SIZE: usize = 1 << 20;
+/// How much of a child's error output is kept, in bytes.
+const STDERR_KEPT: usize = 16 << 10;
+
+/// A program and its arguments. No secret is ever among them.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The name of the executable, found on `PATH`.
+    pub name: String,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+}
+
+impl Program {
+    /// A program without arguments.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), args: Vec::new() }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    fn expression(&self) -> duct::Expression {
+        duct::cmd(&self.name, &self.args).unchecked().before_spawn(|command| {
+            command.process_group(0);
+            die_with_parent(command);
+            Ok(())
+        })
+    }
+
+    fn spawn_error(&self, source: io::Error) -> Error {
+        Error::Spawn { program: self.name.clone(), source }
+    }
+
+    /// Whether the program is to be found on `PATH`.
+    pub fn exists(&self) -> bool {
+        if self.name.contains('/') {
+            return std::path::Path::new(&self.name).is_file();
+        }
+        std::env::var_os("PATH")
+            .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(&self.name).is_file()))
+    }
+
+    /// Runs the program to its end with `input` on its stdin and returns its stdout. `doing` says what for, in
+    /// the error.
+    ///
+    /// # Errors
+    /// The program cannot be started, or does not exit with 0, or a signal asked us to stop.
+    pub fn run(&self, input: &[u8], doing: &str, cancel: &Cancel) -> Result<Vec<u8>> {
+        let started = self
+            .expression()
+            .stdin_bytes(input)
+            .stdout_capture()
+            .stderr_capture()
+            .start()
+            .map_err(|source| self.spawn_error(source))?;
+        let handle = Arc::new(started);
+        let _registered = cancel.children().register(&handle, cancel);
+        let output = handle.wait().map_err(|source| self.spawn_error(source))?;
+        cancel.check()?;
+        if output.status.success() {
+            return Ok(output.stdout.clone());
+        }
+        Err(self.failure(doing, output.status, &output.stderr))
+    }
+
+    /// Starts the program with its stdout as a stream.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn reader(&self, cancel: &Cancel) -> Result<(PipeReader, Child)> {
+        let (reader, writer) = self.pipe()?;
+        let child = self.start(self.expression().stdin_null().stdout_file(writer), cancel)?;
+        Ok((reader, child))
+    }
+
+    /// Starts the program with its stdin as a stream; its stdout is discarded.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn writer(&self, cancel: &Cancel) -> Result<(PipeWriter, Child)> {
+        let (reader, writer) = self.pipe()?;
+        let child = self.start(self.expression().stdin_file(reader).stdout_null(), cancel)?;
+        Ok((writer, child))
+    }
+
+    fn pipe(&self) -> Result<(PipeReader, PipeWriter)> {
+        let (reader, writer) = io::pipe().map_err(|source| self.spawn_error(source))?;
+        if let Err(error) = rustix::pipe::fcntl_setpipe_size(&writer, PIPE_SIZE) {
+            log::debug!("the pipe to {} keeps its size: {error}", self.name);
+        }
+        Ok((reader, writer))
+    }
+
+    fn start(&self, expression: duct::Expression, cancel: &Cancel) -> Result<Child> {
+        let (errors, error_writer) = io::pipe().map_err(|source| self.spawn_error(source))?;
+        let started = expression.stderr_file(error_writer).start().map_err(|source| self.spawn_error(source))?;
+        let handle = Arc::new(started);
+        let registered = cancel.children().register(&handle, cancel);
+        let stderr = std::thread::spawn(move || drain(errors));
+        Ok(Child { program: self.clone(), handle, stderr: Some(stderr), _registered: registered })
+    }
+
+    fn failure(&self, doing: &str, status: ExitStatus, stderr: &[u8]) -> Error {
+        Error::Child { program: self.name.clone(), doing: doing.into(), reason: reason(&self.name, status, stderr) }
+    }
+}
+
+/// A running child.
+#[derive(Debug)]
+pub struct Child {
+    program: Program,
+    handle: Arc<duct::Handle>,
+    stderr: Option<JoinHandle<Vec<u8>>>,
+    _registered: Registration,
+}
+
+/// How a child ended.
+#[derive(Debug)]
+pub struct Ended {
+    program: Program,
+    status: ExitStatus,
+    stderr: Vec<u8>,
+}
+
+impl Ended {
+    /// The program's error lines.
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+
+    /// An error unless the child exited with 0.
+    pub fn success(&self, doing: &str) -> Result<()> {
+        if self.status.success() {
+            return Ok(());
+        }
+        Err(self.program.failure(doing, self.status, &self.stderr))
+    }
+}
+
+impl Child {
+    /// Waits for the child to end.
+    ///
+    /// # Errors
+    /// The operating system does not say how it ended.
+    pub fn wait(mut self) -> Result<Ended> {
+        let status = self.handle.wait().map_err(|source| self.program.spawn_error(source))?.status;
+        let stderr = self.stderr.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        Ok(Ended { program: self.program.clone(), status, stderr })
+    }
+
+    /// Ends the child at once.
+    pub fn kill(&self) {
+        kill(&self.handle);
+    }
+}
+
+impl Drop for Child {
+    /// A child that nobody waited for is not wanted any more.
+    fn drop(&mut self) {
+        if matches!(self.handle.try_wait(), Ok(None)) {
+            kill(&self.handle);
+        }
+    }
+}
+
+/// The children that are running now, for the thread that receives signals.
+#[derive(Debug, Clone, Default)]
+pub struct Children(Arc<Mutex<Vec<Arc<duct::Handle>>>>);
+
+impl Children {
+    fn register(&self, handle: &Arc<duct::Handle>, cancel: &Cancel) -> Registration {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(handle));
+        // A signal that came between the start of the child and this line would have missed it.
+        if cancel.check().is_err() {
+            kill(handle);
+        }
+        Registration { children: self.clone(), handle: Arc::clone(handle) }
+    }
+
+    /// Ends all of them.
+    pub fn kill_all(&self) {
+        for handle in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            kill(handle);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Registration {
+    children: Children,
+    handle: Arc<duct::Handle>,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut running = self.children.0.lock().unwrap_or_else(PoisonError::into_inner);
+        running.retain(|handle| !Arc::ptr_eq(handle, &self.handle));
+    }
+}
+
+fn kill(handle: &duct::Handle) {
+    if let Err(error) = handle.kill() {
+        log::debug!("cannot end a child process: {error}");
+    }
+}
+
+/// Asks the kernel to kill the child when the thread that starts it ends (prctl(2), `PR_SET_PDEATHSIG`), so that
+/// even a SIGKILL to this process leaves no dump behind that holds its snapshot open on the server. Every child
+/// is started from a thread that outlives it.
+#[allow(unsafe_code)]
+fn die_with_parent(command: &mut std::process::Command) {
+    // SAFETY: between fork and exec only prctl is called, which is a plain system call: it allocates nothing and
+    // takes no lock.
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+                .map_err(io::Error::from)
+        });
+    }
+}
+
+/// Reads to the end and keeps the first part.
+fn drain(stream: impl Read) -> Vec<u8> {
+    let mut kept = Vec::new();
+    for line in BufReader::new(stream).split(b'\n') {
+        let Ok(line) = line else { break };
+        if kept.len() + line.len() < STDERR_KEPT {
+            kept.extend_from_slice(&line);
+            kept.push(b'\n');
+        }
+    }
+    kept
+}
+
+/// A child's own words about its failure: its error lines only, because a client echoes the statement that
+/// failed, and rows do not belong in logs.
+fn reason(program: &str, status: ExitStatus, stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    let own_lines: Vec<&str> = text.lines().map(str::trim).filter(|line| is_error_line(program, line)).take(3).collect();
+    if !own_lines.is_empty() {
+        return own_lines.join("; ");
+    }
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("it exited with {code} and gave no reason"),
+        (None, Some(signal)) => format!("it was killed by signal {signal}"),
+        (None, None) => "it ended in an unknown way".into(),
+    }
+}
+
+fn is_error_line(program: &str, line: &str) -> bool {
+    let after_name = line.strip_prefix(program).or_else(|| line.strip_prefix("mysqldump"));
+    let says_error = |text: &str| text.starts_with("ERROR") || text.starts_with("Error") || text.starts_with("error");
+    says_error(line) || after_name.is_some_and(|rest| rest.starts_with(':') && !rest.contains("[Warning]"))
+}

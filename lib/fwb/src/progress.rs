@@ -1,0 +1,87 @@
+//! What a running operation tells whoever watches it, and how it learns that it should stop. Both are shared
+//! between threads and cost an atomic operation each; drawing a bar or catching signals is the caller's business.
+
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{Error, Result};
+
+/// Counts of a running operation.
+#[derive(Debug, Clone, Default)]
+pub struct Progress(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    bytes: AtomicU64,
+    total: AtomicU64,
+    doing: Mutex<String>,
+}
+
+impl Progress {
+    /// Starts a phase: `doing` says what, `total` how many bytes it will take (0: unknown).
+    pub fn begin(&self, doing: impl Into<String>, total: u64) {
+        self.0.bytes.store(0, Ordering::Relaxed);
+        self.0.total.store(total, Ordering::Relaxed);
+        self.focus(doing);
+    }
+
+    /// Names what is being worked on now: a table, a phase.
+    pub fn focus(&self, doing: impl Into<String>) {
+        *self.0.doing.lock().unwrap_or_else(PoisonError::into_inner) = doing.into();
+    }
+
+    /// Adds bytes that are done.
+    pub fn advance(&self, bytes: u64) {
+        self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes done and bytes in all (0: unknown), and what is being worked on.
+    pub fn read(&self) -> (u64, u64, String) {
+        let doing = self.0.doing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        (self.0.bytes.load(Ordering::Relaxed), self.0.total.load(Ordering::Relaxed), doing)
+    }
+}
+
+/// A request to stop, raised by a signal and seen by every thread.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel {
+    signal: Arc<AtomicI32>,
+    children: crate::process::Children,
+}
+
+impl Cancel {
+    /// Asks everything to stop because `signal` arrived, and ends the child processes.
+    pub fn raise(&self, signal: i32) {
+        let _first_wins = self.signal.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
+        self.children.kill_all();
+    }
+
+    /// An error once [`Cancel::raise`] was called.
+    pub fn check(&self) -> Result<()> {
+        match self.signal.load(Ordering::SeqCst) {
+            0 => Ok(()),
+            signal => Err(Error::Interrupted(signal)),
+        }
+    }
+
+    /// The error that a failure really is: an interruption, where one was asked for, else `error`.
+    pub fn explain(&self, error: Error) -> Error {
+        self.check().err().unwrap_or(error)
+    }
+
+    /// The child processes that end with the request.
+    pub(crate) fn children(&self) -> &crate::process::Children {
+        &self.children
+    }
+}
+
+/// What every operation is handed: how wide to work, whom to tell, when to stop.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Threads, or connections, to work on.
+    pub jobs: usize,
+    /// Where counts go.
+    pub progress: Progress,
+    /// Whether to stop.
+    pub cancel: Cancel,
+}
