@@ -51,7 +51,7 @@ find_missing() {
   local pair
   local -A wanted=()
   MISSING=() PACKAGES=()
-  for pair in "$@"; do
+  for pair in $(printf '%s\n' "$@" | sort -u); do
     if command -v "${pair%%=*}" >/dev/null; then continue; fi
     MISSING+=("${pair%%=*}")
     wanted[${pair#*=}]=1
@@ -110,7 +110,7 @@ case ${GROUP:-all} in
 esac
 
 # Rust is not ours to install: Debian's own is too old, and which one is a choice.
-command -v cargo >/dev/null || [[ -x ${CARGO_HOME:-$HOME/.cargo}/bin/cargo ]] ||
+command -v cargo >/dev/null || [[ -x ${CARGO_HOME:-${HOME:-}/.cargo}/bin/cargo ]] ||
   say 'note: cargo is not on the PATH; install a current stable Rust with rustup'
 
 find_missing "${NEEDED[@]}"

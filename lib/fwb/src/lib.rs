@@ -4,10 +4,12 @@
 //! values or an [`Error`] that knows its class. The contracts are in `docs/FORMAT.md` (artifact and manifest) and
 //! `docs/ARCHITECTURE.md` (who calls whom).
 
+mod artifact;
 mod error;
 mod manifest;
 mod process;
 mod progress;
+mod scan;
 mod server;
 
 pub use error::{Error, ErrorClass, Result};

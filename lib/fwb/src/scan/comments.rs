@@ -1,0 +1,109 @@
+//! The comments between statements: mariadb-dump's announcements, its header and its last line.
+
+use super::sections::Announcement;
+
+/// The longest comment that is looked at, in bytes: a name of 64 characters, all quoted, and the words around it.
+const KEPT: usize = 4096;
+/// The last line of a complete dump.
+const END_MARK: &[u8] = b"-- Dump completed";
+
+/// What the header's comments say of a dump.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The database, from `-- Host: … Database: …`.
+    pub(crate) database: Option<String>,
+    /// The server's version, from `-- Server version`.
+    pub(crate) server_version: Option<String>,
+    /// The program, from the first line.
+    pub(crate) program: Option<String>,
+}
+
+/// The state of reading comments.
+#[derive(Debug, Default)]
+pub(super) struct Comments {
+    /// Where the blank lines before the next comment begin.
+    gap: u64,
+    line: Vec<u8>,
+    /// A comment that began with the line `--`, and where.
+    block: Option<(u64, Vec<u8>)>,
+    origin: Origin,
+}
+
+impl Comments {
+    /// Nothing but blanks stands between `at` and the next comment.
+    pub(super) fn mark_gap(&mut self, at: u64) {
+        if self.block.is_none() {
+            self.gap = at;
+        }
+    }
+
+    pub(super) fn begin_line(&mut self) {
+        self.line.clear();
+    }
+
+    /// More of the line; what is beyond [`KEPT`] does not matter.
+    pub(super) fn extend(&mut self, piece: &[u8]) {
+        let room = KEPT.saturating_sub(self.line.len());
+        self.line.extend_from_slice(&piece[..piece.len().min(room)]);
+    }
+
+    /// Whether the line is the one that ends a dump.
+    pub(super) fn is_end_mark(&self) -> bool {
+        self.line.starts_with(END_MARK)
+    }
+
+    /// A blank line, or a statement, ends a comment that has not come to its last line.
+    pub(super) fn blank_line(&mut self) {
+        self.block = None;
+    }
+
+    pub(super) fn end_block(&mut self) {
+        self.block = None;
+    }
+
+    /// The line has ended. Returns the announcement that it completes.
+    pub(super) fn end_line(&mut self, in_header: bool) -> Option<Announcement> {
+        let line = self.line.trim_ascii_end();
+        if line != b"--" || self.line.len() > 2 && self.line[2] == b' ' {
+            if in_header {
+                self.origin.read(&String::from_utf8_lossy(line));
+            }
+            if let Some((_, text)) = &mut self.block {
+                // A name that holds a line break goes on after "-- ".
+                let part = self.line.strip_prefix(b"-- ").unwrap_or(&self.line);
+                if text.len() + part.len() < KEPT {
+                    if !text.is_empty() {
+                        text.push(b'\n');
+                    }
+                    text.extend_from_slice(part);
+                }
+            }
+            return None;
+        }
+        match self.block.take() {
+            Some((at, text)) if !text.is_empty() => Announcement::parse(&String::from_utf8_lossy(&text), at),
+            _ => {
+                self.block = Some((self.gap, Vec::new()));
+                None
+            }
+        }
+    }
+
+    pub(super) fn into_origin(self) -> Origin {
+        self.origin
+    }
+}
+
+impl Origin {
+    fn read(&mut self, line: &str) {
+        if let Some((_, name)) = line.strip_prefix("-- Host: ").and_then(|rest| rest.split_once("Database: ")) {
+            if !name.is_empty() {
+                self.database.get_or_insert_with(|| name.to_owned());
+            }
+        } else if let Some(version) = line.strip_prefix("-- Server version") {
+            self.server_version.get_or_insert_with(|| version.trim().to_owned());
+        } else if line.starts_with("-- MariaDB dump") || line.starts_with("-- MySQL dump") {
+            self.program.get_or_insert_with(|| line["-- ".len()..].to_owned());
+        }
+    }
+}

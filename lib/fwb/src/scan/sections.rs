@@ -1,0 +1,255 @@
+//! Groups a dump's statements into sections.
+//!
+//! mariadb-dump announces each section by a comment of three lines; a dump made with `--skip-comments` has none,
+//! and then the statements alone tell. Where a comment and the statement after it disagree, the statement is right.
+
+use super::digest::RowsDigest;
+use super::head::{Head, Target, Value, Verb};
+use crate::manifest::{Object, ObjectKind, Section, SectionKind};
+
+/// What a three-line comment says of the statements after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Announcement {
+    pub(super) kind: SectionKind,
+    pub(super) name: Option<String>,
+    /// Whether only rows follow, so that the section may be open already.
+    pub(super) data: bool,
+    /// Where the comment begins, with the blank line before it.
+    pub(super) at: u64,
+}
+
+impl Announcement {
+    /// Reads the text between the lines `--`.
+    pub(super) fn parse(text: &str, at: u64) -> Option<Self> {
+        const TITLES: [(&str, SectionKind); 8] = [
+            ("Table structure for table ", SectionKind::Table),
+            ("Dumping data for table ", SectionKind::Table),
+            ("Sequence structure for ", SectionKind::Sequence),
+            ("Temporary table structure for view ", SectionKind::ViewPlaceholder),
+            ("Temporary view structure for view ", SectionKind::ViewPlaceholder),
+            ("Final view structure for view ", SectionKind::View),
+            ("Dumping events for database ", SectionKind::Events),
+            ("Dumping routines for database ", SectionKind::Routines),
+        ];
+        let (title, kind) = TITLES.iter().find(|(title, _)| text.starts_with(title))?;
+        let named = !matches!(kind, SectionKind::Events | SectionKind::Routines);
+        let name = named.then(|| unquote(&text[title.len()..]));
+        Some(Self { kind: *kind, name, data: title.starts_with("Dumping data"), at })
+    }
+}
+
+fn unquote(quoted: &str) -> String {
+    let inner = quoted.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
+    inner.map_or_else(|| quoted.to_owned(), |inner| inner.replace("``", "`"))
+}
+
+/// The sections found so far.
+#[derive(Debug)]
+pub(super) struct Sections {
+    all: Vec<Open>,
+    pending: Option<Announcement>,
+}
+
+#[derive(Debug)]
+struct Open {
+    kind: SectionKind,
+    name: Option<String>,
+    at: u64,
+    rows: u64,
+    digest: RowsDigest,
+    objects: Vec<Object>,
+    /// Whether the table or stand-in that it is about has been created.
+    created: bool,
+}
+
+impl Sections {
+    pub(super) fn new() -> Self {
+        let mut sections = Self { all: Vec::new(), pending: None };
+        sections.open(SectionKind::Header, None, 0);
+        sections
+    }
+
+    /// The index of the section that statements belong to now.
+    pub(super) fn index(&self) -> usize {
+        self.all.len() - 1
+    }
+
+    /// The present section's kind and name.
+    pub(super) fn current(&self) -> (SectionKind, Option<&str>) {
+        self.all.last().map_or((SectionKind::Header, None), |open| (open.kind, open.name.as_deref()))
+    }
+
+    fn current_is(&self, kind: SectionKind, name: &str) -> bool {
+        self.current() == (kind, Some(name))
+    }
+
+    /// Counts a row in the present section.
+    pub(super) fn add_row(&mut self, add: impl FnOnce(&mut RowsDigest)) {
+        if let Some(open) = self.all.last_mut() {
+            open.rows += 1;
+            add(&mut open.digest);
+        }
+    }
+
+    /// Opens a section and returns where it begins: never before the former one.
+    fn open(&mut self, kind: SectionKind, name: Option<String>, at: u64) -> Option<u64> {
+        let at = self.all.last().map_or(at, |former| at.max(former.at));
+        let digest = RowsDigest::default();
+        self.all.push(Open { kind, name, at, rows: 0, digest, objects: Vec::new(), created: false });
+        Some(at)
+    }
+
+    /// A comment announces a section. Returns where the former one begins that was announced and had no
+    /// statement: it is open now.
+    pub(super) fn announce(&mut self, announcement: Announcement) -> Option<u64> {
+        let about = |name: &Option<String>| announcement.data && *name == announcement.name;
+        if self.pending.as_ref().is_some_and(|pending| about(&pending.name)) {
+            return None;
+        }
+        let (kind, name) = self.current();
+        if self.pending.is_none() && kind == SectionKind::Table && about(&name.map(ToOwned::to_owned)) {
+            return None;
+        }
+        let opened = self.open_pending();
+        self.pending = Some(announcement);
+        opened
+    }
+
+    /// Opens the section that was announced, as it was announced.
+    fn open_pending(&mut self) -> Option<u64> {
+        let Announcement { kind, name, at, .. } = self.pending.take()?;
+        self.open(kind, name, at)
+    }
+
+    fn open_named(&mut self, kind: SectionKind, name: &str, boundary: u64) -> Option<u64> {
+        let at = self.pending.take().map_or(boundary, |pending| pending.at);
+        self.open(kind, Some(name.to_owned()), at)
+    }
+
+    /// A statement. Returns where the section begins that it opens.
+    pub(super) fn statement(&mut self, head: &Head, boundary: u64) -> Option<u64> {
+        match head {
+            Head::Table(verb, target) => self.table(*verb, target, boundary),
+            Head::View(verb, target) => self.view(*verb, target, boundary),
+            Head::Sequence(_, target) | Head::SetVal(target) => self.named(SectionKind::Sequence, target, boundary),
+            Head::Insert(target) | Head::AlterKeys(target) => self.named(SectionKind::Table, target, boundary),
+            Head::Program(verb, kind, target) => self.program(*verb, *kind, target, boundary),
+            Head::Set(assignments) => self.set(assignments, boundary),
+            _ => self.open_pending(),
+        }
+    }
+
+    fn named(&mut self, kind: SectionKind, target: &Target, boundary: u64) -> Option<u64> {
+        if self.pending.is_none() && self.current_is(kind, &target.name) {
+            return None;
+        }
+        self.open_named(kind, &target.name, boundary)
+    }
+
+    fn table(&mut self, verb: Verb, target: &Target, boundary: u64) -> Option<u64> {
+        let pending = self.pending.as_ref().map(|pending| pending.kind);
+        let opened = match pending {
+            Some(kind @ (SectionKind::ViewPlaceholder | SectionKind::View)) => {
+                self.open_named(kind, &target.name, boundary)
+            }
+            None if self.current_is(SectionKind::ViewPlaceholder, &target.name) => None,
+            None if self.current_is(SectionKind::View, &target.name) => None,
+            _ => self.named(SectionKind::Table, target, boundary),
+        };
+        self.created(verb);
+        opened
+    }
+
+    fn view(&mut self, verb: Verb, target: &Target, boundary: u64) -> Option<u64> {
+        let stand_in_is_done = self.all.last().is_some_and(|open| open.created);
+        let opened = match self.pending.as_ref().map(|pending| pending.kind) {
+            Some(SectionKind::ViewPlaceholder) => {
+                self.open_named(SectionKind::ViewPlaceholder, &target.name, boundary)
+            }
+            Some(_) => self.open_named(SectionKind::View, &target.name, boundary),
+            None if self.current_is(SectionKind::Table, &target.name) && !stand_in_is_done => {
+                // Without comments, a stand-in begins with DROP TABLE and only now turns out to be one.
+                if let Some(open) = self.all.last_mut() {
+                    open.kind = SectionKind::ViewPlaceholder;
+                }
+                None
+            }
+            None if self.current_is(SectionKind::ViewPlaceholder, &target.name)
+                && !(stand_in_is_done && verb == Verb::Drop) =>
+            {
+                None
+            }
+            None => self.named(SectionKind::View, target, boundary),
+        };
+        self.created(verb);
+        opened
+    }
+
+    fn created(&mut self, verb: Verb) {
+        if let Some(open) = self.all.last_mut() {
+            open.created |= verb == Verb::Create;
+        }
+    }
+
+    fn program(&mut self, verb: Verb, kind: ObjectKind, target: &Target, boundary: u64) -> Option<u64> {
+        let home = match kind {
+            ObjectKind::Trigger => None,
+            ObjectKind::Event => Some(SectionKind::Events),
+            _ => Some(SectionKind::Routines),
+        };
+        let mut opened = self.open_pending();
+        if home.is_some_and(|home| self.current().0 != home) {
+            if let Some(home) = home {
+                opened = self.open(home, None, boundary);
+            }
+        }
+        if let (Verb::Create, Some(open)) = (verb, self.all.last_mut()) {
+            open.objects.push(Object { kind, name: target.name.clone() });
+        }
+        opened
+    }
+
+    fn set(&mut self, assignments: &[(String, Value)], boundary: u64) -> Option<u64> {
+        let opened = self.open_pending();
+        let restores = |(what, to): &(String, Value)| {
+            !what.starts_with('@') && matches!(to, Value::Variable(from) if from.starts_with("@OLD_"))
+        };
+        let events = |(what, _): &(String, Value)| what == "@save_time_zone";
+        let begins = if assignments.iter().any(restores) {
+            SectionKind::Trailer
+        } else if assignments.iter().any(events) {
+            SectionKind::Events
+        } else {
+            return opened;
+        };
+        if self.current().0 == begins {
+            return opened;
+        }
+        self.open(begins, None, boundary)
+    }
+
+    /// Ends the last section at `end` and returns them all.
+    pub(super) fn finish(mut self, end: u64) -> Vec<Section> {
+        self.open_pending();
+        let ends: Vec<u64> = self.all.iter().skip(1).map(|open| open.at).chain([end]).collect();
+        self.all.into_iter().zip(ends).map(|(open, end)| open.into_section(end)).collect()
+    }
+}
+
+impl Open {
+    fn into_section(self, end: u64) -> Section {
+        let table = self.kind == SectionKind::Table;
+        Section {
+            kind: self.kind,
+            name: self.name,
+            offset: None,
+            size: None,
+            raw_offset: self.at,
+            raw_size: end - self.at,
+            rows: table.then_some(self.rows),
+            rows_digest: table.then(|| self.digest.to_hex()),
+            objects: self.objects,
+            extra: serde_json::Map::new(),
+        }
+    }
+}
