@@ -266,9 +266,7 @@ fn server_hint(reason: &str) -> Option<&'static str> {
         (&["1418"], "set log_bin_trust_function_creators=1 on the server, or use an account with SUPER"),
         (&["1114", "1021"], "the server is out of space"),
     ];
-    let holds = |code: &&str| {
-        reason.split(|c: char| !c.is_ascii_digit()).any(|number| number == *code)
-    };
+    let holds = |code: &&str| reason.split(|c: char| !c.is_ascii_digit()).any(|number| number == *code);
     HINTS.iter().find(|(codes, _)| codes.iter().any(holds)).map(|(_, hint)| *hint)
 }
 

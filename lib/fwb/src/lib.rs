@@ -5,17 +5,27 @@
 //! `docs/ARCHITECTURE.md` (who calls whom).
 
 mod artifact;
+mod dump;
+mod dump_program;
 mod error;
 mod manifest;
 mod process;
 mod progress;
+mod retention;
 mod scan;
 mod server;
+mod store;
+mod verify;
 
+pub use artifact::CompressionLevel;
+pub use dump::{DumpOptions, dump_to_file, dump_to_store, dump_to_stream};
 pub use error::{Error, ErrorClass, Result};
 pub use manifest::{
-    Action, Binlog, Client, Decision, Kind, Level, Manifest, ManifestError, Object, ObjectKind, SCHEMA, Section,
-    SectionKind, Server, Timestamp, Verification, now,
+    Action, Binlog, Client, Decision, Kind, Level, Manifest, ManifestError, Object, ObjectKind, SCHEMA,
+    Section, SectionKind, Server, Timestamp, Verification, now,
 };
 pub use progress::{Cancel, Context, Progress};
-pub use server::{Password, ServerOptions};
+pub use retention::{Backup, Policy, Proof, decide};
+pub use server::{Password, ServerClient, ServerOptions};
+pub use store::{Entry, Sidecar, Space, Store, StoreLock, Wait, artifact_name, check_name, name_prefix};
+pub use verify::{Record, verify};

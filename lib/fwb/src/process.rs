@@ -120,7 +120,8 @@ impl Program {
 
     fn start(&self, expression: duct::Expression, cancel: &Cancel) -> Result<Child> {
         let (errors, error_writer) = io::pipe().map_err(|source| self.spawn_error(source))?;
-        let started = expression.stderr_file(error_writer).start().map_err(|source| self.spawn_error(source))?;
+        let started =
+            expression.stderr_file(error_writer).start().map_err(|source| self.spawn_error(source))?;
         let handle = Arc::new(started);
         let registered = cancel.children().register(&handle, cancel);
         let stderr = std::thread::spawn(move || drain(errors));
@@ -128,7 +129,11 @@ impl Program {
     }
 
     fn failure(&self, doing: &str, status: ExitStatus, stderr: &[u8]) -> Error {
-        Error::Child { program: self.name.clone(), doing: doing.into(), reason: reason(&self.name, status, stderr) }
+        Error::Child {
+            program: self.name.clone(),
+            doing: doing.into(),
+            reason: reason(&self.name, status, stderr),
+        }
     }
 }
 
@@ -263,7 +268,8 @@ fn drain(stream: impl Read) -> Vec<u8> {
 /// failed, and rows do not belong in logs.
 fn reason(program: &str, status: ExitStatus, stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
-    let own_lines: Vec<&str> = text.lines().map(str::trim).filter(|line| is_error_line(program, line)).take(3).collect();
+    let own_lines: Vec<&str> =
+        text.lines().map(str::trim).filter(|line| is_error_line(program, line)).take(3).collect();
     if !own_lines.is_empty() {
         return own_lines.join("; ");
     }
@@ -276,6 +282,7 @@ fn reason(program: &str, status: ExitStatus, stderr: &[u8]) -> String {
 
 fn is_error_line(program: &str, line: &str) -> bool {
     let after_name = line.strip_prefix(program).or_else(|| line.strip_prefix("mysqldump"));
-    let says_error = |text: &str| text.starts_with("ERROR") || text.starts_with("Error") || text.starts_with("error");
+    let says_error =
+        |text: &str| text.starts_with("ERROR") || text.starts_with("Error") || text.starts_with("error");
     says_error(line) || after_name.is_some_and(|rest| rest.starts_with(':') && !rest.contains("[Warning]"))
 }

@@ -254,150 +254,237 @@ mod tests {
 
     #[test]
     fn age_is_kept_to_the_second() {
-        check("the seventh day ends to the second", Policy { keep_days: 7, ..OFF }, &[
-            "2025-07-25T11:59:59Z = within 7 days, newest proved backup",
-            "2025-07-18T12:00:01Z = within 7 days",
-            "2025-07-18T12:00:00Z = within 7 days",
-            "2025-07-18T11:59:59Z = delete",
-        ]);
-        check("an offset is not part of an age", Policy { keep_days: 1, ..OFF }, &[
-            "2025-07-24T21:00:00+09:00 = within 1 day, newest proved backup",
-            "2025-07-24T20:59:59+09:00 = delete",
-        ]);
-        check("age counts failed and unproved backups alike", Policy { keep_days: 7, ..OFF }, &[
-            "2025-07-25T00:00:00Z ! = within 7 days",
-            "2025-07-24T00:00:00Z ? = within 7 days",
-            "2025-07-01T00:00:00Z = newest proved backup",
-        ]);
-        check("0 days keep nothing", OFF, &[
-            "2025-07-25T12:00:00Z = newest proved backup",
-            "2025-07-25T11:00:00Z = delete",
-        ]);
+        check(
+            "the seventh day ends to the second",
+            Policy { keep_days: 7, ..OFF },
+            &[
+                "2025-07-25T11:59:59Z = within 7 days, newest proved backup",
+                "2025-07-18T12:00:01Z = within 7 days",
+                "2025-07-18T12:00:00Z = within 7 days",
+                "2025-07-18T11:59:59Z = delete",
+            ],
+        );
+        check(
+            "an offset is not part of an age",
+            Policy { keep_days: 1, ..OFF },
+            &[
+                "2025-07-24T21:00:00+09:00 = within 1 day, newest proved backup",
+                "2025-07-24T20:59:59+09:00 = delete",
+            ],
+        );
+        check(
+            "age counts failed and unproved backups alike",
+            Policy { keep_days: 7, ..OFF },
+            &[
+                "2025-07-25T00:00:00Z ! = within 7 days",
+                "2025-07-24T00:00:00Z ? = within 7 days",
+                "2025-07-01T00:00:00Z = newest proved backup",
+            ],
+        );
+        check(
+            "0 days keep nothing",
+            OFF,
+            &["2025-07-25T12:00:00Z = newest proved backup", "2025-07-25T11:00:00Z = delete"],
+        );
     }
 
     #[test]
     fn future_dates_are_young_and_newest() {
-        check("by age", Policy { keep_days: 7, ..OFF }, &[
-            "2031-01-01T00:00:00Z ? = within 7 days",
-            "2025-07-01T00:00:00Z = newest proved backup",
-        ]);
-        check("without age", Policy { keep_last: 1, ..OFF }, &[
-            "2031-01-01T00:00:00Z ? = last 1",
-            "2025-07-25T00:00:00Z = newest proved backup",
-            "2025-07-24T00:00:00Z = delete",
-        ]);
+        check(
+            "by age",
+            Policy { keep_days: 7, ..OFF },
+            &["2031-01-01T00:00:00Z ? = within 7 days", "2025-07-01T00:00:00Z = newest proved backup"],
+        );
+        check(
+            "without age",
+            Policy { keep_last: 1, ..OFF },
+            &[
+                "2031-01-01T00:00:00Z ? = last 1",
+                "2025-07-25T00:00:00Z = newest proved backup",
+                "2025-07-24T00:00:00Z = delete",
+            ],
+        );
     }
 
     #[test]
     fn counting_rules_take_the_newest_of_each_period() {
-        check("last", Policy { keep_last: 2, ..OFF }, &[
-            "2025-07-23T00:00:00Z = delete",
-            "2025-07-25T00:00:00Z = last 2, newest proved backup",
-            "2025-07-24T00:00:00Z = last 2",
-        ]);
-        check("daily", Policy { keep_daily: 2, ..OFF }, &[
-            "2025-07-25T09:00:00Z = daily 2025-07-25, newest proved backup",
-            "2025-07-25T08:00:00Z = delete",
-            "2025-07-23T23:59:59Z = daily 2025-07-23",
-            "2025-07-23T00:00:00Z = delete",
-            "2025-07-22T00:00:00Z = delete",
-        ]);
-        check("ISO weeks cross the year", Policy { keep_weekly: 2, ..OFF }, &[
-            "2025-01-01T00:00:00Z = weekly 2025-W01, newest proved backup",
-            "2024-12-30T00:00:00Z = delete",
-            "2024-12-29T00:00:00Z = weekly 2024-W52",
-            "2024-12-22T00:00:00Z = delete",
-        ]);
-        check("monthly and yearly", Policy { keep_monthly: 2, keep_yearly: 2, ..OFF }, &[
-            "2025-07-25T00:00:00Z = monthly 2025-07, yearly 2025, newest proved backup",
-            "2025-06-30T00:00:00Z = monthly 2025-06",
-            "2025-05-31T00:00:00Z = delete",
-            "2024-12-31T00:00:00Z = yearly 2024",
-            "2023-12-31T00:00:00Z = delete",
-        ]);
-        check("rules add up", Policy { keep_days: 1, keep_last: 1, keep_daily: 1, ..OFF }, &[
-            "2025-07-25T00:00:00Z = within 1 day, last 1, daily 2025-07-25, newest proved backup",
-            "2025-07-24T13:00:00Z = within 1 day",
-            "2025-07-24T11:00:00Z = delete",
-        ]);
+        check(
+            "last",
+            Policy { keep_last: 2, ..OFF },
+            &[
+                "2025-07-23T00:00:00Z = delete",
+                "2025-07-25T00:00:00Z = last 2, newest proved backup",
+                "2025-07-24T00:00:00Z = last 2",
+            ],
+        );
+        check(
+            "daily",
+            Policy { keep_daily: 2, ..OFF },
+            &[
+                "2025-07-25T09:00:00Z = daily 2025-07-25, newest proved backup",
+                "2025-07-25T08:00:00Z = delete",
+                "2025-07-23T23:59:59Z = daily 2025-07-23",
+                "2025-07-23T00:00:00Z = delete",
+                "2025-07-22T00:00:00Z = delete",
+            ],
+        );
+        check(
+            "ISO weeks cross the year",
+            Policy { keep_weekly: 2, ..OFF },
+            &[
+                "2025-01-01T00:00:00Z = weekly 2025-W01, newest proved backup",
+                "2024-12-30T00:00:00Z = delete",
+                "2024-12-29T00:00:00Z = weekly 2024-W52",
+                "2024-12-22T00:00:00Z = delete",
+            ],
+        );
+        check(
+            "monthly and yearly",
+            Policy { keep_monthly: 2, keep_yearly: 2, ..OFF },
+            &[
+                "2025-07-25T00:00:00Z = monthly 2025-07, yearly 2025, newest proved backup",
+                "2025-06-30T00:00:00Z = monthly 2025-06",
+                "2025-05-31T00:00:00Z = delete",
+                "2024-12-31T00:00:00Z = yearly 2024",
+                "2023-12-31T00:00:00Z = delete",
+            ],
+        );
+        check(
+            "rules add up",
+            Policy { keep_days: 1, keep_last: 1, keep_daily: 1, ..OFF },
+            &[
+                "2025-07-25T00:00:00Z = within 1 day, last 1, daily 2025-07-25, newest proved backup",
+                "2025-07-24T13:00:00Z = within 1 day",
+                "2025-07-24T11:00:00Z = delete",
+            ],
+        );
     }
 
     #[test]
     fn failed_backups_take_no_place() {
-        check("last", Policy { keep_last: 1, ..OFF }, &[
-            "2025-07-25T00:00:00Z ! = delete",
-            "2025-07-24T00:00:00Z ? = last 1",
-            "2025-07-23T00:00:00Z = newest proved backup",
-        ]);
-        check("daily", Policy { keep_daily: 1, ..OFF }, &[
-            "2025-07-25T09:00:00Z ! = delete",
-            "2025-07-25T08:00:00Z = daily 2025-07-25, newest proved backup",
-        ]);
+        check(
+            "last",
+            Policy { keep_last: 1, ..OFF },
+            &[
+                "2025-07-25T00:00:00Z ! = delete",
+                "2025-07-24T00:00:00Z ? = last 1",
+                "2025-07-23T00:00:00Z = newest proved backup",
+            ],
+        );
+        check(
+            "daily",
+            Policy { keep_daily: 1, ..OFF },
+            &[
+                "2025-07-25T09:00:00Z ! = delete",
+                "2025-07-25T08:00:00Z = daily 2025-07-25, newest proved backup",
+            ],
+        );
     }
 
     #[test]
     fn a_calendar_day_is_that_of_the_backups_own_offset() {
-        check("Tokyo's 25th begins in UTC's 24th", Policy { keep_daily: 2, ..OFF }, &[
-            "2025-07-25T08:00:00+09:00 = daily 2025-07-25, newest proved backup",
-            "2025-07-25T00:30:00+09:00 = delete",
-            "2025-07-24T23:30:00+09:00 = daily 2025-07-24",
-        ]);
-        check("the hour that comes twice", Policy { keep_daily: 2, ..OFF }, &[
-            "2024-11-03T01:30:00-05:00 = daily 2024-11-03, newest proved backup",
-            "2024-11-03T01:30:00-04:00 = delete",
-            "2024-11-02T23:59:59-04:00 = daily 2024-11-02",
-        ]);
-        check("a day that comes again after a move west counts once", Policy { keep_daily: 2, ..OFF }, &[
-            "2025-07-24T20:00:00-05:00 = daily 2025-07-24, newest proved backup",
-            "2025-07-25T02:00:00+09:00 = daily 2025-07-25",
-            "2025-07-24T23:00:00+09:00 = delete",
-        ]);
+        check(
+            "Tokyo's 25th begins in UTC's 24th",
+            Policy { keep_daily: 2, ..OFF },
+            &[
+                "2025-07-25T08:00:00+09:00 = daily 2025-07-25, newest proved backup",
+                "2025-07-25T00:30:00+09:00 = delete",
+                "2025-07-24T23:30:00+09:00 = daily 2025-07-24",
+            ],
+        );
+        check(
+            "the hour that comes twice",
+            Policy { keep_daily: 2, ..OFF },
+            &[
+                "2024-11-03T01:30:00-05:00 = daily 2024-11-03, newest proved backup",
+                "2024-11-03T01:30:00-04:00 = delete",
+                "2024-11-02T23:59:59-04:00 = daily 2024-11-02",
+            ],
+        );
+        check(
+            "a day that comes again after a move west counts once",
+            Policy { keep_daily: 2, ..OFF },
+            &[
+                "2025-07-24T20:00:00-05:00 = daily 2025-07-24, newest proved backup",
+                "2025-07-25T02:00:00+09:00 = daily 2025-07-25",
+                "2025-07-24T23:00:00+09:00 = delete",
+            ],
+        );
     }
 
     #[test]
     fn guards_keep_the_newest_proved() {
-        check("however old", Policy::default(), &[
-            "2025-06-02T00:00:00Z ? = delete",
-            "2025-06-01T00:00:00Z = newest proved backup",
-            "2025-05-01T00:00:00Z = delete",
-        ]);
-        check("as many as asked for", Policy { min_keep: 2, ..OFF }, &[
-            "2025-06-03T00:00:00Z ! = delete",
-            "2025-06-02T00:00:00Z = newest proved backup",
-            "2025-06-01T00:00:00Z = one of the 2 newest proved",
-            "2025-05-01T00:00:00Z = delete",
-        ]);
-        check("unproved ones make up the number", Policy { min_keep: 2, ..OFF }, &[
-            "2025-06-03T00:00:00Z ? = only 1 of 2 proved: the newest unproved stay",
-            "2025-06-02T00:00:00Z ? = delete",
-            "2025-06-01T00:00:00Z = newest proved backup",
-        ]);
-        check("none proved", Policy { min_keep: 2, ..OFF }, &[
-            "2025-06-03T00:00:00Z ? = nothing proved: the 2 newest stay",
-            "2025-06-02T00:00:00Z ? = nothing proved: the 2 newest stay",
-            "2025-06-01T00:00:00Z ? = delete",
-        ]);
-        check("more asked for than there are", Policy { min_keep: u32::MAX, ..OFF }, &[
-            "2025-06-02T00:00:00Z = newest proved backup",
-            "2025-06-01T00:00:00Z ! = delete",
-        ]);
+        check(
+            "however old",
+            Policy::default(),
+            &[
+                "2025-06-02T00:00:00Z ? = delete",
+                "2025-06-01T00:00:00Z = newest proved backup",
+                "2025-05-01T00:00:00Z = delete",
+            ],
+        );
+        check(
+            "as many as asked for",
+            Policy { min_keep: 2, ..OFF },
+            &[
+                "2025-06-03T00:00:00Z ! = delete",
+                "2025-06-02T00:00:00Z = newest proved backup",
+                "2025-06-01T00:00:00Z = one of the 2 newest proved",
+                "2025-05-01T00:00:00Z = delete",
+            ],
+        );
+        check(
+            "unproved ones make up the number",
+            Policy { min_keep: 2, ..OFF },
+            &[
+                "2025-06-03T00:00:00Z ? = only 1 of 2 proved: the newest unproved stay",
+                "2025-06-02T00:00:00Z ? = delete",
+                "2025-06-01T00:00:00Z = newest proved backup",
+            ],
+        );
+        check(
+            "none proved",
+            Policy { min_keep: 2, ..OFF },
+            &[
+                "2025-06-03T00:00:00Z ? = nothing proved: the 2 newest stay",
+                "2025-06-02T00:00:00Z ? = nothing proved: the 2 newest stay",
+                "2025-06-01T00:00:00Z ? = delete",
+            ],
+        );
+        check(
+            "more asked for than there are",
+            Policy { min_keep: u32::MAX, ..OFF },
+            &["2025-06-02T00:00:00Z = newest proved backup", "2025-06-01T00:00:00Z ! = delete"],
+        );
     }
 
     #[test]
     fn something_is_always_left() {
-        check("unproved, and no guard by number", OFF, &[
-            "2025-06-03T00:00:00Z ! = delete",
-            "2025-06-02T00:00:00Z ? = nothing proved: the newest stays",
-            "2025-06-01T00:00:00Z ? = delete",
-        ]);
-        check("all broken", Policy::default(), &[
-            "2025-06-02T00:00:00Z ! = nothing better is left: the newest stays",
-            "2025-06-01T00:00:00Z ! = delete",
-        ]);
-        check("a young broken one is nothing to rely on", Policy { keep_days: 7, ..OFF }, &[
-            "2025-07-25T00:00:00Z ! = within 7 days",
-            "2025-06-01T00:00:00Z ? = nothing proved: the newest stays",
-        ]);
+        check(
+            "unproved, and no guard by number",
+            OFF,
+            &[
+                "2025-06-03T00:00:00Z ! = delete",
+                "2025-06-02T00:00:00Z ? = nothing proved: the newest stays",
+                "2025-06-01T00:00:00Z ? = delete",
+            ],
+        );
+        check(
+            "all broken",
+            Policy::default(),
+            &[
+                "2025-06-02T00:00:00Z ! = nothing better is left: the newest stays",
+                "2025-06-01T00:00:00Z ! = delete",
+            ],
+        );
+        check(
+            "a young broken one is nothing to rely on",
+            Policy { keep_days: 7, ..OFF },
+            &[
+                "2025-07-25T00:00:00Z ! = within 7 days",
+                "2025-06-01T00:00:00Z ? = nothing proved: the newest stays",
+            ],
+        );
         check("an empty store", Policy::default(), &[]);
     }
 

@@ -194,9 +194,15 @@ mod tests {
     #[test]
     fn pieces_join_to_the_stream_and_rows_lie_apart_from_definitions() {
         let mut sql = b"SET NAMES utf8mb4;
-".to_vec();
+"
+        .to_vec();
         for table in 0..5 {
-            sql.extend(format!("\n--\n-- Table structure for table `t{table}`\n--\n\nCREATE TABLE `t{table}` (a int);\n").bytes());
+            sql.extend(
+                format!(
+                    "\n--\n-- Table structure for table `t{table}`\n--\n\nCREATE TABLE `t{table}` (a int);\n"
+                )
+                .bytes(),
+            );
             for row in 0..3000 {
                 sql.extend(format!("INSERT INTO `t{table}` VALUES ({row},'{}');\n", "x".repeat(500)).bytes());
             }
@@ -211,7 +217,10 @@ mod tests {
             let data = piece.flags & DataHeader::DATA != 0;
             assert_eq!(data, piece.raw.starts_with(b"INSERT"), "{:?}", &piece.raw[..20]);
             assert_eq!(data, piece.rows > 0);
-            assert_eq!(piece.flags & DataHeader::SECTION != 0, piece.raw.starts_with(b"\n--") || piece.section == 0);
+            assert_eq!(
+                piece.flags & DataHeader::SECTION != 0,
+                piece.raw.starts_with(b"\n--") || piece.section == 0
+            );
         }
         assert!(pieces.iter().filter(|piece| piece.section == 1).count() >= 4);
     }

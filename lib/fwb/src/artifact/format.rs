@@ -249,7 +249,10 @@ mod tests {
         let mut member = Vec::new();
         data_member(&mut compressor, &raw, DataHeader::DATA, 1000, &mut member).unwrap();
         let header = DataHeader::decode(&member).unwrap();
-        assert_eq!((header.size, header.raw_size, header.rows), (member.len() as u64, raw.len() as u64, 1000));
+        assert_eq!(
+            (header.size, header.raw_size, header.rows),
+            (member.len() as u64, raw.len() as u64, 1000)
+        );
         let mut decompressor = libdeflater::Decompressor::new();
         assert_eq!(decompress(&mut decompressor, &member, &header, Vec::new()).unwrap(), raw);
         let mut plain = Vec::new();

@@ -1,4 +1,16 @@
 //! The artifact: a standard `.sql.gz` that carries its own index and proof. `docs/FORMAT.md` describes it.
 
 mod cutter;
+mod decoder;
 mod format;
+mod reader;
+mod source;
+mod writer;
+
+pub(crate) use cutter::Cutter;
+pub(crate) use decoder::Decoder;
+pub(crate) use format::{DataHeader, END_SIZE};
+pub(crate) use reader::{Artifact, Footer};
+pub(crate) use source::{SqlSource, file_sha256};
+pub use writer::CompressionLevel;
+pub(crate) use writer::{ArtifactWriter, Written};

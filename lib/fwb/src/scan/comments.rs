@@ -96,7 +96,8 @@ impl Comments {
 
 impl Origin {
     fn read(&mut self, line: &str) {
-        if let Some((_, name)) = line.strip_prefix("-- Host: ").and_then(|rest| rest.split_once("Database: ")) {
+        if let Some((_, name)) = line.strip_prefix("-- Host: ").and_then(|rest| rest.split_once("Database: "))
+        {
             if !name.is_empty() {
                 self.database.get_or_insert_with(|| name.to_owned());
             }

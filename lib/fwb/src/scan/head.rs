@@ -331,7 +331,9 @@ mod tests {
 
     #[test]
     fn assignments_are_split() {
-        let Head::Set(found) = head("/*!40014 SET @OLD_U=@@UNIQUE_CHECKS, UNIQUE_CHECKS=0, sql_mode='A,B' */") else {
+        let Head::Set(found) =
+            head("/*!40014 SET @OLD_U=@@UNIQUE_CHECKS, UNIQUE_CHECKS=0, sql_mode='A,B' */")
+        else {
             panic!("not SET")
         };
         assert_eq!(

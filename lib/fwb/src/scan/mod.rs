@@ -2,14 +2,13 @@
 
 mod comments;
 mod digest;
+mod feed;
 mod head;
 mod scanner;
 mod sections;
 mod sql_mode;
 mod tokens;
 
-pub use digest::RowsDigest;
-pub(crate) use head::{Head, Target, Value, Verb, first_words, parse as parse_head};
-pub(crate) use scanner::{Event, Observer, Scanner, Statement, Summary, unobserved};
-pub(crate) use sql_mode::SqlMode;
-pub(crate) use tokens::{Mark, QuoteMode, Reading, Token, Tokens};
+pub(crate) use feed::Feed;
+
+pub(crate) use scanner::{Event, Observer, Scanner, Summary, unobserved};

@@ -400,8 +400,8 @@ impl Scanner {
         if rest.starts_with(SANDBOX_LINE) {
             return Step::To(at + SANDBOX_LINE.len());
         }
-        let dashes = rest.starts_with(b"--")
-            && (self.line_start || rest.get(2).is_none_or(u8::is_ascii_whitespace));
+        let dashes =
+            rest.starts_with(b"--") && (self.line_start || rest.get(2).is_none_or(u8::is_ascii_whitespace));
         if dashes || rest[0] == b'#' {
             self.inside = Inside::Line;
             self.comments.begin_line();
@@ -425,11 +425,17 @@ impl Scanner {
 
     fn begin_statement(&mut self, rest: &[u8], at: usize) {
         let word = rest.iter().take_while(|byte| is_word(**byte)).count();
-        let insert = rest[..word].eq_ignore_ascii_case(b"INSERT") || rest[..word].eq_ignore_ascii_case(b"REPLACE");
+        let insert =
+            rest[..word].eq_ignore_ascii_case(b"INSERT") || rest[..word].eq_ignore_ascii_case(b"REPLACE");
         let mut text = std::mem::take(&mut self.statement.text);
         text.clear();
-        self.statement =
-            Current { offset: self.offset + at as u64, text, text_from: Some(at), insert, ..Current::default() };
+        self.statement = Current {
+            offset: self.offset + at as u64,
+            text,
+            text_from: Some(at),
+            insert,
+            ..Current::default()
+        };
         self.place = if insert { Place::Prelude } else { Place::Text };
         self.line_start = false;
         self.end_mark = EndMark::None;
@@ -437,7 +443,13 @@ impl Scanner {
     }
 
     /// Handles a byte outside quotes that may begin a comment, a quote or the delimiter. None: it is just a byte.
-    fn special(&mut self, window: &[u8], at: usize, eof: bool, observer: &mut Observer<'_>) -> Result<Option<Step>> {
+    fn special(
+        &mut self,
+        window: &[u8],
+        at: usize,
+        eof: bool,
+        observer: &mut Observer<'_>,
+    ) -> Result<Option<Step>> {
         let rest = &window[at..];
         let needs = (self.delimiter.len() + 1).max(4);
         if rest.len() < needs && !eof {
@@ -496,7 +508,13 @@ impl Scanner {
         Ok(self.special(window, stop, eof, observer)?.unwrap_or(Step::To(stop + 1)))
     }
 
-    fn in_prelude(&mut self, window: &[u8], at: usize, eof: bool, observer: &mut Observer<'_>) -> Result<Step> {
+    fn in_prelude(
+        &mut self,
+        window: &[u8],
+        at: usize,
+        eof: bool,
+        observer: &mut Observer<'_>,
+    ) -> Result<Step> {
         if let Some(step) = self.special(window, at, eof, observer)? {
             return Ok(step);
         }

@@ -131,8 +131,12 @@ impl Sections {
         match head {
             Head::Table(verb, target) => self.table(*verb, target, boundary),
             Head::View(verb, target) => self.view(*verb, target, boundary),
-            Head::Sequence(_, target) | Head::SetVal(target) => self.named(SectionKind::Sequence, target, boundary),
-            Head::Insert(target) | Head::AlterKeys(target) => self.named(SectionKind::Table, target, boundary),
+            Head::Sequence(_, target) | Head::SetVal(target) => {
+                self.named(SectionKind::Sequence, target, boundary)
+            }
+            Head::Insert(target) | Head::AlterKeys(target) => {
+                self.named(SectionKind::Table, target, boundary)
+            }
             Head::Program(verb, kind, target) => self.program(*verb, *kind, target, boundary),
             Head::Set(assignments) => self.set(assignments, boundary),
             _ => self.open_pending(),

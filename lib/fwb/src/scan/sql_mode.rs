@@ -41,6 +41,8 @@ impl SqlMode {
 /// MariaDB's manual, "SQL_MODE": the combined modes include `ANSI_QUOTES` and the server lists what they expand to.
 fn quotes_under(modes: &str) -> QuoteMode {
     const ANSI: [&str; 7] = ["ANSI_QUOTES", "ANSI", "DB2", "MAXDB", "MSSQL", "ORACLE", "POSTGRESQL"];
-    let has = |names: &[&str]| modes.split(',').any(|mode| names.iter().any(|n| n.eq_ignore_ascii_case(mode.trim())));
+    let has = |names: &[&str]| {
+        modes.split(',').any(|mode| names.iter().any(|n| n.eq_ignore_ascii_case(mode.trim())))
+    };
     QuoteMode { no_backslash: has(&["NO_BACKSLASH_ESCAPES"]), ansi: has(&ANSI) }
 }

@@ -281,10 +281,7 @@ mod tests {
     #[test]
     fn executable_comments_are_opened_where_the_server_would() {
         let text = "/*!50003 CREATE*/ /*!999999 x */ /*M!100100 y */ /*!80016 z */ /* no */ `a``b` -- end\n, 'it''s'";
-        assert_eq!(
-            words(text, Reading::Everything),
-            ["CREATE", "x", "y", "z", "`a`b`", ",", "it''s"]
-        );
+        assert_eq!(words(text, Reading::Everything), ["CREATE", "x", "y", "z", "`a`b`", ",", "it''s"]);
         let mariadb = Reading::Server { version: 101_106, mysql: false };
         assert_eq!(words(text, mariadb), ["CREATE", "y", "`a`b`", ",", "it''s"]);
         let mysql = Reading::Server { version: 80_036, mysql: true };

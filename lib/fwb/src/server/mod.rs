@@ -1,5 +1,10 @@
 //! The database server, reached through the MariaDB client programs.
 
+mod catalog;
+mod client;
 mod options;
 
+pub(crate) use catalog::DatabaseFacts;
+pub use client::ServerClient;
+pub(crate) use client::{quote_name, quote_text};
 pub use options::{Password, ServerOptions};

@@ -1,0 +1,130 @@
+//! Decompresses members on several threads and hands them on in order.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use libdeflater::Decompressor;
+use sha2::{Digest, Sha256};
+
+use super::format;
+use super::reader::{Artifact, Member};
+use crate::error::{Error, Result};
+
+/// A member's SQL.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    /// Where it lies in the artifact and what its header says.
+    pub(crate) member: Member,
+    /// The SQL.
+    pub(crate) raw: Vec<u8>,
+}
+
+/// Members that are being decompressed.
+pub(crate) struct Decoder {
+    decoded: Option<Receiver<Receiver<Result<Decoded>>>>,
+    reader: Option<JoinHandle<Sha256>>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+struct Task {
+    member: Member,
+    bytes: Vec<u8>,
+    done: Sender<Result<Decoded>>,
+}
+
+impl Decoder {
+    /// Begins to read the extents (offset and end, in bytes), in this order, on `jobs` threads.
+    pub(crate) fn new(artifact: &Arc<Artifact>, extents: Vec<(u64, u64)>, jobs: usize) -> Self {
+        let jobs = jobs.max(1);
+        let (tasks, task_queue) = bounded::<Task>(jobs);
+        let (order, decoded) = bounded(2 * jobs);
+        let workers = (0..jobs)
+            .map(|_| {
+                let (queue, artifact) = (task_queue.clone(), Arc::clone(artifact));
+                std::thread::spawn(move || decompress(&queue, &artifact))
+            })
+            .collect();
+        let artifact = Arc::clone(artifact);
+        let reader = std::thread::spawn(move || read(&artifact, &extents, &order, &tasks));
+        Self { decoded: Some(decoded), reader: Some(reader), workers }
+    }
+
+    /// The next member; none after the last.
+    ///
+    /// # Errors
+    /// The artifact cannot be read, or the member is damaged.
+    pub(crate) fn next(&mut self) -> Result<Option<Decoded>> {
+        let Some(Ok(next)) = self.decoded.as_ref().map(Receiver::recv) else { return Ok(None) };
+        let ended =
+            |_| Error::Stream { action: "decompress", source: std::io::Error::other("a worker ended early") };
+        next.recv().map_err(ended)?.map(Some)
+    }
+
+    /// SHA-256 of the bytes read, as far as they were: all of them after [`Decoder::next`] gave none.
+    pub(crate) fn finish(mut self) -> Sha256 {
+        self.stop().unwrap_or_default()
+    }
+
+    fn stop(&mut self) -> Option<Sha256> {
+        self.decoded = None;
+        let sha256 = self.reader.take().and_then(|reader| reader.join().ok());
+        for worker in self.workers.drain(..) {
+            // A worker's panic has already shown as a member that did not arrive.
+            let _joined = worker.join();
+        }
+        sha256
+    }
+}
+
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn read(
+    artifact: &Artifact,
+    extents: &[(u64, u64)],
+    order: &Sender<Receiver<Result<Decoded>>>,
+    tasks: &Sender<Task>,
+) -> Sha256 {
+    let mut sha256 = Sha256::new();
+    for member in extents.iter().flat_map(|(from, to)| artifact.members(*from, *to)) {
+        let (done, decoded) = bounded(1);
+        if order.send(decoded).is_err() {
+            break;
+        }
+        let bytes = member.and_then(|member| {
+            let size = usize::try_from(member.header.size).unwrap_or(usize::MAX);
+            artifact.read_at(member.offset, size).map(|bytes| (member, bytes))
+        });
+        match bytes {
+            Ok((member, bytes)) => {
+                sha256.update(&bytes);
+                if tasks.send(Task { member, bytes, done }).is_err() {
+                    break;
+                }
+            }
+            Err(error) => {
+                let _nobody_waits = done.send(Err(error));
+                break;
+            }
+        }
+    }
+    sha256
+}
+
+fn decompress(queue: &Receiver<Task>, artifact: &Artifact) {
+    let mut decompressor = Decompressor::new();
+    for Task { member, bytes, done } in queue {
+        let raw = format::decompress(&mut decompressor, &bytes, &member.header, Vec::new());
+        let damaged = || {
+            Error::damaged(
+                artifact.name(),
+                format!("the member at byte {} does not decompress to what it says", member.offset),
+            )
+        };
+        let _nobody_waits = done.send(raw.ok_or_else(damaged).map(|raw| Decoded { member, raw }));
+    }
+}

@@ -1,0 +1,140 @@
+//! Reads artifacts: the footer from the end, members one after another from any section's offset.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::format::{self, DATA_HEADER_SIZE, DataHeader, END_SIZE, End};
+use crate::error::{Error, Result};
+
+/// An artifact that is open for reading.
+#[derive(Debug)]
+pub(crate) struct Artifact {
+    file: File,
+    path: PathBuf,
+    name: String,
+    size: u64,
+}
+
+/// What an artifact says of itself at its end.
+#[derive(Debug, Clone)]
+pub(crate) struct Footer {
+    /// The manifest's immutable core.
+    pub(crate) core: Value,
+    /// Where the footer begins, in bytes: the end of the data members.
+    pub(crate) offset: u64,
+    /// SHA-256 of everything before the last member.
+    pub(crate) sha256: [u8; 32],
+}
+
+/// A data member's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// Its offset in the artifact, in bytes.
+    pub(crate) offset: u64,
+    /// What it says of itself.
+    pub(crate) header: DataHeader,
+}
+
+impl Artifact {
+    /// Takes an open file. `name` is for messages.
+    pub(crate) fn new(file: File, path: &Path) -> Result<Self> {
+        let metadata = file.metadata().map_err(Error::io("examine", path))?;
+        if !metadata.is_file() {
+            return Err(Error::usage(format!("{} is not a regular file", path.display())));
+        }
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Ok(Self { file, path: path.to_owned(), name, size: metadata.len() })
+    }
+
+    /// The file's name, for messages.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The file's path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file's size when it was opened, in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The file itself, read from its beginning.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    fn damaged(&self, problem: impl Into<String>) -> Error {
+        Error::damaged(&self.name, problem)
+    }
+
+    /// Reads `size` bytes at `offset`, or as many as there are.
+    pub(crate) fn read_at(&self, offset: u64, size: usize) -> Result<Vec<u8>> {
+        let size = size.min(usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX));
+        let mut bytes = vec![0; size];
+        self.file.read_exact_at(&mut bytes, offset).map_err(Error::io("read", &self.path))?;
+        Ok(bytes)
+    }
+
+    /// Whether the file begins as ours do.
+    pub(crate) fn is_ours(&self) -> Result<bool> {
+        Ok(format::is_ours(&self.read_at(0, DATA_HEADER_SIZE)?))
+    }
+
+    /// The footer; none where the file ends in another way. The core's own hash is checked, the data's is not.
+    ///
+    /// # Errors
+    /// The file cannot be read, or it ends as an artifact does and the footer is damaged.
+    pub(crate) fn footer(&self) -> Result<Option<Footer>> {
+        let Some(end_offset) = self.size.checked_sub(END_SIZE as u64) else { return Ok(None) };
+        let Some(end) = End::decode(&self.read_at(end_offset, END_SIZE)?) else { return Ok(None) };
+        let fits = end.core_size <= format::MAX_CORE
+            && end.footer_offset.checked_add(end.pieces_size()) == Some(end_offset);
+        if !fits {
+            return Err(self.damaged("its footer does not lie where its last member says"));
+        }
+        let pieces_size = usize::try_from(end.pieces_size()).unwrap_or(usize::MAX);
+        let pieces = self.read_at(end.footer_offset, pieces_size)?;
+        let core =
+            format::core_of(&pieces, end.core_size).ok_or_else(|| self.damaged("its footer is malformed"))?;
+        if Sha256::digest(&core)[..] != end.core_sha256 {
+            return Err(self.damaged("its footer differs from its own hash"));
+        }
+        let core = serde_json::from_slice(&core).map_err(|_| self.damaged("its footer is not JSON"))?;
+        Ok(Some(Footer { core, offset: end.footer_offset, sha256: end.sha256 }))
+    }
+
+    /// The data member at `offset`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or something else stands there.
+    pub(crate) fn member(&self, offset: u64) -> Result<Member> {
+        let header = DataHeader::decode(&self.read_at(offset, DATA_HEADER_SIZE)?);
+        let header = header.ok_or_else(|| self.damaged(format!("no member begins at byte {offset}")))?;
+        Ok(Member { offset, header })
+    }
+
+    /// The data members from `from` up to `to`, in order, by hopping from header to header.
+    pub(crate) fn members(&self, from: u64, to: u64) -> impl Iterator<Item = Result<Member>> + '_ {
+        let mut offset = from;
+        std::iter::from_fn(move || {
+            if offset >= to {
+                return None;
+            }
+            let member = self.member(offset).and_then(|member| {
+                if member.header.size > to - offset {
+                    return Err(self.damaged(format!("the member at byte {offset} is too long")));
+                }
+                Ok(member)
+            });
+            offset = member.as_ref().map_or(to, |member| offset + member.header.size);
+            Some(member)
+        })
+    }
+}

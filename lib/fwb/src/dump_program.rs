@@ -1,0 +1,111 @@
+//! mariadb-dump, or mysqldump: which one there is, which of our options it knows.
+
+use crate::error::Result;
+use crate::process::Program;
+use crate::progress::Cancel;
+use crate::server::ServerClient;
+
+/// The options of the strategy, and those that cure what it suffered from: `--skip-add-locks` avoids error 1100
+/// for defaults from sequences, `--max-allowed-packet` lets large rows through.
+const OPTIONS: &[&str] = &[
+    "--single-transaction",
+    "--routines",
+    "--triggers",
+    "--events",
+    "--hex-blob",
+    "--add-drop-database",
+    "--add-drop-table",
+    "--add-drop-trigger",
+    "--comments",
+    "--complete-insert",
+    "--extended-insert",
+    "--lock-tables=false",
+    "--set-charset",
+    "--default-character-set=utf8mb4",
+    "--skip-add-locks",
+    "--max-allowed-packet=1G",
+];
+
+/// Options for some programs only: the history of system-versioned tables; and what keeps MySQL's from asking a
+/// MariaDB server for what it does not have.
+const WHERE_KNOWN: &[&str] =
+    &["--dump-history", "--set-gtid-purged=OFF", "--column-statistics=0", "--no-tablespaces"];
+
+/// The dump program and the options it is given.
+#[derive(Debug, Clone)]
+pub(crate) struct DumpProgram {
+    program: Program,
+    version: String,
+    options: Vec<String>,
+    unknown: Vec<String>,
+}
+
+impl DumpProgram {
+    /// Finds the program and asks it what it knows.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be run.
+    pub(crate) fn find(server: &ServerClient, cancel: &Cancel) -> Result<Self> {
+        let bare = ServerClient::bare_dump_program();
+        let help =
+            bare.clone().args(["--no-defaults", "--help"]).run(b"", "asking for its options", cancel)?;
+        let help = String::from_utf8_lossy(&help);
+        let version =
+            help.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned();
+        let (options, unknown) =
+            OPTIONS.iter().map(ToString::to_string).partition(|option| knows(&help, option));
+        let mut program = Self { program: server.dump_program(), version, options, unknown };
+        let where_known = WHERE_KNOWN.iter().filter(|option| knows(&help, option)).map(ToString::to_string);
+        program.options.extend(where_known);
+        Ok(program)
+    }
+
+    /// The command that dumps a database, without these views.
+    pub(crate) fn command(&self, database: &str, omitted_views: &[&str]) -> Program {
+        let omitted = omitted_views.iter().map(|view| format!("--ignore-table={database}.{view}"));
+        self.program.clone().args(&self.options).args(omitted).arg("--").arg(database)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.program.name
+    }
+
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The options it is given, without those that say how to connect.
+    pub(crate) fn options(&self) -> &[String] {
+        &self.options
+    }
+
+    /// Options of ours that it does not know.
+    pub(crate) fn unknown(&self) -> &[String] {
+        &self.unknown
+    }
+}
+
+/// Whether a help text lists an option, by its positive name.
+fn knows(help: &str, option: &str) -> bool {
+    let name = option.split('=').next().unwrap_or(option).trim_start_matches("--");
+    let name = name.strip_prefix("skip-").unwrap_or(name);
+    help.lines().any(|line| {
+        let mut words = line.split([' ', ',', '=', '[']).filter(|word| !word.is_empty());
+        words.any(|word| word.strip_prefix("--").is_some_and(|word| word == name))
+            || line.split(' ').next() == Some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_found_in_a_help_text() {
+        let help = "  -R, --routines      Dump stored routines\n  --add-locks  Add locks\n  --set-gtid-purged[=name]\nhex-blob  FALSE\n";
+        for known in ["--routines", "--skip-add-locks", "--set-gtid-purged=OFF", "--hex-blob"] {
+            assert!(knows(help, known), "{known}");
+        }
+        assert!(!knows(help, "--add-drop-event"));
+    }
+}

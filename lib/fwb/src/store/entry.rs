@@ -1,0 +1,193 @@
+//! One backup in a store, as its artifact, its sidecar and its footer together say.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use chrono::Local;
+use serde_json::{Map, Value};
+
+use super::NOFOLLOW;
+use super::name;
+use super::staging::sidecar_path;
+use crate::artifact::Artifact;
+use crate::error::{Error, Result};
+use crate::manifest::{Kind, Manifest, SCHEMA, Timestamp};
+use crate::retention::Proof;
+
+/// The largest sidecar that is read, in bytes.
+const LARGEST_SIDECAR: u64 = 512 << 20;
+
+/// A backup.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The manifest: the sidecar's, else the footer's, else what the file's name and date tell.
+    pub manifest: Manifest,
+    /// Whether a sidecar stands beside the artifact.
+    pub sidecar: Sidecar,
+    /// What is wrong, as far as a look at sizes and names shows.
+    pub problems: Vec<String>,
+}
+
+/// The state of a sidecar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sidecar {
+    /// There, and a manifest.
+    Present,
+    /// Not there.
+    Absent,
+    /// There, and not a manifest of this backup.
+    Damaged,
+}
+
+impl Entry {
+    /// What retention may count on.
+    pub fn proof(&self) -> Proof {
+        if !self.problems.is_empty() || self.manifest.verification.as_ref().is_some_and(|outcome| !outcome.ok)
+        {
+            return Proof::Failed;
+        }
+        if self.manifest.is_verified() { Proof::Proved } else { Proof::Unproved }
+    }
+
+    /// Whether the backup is proved: the latest outcome is ok at `full` or above, and the artifact is there with
+    /// the size that the manifest says.
+    pub fn is_proved(&self) -> bool {
+        self.proof() == Proof::Proved
+    }
+
+    /// Reads the backup `name` in `root`.
+    pub(super) fn load(root: &Path, name: &str) -> Result<Self> {
+        let path = root.join(name);
+        let (sidecar, mut problems) = read_sidecar(&path, name)?;
+        let artifact = match open(&path) {
+            Ok(file) => Artifact::new(file, &path)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !matches!(sidecar, Found::Absent) => {
+                return Ok(lost(name, sidecar));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::NoBackup { name: name.into(), store: root.to_owned() });
+            }
+            Err(error) => return Err(Error::io("open", &path)(error)),
+        };
+        let state = sidecar.state();
+        let manifest = match sidecar {
+            Found::Manifest(manifest) => *manifest,
+            _ => from_artifact(&artifact, name, &mut problems)?,
+        };
+        let (said, size) = (manifest.size, artifact.size());
+        if said != size {
+            problems.push(format!("the artifact has {size} bytes, its manifest says {said}"));
+        }
+        Ok(Self { manifest, sidecar: state, problems })
+    }
+}
+
+enum Found {
+    Manifest(Box<Manifest>),
+    Absent,
+    Damaged,
+}
+
+impl Found {
+    fn state(&self) -> Sidecar {
+        match self {
+            Self::Manifest(_) => Sidecar::Present,
+            Self::Absent => Sidecar::Absent,
+            Self::Damaged => Sidecar::Damaged,
+        }
+    }
+}
+
+/// Opens a file of the store for reading; a symbolic link is followed nowhere.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(NOFOLLOW | NONBLOCK).open(path)
+}
+
+/// A pipe that someone put into the store must not stop us.
+const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+
+fn read_sidecar(artifact: &Path, name: &str) -> Result<(Found, Vec<String>)> {
+    let path = sidecar_path(artifact);
+    let file = match open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Found::Absent, Vec::new())),
+        Err(error) => return Err(Error::io("open", &path)(error)),
+    };
+    let mut json = Vec::new();
+    file.take(LARGEST_SIDECAR).read_to_end(&mut json).map_err(Error::io("read", &path))?;
+    let found = match Manifest::from_slice(&json) {
+        Ok(manifest) if manifest.name == name => {
+            return Ok((Found::Manifest(Box::new(manifest)), Vec::new()));
+        }
+        Ok(manifest) => format!("its sidecar is of another backup, {:?}", manifest.name),
+        Err(error) => format!("its sidecar cannot be used: {error}"),
+    };
+    Ok((Found::Damaged, vec![found]))
+}
+
+/// A backup whose artifact is gone and whose sidecar is not.
+fn lost(name: &str, sidecar: Found) -> Entry {
+    let state = sidecar.state();
+    let manifest = match sidecar {
+        Found::Manifest(manifest) => *manifest,
+        _ => bare(name, Kind::Full, crate::manifest::now(), 0),
+    };
+    Entry { manifest, sidecar: state, problems: vec!["the artifact is missing".into()] }
+}
+
+/// The manifest that an artifact carries itself, or what can be told of a foreign file.
+fn from_artifact(artifact: &Artifact, name: &str, problems: &mut Vec<String>) -> Result<Manifest> {
+    let modified = artifact.file().metadata().and_then(|metadata| metadata.modified());
+    let modified = modified
+        .map_or_else(|_| crate::manifest::now(), |time| chrono::DateTime::<Local>::from(time).fixed_offset());
+    let at = name::timestamp(name).unwrap_or(modified);
+    match artifact.footer() {
+        Ok(Some(footer)) => match from_core(footer.core, name, artifact.size()) {
+            Ok(manifest) => return Ok(manifest),
+            Err(problem) => problems.push(problem),
+        },
+        Ok(None) if artifact.is_ours()? => problems.push("it is truncated: it has no footer".into()),
+        Ok(None) => return Ok(bare(name, Kind::Foreign, at, artifact.size())),
+        Err(Error::Damaged { problem, .. }) => problems.push(problem),
+        Err(error) => return Err(error),
+    }
+    Ok(bare(name, Kind::Full, at, artifact.size()))
+}
+
+/// Makes a manifest of a footer's core. A renamed artifact goes by its present name.
+pub(crate) fn from_core(core: Value, name: &str, size: u64) -> Result<Manifest, String> {
+    let mut manifest =
+        Manifest::from_value(core).map_err(|error| format!("its footer cannot be used: {error}"))?;
+    name.clone_into(&mut manifest.name);
+    manifest.size = size;
+    Ok(manifest)
+}
+
+fn bare(name: &str, kind: Kind, at: Timestamp, size: u64) -> Manifest {
+    Manifest {
+        schema: SCHEMA.into(),
+        name: name.into(),
+        store: None,
+        kind,
+        database: None,
+        charset: None,
+        collation: None,
+        started_at: at,
+        finished_at: at,
+        server: None,
+        client: None,
+        binlog: None,
+        size,
+        raw_size: None,
+        sha256: None,
+        raw_sha256: None,
+        largest_statement: 0,
+        warnings: Vec::new(),
+        sections: Vec::new(),
+        verification: None,
+        decision: None,
+        extra: Map::new(),
+    }
+}

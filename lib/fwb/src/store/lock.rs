@@ -1,0 +1,68 @@
+//! One writer at a time. The lock file is never deleted, or two runs could hold locks on two files of one name.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use super::NOFOLLOW;
+use crate::error::{Error, Result};
+use crate::progress::Cancel;
+
+/// The lock file's name.
+const LOCK: &str = ".lock";
+/// How long a waiting run sleeps between two tries.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Whether to wait for a lock that another run holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Fail at once.
+    No,
+    /// Until it is free.
+    Yes,
+}
+
+/// The store's lock; it is released when this is dropped, or when the process ends in whatever way.
+#[derive(Debug)]
+pub struct StoreLock {
+    _file: File,
+}
+
+impl StoreLock {
+    /// Takes the lock of the store in `root`. NFS grants exclusive locks to writers only, so the file is opened for
+    /// writing.
+    pub(super) fn take(root: &Path, wait: Wait, cancel: &Cancel) -> Result<Self> {
+        let path = root.join(LOCK);
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(NOFOLLOW)
+            .open(&path)
+            .map_err(Error::io("open", &path))?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::WouldBlock) if wait == Wait::No => {
+                    return Err(Error::Locked { store: root.to_owned() });
+                }
+                Err(TryLockError::WouldBlock) => {
+                    cancel.check()?;
+                    std::thread::sleep(PAUSE);
+                }
+                Err(TryLockError::Error(source)) => return Err(Error::io("lock", &path)(source)),
+            }
+        }
+    }
+}
+
+/// Makes a directory that only this user may enter, with its parents.
+pub(super) fn create_private_dir(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(path).map_err(Error::io("create", path))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(Error::io("protect", path))
+}

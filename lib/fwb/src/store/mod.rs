@@ -1,0 +1,258 @@
+//! A store: a directory of artifacts and their sidecars. Its interface is small on purpose (list, read, publish,
+//! record, delete, lock), so that it can be something else one day.
+//!
+//! A backup exists when its artifact is in place. Its footer makes it whole; the sidecar beside it is the same
+//! manifest within easy reach, and holds what `fwb-verify` found.
+
+mod entry;
+mod lock;
+mod name;
+mod staging;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use walkdir::WalkDir;
+
+pub(crate) use entry::from_core;
+pub use entry::{Entry, Sidecar};
+pub use lock::{StoreLock, Wait};
+pub use name::{artifact_name, check as check_name, prefix as name_prefix};
+pub(crate) use staging::{Partial, sidecar_path, stage, sync_dir};
+
+use crate::artifact::Artifact;
+use crate::error::{Error, Result};
+use crate::manifest::{Kind, Manifest, Timestamp, Verification};
+use crate::progress::Cancel;
+
+/// Open no symbolic link.
+const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+
+/// A store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// Bytes on the file system that a store lies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Free for this user.
+    pub free: u64,
+    /// In all.
+    pub total: u64,
+}
+
+impl Store {
+    /// A store that exists.
+    ///
+    /// # Errors
+    /// There is no such directory.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
+        let root = root.into();
+        let metadata = std::fs::metadata(&root).map_err(Error::io("open the store", &root))?;
+        if !metadata.is_dir() {
+            return Err(Error::usage(format!("the store {} is not a directory", root.display())));
+        }
+        Ok(Self { root })
+    }
+
+    /// A store that is made, for this user only, where it does not exist.
+    ///
+    /// # Errors
+    /// The directory cannot be made.
+    pub fn create(root: impl Into<PathBuf>) -> Result<Self> {
+        let root = root.into();
+        lock::create_private_dir(&root)?;
+        Self::open(root)
+    }
+
+    /// The directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Takes the lock.
+    ///
+    /// # Errors
+    /// Another run holds it and `wait` says not to wait, or the store cannot be written.
+    pub fn lock(&self, wait: Wait, cancel: &Cancel) -> Result<StoreLock> {
+        StoreLock::take(&self.root, wait, cancel)
+    }
+
+    /// Every backup, oldest first; those that cannot be read at all as the error in their place. Backups that are
+    /// being deleted in the meantime are left out.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn list(&self) -> Result<Vec<Result<Entry>>> {
+        let mut entries: Vec<Result<Entry>> = Vec::new();
+        for name in self.names()? {
+            match self.entry(&name) {
+                Err(Error::NoBackup { .. }) => {}
+                entry => entries.push(entry),
+            }
+        }
+        entries.sort_by_key(|entry| {
+            entry.as_ref().ok().map(|entry| (entry.manifest.started_at, entry.manifest.name.clone()))
+        });
+        Ok(entries)
+    }
+
+    /// The names of all backups: of artifacts, and of sidecars whose artifact is gone.
+    fn names(&self) -> Result<Vec<String>> {
+        let mut names = std::collections::BTreeSet::new();
+        for found in WalkDir::new(&self.root).min_depth(1).max_depth(1).follow_links(false) {
+            let found = found.map_err(|error| Error::io("list", &self.root)(error.into()))?;
+            let Some(file) = found.file_name().to_str().filter(|_| found.file_type().is_file()) else {
+                continue;
+            };
+            let artifact = file.strip_suffix(name::SIDECAR).unwrap_or(file);
+            if name::check(artifact).is_ok() {
+                names.insert(artifact.to_owned());
+            }
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    /// One backup.
+    ///
+    /// # Errors
+    /// The name is not a plain file name, or there is no such backup, or it cannot be read.
+    pub fn entry(&self, name: &str) -> Result<Entry> {
+        name::check(name)?;
+        Entry::load(&self.root, name)
+    }
+
+    /// Opens an artifact for reading.
+    pub(crate) fn artifact(&self, name: &str) -> Result<Arc<Artifact>> {
+        name::check(name)?;
+        let path = self.root.join(name);
+        let file = entry::open(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Error::NoBackup { name: name.into(), store: self.root.clone() },
+            _ => Error::io("open", &path)(error),
+        })?;
+        Artifact::new(file, &path).map(Arc::new)
+    }
+
+    /// The first free name for a backup begun at `at`, and the moment in it: a name taken in this second gives way
+    /// to the next free second.
+    pub(crate) fn free_name(
+        &self,
+        prefix: &str,
+        kind: Kind,
+        at: Timestamp,
+        _lock: &StoreLock,
+    ) -> Result<String> {
+        let mut moment = at;
+        loop {
+            let name = artifact_name(prefix, kind, moment)?;
+            let path = self.root.join(&name);
+            if path.symlink_metadata().is_err() && sidecar_path(&path).symlink_metadata().is_err() {
+                return Ok(name);
+            }
+            moment += chrono::TimeDelta::seconds(1);
+        }
+    }
+
+    /// Begins an artifact.
+    pub(crate) fn begin(&self, name: &str, _lock: &StoreLock) -> Result<Partial> {
+        name::check(name)?;
+        Partial::create(&self.root.join(name))
+    }
+
+    /// Publishes a finished artifact with its sidecar. Until the artifact has its name an interruption still
+    /// counts; from then on the backup exists.
+    pub(crate) fn publish(&self, artifact: Partial, manifest: &Manifest, cancel: &Cancel) -> Result<()> {
+        artifact.sync()?;
+        let sidecar = stage(&self.sidecar(&manifest.name), &sidecar_json(manifest)?)?;
+        cancel.check()?;
+        artifact.publish()?;
+        sidecar.publish()?;
+        sync_dir(&self.root)
+    }
+
+    fn sidecar(&self, name: &str) -> PathBuf {
+        sidecar_path(&self.root.join(name))
+    }
+
+    /// Writes a backup's sidecar anew.
+    pub(crate) fn write_sidecar(&self, manifest: &Manifest, _lock: &StoreLock) -> Result<()> {
+        name::check(&manifest.name)?;
+        stage(&self.sidecar(&manifest.name), &sidecar_json(manifest)?)?.publish()?;
+        sync_dir(&self.root)
+    }
+
+    /// Records an outcome in a backup's sidecar, as far as it replaces the one there. Where there is no sidecar,
+    /// `proven` is written in its place.
+    pub(crate) fn record(
+        &self,
+        proven: &Manifest,
+        outcome: &Verification,
+        lock: &StoreLock,
+    ) -> Result<Manifest> {
+        let entry = self.entry(&proven.name)?;
+        let mut manifest = match entry.sidecar {
+            Sidecar::Present => entry.manifest,
+            Sidecar::Absent => proven.clone(),
+            Sidecar::Damaged => {
+                return Ok(Manifest { verification: Some(outcome.clone()), ..proven.clone() });
+            }
+        };
+        if outcome.replaces(manifest.verification.as_ref()) {
+            manifest.verification = Some(outcome.clone());
+            self.write_sidecar(&manifest, lock)?;
+        }
+        Ok(manifest)
+    }
+
+    /// Deletes a backup: the sidecar first, so that a crash in between leaves an artifact that still knows itself.
+    ///
+    /// # Errors
+    /// A file cannot be removed.
+    pub fn delete(&self, name: &str, _lock: &StoreLock) -> Result<()> {
+        name::check(name)?;
+        for path in [self.sidecar(name), self.root.join(name)] {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io("delete", &path)(error));
+                }
+                _ => {}
+            }
+        }
+        sync_dir(&self.root)
+    }
+
+    /// Removes what a run that was killed has left behind.
+    ///
+    /// # Errors
+    /// The directory cannot be read, or a file cannot be removed.
+    pub fn sweep(&self, _lock: &StoreLock) -> Result<()> {
+        for found in WalkDir::new(&self.root).min_depth(1).max_depth(1).follow_links(false) {
+            let found = found.map_err(|error| Error::io("list", &self.root)(error.into()))?;
+            let name = found.file_name().to_string_lossy();
+            if found.file_type().is_file() && name.starts_with('.') && name.ends_with(name::PARTIAL) {
+                log::warn!("removing {name}, which a run left behind that did not end well");
+                std::fs::remove_file(found.path()).map_err(Error::io("remove", found.path()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Free and total space.
+    ///
+    /// # Errors
+    /// The file system does not tell.
+    pub fn space(&self) -> Result<Space> {
+        let stat = rustix::fs::statvfs(&self.root)
+            .map_err(|error| Error::io("examine", &self.root)(error.into()))?;
+        Ok(Space { free: stat.f_bavail * stat.f_frsize, total: stat.f_blocks * stat.f_frsize })
+    }
+}
+
+fn sidecar_json(manifest: &Manifest) -> Result<Vec<u8>> {
+    let stored = Manifest { store: None, decision: None, ..manifest.clone() };
+    let mut json = serde_json::to_vec(&stored)?;
+    json.push(b'\n');
+    Ok(json)
+}

@@ -1,0 +1,124 @@
+//! File names in a store.
+
+use std::fmt::Write as _;
+
+use chrono::{Local, NaiveDateTime, TimeZone};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use crate::error::{Error, Result};
+use crate::manifest::{Kind, Timestamp};
+
+/// What an artifact's name ends with.
+const ARTIFACT: &str = ".sql.gz";
+/// What an unpacked foreign dump's name ends with.
+const PLAIN: &str = ".sql";
+/// What a sidecar's name adds to its artifact's.
+pub(super) const SIDECAR: &str = ".json";
+/// What the name of an unfinished file ends with; it also begins with a dot.
+pub(super) const PARTIAL: &str = ".partial";
+/// The longest file name of the usual file systems, in bytes, less what a partial sidecar adds.
+const LONGEST: usize = 255 - ".".len() - SIDECAR.len() - PARTIAL.len();
+
+/// Bytes of a database's name that do not go into a file name as they are.
+const ENCODED: &AsciiSet = &CONTROLS.add(b'/').add(b'\\').add(b'%');
+
+/// The part of a name before `_backup_`: the prefix given, or the database's name less a trailing `_db`, with what
+/// a file name must not hold percent-encoded.
+pub fn prefix(given: Option<&str>, database: &str) -> String {
+    let plain = given
+        .unwrap_or_else(|| database.strip_suffix("_db").filter(|rest| !rest.is_empty()).unwrap_or(database));
+    let mut encoded = String::new();
+    if let Some(first @ ('.' | '-')) = plain.chars().next() {
+        // Writing to a String cannot fail.
+        let _infallible = write!(encoded, "%{:02X}", first as u32);
+        encoded.extend(utf8_percent_encode(&plain[1..], ENCODED));
+    } else {
+        encoded.extend(utf8_percent_encode(plain, ENCODED));
+    }
+    encoded
+}
+
+/// The name of a backup begun at `at`, in the zone of `at`: `{prefix}_backup_{YYYYMMDD_HHMMSS}.sql.gz`.
+///
+/// # Errors
+/// The name would be too long for a file.
+pub fn artifact_name(prefix: &str, kind: Kind, at: Timestamp) -> Result<String> {
+    let word = if kind == Kind::Safety { "safety" } else { "backup" };
+    let name = format!("{prefix}_{word}_{}{ARTIFACT}", at.format("%Y%m%d_%H%M%S"));
+    if name.len() > LONGEST {
+        let message = format!("the name {name} is too long for a file");
+        return Err(Error::Usage { message, hint: Some("give a shorter one with --prefix".into()) });
+    }
+    Ok(name)
+}
+
+/// Whether a file of this name is a backup: `*.sql.gz`, or a plain `*.sql`.
+pub(super) fn is_artifact(name: &str) -> bool {
+    !name.starts_with('.') && (name.ends_with(ARTIFACT) || name.ends_with(PLAIN))
+}
+
+/// Checks that a name is a plain file name of a backup: no path, nothing hidden, no control characters.
+///
+/// # Errors
+/// A usage error that names what is wrong.
+pub fn check(name: &str) -> Result<()> {
+    let plain = !name.contains('/') && !name.chars().any(char::is_control) && name.len() <= LONGEST;
+    if plain && is_artifact(name) {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        message: format!("{name:?} is not the name of a backup"),
+        hint: Some("a backup is named by its file name in the store, as fwb-ls prints it".into()),
+    })
+}
+
+/// The moment in a name: `…_20250725_170206.sql.gz`, in local time.
+pub(super) fn timestamp(name: &str) -> Option<Timestamp> {
+    let stem = name.strip_suffix(ARTIFACT).or_else(|| name.strip_suffix(PLAIN))?;
+    let digits = stem.get(stem.len().checked_sub(15)?..)?;
+    let naive = NaiveDateTime::parse_from_str(digits, "%Y%m%d_%H%M%S").ok()?;
+    Local.from_local_datetime(&naive).latest().map(|moment| moment.fixed_offset())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_strategy() {
+        let at = Timestamp::parse_from_rfc3339("2025-07-25T17:02:06+09:00").unwrap();
+        let name = artifact_name(&prefix(None, "filewallball_db"), Kind::Full, at).unwrap();
+        assert_eq!(name, "filewallball_backup_20250725_170206.sql.gz");
+        check(&name).unwrap();
+        for (database, expected) in [
+            ("_db", "_db"),
+            ("a/b", "a%2Fb"),
+            (".x", "%2Ex"),
+            ("-x", "%2Dx"),
+            ("한글", "%ED%95%9C%EA%B8%80"),
+            ("a%b", "a%25b"),
+        ] {
+            assert_eq!(prefix(None, database), expected);
+            check(&artifact_name(&prefix(None, database), Kind::Safety, at).unwrap()).unwrap();
+        }
+        assert!(artifact_name(&"x".repeat(300), Kind::Full, at).is_err());
+    }
+
+    #[test]
+    fn what_is_not_a_plain_name_is_refused() {
+        for name in [
+            "",
+            "x",
+            "../x.sql.gz",
+            "/x.sql.gz",
+            ".x.sql.gz",
+            "a/b.sql.gz",
+            "a\n.sql.gz",
+            "x.json",
+            "..",
+            "\0.sql",
+        ] {
+            assert!(check(name).is_err(), "{name:?}");
+        }
+    }
+}

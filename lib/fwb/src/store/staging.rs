@@ -1,0 +1,112 @@
+//! Publishing: everything is written and synced under a hidden name, then renamed.
+//!
+//! The order, and why: the artifact's bytes reach the disk before its name does; its sidecar is complete before
+//! the artifact appears; the rename of the artifact is the moment at which the backup exists; the directory is
+//! synced last, so that the names survive a power loss too.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::NOFOLLOW;
+use super::name::{PARTIAL, SIDECAR};
+use crate::error::{Error, Result};
+
+/// A file that is not published yet; dropping it removes it.
+#[derive(Debug)]
+pub(crate) struct Partial {
+    path: PathBuf,
+    target: PathBuf,
+    file: File,
+    published: bool,
+}
+
+impl Partial {
+    /// Creates the hidden file that will become `target`.
+    pub(crate) fn create(target: &Path) -> Result<Self> {
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(target.file_name().unwrap_or_default());
+        hidden.push(PARTIAL);
+        let path = target.with_file_name(hidden);
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .custom_flags(NOFOLLOW)
+            .open(&path)
+            .map_err(Error::io("create", &path))?;
+        Ok(Self { path, target: target.to_owned(), file, published: false })
+    }
+
+    /// A handle to write through.
+    pub(crate) fn writer(&self) -> Result<PartialWriter> {
+        let file = self.file.try_clone().map_err(Error::io("open", &self.path))?;
+        Ok(PartialWriter { file })
+    }
+
+    /// Waits until the bytes are on the disk.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.file.sync_all().map_err(Error::io("write", &self.path))
+    }
+
+    /// Gives the file its name. The directory is still to be synced.
+    pub(crate) fn publish(mut self) -> Result<()> {
+        std::fs::rename(&self.path, &self.target).map_err(Error::io("publish", &self.target))?;
+        self.published = true;
+        Ok(())
+    }
+
+    /// The path under which writing fails, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if !self.published {
+            if let Err(error) = std::fs::remove_file(&self.path) {
+                log::warn!("cannot remove {}: {error}", self.path.display());
+            }
+        }
+    }
+}
+
+/// Writes to a [`Partial`].
+#[derive(Debug)]
+pub(crate) struct PartialWriter {
+    file: File,
+}
+
+impl Write for PartialWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Waits until a directory's names are on the disk.
+pub(crate) fn sync_dir(path: &Path) -> Result<()> {
+    let dir = File::open(path).map_err(Error::io("open", path))?;
+    dir.sync_all().map_err(Error::io("sync", path))
+}
+
+/// The sidecar's path beside an artifact.
+pub(crate) fn sidecar_path(artifact: &Path) -> PathBuf {
+    let mut name = artifact.file_name().unwrap_or_default().to_owned();
+    name.push(SIDECAR);
+    artifact.with_file_name(name)
+}
+
+/// Writes and syncs a small file under its hidden name.
+pub(crate) fn stage(target: &Path, content: &[u8]) -> Result<Partial> {
+    let partial = Partial::create(target)?;
+    partial.writer()?.write_all(content).map_err(Error::io("write", partial.path()))?;
+    partial.sync()?;
+    Ok(partial)
+}

@@ -1,0 +1,307 @@
+//! Proving a backup: that the artifact is, byte for byte and row for row, what its manifest says.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::Map;
+use sha2::{Digest, Sha256};
+
+use crate::artifact::{Artifact, Decoder, Footer, SqlSource, file_sha256};
+use crate::error::{Error, Result};
+use crate::manifest::{self, Kind, Level, Manifest, Section, Server, Verification};
+use crate::progress::Context;
+use crate::scan::{Feed, Summary, unobserved};
+use crate::store::{Entry, Sidecar, Store, Wait, from_core};
+
+/// What to do with the outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Record {
+    /// Write it into the sidecar of an artifact of ours, or of a foreign one that has been adopted.
+    Known,
+    /// Write it, and a manifest for a foreign file that has none.
+    Adopt,
+    /// Write nothing.
+    Nothing,
+}
+
+/// Proves the backup `name` and records the outcome. The manifest returned holds it in `verification`; what did
+/// not hold is no error but listed there.
+///
+/// # Errors
+/// There is no such backup, it cannot be read for reasons that say nothing about it, or the outcome cannot be
+/// recorded.
+pub fn verify(
+    store: &Store,
+    name: &str,
+    level: Level,
+    record: Record,
+    context: &Context,
+) -> Result<Manifest> {
+    let begun = Instant::now();
+    let entry = store.entry(name)?;
+    context.progress.begin(format!("verifying {name}"), entry.manifest.size);
+    let Findings { manifest: proven, problems } = prove(store, &entry, level, context)?;
+    context.cancel.check()?;
+    let outcome = Verification {
+        level,
+        ok: problems.is_empty(),
+        at: manifest::now(),
+        seconds: (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+        problems,
+        extra: Map::new(),
+    };
+    let foreign = proven.kind == Kind::Foreign && entry.sidecar == Sidecar::Absent;
+    let write = match record {
+        Record::Nothing => false,
+        Record::Known => !foreign,
+        Record::Adopt => true,
+    };
+    let mut shown = if write {
+        let lock = store.lock(Wait::Yes, &context.cancel)?;
+        store.record(&proven, &outcome, &lock)?
+    } else {
+        proven
+    };
+    shown.verification = Some(outcome);
+    shown.store = Some(store.root().display().to_string());
+    Ok(shown)
+}
+
+/// What a look at a backup found.
+pub(crate) struct Findings {
+    /// The manifest: the sidecar's, completed where it lacked something.
+    pub(crate) manifest: Manifest,
+    /// What does not hold.
+    pub(crate) problems: Vec<String>,
+}
+
+/// Proves an entry without recording anything.
+pub(crate) fn prove(store: &Store, entry: &Entry, level: Level, context: &Context) -> Result<Findings> {
+    let mut findings = Findings { manifest: entry.manifest.clone(), problems: entry.problems.clone() };
+    let artifact = match store.artifact(&entry.manifest.name) {
+        Ok(artifact) => artifact,
+        Err(Error::NoBackup { .. }) => return Ok(findings),
+        Err(error) => return Err(error),
+    };
+    let checked = match artifact.footer() {
+        Ok(Some(footer)) => ours(&artifact, &footer, entry, level, context, &mut findings),
+        Ok(None) if entry.manifest.kind != Kind::Foreign || artifact.is_ours()? => {
+            Err(Error::damaged(artifact.name(), "it is truncated: it has no footer"))
+        }
+        Ok(None) => foreign(&artifact, entry, level, context, &mut findings),
+        Err(error) => Err(error),
+    };
+    match checked {
+        Err(Error::Damaged { problem, .. }) => {
+            if !findings.problems.contains(&problem) {
+                findings.problems.push(problem);
+            }
+        }
+        Err(error) => return Err(error),
+        Ok(()) => {}
+    }
+    Ok(findings)
+}
+
+fn ours(
+    artifact: &Arc<Artifact>,
+    footer: &Footer,
+    entry: &Entry,
+    level: Level,
+    context: &Context,
+    findings: &mut Findings,
+) -> Result<()> {
+    let damaged = |problem: String| Error::damaged(artifact.name(), problem);
+    let said = from_core(footer.core.clone(), artifact.name(), artifact.size()).map_err(damaged)?;
+    if entry.sidecar == Sidecar::Present {
+        if let Some(difference) = core_difference(&entry.manifest, &said)? {
+            findings
+                .problems
+                .push(format!("the sidecar differs from the artifact's own manifest in {difference}"));
+        }
+    } else {
+        findings.manifest = said.clone();
+    }
+    if level < Level::Full {
+        return Ok(());
+    }
+    let mut whole = Sha256::new();
+    let summary = read_members(artifact, footer, &said, context, &mut whole, &mut findings.problems)?;
+    compare_summary(&said, &summary, &mut findings.problems);
+    let rest = artifact
+        .read_at(footer.offset, usize::try_from(artifact.size() - footer.offset).unwrap_or(usize::MAX))?;
+    let (pieces, end) = rest.split_at(rest.len().saturating_sub(crate::artifact::END_SIZE));
+    whole.update(pieces);
+    if whole.clone().finalize()[..] != footer.sha256 {
+        findings.problems.push("the artifact differs from the SHA-256 at its end".into());
+    }
+    whole.update(end);
+    let sha256 = hex::encode(whole.finalize());
+    match &findings.manifest.sha256 {
+        Some(recorded) if *recorded != sha256 => {
+            findings.problems.push("the artifact differs from the SHA-256 in its sidecar".into());
+        }
+        Some(_) => {}
+        None => findings.manifest.sha256 = Some(sha256),
+    }
+    Ok(())
+}
+
+/// Decompresses and scans all data members.
+fn read_members(
+    artifact: &Arc<Artifact>,
+    footer: &Footer,
+    said: &Manifest,
+    context: &Context,
+    whole: &mut Sha256,
+    problems: &mut Vec<String>,
+) -> Result<Summary> {
+    let mut decoder = Decoder::new(artifact, vec![(0, footer.offset)], context.jobs);
+    let mut feed = Feed::new();
+    let mut raw_sha256 = Sha256::new();
+    let mut places = Places::default();
+    while let Some(decoded) = decoder.next()? {
+        context.cancel.check()?;
+        raw_sha256.update(&decoded.raw);
+        let before = feed.rows();
+        feed.push(&decoded.raw, &mut unobserved)?;
+        let header = decoded.member.header;
+        places.add(decoded.member.offset, &header);
+        context.progress.advance(header.size);
+        // The last bytes of a member may wait for the next one, but a row's end does not.
+        if feed.rows() - before != header.rows && problems.len() < 10 {
+            problems.push(format!(
+                "the member at byte {} says it has {} rows",
+                decoded.member.offset, header.rows
+            ));
+        }
+    }
+    *whole = decoder.finish();
+    places.end(footer.offset);
+    for section in &said.sections {
+        if !places.holds(section) {
+            problems.push(format!("{} does not lie where the manifest says", title(section)));
+        }
+    }
+    if said.raw_sha256.as_deref() != Some(&hex::encode(raw_sha256.finalize())) {
+        problems.push("the SQL differs from its SHA-256".into());
+    }
+    feed.finish(&mut unobserved)
+}
+
+/// Where members begin: raw offset to artifact offset.
+#[derive(Default)]
+struct Places {
+    offsets: HashMap<u64, u64>,
+    raw: u64,
+}
+
+impl Places {
+    fn add(&mut self, offset: u64, header: &crate::artifact::DataHeader) {
+        self.offsets.insert(self.raw, offset);
+        self.raw += header.raw_size;
+    }
+
+    fn end(&mut self, offset: u64) {
+        self.offsets.entry(self.raw).or_insert(offset);
+    }
+
+    fn holds(&self, section: &Section) -> bool {
+        let at = |raw| self.offsets.get(&raw).copied();
+        let (from, to) = (at(section.raw_offset), at(section.raw_offset + section.raw_size));
+        let size = from.zip(to).map(|(from, to)| to - from);
+        from.is_some() && from == section.offset && size == section.size
+    }
+}
+
+fn foreign(
+    artifact: &Arc<Artifact>,
+    entry: &Entry,
+    level: Level,
+    context: &Context,
+    findings: &mut Findings,
+) -> Result<()> {
+    if level < Level::Full {
+        return Ok(());
+    }
+    let mut source = SqlSource::foreign(artifact)?;
+    let mut feed = Feed::new();
+    let mut raw_sha256 = Sha256::new();
+    while let Some(chunk) = source.next()? {
+        context.cancel.check()?;
+        raw_sha256.update(&chunk);
+        feed.push(&chunk, &mut unobserved)?;
+        context.progress.advance(chunk.len() as u64);
+    }
+    let summary = feed.finish(&mut unobserved)?;
+    let (sha256, raw_sha256) = (hex::encode(file_sha256(artifact)?), hex::encode(raw_sha256.finalize()));
+    if entry.sidecar == Sidecar::Present {
+        compare_summary(&entry.manifest, &summary, &mut findings.problems);
+        if entry.manifest.sha256.as_ref() != Some(&sha256)
+            || entry.manifest.raw_sha256.as_ref() != Some(&raw_sha256)
+        {
+            findings.problems.push("the file differs from the SHA-256 in its sidecar".into());
+        }
+        return Ok(());
+    }
+    findings.problems.extend(summary.incomplete.map(|problem| format!("the dump is incomplete: {problem}")));
+    let manifest = &mut findings.manifest;
+    manifest.sha256 = Some(sha256);
+    manifest.raw_sha256 = Some(raw_sha256);
+    manifest.raw_size = Some(summary.raw_size);
+    manifest.largest_statement = summary.largest_statement;
+    manifest.sections = summary.sections;
+    manifest.database = manifest.database.take().or(summary.origin.database);
+    let version = summary.origin.server_version;
+    manifest.server = version.map(|version| Server { version, extra: Map::new() });
+    Ok(())
+}
+
+/// Compares what the scan found with what the manifest says.
+fn compare_summary(said: &Manifest, found: &Summary, problems: &mut Vec<String>) {
+    problems.extend(found.incomplete.map(|problem| format!("the dump is incomplete: {problem}")));
+    if said.raw_size != Some(found.raw_size) || said.largest_statement != found.largest_statement {
+        problems.push("the SQL is not of the size that the manifest says".into());
+    }
+    if said.sections.len() != found.sections.len() {
+        let (found, said) = (found.sections.len(), said.sections.len());
+        problems.push(format!("the SQL has {found} sections, the manifest says {said}"));
+        return;
+    }
+    for (said, found) in said.sections.iter().zip(&found.sections) {
+        let same = (said.kind, &said.name, said.raw_offset, said.raw_size)
+            == (found.kind, &found.name, found.raw_offset, found.raw_size);
+        if !same || said.objects != found.objects {
+            problems.push(format!("{} is not the section that the manifest says", title(found)));
+        } else if said.rows != found.rows {
+            let rows = |section: &Section| section.rows.unwrap_or_default();
+            problems.push(format!(
+                "{} has {} rows, the manifest says {}",
+                title(found),
+                rows(found),
+                rows(said)
+            ));
+        } else if said.rows_digest != found.rows_digest {
+            problems.push(format!("the rows of {} differ from their digest", title(found)));
+        }
+    }
+}
+
+/// How a section is named in messages.
+pub(crate) fn title(section: &Section) -> String {
+    match &section.name {
+        Some(name) => format!("{} {name}", section.kind.as_str()),
+        None => format!("section {}", section.kind.as_str()),
+    }
+}
+
+/// The first field in which two manifests' immutable cores differ. The name is the store's to check: an artifact
+/// that was renamed is still the same backup.
+fn core_difference(one: &Manifest, other: &Manifest) -> Result<Option<String>> {
+    let (mut one, mut other) = (one.core()?, other.core()?);
+    one.remove("name");
+    other.remove("name");
+    let fields = one.keys().chain(other.keys());
+    Ok(fields.into_iter().find(|field| one.get(*field) != other.get(*field)).cloned())
+}
