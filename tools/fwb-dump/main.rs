@@ -1,1 +1,85 @@
-fn main() {}
+//! `fwb-dump`: dumps one database into a store, or into a file or stream.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use fwb::{CompressionLevel, DumpOptions, Error, Kind, Manifest, Result, ServerClient, Store};
+use fwb_cli::{Location, Outcome, ServerArgs, Session, StoreArgs};
+
+/// Dump one database into the store
+///
+/// Writes {prefix}_backup_{YYYYMMDD_HHMMSS}.sql.gz and its manifest, whole or not at all, and prints the manifest
+/// on standard output.
+#[derive(Debug, Parser)]
+#[command(name = "fwb-dump", version)]
+struct Args {
+    /// Database to dump
+    #[arg(short = 'B', long, value_name = "NAME", env = "FWB_DATABASE")]
+    database: String,
+
+    /// First part of the artifact's name [default: the database's name less a trailing _db]
+    #[arg(long, value_name = "WORD", env = "FWB_PREFIX")]
+    prefix: Option<String>,
+
+    /// Write the artifact to FILE instead of the store; - is standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<Location>,
+
+    /// Write the manifest to FILE too; with -o - it goes nowhere else
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+
+    /// Compression, from 1 (fastest) to 12 (smallest)
+    #[arg(long, value_name = "N", default_value = "6", env = "FWB_LEVEL", value_parser = level)]
+    level: CompressionLevel,
+
+    /// Fail where something would have to be left out of the dump, such as a broken view
+    #[arg(long)]
+    strict: bool,
+
+    #[command(flatten)]
+    store: StoreArgs,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+fn main() -> ExitCode {
+    fwb_cli::run(dump)
+}
+
+fn dump(args: Args, session: &Session) -> Result<Outcome> {
+    let server = ServerClient::new(&args.server.to_domain()?)?;
+    let context = session.context();
+    let options = DumpOptions {
+        database: args.database,
+        kind: Kind::Full,
+        prefix: args.prefix,
+        level: args.level,
+        strict: args.strict,
+    };
+    let to_stdout = matches!(args.output, Some(Location::Standard));
+    let manifest = match &args.output {
+        None => fwb::dump_to_store(&Store::create(args.store.dir())?, &server, &options, context)?,
+        Some(Location::File(path)) => fwb::dump_to_file(path, &server, &options, context)?,
+        Some(Location::Standard) => fwb::dump_to_stream(session.stdout()?, &server, &options, context)?,
+    };
+    if let Some(path) = &args.manifest {
+        write_manifest(path, &manifest)?;
+    }
+    if !to_stdout {
+        session.records()?.write_json(&manifest)?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn write_manifest(path: &PathBuf, manifest: &Manifest) -> Result<()> {
+    let mut json = serde_json::to_vec(manifest)?;
+    json.push(b'\n');
+    std::fs::write(path, json).map_err(Error::io("write", path))
+}
+
+fn level(text: &str) -> std::result::Result<CompressionLevel, String> {
+    text.parse().ok().and_then(CompressionLevel::new).ok_or_else(|| "a number from 1 to 12 is needed".into())
+}

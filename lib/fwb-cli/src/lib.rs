@@ -1,1 +1,34 @@
-//! placeholder
+//! What the fwb tools share at the edge: options, the standard streams, manifests and records on them, exit
+//! codes, errors, logs, progress and signals. A tool's `main` is [`run`] with its one function; the domain is in
+//! `fwb`, which knows nothing of a command line. Nothing else touches stdin, stdout or stderr.
+
+mod console;
+mod duration;
+mod exit;
+mod generate;
+mod json;
+mod logging;
+mod manifests;
+mod options;
+mod printable;
+mod progress;
+mod records;
+mod run;
+mod session;
+mod signals;
+mod size;
+mod standard;
+mod usage;
+mod when;
+
+pub use duration::parse_age;
+pub use exit::{Outcome, tolerate_broken_pipe};
+pub use manifests::{Manifests, read_manifests};
+pub use options::{LogFormat, ProgressMode, ServerArgs, StoreArgs, WorkArgs, command};
+pub use printable::printable;
+pub use records::RecordWriter;
+pub use run::run;
+pub use session::Session;
+pub use size::human_size;
+pub use standard::{Location, Stdin, Stdout};
+pub use when::{parse_at, parse_since};

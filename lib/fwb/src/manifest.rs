@@ -2,7 +2,7 @@
 //! beside an artifact and, less what only the finished file or the store can know, the artifact's footer.
 //! `docs/FORMAT.md` describes every field; fields that this version does not know are kept.
 
-use chrono::{DateTime, FixedOffset};
+use chrono::{DateTime, FixedOffset, SubsecRound};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -12,9 +12,10 @@ pub const SCHEMA: &str = "fwb/1";
 /// A timestamp with the offset of the zone it was taken in.
 pub type Timestamp = DateTime<FixedOffset>;
 
-/// The present moment in the local time zone.
+/// The present second in the local time zone. Names have no finer moment, so manifests have none either: a backup
+/// begun at 17:02:06 is found by `--at 17:02:06`.
 pub fn now() -> Timestamp {
-    chrono::Local::now().fixed_offset()
+    chrono::Local::now().fixed_offset().trunc_subsecs(0)
 }
 
 /// What a backup is for.

@@ -32,11 +32,6 @@ impl Feed {
         Ok(())
     }
 
-    /// Rows that have ended so far.
-    pub(crate) fn rows(&self) -> u64 {
-        self.scanner.rows()
-    }
-
     /// Ends the stream.
     ///
     /// # Errors

@@ -32,14 +32,16 @@ pub(crate) struct BrokenView {
     pub(crate) definition: Option<String>,
 }
 
-/// The server puts a view's error into its comment (MariaDB's manual, "Information Schema TABLES Table").
+/// The server puts a view's error into its comment (MariaDB's manual, "Information Schema TABLES Table"), but only
+/// where the query needs a column for which it must open the view: `TABLE_ROWS`.
 const FACTS: &str = "
 SELECT 'schema', VERSION(), SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME
   FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = DATABASE();
 SELECT 'float', TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS
   WHERE TABLE_SCHEMA = DATABASE() AND DATA_TYPE = 'float' ORDER BY TABLE_NAME, ORDINAL_POSITION;
 SELECT 'broken', TABLE_NAME, TABLE_COMMENT FROM information_schema.TABLES
-  WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'VIEW' AND TABLE_COMMENT <> 'VIEW' ORDER BY TABLE_NAME;
+  WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'VIEW' AND TABLE_COMMENT <> 'VIEW' AND TABLE_ROWS IS NULL
+  ORDER BY TABLE_NAME;
 ";
 
 impl ServerClient {

@@ -1,0 +1,200 @@
+//! Standard error: everything that is said to people and to logs goes through one [`Console`], which knows the
+//! tool's name and the format, makes text harmless and never writes into a progress bar.
+
+#![allow(clippy::disallowed_methods, reason = "this module is how the tools write to stderr")]
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use indicatif::ProgressBar;
+use log::Level;
+use serde_json::{Map, Value};
+
+use crate::options::LogFormat;
+use crate::printable::printable;
+
+/// Standard error, shared between threads.
+#[derive(Debug, Clone)]
+pub(crate) struct Console(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    tool: String,
+    format: LogFormat,
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl Console {
+    pub(crate) fn new(tool: &str, format: LogFormat) -> Self {
+        Self(Arc::new(State { tool: tool.into(), format, bar: Mutex::new(None) }))
+    }
+
+    pub(crate) fn tool(&self) -> &str {
+        &self.0.tool
+    }
+
+    pub(crate) fn format(&self) -> LogFormat {
+        self.0.format
+    }
+
+    /// One log line.
+    pub(crate) fn say(&self, level: Level, message: &str) {
+        self.report(level, message, None);
+    }
+
+    /// What failed and what to do about it: two lines as text, one as JSON.
+    pub(crate) fn error(&self, message: &str, hint: Option<&str>) {
+        self.report(Level::Error, message, hint);
+    }
+
+    fn report(&self, level: Level, message: &str, hint: Option<&str>) {
+        self.write(&match self.0.format {
+            LogFormat::Text => text(&self.0.tool, level, message, hint),
+            LogFormat::Json => json(&self.0.tool, level, message, hint),
+        });
+    }
+
+    /// Text of our own, as it is.
+    pub(crate) fn write(&self, text: &str) {
+        // Standard error is where failures are told; one of its own has nowhere to go.
+        self.beside_bar(|| io::stderr().write_all(text.as_bytes()).unwrap_or_default());
+    }
+
+    /// Writes something to the terminal while the bar is out of the way.
+    pub(crate) fn beside_bar<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &*self.0.bar.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    /// From now on, writes around `bar`.
+    pub(crate) fn show(&self, bar: Option<ProgressBar>) {
+        *self.0.bar.lock().unwrap_or_else(PoisonError::into_inner) = bar;
+    }
+}
+
+fn text(tool: &str, level: Level, message: &str, hint: Option<&str>) -> String {
+    let mut text = format!("{tool}: {}: {}\n", word(level), printable(message));
+    if let Some(hint) = hint {
+        text.push_str("hint: ");
+        text.push_str(&printable(hint));
+        text.push('\n');
+    }
+    text
+}
+
+fn json(tool: &str, level: Level, message: &str, hint: Option<&str>) -> String {
+    let at = fwb::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, false);
+    let fields = [
+        ("at", Some(at.as_str())),
+        ("level", Some(level_name(level))),
+        ("tool", Some(tool)),
+        ("message", Some(message)),
+        ("hint", hint),
+    ];
+    let line: Map<String, Value> =
+        fields.into_iter().filter_map(|(key, value)| Some((key.into(), value?.into()))).collect();
+    let line = crate::json::line(&line).unwrap_or_default();
+    String::from_utf8(line).unwrap_or_default()
+}
+
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::Warn => "warning",
+        other => level_name(other),
+    }
+}
+
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warn => "warn",
+        Level::Info => "info",
+        Level::Debug => "debug",
+        Level::Trace => "trace",
+    }
+}
+
+/// Whether standard error is a terminal that can redraw a line.
+pub(crate) fn can_redraw() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Standard error as a terminal, whatever it is: for a bar that was asked for.
+#[derive(Debug)]
+pub(crate) struct AssumedTerminal;
+
+impl indicatif::TermLike for AssumedTerminal {
+    fn width(&self) -> u16 {
+        std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(80)
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        move_cursor(n, 'A')
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        move_cursor(n, 'B')
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        move_cursor(n, 'C')
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        move_cursor(n, 'D')
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        writeln!(io::stderr(), "{text}")
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        write!(io::stderr(), "{text}")
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        write!(io::stderr(), "\r\x1b[2K")
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// Moves the cursor by `n` in a direction (ECMA-48, CUU to CUB).
+fn move_cursor(n: usize, direction: char) -> io::Result<()> {
+    match n {
+        0 => Ok(()),
+        _ => write!(io::stderr(), "\x1b[{n}{direction}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_two_lines_whatever_it_quotes() {
+        let shown = text("fwb-dump", Level::Error, "cannot read a\nb\x1b[2J", Some("look\nthere"));
+        assert_eq!(shown, "fwb-dump: error: cannot read a\\nb\\u{1b}[2J\nhint: look\\nthere\n");
+    }
+
+    #[test]
+    fn warnings_carry_the_tools_name() {
+        assert_eq!(text("fwb-ls", Level::Warn, "old", None), "fwb-ls: warning: old\n");
+    }
+
+    #[test]
+    fn a_json_line_has_the_documented_fields() {
+        let line: Value = serde_json::from_str(&json("fwb-ls", Level::Warn, "a\nb", None)).unwrap();
+        assert_eq!(line["level"], "warn");
+        assert_eq!(line["tool"], "fwb-ls");
+        assert_eq!(line["message"], "a\nb");
+        assert!(line.get("hint").is_none());
+        assert!(chrono::DateTime::parse_from_rfc3339(line["at"].as_str().unwrap()).is_ok());
+        let line: Value = serde_json::from_str(&json("fwb-ls", Level::Error, "a", Some("do b"))).unwrap();
+        assert_eq!(line["hint"], "do b");
+    }
+}

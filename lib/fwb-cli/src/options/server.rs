@@ -1,0 +1,132 @@
+//! How to reach the server. What is not given is left to the MariaDB client programs' own defaults.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::ValueHint;
+use fwb::{Error, Password, Result, ServerOptions};
+
+/// More than any password, in bytes; a file that is larger is another file.
+const LONGEST: u64 = 4096;
+
+/// The server group.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ServerArgs {
+    /// Option file with a [client] section, read instead of the usual ones
+    #[arg(long, value_name = "FILE", env = "FWB_DEFAULTS_FILE")]
+    #[arg(help_heading = "Server", value_hint = ValueHint::FilePath)]
+    pub defaults_file: Option<PathBuf>,
+
+    /// Host name or address
+    #[arg(long, value_name = "HOST", env = "FWB_HOST")]
+    #[arg(help_heading = "Server", value_hint = ValueHint::Hostname)]
+    pub host: Option<String>,
+
+    /// TCP port
+    #[arg(long, value_name = "PORT", env = "FWB_PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(help_heading = "Server")]
+    pub port: Option<u16>,
+
+    /// Unix socket
+    #[arg(long, value_name = "FILE", env = "FWB_SOCKET")]
+    #[arg(help_heading = "Server", value_hint = ValueHint::FilePath)]
+    pub socket: Option<PathBuf>,
+
+    /// Account name
+    #[arg(short, long, value_name = "NAME", env = "FWB_USER")]
+    #[arg(help_heading = "Server", value_hint = ValueHint::Username)]
+    pub user: Option<String>,
+
+    /// File whose first line is the account's password
+    #[arg(long, value_name = "FILE", env = "FWB_PASSWORD_FILE")]
+    #[arg(help_heading = "Server", value_hint = ValueHint::FilePath)]
+    pub password_file: Option<PathBuf>,
+}
+
+impl ServerArgs {
+    /// The same for the library; reads the password file.
+    ///
+    /// # Errors
+    /// A usage error when the password file is missing, unreadable, empty or no text.
+    pub fn to_domain(&self) -> Result<ServerOptions> {
+        Ok(ServerOptions {
+            defaults_file: self.defaults_file.clone(),
+            host: self.host.clone(),
+            port: self.port,
+            socket: self.socket.clone(),
+            user: self.user.clone(),
+            password: self.password_file.as_deref().map(read_password).transpose()?,
+        })
+    }
+}
+
+/// The first line of a file, without its end.
+fn read_password(path: &Path) -> Result<Password> {
+    let refused = |problem: String| Error::Usage {
+        message: format!("cannot use the password file {}: {problem}", path.display()),
+        hint: Some(
+            "--password-file or FWB_PASSWORD_FILE names a file whose first line is the password".into(),
+        ),
+    };
+    let file = File::open(path).map_err(|error| refused(error.to_string()))?;
+    let mut text = Vec::new();
+    file.take(LONGEST).read_to_end(&mut text).map_err(|error| refused(error.to_string()))?;
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.is_empty() {
+        return Err(refused("its first line is empty".into()));
+    }
+    if line.len() as u64 == LONGEST || line.contains(&0) {
+        return Err(refused("its first line is no password".into()));
+    }
+    let password =
+        String::from_utf8(line.to_vec()).map_err(|_| refused("its first line is not UTF-8".into()))?;
+    Ok(Password::new(password))
+}
+
+#[cfg(test)]
+mod tests {
+    use fwb::ErrorClass;
+
+    use super::*;
+
+    fn with_file(name: &str, bytes: &[u8]) -> Result<ServerOptions> {
+        let path = std::env::temp_dir().join(format!("fwb-cli-{}-{name}", std::process::id()));
+        std::fs::write(&path, bytes).unwrap();
+        let args = ServerArgs { password_file: Some(path.clone()), ..ServerArgs::default() };
+        let options = args.to_domain();
+        std::fs::remove_file(&path).unwrap();
+        options
+    }
+
+    #[test]
+    fn the_first_line_is_the_password() {
+        for (name, bytes) in [("plain", "pa ss"), ("line", "pa ss\n"), ("dos", "pa ss\r\nmore")] {
+            assert!(with_file(name, bytes.as_bytes()).unwrap().password.is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_password_is_refused() {
+        for (name, bytes) in
+            [("empty", &b""[..]), ("blank", b"\nx"), ("binary", b"\xff\n"), ("long", &[b'x'; 9999])]
+        {
+            assert_eq!(with_file(name, bytes).unwrap_err().class(), ErrorClass::Usage, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_a_matter_of_configuration() {
+        let args = ServerArgs { password_file: Some("/nowhere/password".into()), ..ServerArgs::default() };
+        let error = args.to_domain().unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Usage);
+        assert!(error.hint().is_some());
+    }
+
+    #[test]
+    fn nothing_given_leaves_the_clients_defaults() {
+        let options = ServerArgs::default().to_domain().unwrap();
+        assert!(options.host.is_none() && options.port.is_none() && options.password.is_none());
+    }
+}

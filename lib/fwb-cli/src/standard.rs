@@ -1,0 +1,220 @@
+//! Standard input and output as streams, and `-`, which means them wherever a tool takes a file. Reading stdin
+//! can be interrupted: a signal ends it at once, not only when the writer at the other end does.
+
+#![allow(clippy::disallowed_methods, reason = "this module is how the tools read stdin and write stdout")]
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+use fwb::{Cancel, Error, Result};
+
+/// The action of an error on standard output; [`crate::tolerate_broken_pipe`] knows it by this.
+pub(crate) const WRITE_STDOUT: &str = "write standard output";
+/// The action of an error on standard input.
+pub(crate) const READ_STDIN: &str = "read standard input";
+/// Bytes read from stdin at a time.
+const CHUNK: usize = 64 << 10;
+/// How long a signal may go unnoticed while stdin is silent.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Standard input, read by a thread of its own.
+#[derive(Debug)]
+pub struct Stdin {
+    chunks: Receiver<io::Result<Vec<u8>>>,
+    current: io::Cursor<Vec<u8>>,
+    cancel: Cancel,
+}
+
+impl Stdin {
+    /// Starts to read standard input.
+    ///
+    /// # Errors
+    /// The operating system refuses another descriptor or thread.
+    pub fn open(cancel: &Cancel) -> Result<Self> {
+        let refused = |source| Error::Stream { action: READ_STDIN, source };
+        let stdin = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(refused)?);
+        Self::reading(stdin, cancel).map_err(refused)
+    }
+
+    fn reading(source: impl Read + Send + 'static, cancel: &Cancel) -> io::Result<Self> {
+        let (sender, chunks) = sync_channel(4);
+        std::thread::Builder::new().name("stdin".into()).spawn(move || forward(source, &sender))?;
+        Ok(Self { chunks, current: io::Cursor::default(), cancel: cancel.clone() })
+    }
+}
+
+/// Hands on chunks until the input or the interest in it ends.
+fn forward(mut source: impl Read, chunks: &SyncSender<io::Result<Vec<u8>>>) {
+    loop {
+        let mut chunk = vec![0; CHUNK];
+        let read = match source.read(&mut chunk) {
+            Ok(0) => return,
+            Ok(length) => {
+                chunk.truncate(length);
+                Ok(chunk)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
+        };
+        let last = read.is_err();
+        if chunks.send(read).is_err() || last {
+            return;
+        }
+    }
+}
+
+impl Read for Stdin {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let length = self.current.read(buffer)?;
+            if length > 0 || buffer.is_empty() {
+                return Ok(length);
+            }
+            match self.chunks.recv_timeout(PATIENCE) {
+                Ok(chunk) => self.current = io::Cursor::new(chunk?),
+                Err(RecvTimeoutError::Timeout) => self.cancel.check().map_err(io::Error::other)?,
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+            }
+        }
+    }
+}
+
+/// Standard output without a buffer: what was written is with the reader, or an error.
+#[derive(Debug)]
+pub struct Stdout(File);
+
+impl Stdout {
+    /// Opens standard output.
+    ///
+    /// # Errors
+    /// The operating system refuses another descriptor.
+    pub fn open() -> Result<Self> {
+        let refused = |source| Error::Stream { action: WRITE_STDOUT, source };
+        Ok(Self(File::from(io::stdout().as_fd().try_clone_to_owned().map_err(refused)?)))
+    }
+
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    /// An [`Error::Stream`], a broken pipe included.
+    pub fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.0.write_all(bytes).map_err(|source| Error::Stream { action: WRITE_STDOUT, source })
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Whether a person sits at standard input.
+pub(crate) fn stdin_is_terminal() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// Whether a person reads standard output.
+pub(crate) fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// A file operand: `-` stands for standard input or output, anything else for a path. Use it as the type of a
+/// clap argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// `-`
+    Standard,
+    /// A path.
+    File(PathBuf),
+}
+
+impl From<OsString> for Location {
+    fn from(operand: OsString) -> Self {
+        match operand.as_encoded_bytes() {
+            b"-" => Self::Standard,
+            _ => Self::File(operand.into()),
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Standard => f.write_str("-"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+impl Location {
+    /// The path, unless it is a standard stream.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Standard => None,
+            Self::File(path) => Some(path),
+        }
+    }
+
+    /// Opens it for reading.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn reader(&self, cancel: &Cancel) -> Result<Box<dyn Read + Send>> {
+        match self {
+            Self::Standard => Ok(Box::new(Stdin::open(cancel)?)),
+            Self::File(path) => Ok(Box::new(File::open(path).map_err(Error::io("open", path))?)),
+        }
+    }
+
+    /// Opens it for writing; a file is made with mode 0600, or emptied.
+    ///
+    /// # Errors
+    /// The file cannot be created.
+    pub fn writer(&self) -> Result<Box<dyn Write + Send>> {
+        let Self::File(path) = self else { return Ok(Box::new(Stdout::open()?)) };
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        Ok(Box::new(options.open(path).map_err(Error::io("create", path))?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dash_alone_is_a_standard_stream() {
+        assert_eq!(Location::from(OsString::from("-")), Location::Standard);
+        assert_eq!(Location::from(OsString::from("./-")), Location::File("./-".into()));
+        assert_eq!(Location::from(OsString::from("-o")).to_string(), "-o");
+    }
+
+    #[test]
+    fn every_byte_arrives_in_order() {
+        let bytes: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+        let mut stdin = Stdin::reading(io::Cursor::new(bytes.clone()), &Cancel::default()).unwrap();
+        let mut read = Vec::new();
+        stdin.read_to_end(&mut read).unwrap();
+        assert!(read == bytes);
+    }
+
+    #[test]
+    fn a_signal_ends_the_wait_for_a_silent_writer() {
+        let (reader, _writer) = io::pipe().unwrap();
+        let cancel = Cancel::default();
+        let mut stdin = Stdin::reading(reader, &cancel).unwrap();
+        cancel.raise(15);
+        assert!(stdin.read(&mut [0; 10]).is_err());
+    }
+}
