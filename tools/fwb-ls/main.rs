@@ -1,1 +1,153 @@
-fn main() {}
+//! `fwb-ls`: lists the backups of a store.
+
+use std::path::absolute;
+use std::process::ExitCode;
+
+use chrono::TimeDelta;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::{Parser, ValueEnum};
+use fwb::{Entry, Error, Kind, Listing, Result, Selection, Store, Timestamp};
+use fwb_cli::{Outcome, Session, StoreArgs};
+
+/// List the backups of a store
+///
+/// Prints a table on a terminal, and one manifest a line elsewhere. Filters add up. Nothing is locked or written.
+#[derive(Debug, Parser)]
+#[command(name = "fwb-ls", version)]
+#[command(
+    after_long_help = "Times are 2025-07-25, '2025-07-25 17:00', 2025-07-25T17:00:05+09:00, or 26h for so \
+    long ago. A backup is proved when fwb-verify passed it at level full or above and its artifact is there with \
+    the size that its manifest says. Backups that are damaged or lost are named on standard error and make the \
+    exit status 3; with --latest and --at they are passed over, with a warning."
+)]
+struct Args {
+    /// Only backups of these kinds [default: all; with --latest, --at and --max-age: full]
+    #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', value_parser =
+        PossibleValuesParser::new(["full", "safety", "foreign"]).try_map(|word| word.parse::<Kind>()))]
+    kinds: Vec<Kind>,
+
+    /// Only backups of this database
+    #[arg(short = 'B', long, value_name = "NAME")]
+    database: Option<String>,
+
+    /// Only backups begun at or after this time
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    since: Option<Timestamp>,
+
+    /// Of each database the newest backup begun at or before this time
+    #[arg(long, value_name = "WHEN", value_parser = at)]
+    at: Option<Timestamp>,
+
+    /// Only proved backups
+    #[arg(long)]
+    verified: bool,
+
+    /// The newest of those backups, and exactly one: of several databases one must be named
+    #[arg(long)]
+    latest: bool,
+
+    /// Exit with 3 unless every database has a proved backup begun at most this long ago
+    #[arg(long, value_name = "AGE", value_parser = fwb_cli::parse_age)]
+    max_age: Option<TimeDelta>,
+
+    /// Show what is inside: tables, sequences, views
+    #[arg(long)]
+    tables: bool,
+
+    /// Form of the output [default: table on a terminal, else jsonl]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// One JSON object a line
+    Jsonl,
+}
+
+fn main() -> ExitCode {
+    fwb_cli::run(|args: Args, session| fwb_cli::tolerate_broken_pipe(list(&args, session)))
+}
+
+fn list(args: &Args, session: &Session) -> Result<Outcome> {
+    let dir = args.store.dir();
+    let store = Store::open(absolute(dir).map_err(Error::io("open the store", dir))?)?;
+    let listing = Listing::read(&store)?;
+    let selection = Selection {
+        kinds: args.kinds.clone(),
+        database: args.database.clone(),
+        since: args.since,
+        at: args.at,
+        verified: args.verified,
+        latest: args.latest,
+    };
+    let freshness = match args.max_age {
+        Some(max_age) => listing.check_freshness(&selection, max_age, fwb::now()),
+        None => Ok(()),
+    };
+    warn_of_damage(&listing, &selection);
+    let entries = match listing.select(&selection) {
+        // That nothing was found is the lesser half of "nothing is fresh".
+        Err(error @ Error::NothingFound(_)) => return freshness.and(Err(error)),
+        selected => selected?,
+    };
+    match format(args, session) {
+        Format::Jsonl => print_records(args, session, &entries)?,
+        Format::Table => print_table(args, session, &store, &entries)?,
+    }
+    freshness?;
+    if !selection.asks_for_one() {
+        listing.check_damage(&selection)?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn format(args: &Args, session: &Session) -> Format {
+    let usual = if session.stdout_is_terminal() { Format::Table } else { Format::Jsonl };
+    args.format.unwrap_or(usual)
+}
+
+fn warn_of_damage(listing: &Listing, selection: &Selection) {
+    for entry in listing.damaged(selection) {
+        log::warn!("{}: {}", entry.manifest.name, entry.problems.join("; "));
+    }
+    for error in &listing.unreadable {
+        log::warn!("{error}");
+    }
+}
+
+fn print_records(args: &Args, session: &Session, entries: &[&Entry]) -> Result<()> {
+    let mut out = session.records()?;
+    for Entry { manifest, .. } in entries {
+        if args.tables {
+            fwb_cli::section_records(manifest).try_for_each(|record| out.write_json(&record))?;
+        } else {
+            out.write_json(manifest)?;
+        }
+    }
+    Ok(())
+}
+
+fn print_table(args: &Args, session: &Session, store: &Store, entries: &[&Entry]) -> Result<()> {
+    let mut out = session.records()?;
+    let listed = || entries.iter().copied();
+    if args.tables {
+        listed().try_for_each(|entry| out.write_text(&(fwb_cli::section_table(&entry.manifest) + "\n")))?;
+    } else if !entries.is_empty() {
+        out.write_text(&(fwb_cli::backup_table(listed(), fwb::now()) + "\n"))?;
+    }
+    out.write_text(&fwb_cli::footer(listed(), store.space()?))
+}
+
+fn since(text: &str) -> Result<Timestamp> {
+    fwb_cli::parse_since(text, fwb::now())
+}
+
+fn at(text: &str) -> Result<Timestamp> {
+    fwb_cli::parse_at(text, fwb::now())
+}

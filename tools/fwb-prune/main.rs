@@ -1,1 +1,120 @@
-fn main() {}
+//! `fwb-prune`: applies retention to backups.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use fwb::{Candidates, Kind, Policy, PruneOptions, Result};
+use fwb_cli::{Outcome, Session, StoreArgs, human_size};
+
+/// Delete the backups that no retention rule keeps
+///
+/// Reads manifests from standard input, or takes names of backups: the candidates. Each is kept when any rule keeps
+/// it, and printed with its `decision`; a deleted one as soon as it is gone. Dates and proof come from the store,
+/// never from standard input. The newest proved backup of a database always stays.
+#[derive(Debug, Parser)]
+#[command(name = "fwb-prune", version)]
+#[command(
+    after_long_help = "A rule with 0 is off. All backups of a store take part in the decision, but only \
+    candidates are deleted: 'fwb-ls | fwb-prune' makes every backup one."
+)]
+struct Args {
+    /// Names in the store [default: manifests on standard input]
+    #[arg(value_name = "BACKUP")]
+    backups: Vec<String>,
+
+    /// Decide and print, delete nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+
+    /// Kinds that may be deleted
+    #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', default_value = "full", value_parser =
+        PossibleValuesParser::new(["full", "safety", "foreign"]).try_map(|word| word.parse::<Kind>()))]
+    kinds: Vec<Kind>,
+
+    #[command(flatten)]
+    retention: RetentionArgs,
+
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// The retention group.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Retention")]
+struct RetentionArgs {
+    /// Keep backups of the last N days
+    #[arg(long, value_name = "N", default_value = "7", env = "FWB_KEEP_DAYS")]
+    keep_days: u32,
+
+    /// Keep the newest N backups
+    #[arg(long, value_name = "N", default_value = "0", env = "FWB_KEEP_LAST")]
+    keep_last: u32,
+
+    /// Keep the newest backup of each of N days
+    #[arg(long, value_name = "N", default_value = "0", env = "FWB_KEEP_DAILY")]
+    keep_daily: u32,
+
+    /// Keep the newest backup of each of N weeks
+    #[arg(long, value_name = "N", default_value = "0", env = "FWB_KEEP_WEEKLY")]
+    keep_weekly: u32,
+
+    /// Keep the newest backup of each of N months
+    #[arg(long, value_name = "N", default_value = "0", env = "FWB_KEEP_MONTHLY")]
+    keep_monthly: u32,
+
+    /// Keep the newest backup of each of N years
+    #[arg(long, value_name = "N", default_value = "0", env = "FWB_KEEP_YEARLY")]
+    keep_yearly: u32,
+
+    /// Never leave fewer proved backups of a database than this
+    #[arg(long, value_name = "N", default_value = "1", env = "FWB_MIN_KEEP")]
+    min_keep: u32,
+}
+
+impl RetentionArgs {
+    fn policy(&self) -> Policy {
+        Policy {
+            keep_days: self.keep_days,
+            keep_last: self.keep_last,
+            keep_daily: self.keep_daily,
+            keep_weekly: self.keep_weekly,
+            keep_monthly: self.keep_monthly,
+            keep_yearly: self.keep_yearly,
+            min_keep: self.min_keep,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    fwb_cli::run(prune)
+}
+
+fn prune(args: Args, session: &Session) -> Result<Outcome> {
+    let Some(candidates) = candidates(&args, session)? else { return Ok(session.short_help()) };
+    let mut out = session.records()?;
+    let options = PruneOptions { policy: args.retention.policy(), kinds: args.kinds, dry_run: args.dry_run };
+    let report = |manifest: &fwb::Manifest| out.write_json(manifest);
+    let pruned = fwb::prune(&candidates, &options, fwb::now(), session.context(), report)?;
+    let (done, freed) = if args.dry_run { ("would delete", "would be") } else { ("deleted", "are") };
+    let (count, bytes) = (pruned.deleted, human_size(pruned.freed));
+    log::info!("{done} {count} of {} backups; {bytes} {freed} free again", count + pruned.kept);
+    Ok(Outcome::Done)
+}
+
+/// The operands, else what standard input names; nothing where a person sits there. All of it is read and checked
+/// before anything is done: a stream that is cut short, or one bad name, deletes nothing.
+fn candidates(args: &Args, session: &Session) -> Result<Option<Candidates>> {
+    let mut candidates = Candidates::default();
+    for name in &args.backups {
+        candidates.add(args.store.dir(), name)?;
+    }
+    if args.backups.is_empty() {
+        let Some(manifests) = session.manifests()? else { return Ok(None) };
+        for manifest in manifests {
+            let manifest = manifest?;
+            candidates.add(&args.store.of_record(manifest.store.as_deref())?, &manifest.name)?;
+        }
+    }
+    Ok(Some(candidates))
+}

@@ -1,1 +1,142 @@
-fn main() {}
+//! `fwb-restore`: restores a backup, or prints its SQL.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use fwb::{CompressionLevel, Error, ErrorClass, Plan, Result, RestoreOptions, ServerClient, Store, Strategy};
+use fwb_cli::{Outcome, ServerArgs, Session, StoreArgs, confirm, human_size};
+
+/// Restore a backup
+///
+/// Takes one backup: by name or path, or as exactly one manifest on standard input. It is verified first, what is
+/// there is backed up, the result is checked, and when anything fails the database is rolled back. Plain .sql and
+/// .sql.gz files that mariadb-dump or mysqldump made are restored too.
+#[derive(Debug, Parser)]
+#[command(name = "fwb-restore", version)]
+struct Args {
+    /// Name in the store, or path of an artifact [default: a manifest on standard input]
+    #[arg(value_name = "BACKUP", conflicts_with = "file")]
+    backup: Option<PathBuf>,
+
+    /// The same as BACKUP
+    #[arg(short, long, value_name = "BACKUP")]
+    file: Option<PathBuf>,
+
+    /// Restore into this database instead of the one that was dumped
+    #[arg(long, value_name = "NAME")]
+    database: Option<String>,
+
+    /// Restore these tables, sequences or views alone
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    tables: Vec<String>,
+
+    /// How the backup takes the place of what is there
+    #[arg(long, value_name = "STRATEGY", default_value = "in-place")]
+    strategy: StrategyArg,
+
+    /// When checking, count the rows of these tables alone
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    prove_tables: Vec<String>,
+
+    /// Make no backup of what is there: a failure cannot be rolled back then
+    #[arg(long)]
+    no_safety_backup: bool,
+
+    /// Print the SQL on standard output; no server is touched
+    #[arg(long, conflicts_with_all = ["database", "dry_run", "yes", "prove_tables"])]
+    stdout: bool,
+
+    /// Print the plan and what was found, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+
+    #[command(flatten)]
+    store: StoreArgs,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum StrategyArg {
+    /// Load over the live database; the safety backup is restored on failure
+    InPlace,
+}
+
+fn main() -> ExitCode {
+    fwb_cli::run(restore)
+}
+
+fn restore(args: Args, session: &Session) -> Result<Outcome> {
+    let Some((store, name)) = which(&args, session)? else { return Ok(session.short_help()) };
+    let store = Store::open(store)?;
+    if args.stdout {
+        let mut out = session.stdout()?;
+        fwb::extract(&store, &name, &args.tables, &mut out, fwb_cli::WRITE_STDOUT, session.context())?;
+        return Ok(Outcome::Done);
+    }
+    let server = ServerClient::new(&args.server.to_domain()?)?;
+    let StrategyArg::InPlace = args.strategy;
+    let options = RestoreOptions {
+        name,
+        database: args.database,
+        tables: args.tables,
+        prove_tables: args.prove_tables,
+        strategy: Strategy::InPlace,
+        safety_backup: !args.no_safety_backup,
+        level: CompressionLevel::default(),
+    };
+    let prepared = fwb::prepare(&store, &server, options, session.context())?;
+    let mut out = session.records()?;
+    if args.dry_run {
+        out.write_json(prepared.plan())?;
+        return Ok(Outcome::Done);
+    }
+    if !args.yes && !confirm(&describe(prepared.plan()), "Do it?", "--yes")? {
+        log::error!("not confirmed: nothing was done");
+        return Ok(Outcome::Failed(ErrorClass::Failure));
+    }
+    out.write_json(&prepared.run(session.context())?)?;
+    Ok(Outcome::Done)
+}
+
+/// The store and name of the one backup to restore; none: nobody said.
+fn which(args: &Args, session: &Session) -> Result<Option<(PathBuf, String)>> {
+    if let Some(backup) = args.backup.as_deref().or(args.file.as_deref()) {
+        return fwb_cli::place(backup, &args.store).map(Some);
+    }
+    let Some(manifests) = session.manifests()? else { return Ok(None) };
+    let manifests = manifests.take(2).collect::<Result<Vec<_>>>()?;
+    match &manifests[..] {
+        [manifest] => Ok(Some((args.store.of_record(manifest.store.as_deref())?, manifest.name.clone()))),
+        [] => Err(Error::NothingFound("no manifest came in: there is nothing to restore".into())),
+        _ => Err(Error::Usage {
+            message: "more than one manifest came in, and one backup is restored at a time".into(),
+            hint: Some("choose one: fwb-ls --latest --verified | fwb-restore".into()),
+        }),
+    }
+}
+
+/// What the person at the terminal is asked about.
+fn describe(plan: &Plan) -> String {
+    let Plan { backup, database, started_at, tables_restored, rows, tables_now, .. } = plan;
+    let size = human_size(plan.raw_size);
+    let mut text = format!("Restore {backup}, begun {started_at}:\n  {tables_restored} tables, {rows} rows, {size} of SQL\n");
+    text += &match (plan.exists, &plan.tables) {
+        (false, _) => format!("into {database}, which does not exist and will be created.\n"),
+        (true, None) => format!("over {database}, which holds {tables_now} tables now; they will be replaced.\n"),
+        (true, Some(tables)) => format!("into {database}, where it replaces {}.\n", tables.join(", ")),
+    };
+    for (number, step) in plan.steps.iter().enumerate() {
+        text += &format!("  {}. {step}\n", number + 1);
+    }
+    for finding in &plan.findings {
+        text += &format!("  ! {} ({})\n", finding.message, finding.remedy);
+    }
+    text
+}

@@ -56,7 +56,7 @@ fn verify(args: Args, session: &Session) -> Result<Outcome> {
         }
     }
     for backup in &args.backups {
-        let (store, name) = place(backup, &args.store)?;
+        let (store, name) = fwb_cli::place(backup, &args.store)?;
         run.one(&store, &name)?;
     }
     run.end()
@@ -131,12 +131,3 @@ impl Run<'_> {
     }
 }
 
-/// A path's directory is its store; a bare name is in the store of the options, or else here.
-fn place(backup: &Path, store: &StoreArgs) -> Result<(PathBuf, String)> {
-    let name = backup.file_name().and_then(|name| name.to_str());
-    let name = name.ok_or_else(|| Error::usage(format!("{} names no backup", backup.display())))?.to_owned();
-    match backup.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => Ok((parent.to_owned(), name)),
-        None => Ok((store.dir().to_owned(), name)),
-    }
-}

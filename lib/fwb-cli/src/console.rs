@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::ProgressBar;
 use log::Level;
-use serde_json::{Map, Value};
+use serde::Serialize;
 
 use crate::options::LogFormat;
 use crate::printable::printable;
@@ -74,6 +74,18 @@ impl Console {
     }
 }
 
+/// A log line as JSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    /// RFC 3339, local time with its offset.
+    at: String,
+    level: &'static str,
+    tool: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+}
+
 fn text(tool: &str, level: Level, message: &str, hint: Option<&str>) -> String {
     let mut text = format!("{tool}: {}: {}\n", word(level), printable(message));
     if let Some(hint) = hint {
@@ -86,16 +98,8 @@ fn text(tool: &str, level: Level, message: &str, hint: Option<&str>) -> String {
 
 fn json(tool: &str, level: Level, message: &str, hint: Option<&str>) -> String {
     let at = fwb::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, false);
-    let fields = [
-        ("at", Some(at.as_str())),
-        ("level", Some(level_name(level))),
-        ("tool", Some(tool)),
-        ("message", Some(message)),
-        ("hint", hint),
-    ];
-    let line: Map<String, Value> =
-        fields.into_iter().filter_map(|(key, value)| Some((key.into(), value?.into()))).collect();
-    let line = crate::json::line(&line).unwrap_or_default();
+    let line =
+        crate::json::line(&Line { at, level: level_name(level), tool, message, hint }).unwrap_or_default();
     String::from_utf8(line).unwrap_or_default()
 }
 
@@ -173,6 +177,8 @@ fn move_cursor(n: usize, direction: char) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]

@@ -11,11 +11,11 @@ use crate::standard::WRITE_STDOUT;
 pub(crate) const EXIT_STATUS: &str = "\
 Exit status:
   0    success
-  1    failure (I/O, a child program, the database, a stream cut short): worth a retry
-  2    usage or configuration
-  3    proof failed: a backup is damaged, truncated, missing or too old, or a restore differs
+  1    failure: I/O, a child program, the database, a cut stream; try again
+  2    wrong usage or configuration
+  3    proof failed: a backup is damaged, missing or too old, a restore differs
   4    the store is locked by another run
-  130  interrupted by SIGINT; 143 by SIGTERM, 129 by SIGHUP";
+  130  interrupted by SIGINT (143: SIGTERM, 129: SIGHUP)";
 
 /// How a tool ended that has nothing more to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,12 @@
 //! It is for packagers, hidden from help, and stands alone on the command line.
 
 use std::ffi::OsString;
+use std::io;
 
 use clap::Command;
 use clap_complete::Shell;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
 use fwb::{Error, Result};
 
 /// What `--generate` prints, where the command line asks for that.
@@ -32,11 +35,52 @@ pub(crate) fn requested(arguments: &[OsString], command: &Command) -> Result<Opt
 
 fn manual(command: &Command) -> Result<Vec<u8>> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(command.clone())
-        .manual("fwb tools")
-        .render(&mut page)
-        .map_err(|source| Error::Stream { action: "make the manual page", source })?;
+    render(command, &mut page).map_err(|source| Error::Stream { action: "make the manual page", source })?;
     Ok(page)
+}
+
+/// The sections in the order of man-pages(7).
+fn render(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
+    let man = Man::new(command.clone()).manual("fwb tools");
+    man.render_title(page)?;
+    man.render_name_section(page)?;
+    man.render_synopsis_section(page)?;
+    man.render_description_section(page)?;
+    man.render_options_section(page)?;
+    environment(command).to_writer(page)?;
+    closing_sections(command).to_writer(page)?;
+    man.render_version_section(page)
+}
+
+fn environment(command: &Command) -> Roff {
+    let mut section = Roff::new();
+    section.control("SH", ["ENVIRONMENT"]);
+    section.text([roman("A variable sets what its option does not. An empty one counts as unset.")]);
+    for arg in command.get_arguments() {
+        let (Some(variable), Some(option)) = (arg.get_env(), arg.get_long()) else { continue };
+        section.control("TP", []);
+        section.text([bold(variable.to_string_lossy())]);
+        section.text([roman(format!("--{option}"))]);
+    }
+    section
+}
+
+/// What stands below the options in the long help: a line without indentation is a heading, the rest is shown
+/// line by line.
+fn closing_sections(command: &Command) -> Roff {
+    let mut sections = Roff::new();
+    let text = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        if line.starts_with(' ') {
+            sections.text([roman(line.trim_start())]);
+            continue;
+        }
+        sections.control("fi", []);
+        sections.control("SH", [line.trim_end_matches(':').to_uppercase().as_str()]);
+        sections.control("nf", []);
+    }
+    sections.control("fi", []);
+    sections
 }
 
 fn completions(shell: Shell, command: &Command) -> Vec<u8> {

@@ -2,6 +2,7 @@
 //! codes, errors, logs, progress and signals. A tool's `main` is [`run`] with its one function; the domain is in
 //! `fwb`, which knows nothing of a command line. Nothing else touches stdin, stdout or stderr.
 
+mod confirm;
 mod console;
 mod duration;
 mod exit;
@@ -12,23 +13,27 @@ mod manifests;
 mod options;
 mod printable;
 mod progress;
+mod rate;
 mod records;
 mod run;
 mod session;
 mod signals;
 mod size;
 mod standard;
+mod table;
 mod usage;
 mod when;
 
+pub use confirm::confirm;
 pub use duration::parse_age;
 pub use exit::{Outcome, tolerate_broken_pipe};
 pub use manifests::{Manifests, read_manifests};
-pub use options::{LogFormat, ProgressMode, ServerArgs, StoreArgs, WorkArgs, command};
+pub use options::{LogFormat, ProgressMode, ServerArgs, StoreArgs, WorkArgs, command, place};
 pub use printable::printable;
 pub use records::RecordWriter;
 pub use run::run;
 pub use session::Session;
 pub use size::human_size;
-pub use standard::{Location, Stdin, Stdout};
+pub use standard::{Location, Stdin, Stdout, WRITE_STDOUT};
+pub use table::{SectionRecord, backup_table, footer, section_records, section_table};
 pub use when::{parse_at, parse_since};

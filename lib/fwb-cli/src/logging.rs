@@ -19,7 +19,8 @@ pub(crate) fn install(console: &Console, level: LevelFilter) {
     }
     let console = console.clone();
     std::panic::set_hook(Box::new(move |panic| {
-        console.error(&format!("a bug in this program: {panic}"), None);
+        let told = panic.to_string().replace('\n', " ");
+        console.error(&format!("a bug in this program: {told}"), None);
     }));
 }
 

@@ -13,6 +13,7 @@ use log::Level;
 use crate::console::{AssumedTerminal, Console, can_redraw};
 use crate::options::{LogFormat, ProgressMode};
 use crate::printable::printable;
+use crate::rate::Rate;
 use crate::size::human_size;
 
 /// Between two looks at the counts, for a bar.
@@ -22,10 +23,11 @@ const SHORT: Duration = Duration::from_millis(400);
 /// Between two log lines.
 const INTERVAL: Duration = Duration::from_secs(30);
 
-const COUNTED: &str = "[{elapsed}] {bar:24} {percent:>3}% {binary_bytes} of {binary_total_bytes} \
-                       {binary_bytes_per_sec}  {wide_msg}";
-const UNCOUNTED: &str = "[{elapsed}] {binary_bytes} {binary_bytes_per_sec}  {wide_msg}";
-const WORDS: &str = "[{elapsed}] {wide_msg}";
+/// Over which the rate beside a bar is taken.
+const WINDOW: Duration = Duration::from_secs(5);
+
+const COUNTED: &str = "[{elapsed}] {bar:24} {wide_msg}";
+const UNCOUNTED: &str = "[{elapsed}] {wide_msg}";
 
 /// A running display; dropping it clears and ends it.
 #[derive(Debug)]
@@ -81,43 +83,28 @@ fn draw(progress: &Progress, console: &Console, stopped: &Receiver<()>, target: 
     if !pause(stopped, SHORT) {
         return;
     }
-    let bar = ProgressBar::with_draw_target(None, target).with_elapsed(started.elapsed());
-    console.show(Some(bar.clone()));
-    let (mut shown_bytes, mut shown_template) = (0, "");
+    // Hidden until there is something on it.
+    let bar = ProgressBar::hidden().with_elapsed(started.elapsed());
+    let mut target = Some(target);
+    let mut rate = Rate::new(WINDOW);
     loop {
         let (bytes, total, doing) = progress.read();
-        let template = template_for(bytes, total);
-        if template != shown_template {
-            bar.set_style(style(template));
-            shown_template = template;
-        }
-        if bytes < shown_bytes {
-            // A new phase has begun: its rate is its own.
-            bar.reset_eta();
-        }
-        shown_bytes = bytes;
-        if total == 0 {
-            bar.unset_length();
-        } else {
-            bar.set_length(total);
-        }
+        let rate = rate.update(started.elapsed(), bytes);
+        bar.set_style(style(if total == 0 { UNCOUNTED } else { COUNTED }));
+        bar.set_length(total);
         bar.set_position(bytes);
-        bar.set_message(printable(&doing).into_owned());
+        bar.set_message(caption(&printable(&doing), bytes, total, rate));
+        if let Some(target) = target.take() {
+            bar.set_draw_target(target);
+            console.show(Some(bar.clone()));
+        }
         bar.tick();
         if !pause(stopped, FRAME) {
             break;
         }
     }
-    console.show(None);
     bar.finish_and_clear();
-}
-
-fn template_for(bytes: u64, total: u64) -> &'static str {
-    match (bytes, total) {
-        (0, 0) => WORDS,
-        (_, 0) => UNCOUNTED,
-        _ => COUNTED,
-    }
+    console.show(None);
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -127,29 +114,39 @@ fn style(template: &str) -> ProgressStyle {
 
 fn tell(progress: &Progress, console: &Console, stopped: &Receiver<()>) {
     let started = Instant::now();
-    let mut told = 0;
+    let mut rate = Rate::new(INTERVAL);
     while pause(stopped, INTERVAL) {
         let (bytes, total, doing) = progress.read();
-        // Where a phase has begun since, all of its bytes are new.
-        let fresh = bytes.checked_sub(told).unwrap_or(bytes);
-        told = bytes;
-        console.say(Level::Info, &line(&doing, bytes, total, fresh, started.elapsed()));
+        let rate = rate.update(started.elapsed(), bytes);
+        console.say(Level::Info, &line(&doing, bytes, total, rate, started.elapsed()));
     }
 }
 
-/// `dumping files: 1.2 GiB of 4.0 GiB (30%), 41.0 MiB/s, after 30s`; `fresh` counts the bytes of one interval.
-fn line(doing: &str, bytes: u64, total: u64, fresh: u64, elapsed: Duration) -> String {
+/// What stands beside a bar: `1.5 GiB of 6.0 GiB (25%), 41.0 MiB/s  table files`.
+fn caption(doing: &str, bytes: u64, total: u64, rate: u64) -> String {
+    match bytes {
+        0 => doing.into(),
+        _ => format!("{}  {doing}", amount(bytes, total, rate)),
+    }
+}
+
+/// What stands in a log: `table files: 1.5 GiB of 6.0 GiB (25%), 41.0 MiB/s, after 1m`.
+fn line(doing: &str, bytes: u64, total: u64, rate: u64, elapsed: Duration) -> String {
     let doing = if doing.is_empty() { "working" } else { doing };
     let elapsed = humantime::format_duration(Duration::from_secs(elapsed.as_secs()));
-    if bytes == 0 {
-        return format!("{doing}, after {elapsed}");
+    match bytes {
+        0 => format!("{doing}, after {elapsed}"),
+        _ => format!("{doing}: {}, after {elapsed}", amount(bytes, total, rate)),
     }
+}
+
+/// How far, and how fast in bytes a second; a `total` of 0 is not known.
+fn amount(bytes: u64, total: u64, rate: u64) -> String {
     let share = match (u128::from(bytes) * 100).checked_div(u128::from(total)) {
         Some(percent) => format!(" of {} ({percent}%)", human_size(total)),
         None => String::new(),
     };
-    let rate = human_size(fresh / INTERVAL.as_secs());
-    format!("{doing}: {}{share}, {rate}/s, after {elapsed}", human_size(bytes))
+    format!("{}{share}, {}/s", human_size(bytes), human_size(rate))
 }
 
 #[cfg(test)]
@@ -161,7 +158,7 @@ mod tests {
         let minute = Duration::from_millis(60_400);
         let cases = [
             (
-                line("table files", 3 << 29, 6 << 30, 30 << 20, minute),
+                line("table files", 3 << 29, 6 << 30, 1 << 20, minute),
                 "table files: 1.5 GiB of 6.0 GiB (25%), 1.0 MiB/s, after 1m",
             ),
             (line("table files", 1 << 20, 0, 0, minute), "table files: 1.0 MiB, 0 B/s, after 1m"),
@@ -175,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_templates_are_valid() {
-        for template in [COUNTED, UNCOUNTED, WORDS] {
+        for template in [COUNTED, UNCOUNTED] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
     }

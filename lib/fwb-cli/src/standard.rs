@@ -16,7 +16,7 @@ use std::time::Duration;
 use fwb::{Cancel, Error, Result};
 
 /// The action of an error on standard output; [`crate::tolerate_broken_pipe`] knows it by this.
-pub(crate) const WRITE_STDOUT: &str = "write standard output";
+pub const WRITE_STDOUT: &str = "write standard output";
 /// The action of an error on standard input.
 pub(crate) const READ_STDIN: &str = "read standard input";
 /// Bytes read from stdin at a time.

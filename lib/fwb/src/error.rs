@@ -127,6 +127,15 @@ pub enum Error {
         /// What to do about it.
         remedy: String,
     },
+    /// What is there cannot be backed up before a restore.
+    #[error("what {database} holds now cannot be backed up, so nothing was restored: {cause}")]
+    SafetyBackup {
+        /// The database.
+        database: String,
+        /// Why.
+        #[source]
+        cause: Box<Error>,
+    },
     /// A restore failed and was undone.
     #[error("{cause}; the database was rolled back to what it held before")]
     RolledBack {
@@ -200,7 +209,7 @@ impl Error {
             | Self::NotProved(_) => ErrorClass::Proof,
             Self::Locked { .. } => ErrorClass::Locked,
             Self::Interrupted(signal) => ErrorClass::Interrupted(*signal),
-            Self::RolledBack { cause } => cause.class(),
+            Self::RolledBack { cause } | Self::SafetyBackup { cause, .. } => cause.class(),
             _ => ErrorClass::Failure,
         }
     }
@@ -227,6 +236,9 @@ impl Error {
             }
             Self::Preflight { remedy, .. } => Some(remedy.clone()),
             Self::RolledBack { cause } => cause.hint(),
+            Self::SafetyBackup { cause, .. } => cause.hint().or_else(|| {
+                Some("mend the cause; or, if what is there may be lost, use --no-safety-backup".into())
+            }),
             Self::RollbackFailed { safety, .. } => {
                 Some(format!("the former state is in {safety}: restore it once the cause is mended"))
             }

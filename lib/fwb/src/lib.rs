@@ -11,8 +11,11 @@ mod error;
 mod manifest;
 mod process;
 mod progress;
+mod prune;
+mod restore;
 mod retention;
 mod scan;
+mod select;
 mod server;
 mod store;
 mod verify;
@@ -25,7 +28,12 @@ pub use manifest::{
     Section, SectionKind, Server, Timestamp, Verification, now,
 };
 pub use progress::{Cancel, Context, Progress};
+pub use prune::{Candidates, PruneOptions, Pruned, prune};
+pub use restore::{
+    Finding, Gravity, Plan, Prepared, Report, RestoreOptions, Strategy, extract, prepare,
+};
 pub use retention::{Backup, Policy, Proof, decide};
+pub use select::{Listing, Selection};
 pub use server::{Password, ServerClient, ServerOptions};
 pub use store::{Entry, Sidecar, Space, Store, StoreLock, Wait, artifact_name, check_name, name_prefix};
 pub use verify::{Record, verify};

@@ -82,15 +82,20 @@ pub fn decide(backups: &[Backup], policy: &Policy, now: Timestamp) -> Vec<Decisi
         guard_proved(&group, policy, &mut reasons);
         guard_last(&group, &mut reasons);
     }
-    let decision = |(backup, reasons): (&Backup, Vec<String>)| match reasons.is_empty() {
-        false => Decision { action: Action::Keep, reasons },
-        true => Decision { action: Action::Delete, reasons: vec![why_delete(backup, policy)] },
+    let decision = |(backup, reasons): (&Backup, Vec<String>)| {
+        if reasons.is_empty() {
+            return Decision { action: Action::Delete, reasons: vec![why_delete(backup, policy)] };
+        }
+        Decision { action: Action::Keep, reasons }
     };
     backups.iter().zip(reasons).map(decision).collect()
 }
 
 /// A backup and its place in the caller's list.
 type Member<'a> = (usize, &'a Backup);
+
+/// Names the calendar period that a day lies in.
+type Period = fn(NaiveDate) -> String;
 
 /// The backups of each database and kind, newest first.
 fn groups(backups: &[Backup]) -> Vec<Vec<Member<'_>>> {
@@ -122,7 +127,7 @@ fn keep_by_count(group: &[Member<'_>], policy: &Policy, reasons: &mut [Vec<Strin
     for &(index, _) in countable().take(as_count(policy.keep_last)) {
         reasons[index].push(format!("last {}", policy.keep_last));
     }
-    let rules: [(u32, fn(NaiveDate) -> String); 4] = [
+    let rules: [(u32, Period); 4] = [
         (policy.keep_daily, |day| format!("daily {day}")),
         (policy.keep_weekly, |day| day.format("weekly %G-W%V").to_string()),
         (policy.keep_monthly, |day| day.format("monthly %Y-%m").to_string()),

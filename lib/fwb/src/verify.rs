@@ -11,7 +11,7 @@ use crate::artifact::{Artifact, Decoder, Footer, SqlSource, file_sha256};
 use crate::error::{Error, Result};
 use crate::manifest::{self, Kind, Level, Manifest, Section, Server, Verification};
 use crate::progress::Context;
-use crate::scan::{Feed, Summary, unobserved};
+use crate::scan::{Feed, Observer, Summary, unobserved};
 use crate::store::{Entry, Sidecar, Store, Wait, from_core};
 
 /// What to do with the outcome.
@@ -41,7 +41,7 @@ pub fn verify(
     let begun = Instant::now();
     let entry = store.entry(name)?;
     context.progress.begin(format!("verifying {name}"), entry.manifest.size);
-    let Findings { manifest: proven, problems } = prove(store, &entry, level, context)?;
+    let Findings { manifest: proven, problems } = prove(store, &entry, level, context, &mut unobserved)?;
     context.cancel.check()?;
     let outcome = Verification {
         level,
@@ -76,8 +76,17 @@ pub(crate) struct Findings {
     pub(crate) problems: Vec<String>,
 }
 
-/// Proves an entry without recording anything.
-pub(crate) fn prove(store: &Store, entry: &Entry, level: Level, context: &Context) -> Result<Findings> {
+/// Proves an entry without recording anything; `observer` sees every statement at [`Level::Full`].
+///
+/// # Errors
+/// The artifact cannot be read for reasons that say nothing about it, or what `observer` returns.
+pub(crate) fn prove(
+    store: &Store,
+    entry: &Entry,
+    level: Level,
+    context: &Context,
+    observer: &mut Observer<'_>,
+) -> Result<Findings> {
     let mut findings = Findings { manifest: entry.manifest.clone(), problems: entry.problems.clone() };
     let artifact = match store.artifact(&entry.manifest.name) {
         Ok(artifact) => artifact,
@@ -85,11 +94,11 @@ pub(crate) fn prove(store: &Store, entry: &Entry, level: Level, context: &Contex
         Err(error) => return Err(error),
     };
     let checked = match artifact.footer() {
-        Ok(Some(footer)) => ours(&artifact, &footer, entry, level, context, &mut findings),
+        Ok(Some(footer)) => ours(&artifact, &footer, entry, level, context, observer, &mut findings),
         Ok(None) if entry.manifest.kind != Kind::Foreign || artifact.is_ours()? => {
             Err(Error::damaged(artifact.name(), "it is truncated: it has no footer"))
         }
-        Ok(None) => foreign(&artifact, entry, level, context, &mut findings),
+        Ok(None) => foreign(&artifact, entry, level, context, observer, &mut findings),
         Err(error) => Err(error),
     };
     match checked {
@@ -110,6 +119,7 @@ fn ours(
     entry: &Entry,
     level: Level,
     context: &Context,
+    observer: &mut Observer<'_>,
     findings: &mut Findings,
 ) -> Result<()> {
     let damaged = |problem: String| Error::damaged(artifact.name(), problem);
@@ -127,7 +137,7 @@ fn ours(
         return Ok(());
     }
     let mut whole = Sha256::new();
-    let summary = read_members(artifact, footer, &said, context, &mut whole, &mut findings.problems)?;
+    let summary = read_members(artifact, footer, &said, context, observer, &mut whole, &mut findings.problems)?;
     compare_summary(&said, &summary, &mut findings.problems);
     let rest = artifact
         .read_at(footer.offset, usize::try_from(artifact.size() - footer.offset).unwrap_or(usize::MAX))?;
@@ -154,6 +164,7 @@ fn read_members(
     footer: &Footer,
     said: &Manifest,
     context: &Context,
+    observer: &mut Observer<'_>,
     whole: &mut Sha256,
     problems: &mut Vec<String>,
 ) -> Result<Summary> {
@@ -164,7 +175,7 @@ fn read_members(
     while let Some(decoded) = decoder.next()? {
         context.cancel.check()?;
         raw_sha256.update(&decoded.raw);
-        feed.push(&decoded.raw, &mut unobserved)?;
+        feed.push(&decoded.raw, observer)?;
         let header = decoded.member.header;
         places.add(decoded.member.offset, &header);
         context.progress.advance(header.size);
@@ -179,7 +190,7 @@ fn read_members(
     if said.raw_sha256.as_deref() != Some(&hex::encode(raw_sha256.finalize())) {
         problems.push("the SQL differs from its SHA-256".into());
     }
-    feed.finish(&mut unobserved)
+    feed.finish(observer)
 }
 
 /// Where members begin, by their offset in the SQL: their offset in the artifact, and the rows before them.
@@ -219,6 +230,7 @@ fn foreign(
     entry: &Entry,
     level: Level,
     context: &Context,
+    observer: &mut Observer<'_>,
     findings: &mut Findings,
 ) -> Result<()> {
     if level < Level::Full {
@@ -230,10 +242,10 @@ fn foreign(
     while let Some(chunk) = source.next()? {
         context.cancel.check()?;
         raw_sha256.update(&chunk);
-        feed.push(&chunk, &mut unobserved)?;
+        feed.push(&chunk, observer)?;
         context.progress.advance(chunk.len() as u64);
     }
-    let summary = feed.finish(&mut unobserved)?;
+    let summary = feed.finish(observer)?;
     let (sha256, raw_sha256) = (hex::encode(file_sha256(artifact)?), hex::encode(raw_sha256.finalize()));
     if entry.sidecar == Sidecar::Present {
         compare_summary(&entry.manifest, &summary, &mut findings.problems);

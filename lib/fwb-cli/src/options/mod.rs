@@ -10,7 +10,7 @@ use clap::{Args as _, Command, CommandFactory};
 use crate::exit::EXIT_STATUS;
 
 pub use server::ServerArgs;
-pub use store::StoreArgs;
+pub use store::{StoreArgs, place};
 pub use work::{LogFormat, ProgressMode, WorkArgs};
 
 /// The full definition of a tool's command line, from which it is parsed and help, completions and manual pages

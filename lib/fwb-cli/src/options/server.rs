@@ -13,7 +13,7 @@ const LONGEST: u64 = 4096;
 /// The server group.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ServerArgs {
-    /// Option file with a [client] section, read instead of the usual ones
+    /// Option file whose client section is read instead of the usual files
     #[arg(long, value_name = "FILE", env = "FWB_DEFAULTS_FILE")]
     #[arg(help_heading = "Server", value_hint = ValueHint::FilePath)]
     pub defaults_file: Option<PathBuf>,

@@ -46,6 +46,20 @@ impl StoreArgs {
     }
 }
 
+/// The store and name that an operand means: a path's directory is its store, a bare name is in the store of the
+/// options.
+///
+/// # Errors
+/// A usage error where the operand ends in no name.
+pub fn place(backup: &Path, store: &StoreArgs) -> Result<(PathBuf, String)> {
+    let name = backup.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| Error::usage(format!("{} names no backup", backup.display())))?.to_owned();
+    match backup.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => Ok((parent.to_owned(), name)),
+        None => Ok((store.dir().to_owned(), name)),
+    }
+}
+
 /// A path to compare by: without links where it exists.
 fn resolved(path: &Path) -> PathBuf {
     path.canonicalize().or_else(|_| absolute(path)).unwrap_or_else(|_| path.to_owned())

@@ -11,7 +11,8 @@ use log::LevelFilter;
 pub struct WorkArgs {
     /// Threads or connections to work with [default: the number of cores]
     #[arg(short, long, value_name = "N", env = "FWB_JOBS", help_heading = "Work")]
-    pub jobs: Option<NonZeroUsize>,
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
 
     /// Say nothing but errors
     #[arg(short, long, conflicts_with = "verbose", help_heading = "Work")]
@@ -57,8 +58,8 @@ pub enum ProgressMode {
 impl WorkArgs {
     /// Threads to work with: at least one.
     pub fn jobs(&self) -> usize {
-        let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        self.jobs.unwrap_or_else(cores).get()
+        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.jobs.map_or_else(cores, usize::from)
     }
 
     /// What to log.

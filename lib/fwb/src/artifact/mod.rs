@@ -7,7 +7,7 @@ mod reader;
 mod source;
 mod writer;
 
-pub(crate) use cutter::Cutter;
+pub(crate) use cutter::{Cutter, Piece};
 pub(crate) use decoder::Decoder;
 pub(crate) use format::{DataHeader, END_SIZE};
 pub(crate) use reader::{Artifact, Footer};

@@ -29,6 +29,13 @@ impl CompressionLevel {
     }
 }
 
+impl Default for CompressionLevel {
+    /// Level 6.
+    fn default() -> Self {
+        Self(CompressionLvl::default())
+    }
+}
+
 /// Where a section's members lie.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Extent {

@@ -32,13 +32,23 @@ impl Feed {
         Ok(())
     }
 
+    /// Scans what is left of the chunks so far: the next one does not begin inside a statement.
+    ///
+    /// # Errors
+    /// Only what `observer` returns.
+    pub(crate) fn flush(&mut self, observer: &mut Observer<'_>) -> Result<()> {
+        let carry = std::mem::take(&mut self.carry);
+        self.scanner.scan(&carry, true, observer)?;
+        self.scanner.take_events();
+        Ok(())
+    }
+
     /// Ends the stream.
     ///
     /// # Errors
     /// Only what `observer` returns.
     pub(crate) fn finish(mut self, observer: &mut Observer<'_>) -> Result<Summary> {
-        let carry = std::mem::take(&mut self.carry);
-        self.scanner.scan(&carry, true, observer)?;
+        self.flush(observer)?;
         self.scanner.finish(observer)
     }
 }

@@ -147,7 +147,9 @@ fn after_account<'a>(tokens: &mut Tokens<'a>) -> Option<Token<'a>> {
 
 fn drop(tokens: &mut Tokens<'_>) -> Option<Head> {
     let word = tokens.next()?;
-    object(&word, tokens, Verb::Drop)
+    let head = object(&word, tokens, Verb::Drop)?;
+    // One object in a statement, as dumps have it.
+    tokens.next().is_none().then_some(head)
 }
 
 fn object(word: &Token<'_>, tokens: &mut Tokens<'_>, verb: Verb) -> Option<Head> {

@@ -367,6 +367,11 @@ impl Scanner {
     }
 
     fn in_delimiter_line(&mut self, window: &[u8], at: usize) -> Step {
+        if self.last_was_insert {
+            // Rows are handed on as they stand, and this line is not one of them.
+            self.last_was_insert = false;
+            self.segment(Some(self.boundary), false);
+        }
         // The line fits in what the scanner waited for; a longer one is cut there.
         let end = memchr::memchr(b'\n', &window[at..]).map_or(window.len(), |found| at + found);
         let line = &window[at + b"DELIMITER".len()..end];
@@ -654,6 +659,12 @@ impl Scanner {
     /// Ends the statement; the delimiter stands at `at`. Returns the index after it and its line break.
     fn end_statement(&mut self, window: &[u8], at: usize, observer: &mut Observer<'_>) -> Result<usize> {
         self.keep_text(window, at);
+        if self.statement.insert && self.delimiter != b";" {
+            self.statement.irregular.get_or_insert("it is an INSERT under another delimiter");
+        }
+        if self.place == Place::Prelude {
+            self.statement.irregular.get_or_insert("it is an INSERT without VALUES");
+        }
         self.classify();
         let size = self.offset + at as u64 - self.statement.offset;
         self.largest = self.largest.max(size);

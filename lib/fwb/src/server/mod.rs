@@ -2,9 +2,11 @@
 
 mod catalog;
 mod client;
+mod facts;
 mod options;
 
 pub(crate) use catalog::DatabaseFacts;
 pub use client::ServerClient;
 pub(crate) use client::{quote_name, quote_text};
+pub(crate) use facts::{Inventory, ServerFacts};
 pub use options::{Password, ServerOptions};

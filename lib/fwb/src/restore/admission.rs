@@ -1,0 +1,300 @@
+//! Which statements are loaded: those that a dump of one database consists of, and nothing else.
+//!
+//! A list of what is forbidden would be beaten by executable comments and `PREPARE`; this is the list of what is
+//! allowed, and a statement must be on it under every reading that some server could give it. What a routine's or
+//! a view's body holds is not examined: it runs when someone calls it, under its definer's rights.
+
+use std::collections::BTreeSet;
+
+use crate::scan::{Head, Mark, QuoteMode, Reading, Statement, Target, Token, Tokens, Value, Verb, first_words, parse_head};
+
+/// What is done with a statement that is no danger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admitted {
+    /// It is loaded.
+    Load,
+    /// It is left out: it concerns the server rather than the database, and the restore sees to that itself.
+    Skip,
+}
+
+/// The oldest server whose reading counts: MySQL 5.5, MariaDB 5.5.
+const OLDEST: u32 = 50_500;
+/// More versions in one statement than any dump has.
+const MOST_VERSIONS: usize = 16;
+/// Engines whose tables lie outside of the server.
+const OUTSIDE_ENGINES: [&str; 5] = ["CONNECT", "FEDERATED", "FEDERATEDX", "SPIDER", "S3"];
+/// Character sets in which a quote or backslash may be part of a longer character, so that what is a string depends
+/// on the session (MariaDB's manual, "Supported Character Sets and Collations").
+const UNSAFE_CHARSETS: [&str; 6] = ["big5", "cp932", "gbk", "gb18030", "sjis", "gb2312"];
+/// Session variables that dumps set to a plain value.
+const SESSION_VARIABLES: [&str; 11] = [
+    "TIME_ZONE",
+    "UNIQUE_CHECKS",
+    "FOREIGN_KEY_CHECKS",
+    "SQL_NOTES",
+    "CHARACTER_SET_CLIENT",
+    "CHARACTER_SET_RESULTS",
+    "COLLATION_CONNECTION",
+    "SQL_QUOTE_SHOW_CREATE",
+    "SYSTEM_VERSIONING_INSERT_HISTORY",
+    "AUTOCOMMIT",
+    "NAMES",
+];
+/// Variables of the server or its log: what is said of them in a dump is left out.
+const SERVER_VARIABLES: [&str; 2] = ["SQL_LOG_BIN", "GTID_PURGED"];
+
+/// The judge of one stream of statements.
+#[derive(Debug, Default)]
+pub(crate) struct Admission {
+    /// The database that the header creates and uses, as `mysqldump --databases` writes it.
+    created: Option<String>,
+    used: bool,
+    past_header: bool,
+}
+
+impl Admission {
+    /// Judges a statement; the error says why it is refused.
+    pub(crate) fn judge(&mut self, statement: &Statement<'_>) -> Result<Admitted, String> {
+        if let Some(irregular) = statement.irregular {
+            return Err(irregular.into());
+        }
+        if statement.truncated {
+            return Err("it is too long to be examined".into());
+        }
+        let mode = statement.mode.quotes();
+        let marks = Tokens::marks(statement.text, mode);
+        let verdict = self.judge_head(statement.head, statement.text, Reading::Everything, mode)?;
+        for reading in readings(&marks)? {
+            let head = parse_head(statement.text, reading, mode);
+            self.judge_head(&head, statement.text, reading, mode)?;
+        }
+        self.advance(statement.head);
+        Ok(verdict)
+    }
+
+    fn judge_head(&self, head: &Head, text: &[u8], reading: Reading, mode: QuoteMode) -> Result<Admitted, String> {
+        match head {
+            Head::Table(verb, target) => {
+                here(target)?;
+                if *verb == Verb::Create {
+                    plain_table(Tokens::new(text, reading, mode))?;
+                }
+                Ok(Admitted::Load)
+            }
+            Head::View(_, target)
+            | Head::Sequence(_, target)
+            | Head::Program(_, _, target)
+            | Head::Insert(target)
+            | Head::AlterKeys(target)
+            | Head::SetVal(target) => here(target).map(|()| Admitted::Load),
+            Head::Lock | Head::Transaction | Head::Empty => Ok(Admitted::Skip),
+            Head::Set(assignments) => set(assignments),
+            Head::CreateDatabase(_) if !self.past_header && self.created.is_none() => Ok(Admitted::Skip),
+            Head::Use(name) if !self.past_header && !self.used && self.created.as_ref() == Some(name) => {
+                Ok(Admitted::Skip)
+            }
+            Head::CreateDatabase(_) | Head::Use(_) => Err("it would leave the database that is restored".into()),
+            Head::Other(words) => Err(format!("{words:?} is nothing that a dump contains")),
+        }
+    }
+
+    fn advance(&mut self, head: &Head) {
+        match head {
+            Head::CreateDatabase(name) => self.created = Some(name.clone()),
+            Head::Use(_) => self.used = true,
+            Head::Set(_) | Head::Empty | Head::Transaction => {}
+            _ => self.past_header = true,
+        }
+    }
+}
+
+/// The readings that servers could give a statement with these executable comments.
+fn readings(marks: &[Mark]) -> Result<Vec<Reading>, String> {
+    let versions: BTreeSet<u32> = marks.iter().map(|mark| mark.version).filter(|version| *version > OLDEST).collect();
+    if versions.len() > MOST_VERSIONS {
+        return Err("it has more executable comments than any dump".into());
+    }
+    if marks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let versions = std::iter::once(OLDEST).chain(versions);
+    Ok(versions.flat_map(|version| [true, false].map(|mysql| Reading::Server { version, mysql })).collect())
+}
+
+fn here(target: &Target) -> Result<(), String> {
+    if target.qualified { Err("it names another database".into()) } else { Ok(()) }
+}
+
+/// A table that lies in this database and is made of its columns alone.
+fn plain_table(tokens: Tokens<'_>) -> Result<(), String> {
+    let mut before = None;
+    let mut names = 0;
+    for token in tokens {
+        if let Some(word) = ["SELECT", "DIRECTORY", "CONNECTION", "UNION"].iter().find(|word| token.is(word)) {
+            return Err(format!("a table with {word} reads or writes elsewhere"));
+        }
+        if names == 1 && token.is("LIKE") {
+            return Err("a table LIKE another reads elsewhere".into());
+        }
+        names += usize::from(matches!(token, Token::Name(_)));
+        let outside = OUTSIDE_ENGINES.iter().find(|engine| token.is(engine));
+        if let (Some(engine), true) = (outside, before == Some(Token::Symbol(b'='))) {
+            return Err(format!("a table of engine {engine} lies elsewhere"));
+        }
+        before = Some(token);
+    }
+    Ok(())
+}
+
+fn set(assignments: &[(String, Value)]) -> Result<Admitted, String> {
+    let mut verdict = Admitted::Load;
+    for (what, to) in assignments {
+        let name = session_name(what).to_ascii_uppercase();
+        if SERVER_VARIABLES.iter().any(|variable| name == *variable || name == format!("@@GLOBAL.{variable}")) {
+            verdict = Admitted::Skip;
+            continue;
+        }
+        let fine = match (what.strip_prefix('@').filter(|rest| !rest.starts_with('@')), to) {
+            (Some(user), Value::Variable(from)) => puts_aside(user, from),
+            (Some(_), _) => false,
+            (None, to) if name == "SQL_MODE" => mode(to),
+            (None, to) => SESSION_VARIABLES.contains(&name.as_str()) && plain_value(to),
+        };
+        if !fine {
+            return Err(format!("SET {what} is nothing that a dump contains"));
+        }
+    }
+    Ok(verdict)
+}
+
+/// A session variable's name without its scope.
+fn session_name(what: &str) -> &str {
+    let bare = what.strip_prefix("@@").unwrap_or(what);
+    let scope = "session.";
+    match bare.get(..scope.len()) {
+        Some(start) if start.eq_ignore_ascii_case(scope) => &bare[scope.len()..],
+        _ if bare.contains('.') => what,
+        _ => bare,
+    }
+}
+
+/// `@saved… = @@variable`. What is to become the `sql_mode` again must have been it.
+fn puts_aside(user: &str, from: &str) -> bool {
+    let Some(system) = from.strip_prefix("@@") else { return false };
+    let saves_mode = session_name(system).eq_ignore_ascii_case("sql_mode");
+    saves_mode || !user.to_ascii_lowercase().ends_with("sql_mode")
+}
+
+fn mode(to: &Value) -> bool {
+    match to {
+        Value::Text(_) => true,
+        Value::Variable(from) => ["@saved_sql_mode", "@OLD_SQL_MODE"].iter().any(|name| from.eq_ignore_ascii_case(name)),
+        Value::Word(_) | Value::Other => false,
+    }
+}
+
+fn plain_value(to: &Value) -> bool {
+    match to {
+        Value::Text(text) | Value::Word(text) => !UNSAFE_CHARSETS.iter().any(|charset| text.eq_ignore_ascii_case(charset)),
+        Value::Variable(from) => !from.starts_with("@@") && !from.to_ascii_lowercase().ends_with("sql_mode"),
+        Value::Other => false,
+    }
+}
+
+/// The statement's first words, for a message.
+pub(crate) fn name_of(statement: &Statement<'_>) -> String {
+    first_words(statement.text, Reading::Everything, statement.mode.quotes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::Feed;
+
+    fn judge(sql: &str) -> Result<Vec<Admitted>, String> {
+        let mut admission = Admission::default();
+        let mut verdicts = Vec::new();
+        let mut refused = None;
+        let mut feed = Feed::new();
+        let mut observer = |statement: &Statement<'_>| {
+            match admission.judge(statement) {
+                Ok(verdict) => verdicts.push(verdict),
+                Err(why) => refused = refused.take().or(Some(why)),
+            }
+            Ok(())
+        };
+        feed.push(sql.as_bytes(), &mut observer).unwrap();
+        feed.finish(&mut observer).unwrap();
+        refused.map_or(Ok(verdicts), Err)
+    }
+
+    #[test]
+    fn what_dumps_contain_is_admitted() {
+        use Admitted::{Load, Skip};
+        let cases = [
+            ("/*!40101 SET NAMES utf8mb4 */;", vec![Load]),
+            ("/*!40014 SET @OLD_UNIQUE_CHECKS=@@UNIQUE_CHECKS, UNIQUE_CHECKS=0 */;", vec![Load]),
+            ("/*!50003 SET sql_mode = @saved_sql_mode */ ;", vec![Load]),
+            ("/*M!101100 SET @old_x=@@session.system_versioning_insert_history, @@session.system_versioning_insert_history=1 */;", vec![Load]),
+            ("CREATE TABLE `a` (`select` int, `b` text DEFAULT 'UNION');", vec![Load]),
+            ("INSERT INTO `a` (`b`) VALUES (1,-2,NULL,0xff,'x\\'(y)'),(_binary 'z',1,1,1,1);", vec![Load]),
+            ("LOCK TABLES `a` WRITE;\nUNLOCK TABLES;", vec![Skip, Skip]),
+            ("CREATE DATABASE /*!32312 IF NOT EXISTS*/ `d`;\nUSE `d`;\nDROP TABLE IF EXISTS `a`;", vec![Skip, Skip, Load]),
+            ("SET @@GLOBAL.GTID_PURGED=/*!80000 '+'*/ 'a:1';", vec![Skip]),
+            ("DO SETVAL(`s`, 1, 0);", vec![Load]),
+            ("DELIMITER ;;\n/*!50003 CREATE*/ /*!50017 DEFINER=`r`@`%`*/ /*!50003 TRIGGER t BEFORE INSERT ON a FOR EACH ROW BEGIN SET @x=1; END */;;\nDELIMITER ;\n", vec![Load]),
+        ];
+        for (sql, expected) in cases {
+            assert_eq!(judge(sql), Ok(expected), "{sql}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        let cases = [
+            "USE mysql;",
+            "DROP TABLE `a`; USE `d`;",
+            "CREATE DATABASE `d`; USE `mysql`;",
+            "CREATE DATABASE `d`; USE `d`; USE `e`;",
+            "DROP DATABASE filewallball_db;",
+            "/*!50000 DROP DATABASE x */;",
+            "/*!999999 CREATE TABLE a ( */ DROP DATABASE x /*!999999 ) */;",
+            "/*!80000 CREATE TABLE `a` (x int) */ /*M!100000 DROP DATABASE x */;",
+            "INSERT INTO `mysql`.`user` VALUES (1);",
+            "INSERT INTO a SELECT * FROM mysql.user;",
+            "INSERT INTO a VALUES (LOAD_FILE('/etc/passwd'));",
+            "INSERT INTO a VALUES ((SELECT 1));",
+            "INSERT INTO a VALUES (1) ON DUPLICATE KEY UPDATE x=1;",
+            "INSERT INTO a VALUES (1 /*!50000 +1 */);",
+            "CREATE TABLE a AS SELECT * FROM mysql.user;",
+            "CREATE TABLE `a` LIKE `mysql`.`user`;",
+            "CREATE TABLE `a` (x int) DATA DIRECTORY='/tmp';",
+            "CREATE TABLE `a` (x int) ENGINE=FEDERATED;",
+            "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE a;",
+            "SELECT 1 INTO OUTFILE '/tmp/x';",
+            "PREPARE s FROM 'DROP DATABASE x';",
+            "SET GLOBAL general_log=1;",
+            "SET @@global.general_log=1;",
+            "SET @saved_sql_mode='NO_BACKSLASH_ESCAPES';",
+            "SET @saved_sql_mode=@@version;",
+            "SET sql_mode=@x;",
+            "SET NAMES gbk;",
+            "SET character_set_client='sjis';",
+            "SET @x=(SELECT 1);",
+            "SET PASSWORD='x';",
+            "GRANT ALL ON *.* TO x;",
+            "CALL p();",
+            "\\! id\n;",
+            "system id;",
+            "source /etc/passwd;",
+            "DROP TABLE `a`, `mysql`.`user`;",
+            "INSERT INTO a VALUES (1",
+            "ALTER TABLE `a` RENAME `mysql`.`x`;",
+            "CREATE TABLE `a` (x int) /*!50000 /* */ ; DROP DATABASE x */;",
+            "RENAME TABLE a TO b;",
+        ];
+        for sql in cases {
+            assert!(judge(sql).is_err(), "{sql}");
+        }
+    }
+}

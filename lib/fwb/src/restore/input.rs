@@ -1,0 +1,186 @@
+//! The backup that is restored: proved, open, and its SQL by pieces.
+
+use std::sync::Arc;
+
+use super::survey::Survey;
+use crate::artifact::{Artifact, Cutter, DataHeader, Piece, SqlSource};
+use crate::error::{Error, Result};
+use crate::manifest::{Level, Manifest, Section, SectionKind};
+use crate::progress::Context;
+use crate::scan::{Feed, unobserved};
+use crate::store::Store;
+use crate::verify::{self, Findings};
+
+/// A backup that is open for restoring.
+pub(crate) struct Input {
+    artifact: Arc<Artifact>,
+    /// Its manifest; a foreign file's is made while it is verified.
+    pub(crate) manifest: Manifest,
+    /// The sections to restore, by index; none: all.
+    chosen: Option<Vec<usize>>,
+    /// What its statements need.
+    pub(crate) survey: Survey,
+}
+
+impl Input {
+    /// Opens a backup and proves it: all of it, or the sections of the chosen tables.
+    ///
+    /// # Errors
+    /// It is missing or damaged, holds what no dump holds, or lacks a chosen table.
+    pub(crate) fn open(store: &Store, name: &str, tables: &[String], context: &Context) -> Result<Self> {
+        let entry = store.entry(name)?;
+        let artifact = store.artifact(name)?;
+        let mut survey = Survey::new(name);
+        let footer = artifact.footer()?;
+        if let (false, Some(footer)) = (tables.is_empty(), footer) {
+            let problem = |problem| Error::damaged(name, problem);
+            let manifest = crate::store::from_core(footer.core, name, artifact.size()).map_err(problem)?;
+            let chosen = choose(&manifest, tables)?;
+            let input = Self { artifact, manifest, chosen: Some(chosen), survey };
+            return input.prove_chosen(context);
+        }
+        context.progress.begin(format!("verifying {name}"), entry.manifest.size);
+        let Findings { manifest, problems } =
+            verify::prove(store, &entry, Level::Full, context, &mut |statement| survey.observe(statement))?;
+        if let Some(problem) = problems.into_iter().next() {
+            return Err(Error::damaged(name, problem));
+        }
+        let chosen = if tables.is_empty() { None } else { Some(choose(&manifest, tables)?) };
+        Ok(Self { artifact, manifest, chosen, survey })
+    }
+
+    /// Proves the chosen sections alone: every member's checksum, their rows and digests.
+    fn prove_chosen(mut self, context: &Context) -> Result<Self> {
+        let sections: Vec<Section> = self.sections().cloned().collect();
+        context.progress.begin("verifying the chosen tables", sections.iter().filter_map(|s| s.size).sum());
+        for section in sections {
+            let extent = extent(&section).ok_or_else(|| Error::damaged(self.artifact.name(), "a section has no place"))?;
+            let mut source = SqlSource::members(&self.artifact, vec![extent], context.jobs);
+            let mut feed = Feed::new();
+            let survey = &mut self.survey;
+            let mut observer = |statement: &crate::scan::Statement<'_>| survey.observe(statement);
+            while let Some(decoded) = source.next()? {
+                context.cancel.check()?;
+                context.progress.advance(decoded.len() as u64);
+                feed.push(&decoded, &mut observer)?;
+            }
+            let found = feed.finish(&mut observer)?;
+            let same = found.sections.iter().rfind(|found| found.kind == section.kind && found.name == section.name);
+            let holds = same.is_some_and(|found| found.rows == section.rows && found.rows_digest == section.rows_digest);
+            if section.name.is_some() && (!holds || found.raw_size != section.raw_size) {
+                let problem = format!("{} is not what the manifest says", verify::title(&section));
+                return Err(Error::damaged(self.artifact.name(), problem));
+            }
+        }
+        Ok(self)
+    }
+
+    /// The sections that are restored.
+    pub(crate) fn sections(&self) -> impl Iterator<Item = &Section> {
+        let chosen = self.chosen.as_deref();
+        let sections = self.manifest.sections.iter().enumerate();
+        sections.filter(move |(index, _)| chosen.is_none_or(|chosen| chosen.contains(index))).map(|(_, section)| section)
+    }
+
+    /// Whether only some tables are restored.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.chosen.is_some()
+    }
+
+    /// Bytes of SQL that are restored.
+    pub(crate) fn raw_size(&self) -> u64 {
+        self.sections().map(|section| section.raw_size).sum()
+    }
+
+    /// Hands on the SQL of the sections, in order.
+    ///
+    /// # Errors
+    /// The backup cannot be read any more, or what `each` returns.
+    pub(crate) fn for_each_piece(&self, context: &Context, each: &mut dyn FnMut(Piece) -> Result<()>) -> Result<()> {
+        let in_members = self.manifest.sections.iter().all(|section| section.offset.is_some());
+        if in_members && self.artifact.is_ours()? {
+            return self.members(context, each);
+        }
+        let mut stream = SourceStream { source: SqlSource::foreign(&self.artifact)?, chunk: Vec::new(), at: 0 };
+        let mut cutter = Cutter::new();
+        let chosen = self.chosen.as_deref();
+        let mut push = |piece: Piece| {
+            let wanted = chosen.is_none_or(|chosen| chosen.contains(&piece.section));
+            if wanted { each(piece) } else { Ok(()) }
+        };
+        while cutter.read_from(&mut stream, &mut unobserved, &mut push)? > 0 {
+            context.cancel.check()?;
+        }
+        cutter.finish(&mut unobserved, &mut push).map(|_| ())
+    }
+
+    fn members(&self, context: &Context, each: &mut dyn FnMut(Piece) -> Result<()>) -> Result<()> {
+        let indexes: Vec<usize> = (0..self.manifest.sections.len())
+            .filter(|index| self.chosen.as_deref().is_none_or(|chosen| chosen.contains(index)))
+            .filter(|index| self.manifest.sections[*index].size != Some(0))
+            .collect();
+        let extents = indexes.iter().filter_map(|index| extent(&self.manifest.sections[*index])).collect();
+        let mut decoder = crate::artifact::Decoder::new(&self.artifact, extents, context.jobs);
+        let mut indexes = indexes.into_iter();
+        let mut section = 0;
+        while let Some(decoded) = decoder.next()? {
+            context.cancel.check()?;
+            let header = decoded.member.header;
+            if header.has(DataHeader::SECTION) {
+                section = indexes.next().unwrap_or(section);
+            }
+            each(Piece { raw: decoded.raw, flags: header.flags, rows: header.rows, section })?;
+        }
+        Ok(())
+    }
+
+    /// How the section of this index is named in messages.
+    pub(crate) fn title(&self, section: usize) -> String {
+        self.manifest.sections.get(section).map_or_else(|| "the dump".into(), verify::title)
+    }
+}
+
+fn extent(section: &Section) -> Option<(u64, u64)> {
+    let (offset, size) = (section.offset?, section.size?);
+    Some((offset, offset.checked_add(size)?))
+}
+
+/// The sections of these tables, with the session settings before and after them.
+fn choose(manifest: &Manifest, tables: &[String]) -> Result<Vec<usize>> {
+    let is = |section: &Section, name: &String| {
+        let data = matches!(section.kind, SectionKind::Table | SectionKind::Sequence | SectionKind::View);
+        data && section.name.as_ref() == Some(name)
+    };
+    for table in tables {
+        if !manifest.sections.iter().any(|section| is(section, table)) {
+            return Err(Error::Usage {
+                message: format!("the backup {} holds no table {table}", manifest.name),
+                hint: Some("fwb-ls --tables shows what it holds".into()),
+            });
+        }
+    }
+    let wanted = |section: &Section| {
+        matches!(section.kind, SectionKind::Header | SectionKind::Trailer) || tables.iter().any(|table| is(section, table))
+    };
+    Ok((0..manifest.sections.len()).filter(|index| wanted(&manifest.sections[*index])).collect())
+}
+
+/// A source of chunks as a `Read`.
+struct SourceStream {
+    source: SqlSource,
+    chunk: Vec<u8>,
+    at: usize,
+}
+
+impl std::io::Read for SourceStream {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.at == self.chunk.len() {
+            self.chunk = self.source.next().map_err(std::io::Error::other)?.unwrap_or_default();
+            self.at = 0;
+        }
+        let size = buffer.len().min(self.chunk.len() - self.at);
+        buffer[..size].copy_from_slice(&self.chunk[self.at..self.at + size]);
+        self.at += size;
+        Ok(size)
+    }
+}

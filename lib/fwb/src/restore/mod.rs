@@ -1,0 +1,17 @@
+//! Restoring a backup: verified first, looked into before anything is written, with a safety backup of what is
+//! there, checked afterwards, and undone when that fails.
+
+mod admission;
+mod check;
+mod extract;
+mod in_place;
+mod input;
+mod load;
+mod plan;
+mod preflight;
+mod session;
+mod survey;
+
+pub use extract::extract;
+pub use plan::{Plan, Prepared, Report, RestoreOptions, Strategy, prepare};
+pub use preflight::{Finding, Gravity};

@@ -1,0 +1,155 @@
+//! What is looked at before anything is written. Each finding refuses the restore or warns, and says what to do.
+
+use serde::Serialize;
+
+use super::survey::Survey;
+use crate::error::{Error, Result};
+use crate::manifest::Manifest;
+use crate::server::{ServerClient, ServerFacts};
+use crate::progress::Cancel;
+
+/// How grave a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gravity {
+    /// The restore would fail or do harm.
+    Refusal,
+    /// The restore works, and something about its result should be known.
+    Warning,
+}
+
+/// Something found before the restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Whether it stops the restore.
+    pub gravity: Gravity,
+    /// What was found.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// Looks at the server and holds the dump's needs against it.
+pub(super) fn look(
+    server: &ServerClient,
+    manifest: &Manifest,
+    survey: &Survey,
+    target: &str,
+    cancel: &Cancel,
+) -> Result<(ServerFacts, Vec<Finding>)> {
+    let facts = server.server_facts(target, cancel)?;
+    let mut findings = Vec::new();
+    findings.extend(packet(&facts, manifest));
+    findings.extend(version(&facts, manifest));
+    findings.extend(engines(&facts, survey));
+    findings.extend(functions(&facts, survey));
+    findings.extend(definers(&facts, survey));
+    findings.extend(omitted(manifest));
+    Ok((facts, findings))
+}
+
+/// The first refusal as an error.
+pub(super) fn refuse(findings: &[Finding]) -> Result<()> {
+    for finding in findings.iter().filter(|finding| finding.gravity == Gravity::Warning) {
+        log::warn!("{} ({})", finding.message, finding.remedy);
+    }
+    match findings.iter().find(|finding| finding.gravity == Gravity::Refusal) {
+        Some(finding) => {
+            Err(Error::Preflight { finding: finding.message.clone(), remedy: finding.remedy.clone() })
+        }
+        None => Ok(()),
+    }
+}
+
+fn refusal(message: String, remedy: impl Into<String>) -> Finding {
+    Finding { gravity: Gravity::Refusal, message, remedy: remedy.into() }
+}
+
+fn warning(message: String, remedy: impl Into<String>) -> Finding {
+    Finding { gravity: Gravity::Warning, message, remedy: remedy.into() }
+}
+
+fn packet(facts: &ServerFacts, manifest: &Manifest) -> Option<Finding> {
+    let needed = manifest.largest_statement;
+    (facts.max_allowed_packet > 0 && needed >= facts.max_allowed_packet).then(|| {
+        let message = format!(
+            "the longest statement has {needed} bytes and the server's max_allowed_packet is {}",
+            facts.max_allowed_packet
+        );
+        refusal(message, format!("SET GLOBAL max_allowed_packet={};", needed.next_power_of_two().max(needed + 1024)))
+    })
+}
+
+/// The leading numbers of a version.
+fn numbers(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((parts.next()?.ok()?, parts.next()?.ok()?))
+}
+
+fn version(facts: &ServerFacts, manifest: &Manifest) -> Option<Finding> {
+    let dumped = &manifest.server.as_ref()?.version;
+    let (from, to) = (numbers(dumped)?, numbers(&facts.version)?);
+    let kind = |version: &str| version.contains("MariaDB");
+    if kind(dumped) != kind(&facts.version) {
+        let message = format!("the dump is of server {dumped} and this one is {}", facts.version);
+        return Some(warning(message, "MariaDB and MySQL differ; look at the result"));
+    }
+    (from > to).then(|| {
+        let message = format!("the dump is of a newer server, {dumped}, than this one, {}", facts.version);
+        warning(message, "what the older server does not know makes the restore fail and roll back")
+    })
+}
+
+fn engines(facts: &ServerFacts, survey: &Survey) -> Option<Finding> {
+    let lacking: Vec<&str> =
+        survey.engines.iter().filter(|engine| !facts.engines.contains(*engine)).map(String::as_str).collect();
+    (!lacking.is_empty() && !facts.engines.is_empty()).then(|| {
+        let message = format!("the server lacks the storage engine {}", lacking.join(", "));
+        refusal(message, "install the plugin: INSTALL SONAME …, or the package that has it")
+    })
+}
+
+fn functions(facts: &ServerFacts, survey: &Survey) -> Option<Finding> {
+    let refused = facts.log_bin && !facts.trusts_function_creators && !facts.is_super;
+    (survey.functions && refused).then(|| {
+        refusal(
+            "the dump has functions or triggers, which this server takes from accounts with SUPER only (error 1418)".into(),
+            "SET GLOBAL log_bin_trust_function_creators=1; or use another account",
+        )
+    })
+}
+
+fn definers(facts: &ServerFacts, survey: &Survey) -> Option<Finding> {
+    let accounts = facts.accounts.as_ref()?;
+    let missing: Vec<String> = survey
+        .definers
+        .iter()
+        .filter(|definer| !accounts.contains(*definer))
+        .map(|(user, host)| format!("{user}@{host}"))
+        .collect();
+    (!missing.is_empty()).then(|| {
+        let message = format!("these accounts do not exist, and views or stored programs run as them: {}", missing.join(", "));
+        warning(message, "CREATE USER … or the views and programs fail when they are used")
+    })
+}
+
+fn omitted(manifest: &Manifest) -> Option<Finding> {
+    let views = manifest.extra.get("broken_views")?.as_array()?;
+    let names: Vec<&str> = views.iter().filter_map(|view| view.get("name")?.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        let message = format!("the backup lacks views that were broken when it was made: {}", names.join(", "));
+        warning(message, "their definitions are in the manifest, under broken_views")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_their_first_two_numbers() {
+        assert_eq!(numbers("10.11.6-MariaDB-log"), Some((10, 11)));
+        assert_eq!(numbers("8.0.36"), Some((8, 0)));
+        assert_eq!(numbers(""), None);
+    }
+}

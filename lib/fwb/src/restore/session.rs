@@ -1,0 +1,107 @@
+//! One client program that loads SQL, and where in the dump it is.
+
+use std::io::{self, BufWriter, PipeWriter, Write};
+
+use crate::error::{Error, Result};
+use crate::process::{Child, Program};
+use crate::progress::Cancel;
+
+/// What holds in every session, whether the dump's header says so or not.
+const PRELUDE: &str = "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO', SESSION foreign_key_checks=0, \
+                       SESSION unique_checks=0, SESSION sql_notes=0;\n";
+
+/// A running client program.
+pub(super) struct LoadSession {
+    input: BufWriter<PipeWriter>,
+    child: Child,
+    /// Lines written so far.
+    lines: u64,
+    /// From which line on what is loaded.
+    marks: Vec<(u64, String)>,
+}
+
+impl LoadSession {
+    /// Starts the client program.
+    pub(super) fn start(program: &Program, cancel: &Cancel) -> Result<Self> {
+        let (input, child) = program.writer(cancel)?;
+        let input = BufWriter::with_capacity(256 << 10, input);
+        let mut session = Self { input, child, lines: 0, marks: Vec::new() };
+        // A failure to write shows when the session ends.
+        session.put(PRELUDE.as_bytes()).ok();
+        Ok(session)
+    }
+
+    /// From here on, this is loaded; for messages.
+    pub(super) fn mark(&mut self, title: impl FnOnce() -> String) {
+        self.marks.push((self.lines + 1, title()));
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.lines += memchr::memchr_iter(b'\n', bytes).count() as u64;
+        self.input.write_all(bytes)
+    }
+
+    /// Hands on whole `INSERT` statements, or parts of one, as they stand.
+    ///
+    /// # Errors
+    /// The client program has ended; [`LoadSession::finish`] says why.
+    pub(super) fn rows(&mut self, raw: &[u8]) -> io::Result<()> {
+        self.put(raw)
+    }
+
+    /// Hands on one statement, which has no delimiter yet.
+    ///
+    /// # Errors
+    /// As [`LoadSession::rows`].
+    pub(super) fn statement(&mut self, text: &[u8]) -> io::Result<()> {
+        if memchr::memchr(b';', text).is_none() {
+            self.put(text)?;
+            return self.put(b"\n;\n");
+        }
+        let delimiter = (0..)
+            .map(|number| format!(";fwb{number};"))
+            .find(|delimiter| memchr::memmem::find(text, delimiter.as_bytes()).is_none())
+            .unwrap_or_default();
+        self.put(format!("DELIMITER {delimiter}\n").as_bytes())?;
+        self.put(text)?;
+        self.put(format!("\n{delimiter}\nDELIMITER ;\n").as_bytes())
+    }
+
+    /// Ends the input and waits for the client program.
+    ///
+    /// # Errors
+    /// A statement failed: the error names what was loaded and holds the server's words.
+    pub(super) fn finish(self) -> Result<()> {
+        let Self { input, child, marks, .. } = self;
+        let closed = input.into_inner().map_err(io::IntoInnerError::into_error);
+        drop(closed.as_ref().ok());
+        let written = closed.map(drop);
+        let ended = child.wait()?;
+        let place = line_of(&ended.stderr()).and_then(|line| marks.iter().rfind(|(from, _)| *from <= line));
+        let doing = place.map_or_else(|| "loading the dump".into(), |(_, title)| format!("loading {title}"));
+        ended.success(&doing)?;
+        written.map_err(|source| Error::Stream { action: "write to the client program", source })
+    }
+
+    /// Ends the client program at once, without executing what it has not read to its end.
+    pub(super) fn abandon(self) {
+        self.child.kill();
+    }
+}
+
+/// The line in `ERROR 1062 (23000) at line 12: …`.
+fn line_of(stderr: &str) -> Option<u64> {
+    let line = stderr.lines().find(|line| line.starts_with("ERROR"))?;
+    let (_, after) = line.split_once("at line ")?;
+    after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_line_of_an_error_is_found() {
+        let stderr = "--------------\nINSERT …\nERROR 1062 (23000) at line 412: Duplicate entry '7' for key 'PRIMARY'\n";
+        assert_eq!(super::line_of(stderr), Some(412));
+        assert_eq!(super::line_of("ERROR 2002 (HY000): Can't connect"), None);
+    }
+}

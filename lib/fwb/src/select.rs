@@ -1,0 +1,437 @@
+//! Choosing among the backups of a store: which ones an operator means, which of them are damaged, and whether
+//! the proved ones are fresh. All of it is a function of a [`Listing`] that was read once, so that what is shown,
+//! what is warned about and what is judged are the same moment.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use chrono::TimeDelta;
+
+use crate::error::{Error, Result};
+use crate::manifest::{Kind, Timestamp};
+use crate::store::{Entry, Store};
+
+/// How many names a message tells before it says how many more there are.
+const NAMES_TOLD: usize = 8;
+
+/// What a store holds.
+#[derive(Debug)]
+pub struct Listing {
+    /// The store's directory.
+    pub store: PathBuf,
+    /// Its backups, oldest first; their manifests carry `store`.
+    pub entries: Vec<Entry>,
+    /// Why others cannot be read at all.
+    pub unreadable: Vec<Error>,
+}
+
+/// Which backups are meant.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Of these kinds; where none is named, of all kinds, or `full` where one backup is asked for.
+    pub kinds: Vec<Kind>,
+    /// Of this database.
+    pub database: Option<String>,
+    /// Begun at or after this moment.
+    pub since: Option<Timestamp>,
+    /// Begun at or before this moment, and of each database only the newest such.
+    pub at: Option<Timestamp>,
+    /// Proved.
+    pub verified: bool,
+    /// The newest of all that the rest admits, and exactly one.
+    pub latest: bool,
+}
+
+impl Listing {
+    /// Reads a store. Nothing is locked: backups that come and go meanwhile are in it or not.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn read(store: &Store) -> Result<Self> {
+        let root = store.root().to_owned();
+        let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
+        for found in store.list()? {
+            match found {
+                Ok(mut entry) => {
+                    entry.manifest.store = Some(root.display().to_string());
+                    entries.push(entry);
+                }
+                Err(error) => unreadable.push(error),
+            }
+        }
+        Ok(Self { store: root, entries, unreadable })
+    }
+
+    /// The backups that `selection` means, in the order of the listing.
+    ///
+    /// Where one backup is asked for (`latest`, `at`), those that are not there whole are passed over.
+    ///
+    /// # Errors
+    /// [`Error::NothingFound`] when one backup is asked for and there is none; a usage error when `latest` could
+    /// mean several databases.
+    pub fn select(&self, selection: &Selection) -> Result<Vec<&Entry>> {
+        let admitted = self.entries.iter().filter(|entry| selection.admits(entry));
+        if !selection.asks_for_one() {
+            return Ok(admitted.collect());
+        }
+        let newest = newest_of_each(admitted.filter(|entry| entry.problems.is_empty()));
+        if newest.is_empty() {
+            return Err(self.nothing(selection));
+        }
+        if selection.latest && newest.len() > 1 {
+            return Err(ambiguous(newest.keys().copied()));
+        }
+        let mut newest: Vec<&Entry> = newest.into_values().collect();
+        newest.sort_by_key(|entry| age_key(entry));
+        Ok(newest)
+    }
+
+    /// The backups within the selection's kinds, database and times that are damaged or lost. One whose database
+    /// is not known any more may be of any.
+    pub fn damaged<'a>(&'a self, selection: &'a Selection) -> impl Iterator<Item = &'a Entry> {
+        let concerns = |entry: &&Entry| {
+            !entry.problems.is_empty()
+                && selection.covers(entry)
+                && (entry.manifest.database.is_none() || selection.is_of_database(entry))
+        };
+        self.entries.iter().filter(concerns)
+    }
+
+    /// Checks that every database with a backup of the selected kinds (`full` where none is named) has a proved
+    /// one among those selected that began at most `max_age` before `now`. One that is dated so far into the
+    /// future is not fresh either: it would hide for years that no other is made.
+    ///
+    /// # Errors
+    /// [`Error::NotProved`], naming the databases without one.
+    pub fn check_freshness(&self, selection: &Selection, max_age: TimeDelta, now: Timestamp) -> Result<()> {
+        let mut proved: BTreeMap<&str, Vec<Timestamp>> = BTreeMap::new();
+        for entry in self.entries.iter().filter(|entry| selection.counts_for_freshness(entry)) {
+            let known = proved.entry(entry.manifest.database.as_deref().unwrap_or_default()).or_default();
+            if entry.is_proved() && selection.admits(entry) {
+                known.push(entry.manifest.started_at);
+            }
+        }
+        let is_fresh = |moment: &Timestamp| now.signed_duration_since(moment).abs() <= max_age;
+        let is_stale = |moments: &Vec<Timestamp>| !moments.iter().any(is_fresh);
+        let store = self.store.display();
+        if proved.is_empty() {
+            return Err(Error::NotProved(format!(
+                "no proved backup is fresh enough in {store}: there is none"
+            )));
+        }
+        let stale: Vec<String> = proved
+            .iter()
+            .filter(|(_, moments)| is_stale(moments))
+            .map(|(database, moments)| match moments.iter().max() {
+                Some(newest) => format!("{database} (the newest began {})", newest.to_rfc3339()),
+                None => format!("{database} (none is proved)"),
+            })
+            .collect();
+        if stale.is_empty() {
+            return Ok(());
+        }
+        Err(Error::NotProved(format!("no proved backup is fresh enough in {store} of {}", stale.join(", "))))
+    }
+
+    /// The error that stands for damaged or unreadable backups, where there are any.
+    ///
+    /// # Errors
+    /// [`Error::NotProved`], naming the first of them.
+    pub fn check_damage(&self, selection: &Selection) -> Result<()> {
+        let names: Vec<&str> = self.damaged(selection).map(|entry| entry.manifest.name.as_str()).collect();
+        let count = names.len() + self.unreadable.len();
+        if count == 0 {
+            return Ok(());
+        }
+        let (word, verb) = if count == 1 { ("backup", "is") } else { ("backups", "are") };
+        let told = if names.is_empty() { String::new() } else { format!(": {}", enumerate(&names)) };
+        let store = self.store.display();
+        Err(Error::NotProved(format!("{count} {word} in {store} {verb} damaged, lost or unreadable{told}")))
+    }
+
+    fn nothing(&self, selection: &Selection) -> Error {
+        let store = self.store.display();
+        let unproved = Selection { verified: false, ..selection.clone() };
+        let matching = || self.entries.iter().filter(|entry| unproved.admits(entry));
+        let (all, whole) = (matching().count(), matching().filter(|entry| entry.problems.is_empty()).count());
+        Error::NothingFound(match (self.entries.len(), all, whole) {
+            (0, ..) => format!("{store} holds no backup"),
+            (held, 0, _) => format!("none of the {held} backups in {store} is what was asked for"),
+            (_, all, 0) => format!("all {all} backups in {store} that were asked for are damaged or lost"),
+            (_, _, whole) => format!(
+                "none of the {whole} backups in {store} that were asked for is proved: fwb-verify proves them"
+            ),
+        })
+    }
+}
+
+impl Selection {
+    /// Whether one backup, of each database or in all, is asked for.
+    pub fn asks_for_one(&self) -> bool {
+        self.latest || self.at.is_some()
+    }
+
+    fn admits(&self, entry: &Entry) -> bool {
+        self.covers(entry) && self.is_of_database(entry) && (!self.verified || entry.is_proved())
+    }
+
+    /// By kind and time.
+    fn covers(&self, entry: &Entry) -> bool {
+        let started = entry.manifest.started_at;
+        let kind = entry.manifest.kind;
+        let is_of_kind = if self.kinds.is_empty() {
+            !self.asks_for_one() || kind == Kind::Full
+        } else {
+            self.kinds.contains(&kind)
+        };
+        is_of_kind
+            && self.since.is_none_or(|since| started >= since)
+            && self.at.is_none_or(|at| started <= at)
+    }
+
+    fn is_of_database(&self, entry: &Entry) -> bool {
+        self.database.is_none() || self.database == entry.manifest.database
+    }
+
+    /// Whether an entry's database is to have a fresh backup. Times do not matter here: a database whose backups
+    /// all lie outside of them is the very one to name.
+    fn counts_for_freshness(&self, entry: &Entry) -> bool {
+        let kinds: &[Kind] = if self.kinds.is_empty() { &[Kind::Full] } else { &self.kinds };
+        kinds.contains(&entry.manifest.kind)
+            && entry.manifest.database.is_some()
+            && self.is_of_database(entry)
+    }
+}
+
+impl FromStr for Kind {
+    type Err = Error;
+
+    /// Reads the word that stands in manifests.
+    fn from_str(word: &str) -> Result<Self> {
+        [Self::Full, Self::Safety, Self::Foreign]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+            .ok_or_else(|| Error::usage("a kind is full, safety or foreign"))
+    }
+}
+
+fn age_key(entry: &Entry) -> (Timestamp, &str) {
+    (entry.manifest.started_at, &entry.manifest.name)
+}
+
+fn newest_of_each<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeMap<Option<&'a str>, &'a Entry> {
+    let mut newest: BTreeMap<Option<&str>, &Entry> = BTreeMap::new();
+    for entry in entries {
+        let best = newest.entry(entry.manifest.database.as_deref()).or_insert(entry);
+        if age_key(entry) > age_key(best) {
+            *best = entry;
+        }
+    }
+    newest
+}
+
+fn ambiguous<'a>(databases: impl Iterator<Item = Option<&'a str>>) -> Error {
+    let databases: BTreeSet<&str> = databases.map(|name| name.unwrap_or("(unknown)")).collect();
+    let names: Vec<&str> = databases.into_iter().collect();
+    Error::Usage {
+        message: format!("the newest backup could be of any of {} databases", names.len()),
+        hint: Some(format!("say which with --database: {}", enumerate(&names))),
+    }
+}
+
+fn enumerate(names: &[&str]) -> String {
+    match names.get(NAMES_TOLD..) {
+        Some(rest) if !rest.is_empty() => {
+            format!("{} and {} more", names[..NAMES_TOLD].join(", "), rest.len())
+        }
+        _ => names.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::error::ErrorClass;
+    use crate::manifest::Manifest;
+    use crate::store::Sidecar;
+
+    const NOW: &str = "2025-07-25T12:00:00+09:00";
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// One backup a line, `DATABASE KIND DAY [proved|failed|lost]`, named by its place.
+    fn listing(lines: &[&str]) -> Listing {
+        let entry = |(index, line): (usize, &&str)| {
+            let words: Vec<&str> = line.split(' ').collect();
+            let started = format!("2025-07-{}T02:00:00+09:00", words[2]);
+            let mut manifest = json!({
+                "schema": "fwb/1", "name": index.to_string(), "kind": words[1],
+                "started_at": started, "finished_at": started,
+            });
+            if words[0] != "-" {
+                manifest["database"] = json!(words[0]);
+            }
+            if let Some(state @ (&"proved" | &"failed" | &"lost")) = words.get(3) {
+                manifest["verification"] =
+                    json!({"level": "full", "ok": *state != &"failed", "at": started, "seconds": 1.0});
+            }
+            let problems = if words.last() == Some(&"lost") { vec!["lost".into()] } else { Vec::new() };
+            Entry { manifest: Manifest::from_value(manifest).unwrap(), sidecar: Sidecar::Present, problems }
+        };
+        let entries = lines.iter().enumerate().map(entry).collect();
+        Listing { store: "/store".into(), entries, unreadable: Vec::new() }
+    }
+
+    fn names<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
+        entries.into_iter().map(|entry| entry.manifest.name.as_str()).collect()
+    }
+
+    fn selected(listing: &Listing, selection: &Selection) -> String {
+        names(listing.select(selection).unwrap())
+    }
+
+    #[test]
+    fn filters_add_up() {
+        let store = listing(&[
+            "shop full 20 proved",
+            "shop safety 21",
+            "blog full 22 failed",
+            "- foreign 23",
+            "shop full 24 lost",
+            "shop full 25",
+        ]);
+        let all = Selection::default();
+        let kinds = |kinds: &[Kind]| Selection { kinds: kinds.to_vec(), ..all.clone() };
+        let shop = Selection { database: Some("shop".into()), ..all.clone() };
+        let cases = [
+            (all.clone(), "012345"),
+            (kinds(&[Kind::Full]), "0245"),
+            (kinds(&[Kind::Safety, Kind::Foreign]), "13"),
+            (shop.clone(), "0145"),
+            (Selection { since: Some(at("2025-07-24T02:00:00+09:00")), ..all.clone() }, "45"),
+            (Selection { since: Some(at("2025-07-24T02:00:01+09:00")), ..shop.clone() }, "5"),
+            (Selection { verified: true, ..all.clone() }, "0"),
+            (Selection { database: Some("none".into()), ..all.clone() }, ""),
+        ];
+        for (selection, expected) in cases {
+            assert_eq!(selected(&store, &selection), expected, "{selection:?}");
+        }
+    }
+
+    #[test]
+    fn the_latest_is_a_full_one_that_is_there() {
+        let latest = Selection { latest: true, ..Selection::default() };
+        let store = listing(&[
+            "shop full 20 proved",
+            "shop full 22",
+            "shop full 21 proved",
+            "shop full 24 lost",
+            "shop safety 25",
+            "- full 25 lost",
+        ]);
+        assert_eq!(selected(&store, &latest), "1");
+        assert_eq!(selected(&store, &Selection { verified: true, ..latest.clone() }), "2");
+        assert_eq!(selected(&store, &Selection { kinds: vec![Kind::Safety], ..latest.clone() }), "4");
+        let before = Selection { at: Some(at("2025-07-21T01:59:59+09:00")), ..latest };
+        assert_eq!(selected(&store, &before), "0");
+    }
+
+    #[test]
+    fn the_latest_of_several_databases_is_nobodys() {
+        let store = listing(&["shop full 20", "blog full 21", "- foreign 22"]);
+        let latest = Selection { latest: true, ..Selection::default() };
+        let error = store.select(&latest).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Usage);
+        assert_eq!(error.hint().unwrap(), "say which with --database: blog, shop");
+        let shop = Selection { database: Some("shop".into()), ..latest };
+        assert_eq!(selected(&store, &shop), "0");
+        let many: Vec<String> = (0..12).map(|number| format!("db{number:02} full 20")).collect();
+        let many = listing(&many.iter().map(String::as_str).collect::<Vec<_>>());
+        let hint = many.select(&Selection { latest: true, ..Selection::default() }).unwrap_err().hint();
+        assert!(hint.unwrap().ends_with("db06, db07 and 4 more"));
+    }
+
+    #[test]
+    fn a_moment_selects_one_backup_of_each_database() {
+        let store =
+            listing(&["shop full 20", "blog full 21", "shop full 22", "shop safety 22", "blog full 23"]);
+        let moment = |text: &str| Selection { at: Some(at(text)), ..Selection::default() };
+        assert_eq!(selected(&store, &moment("2025-07-22T02:00:00+09:00")), "12");
+        assert_eq!(selected(&store, &moment("2025-07-20T17:00:00Z")), "01");
+        let error = store.select(&moment("2025-07-01T00:00:00Z")).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Failure);
+    }
+
+    #[test]
+    fn nothing_found_says_why() {
+        let latest = Selection { latest: true, verified: true, ..Selection::default() };
+        let cases: [(&[&str], &str); 4] = [
+            (&[], "/store holds no backup"),
+            (&["shop safety 20"], "none of the 1 backups in /store is what was asked for"),
+            (&["shop full 20 lost"], "all 1 backups in /store that were asked for are damaged or lost"),
+            (
+                &["shop full 20", "shop full 21 failed"],
+                "none of the 2 backups in /store that were asked for is proved: fwb-verify proves them",
+            ),
+        ];
+        for (lines, expected) in cases {
+            let error = listing(lines).select(&latest).unwrap_err();
+            assert_eq!((error.class(), error.to_string().as_str()), (ErrorClass::Failure, expected));
+        }
+    }
+
+    #[test]
+    fn damage_within_the_selection_is_told() {
+        let store = listing(&["shop full 20 lost", "blog full 21 lost", "- full 22 lost", "shop safety 23"]);
+        let all = Selection::default();
+        assert_eq!(names(store.damaged(&all)), "012");
+        assert_eq!(names(store.damaged(&Selection { verified: true, ..all.clone() })), "012");
+        assert_eq!(names(store.damaged(&Selection { database: Some("shop".into()), ..all.clone() })), "02");
+        let safety = Selection { kinds: vec![Kind::Safety], ..all.clone() };
+        store.check_damage(&safety).unwrap();
+        let error = store.check_damage(&all).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Proof);
+        assert_eq!(error.to_string(), "3 backups in /store are damaged, lost or unreadable: 0, 1, 2");
+    }
+
+    #[test]
+    fn every_database_is_to_have_a_fresh_proved_backup() {
+        let all = Selection::default();
+        let shop = Selection { database: Some("shop".into()), ..all.clone() };
+        let stale = |lines: &[&str], selection: &Selection| -> Option<String> {
+            let error = listing(lines).check_freshness(selection, TimeDelta::hours(10), at(NOW)).err()?;
+            assert_eq!(error.class(), ErrorClass::Proof);
+            error.to_string().split_once("/store").map(|(_, rest)| rest.to_owned())
+        };
+        let none = |rest: &str| Some(rest.to_owned());
+        assert_eq!(stale(&["shop full 24 proved", "shop full 25 proved"], &all), None);
+        assert_eq!(stale(&[], &all), none(": there is none"));
+        assert_eq!(stale(&["shop safety 25 proved"], &all), none(": there is none"));
+        assert_eq!(stale(&["shop full 25 failed"], &all), none(" of shop (none is proved)"));
+        let old = " of shop (the newest began 2025-07-24T02:00:00+09:00)";
+        assert_eq!(stale(&["shop full 24 proved", "shop full 25"], &all), none(old));
+        assert_eq!(stale(&["shop full 24 proved", "shop full 25 lost"], &shop), none(old));
+        assert_eq!(stale(&["shop full 25 proved", "blog full 20"], &shop), None);
+        assert_eq!(stale(&["shop full 25 proved", "blog full 20"], &all), none(" of blog (none is proved)"));
+        let since = Selection { since: Some(at("2025-07-25T00:00:00+09:00")), ..all.clone() };
+        assert_eq!(
+            stale(&["shop full 25 proved", "blog full 20 proved"], &since),
+            none(" of blog (none is proved)"),
+            "a filter hides no database"
+        );
+        assert!(stale(&["shop full 26 proved"], &all).is_some(), "a date in the future is not fresh");
+    }
+
+    #[test]
+    fn a_kind_is_read_by_its_word() {
+        for kind in [Kind::Full, Kind::Safety, Kind::Foreign] {
+            assert_eq!(kind.as_str().parse::<Kind>().unwrap(), kind);
+        }
+        assert!("Full".parse::<Kind>().is_err());
+    }
+}

@@ -1,0 +1,167 @@
+//! What a server says of itself before a restore.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::client::{ServerClient, quote_name, quote_text};
+use crate::error::{Error, Result};
+use crate::manifest::{Object, ObjectKind};
+use crate::progress::Cancel;
+
+/// A server, and one database on it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ServerFacts {
+    /// `SELECT VERSION()`.
+    pub(crate) version: String,
+    /// The longest statement that it takes, in bytes.
+    pub(crate) max_allowed_packet: u64,
+    /// Whether it writes a binary log.
+    pub(crate) log_bin: bool,
+    /// `log_bin_trust_function_creators`.
+    pub(crate) trusts_function_creators: bool,
+    /// Whether our account has SUPER.
+    pub(crate) is_super: bool,
+    /// Storage engines in use, in upper case.
+    pub(crate) engines: BTreeSet<String>,
+    /// All accounts, where we may see them.
+    pub(crate) accounts: Option<BTreeSet<(String, String)>>,
+    /// Whether the database exists.
+    pub(crate) database_exists: bool,
+}
+
+/// What a database holds, by kind and name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Inventory {
+    /// Tables, and whether each keeps its history.
+    pub(crate) tables: BTreeMap<String, bool>,
+    /// Sequences.
+    pub(crate) sequences: BTreeSet<String>,
+    /// Views.
+    pub(crate) views: BTreeSet<String>,
+    /// Triggers, events and routines.
+    pub(crate) objects: BTreeSet<Object>,
+}
+
+impl Inventory {
+    /// Whether there is nothing at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl ServerClient {
+    /// Looks at the server, and whether `database` is on it.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub(crate) fn server_facts(&self, database: &str, cancel: &Cancel) -> Result<ServerFacts> {
+        let sql = format!(
+            "SELECT 'server', VERSION(), @@max_allowed_packet, @@log_bin, @@log_bin_trust_function_creators;\n\
+             SELECT 'engine', ENGINE FROM information_schema.ENGINES WHERE SUPPORT IN ('YES', 'DEFAULT');\n\
+             SELECT 'super' FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'SUPER' LIMIT 1;\n\
+             SELECT 'database' FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {};\n",
+            quote_text(database)
+        );
+        let mut facts = ServerFacts::default();
+        for row in self.query(None, &sql, "looking at the server", cancel)? {
+            match row.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+                ["server", version, packet, log_bin, trust] => {
+                    version.clone_into(&mut facts.version);
+                    facts.max_allowed_packet = packet.parse().unwrap_or(0);
+                    facts.log_bin = log_bin == "1";
+                    facts.trusts_function_creators = trust == "1";
+                }
+                ["engine", engine] => {
+                    facts.engines.insert(engine.to_ascii_uppercase());
+                }
+                ["super"] => facts.is_super = true,
+                ["database"] => facts.database_exists = true,
+                _ => {}
+            }
+        }
+        facts.accounts = self.accounts(cancel)?;
+        Ok(facts)
+    }
+
+    /// All accounts; none where ours may not see them.
+    fn accounts(&self, cancel: &Cancel) -> Result<Option<BTreeSet<(String, String)>>> {
+        match self.query(None, "SELECT User, Host FROM mysql.user;", "looking at the accounts", cancel) {
+            Ok(rows) => Ok(Some(
+                rows.into_iter().filter_map(|row| Some((row.first()?.clone(), row.get(1)?.clone()))).collect(),
+            )),
+            Err(Error::Child { .. }) => {
+                cancel.check()?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a database holds; nothing where it does not exist.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub(crate) fn inventory(&self, database: &str, cancel: &Cancel) -> Result<Inventory> {
+        let sql = "
+SELECT 'table', TABLE_TYPE, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE();
+SELECT 'object', ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE();
+SELECT 'object', 'TRIGGER', TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE();
+SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE();
+";
+        let mut inventory = Inventory::default();
+        let rows = match self.query(Some(database), sql, "listing what the database holds", cancel) {
+            Err(Error::NoDatabase { .. }) => return Ok(inventory),
+            rows => rows?,
+        };
+        for row in rows {
+            let [what, kind, name] = &row[..] else { continue };
+            match (what.as_str(), kind.as_str()) {
+                ("table", "VIEW") => {
+                    inventory.views.insert(name.clone());
+                }
+                ("table", "SEQUENCE") => {
+                    inventory.sequences.insert(name.clone());
+                }
+                ("table", kind) => {
+                    inventory.tables.insert(name.clone(), kind == "SYSTEM VERSIONED");
+                }
+                (_, kind) => {
+                    inventory.objects.extend(object_kind(kind).map(|kind| Object { kind, name: name.clone() }));
+                }
+            }
+        }
+        Ok(inventory)
+    }
+
+    /// Counts the rows of tables, history included.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or a table cannot be read.
+    pub(crate) fn row_counts(
+        &self,
+        database: &str,
+        tables: &BTreeMap<String, bool>,
+        cancel: &Cancel,
+    ) -> Result<BTreeMap<String, u64>> {
+        let mut sql = String::new();
+        for (table, versioned) in tables {
+            let history = if *versioned { " FOR SYSTEM_TIME ALL" } else { "" };
+            sql += &format!("SELECT {}, COUNT(*) FROM {}{history};\n", quote_text(table), quote_name(table));
+        }
+        let rows = self.query(Some(database), &sql, "counting rows", cancel)?;
+        Ok(rows.into_iter().filter_map(|row| Some((row.first()?.clone(), row.get(1)?.parse().ok()?))).collect())
+    }
+}
+
+/// `ROUTINE_TYPE` and the like.
+fn object_kind(words: &str) -> Option<ObjectKind> {
+    [
+        ObjectKind::Trigger,
+        ObjectKind::Event,
+        ObjectKind::Procedure,
+        ObjectKind::Function,
+        ObjectKind::Package,
+        ObjectKind::PackageBody,
+    ]
+    .into_iter()
+    .find(|kind| kind.as_sql() == words)
+}
