@@ -1,1 +1,19 @@
+//! The five tools as their users meet them: real programs, a real server, real files. One module a tool, one for
+//! what they do together, one for each promise that goes through all of them.
+//!
+//! Nothing is skipped: where the private server cannot be started, the tests fail with the reason.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod support;
+
+mod cli;
+mod dump;
+mod faults;
+mod format;
+mod hostile;
+mod ls;
+mod pipelines;
+mod prune;
+mod restore;
+mod secrets;
+mod verify;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use chrono::TimeDelta;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, ValueEnum};
-use fwb::{Entry, Error, Kind, Listing, Result, Selection, Store, Timestamp};
+use fwb::{Entry, Error, Kind, Listing, Proof, Result, Selection, Store, Timestamp};
 use fwb_cli::{Outcome, Session, StoreArgs};
 
 /// List the backups of a store
@@ -31,11 +31,13 @@ struct Args {
     database: Option<String>,
 
     /// Only backups begun at or after this time
-    #[arg(long, value_name = "WHEN", value_parser = since)]
+    #[arg(long, value_name = "WHEN", value_parser =
+        |text: &str| fwb_cli::parse_since(text, fwb::now()))]
     since: Option<Timestamp>,
 
     /// Of each database the newest backup begun at or before this time
-    #[arg(long, value_name = "WHEN", value_parser = at)]
+    #[arg(long, value_name = "WHEN", value_parser =
+        |text: &str| fwb_cli::parse_at(text, fwb::now()))]
     at: Option<Timestamp>,
 
     /// Only proved backups
@@ -90,12 +92,15 @@ fn list(args: &Args, session: &Session) -> Result<Outcome> {
         Some(max_age) => listing.check_freshness(&selection, max_age, fwb::now()),
         None => Ok(()),
     };
-    warn_of_damage(&listing, &selection);
+    listing.warn_of_damage(&selection);
     let entries = match listing.select(&selection) {
         // That nothing was found is the lesser half of "nothing is fresh".
         Err(error @ Error::NothingFound(_)) => return freshness.and(Err(error)),
         selected => selected?,
     };
+    if selection.asks_for_one() {
+        warn_of_failure(&entries);
+    }
     match format(args, session) {
         Format::Jsonl => print_records(args, session, &entries)?,
         Format::Table => print_table(args, session, &store, &entries)?,
@@ -112,12 +117,13 @@ fn format(args: &Args, session: &Session) -> Format {
     args.format.unwrap_or(usual)
 }
 
-fn warn_of_damage(listing: &Listing, selection: &Selection) {
-    for entry in listing.damaged(selection) {
-        log::warn!("{}: {}", entry.manifest.name, entry.problems.join("; "));
-    }
-    for error in &listing.unreadable {
-        log::warn!("{error}");
+/// The one that is meant may be the one that failed: whoever goes on with it is to know.
+fn warn_of_failure(entries: &[&Entry]) {
+    for entry in entries.iter().filter(|entry| entry.proof() == Proof::Failed) {
+        log::warn!(
+            "{} failed its latest verification; --verified asks for a proved one",
+            entry.manifest.name
+        );
     }
 }
 
@@ -142,12 +148,4 @@ fn print_table(args: &Args, session: &Session, store: &Store, entries: &[&Entry]
         out.write_text(&(fwb_cli::backup_table(listed(), fwb::now()) + "\n"))?;
     }
     out.write_text(&fwb_cli::footer(listed(), store.space()?))
-}
-
-fn since(text: &str) -> Result<Timestamp> {
-    fwb_cli::parse_since(text, fwb::now())
-}
-
-fn at(text: &str) -> Result<Timestamp> {
-    fwb_cli::parse_at(text, fwb::now())
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use fwb::{CompressionLevel, Error, ErrorClass, Plan, Result, RestoreOptions, ServerClient, Store, Strategy};
+use fwb::{CompressionLevel, Error, ErrorClass, Plan, RestoreOptions, Result, ServerClient, Store, Strategy};
 use fwb_cli::{Outcome, ServerArgs, Session, StoreArgs, confirm, human_size};
 
 /// Restore a backup
@@ -126,10 +126,14 @@ fn which(args: &Args, session: &Session) -> Result<Option<(PathBuf, String)>> {
 fn describe(plan: &Plan) -> String {
     let Plan { backup, database, started_at, tables_restored, rows, tables_now, .. } = plan;
     let size = human_size(plan.raw_size);
-    let mut text = format!("Restore {backup}, begun {started_at}:\n  {tables_restored} tables, {rows} rows, {size} of SQL\n");
+    let mut text = format!(
+        "Restore {backup}, begun {started_at}:\n  {tables_restored} tables, {rows} rows, {size} of SQL\n"
+    );
     text += &match (plan.exists, &plan.tables) {
         (false, _) => format!("into {database}, which does not exist and will be created.\n"),
-        (true, None) => format!("over {database}, which holds {tables_now} tables now; they will be replaced.\n"),
+        (true, None) => {
+            format!("over {database}, which holds {tables_now} tables now; they will be replaced.\n")
+        }
         (true, Some(tables)) => format!("into {database}, where it replaces {}.\n", tables.join(", ")),
     };
     for (number, step) in plan.steps.iter().enumerate() {

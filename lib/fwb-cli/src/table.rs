@@ -176,7 +176,7 @@ mod tests {
 
     const NOW: &str = "2025-07-25T12:00:00+09:00";
 
-    fn entry(more: Value) -> Entry {
+    fn entry(more: &Value) -> Entry {
         let mut manifest = json!({
             "schema": "fwb/1", "name": "shop_backup_20250725_100000.sql.gz", "kind": "full", "database": "shop",
             "started_at": "2025-07-25T10:00:00+09:00", "finished_at": "2025-07-25T10:00:09+09:00",
@@ -199,12 +199,12 @@ mod tests {
     }
 
     fn state_of(verification: &Value) -> String {
-        state(&entry(json!({ "verification": verification })), NOW.parse().unwrap())
+        state(&entry(&json!({ "verification": verification })), NOW.parse().unwrap())
     }
 
     #[test]
     fn a_backup_is_a_line() {
-        let table = backup_table([&entry(json!({}))], NOW.parse().unwrap());
+        let table = backup_table([&entry(&json!({}))], NOW.parse().unwrap());
         let words: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(words[0], ["NAME", "KIND", "DATABASE", "STARTED", "SIZE", "ROWS", "STATE"]);
         assert_eq!(words[1][..3], ["shop_backup_20250725_100000.sql.gz", "full", "shop"]);
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_name_forges_no_line() {
-        let evil = entry(json!({"name": "a\nb\u{1b}[2J", "database": "x\ny"}));
+        let evil = entry(&json!({"name": "a\nb\u{1b}[2J", "database": "x\ny"}));
         assert_eq!(backup_table([&evil], NOW.parse().unwrap()).lines().count(), 2);
         assert!(section_table(&evil.manifest).starts_with("a\\nb\\u{1b}[2J:\n"));
     }
@@ -229,14 +229,14 @@ mod tests {
         let failed =
             json!({"level": "full", "ok": false, "at": at, "seconds": 1.0, "problems": ["x".repeat(99)]});
         assert_eq!(state_of(&failed), format!("FAILED: {}…", "x".repeat(70)));
-        let mut lost = entry(json!({ "verification": proved }));
+        let mut lost = entry(&json!({ "verification": proved }));
         lost.problems.push("the artifact is missing".into());
         assert_eq!(state(&lost, NOW.parse().unwrap()), "FAILED: the artifact is missing");
     }
 
     #[test]
     fn what_is_inside_is_a_table_or_records() {
-        let manifest = entry(json!({})).manifest;
+        let manifest = entry(&json!({})).manifest;
         assert_eq!(
             section_table(&manifest),
             "shop_backup_20250725_100000.sql.gz:\n\
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn the_footer_sums_up() {
         let space = Space { free: 1 << 30, total: 10 << 30 };
-        let one = entry(json!({}));
+        let one = entry(&json!({}));
         assert_eq!(footer([], space), "no backups; 1.0 GiB free of 10.0 GiB\n");
         assert_eq!(footer([&one], space), "1 backup, 2.0 KiB, 0 proved; 1.0 GiB free of 10.0 GiB\n");
         assert_eq!(footer([&one, &one], space), "2 backups, 4.0 KiB, 0 proved; 1.0 GiB free of 10.0 GiB\n");

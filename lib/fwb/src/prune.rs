@@ -106,10 +106,8 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn store(&mut self, store: &Store, names: &BTreeSet<String>) -> Result<()> {
-        let lock = match self.options.dry_run {
-            true => None,
-            false => Some(store.lock(Wait::No, &self.context.cancel)?),
-        };
+        let lock =
+            if self.options.dry_run { None } else { Some(store.lock(Wait::No, &self.context.cancel)?) };
         if let Some(lock) = &lock {
             store.sweep(lock)?;
         }
@@ -117,6 +115,7 @@ impl Run<'_> {
         warn_of_absent(store, names, &plan);
         for (manifest, decision) in plan {
             self.context.cancel.check()?;
+            self.context.progress.focus(format!("pruning {}", manifest.name));
             if decision.action == Action::Delete {
                 // A lost artifact frees nothing, whatever its manifest says.
                 let size = store.root().join(&manifest.name).symlink_metadata().map_or(0, |file| file.len());
@@ -154,12 +153,12 @@ fn plan(
     let decided = entries.into_iter().map(|entry| entry.manifest).zip(decisions);
     decided
         .filter(|(manifest, _)| names.contains(&manifest.name))
-        .map(|(manifest, decision)| match options.kinds.contains(&manifest.kind) {
-            true => (manifest, decision),
-            false => {
-                let reasons = vec![format!("{} backups are left alone", manifest.kind.as_str())];
-                (manifest, Decision { action: Action::Keep, reasons })
+        .map(|(manifest, decision)| {
+            if options.kinds.contains(&manifest.kind) {
+                return (manifest, decision);
             }
+            let reasons = vec![format!("{} backups are left alone", manifest.kind.as_str())];
+            (manifest, Decision { action: Action::Keep, reasons })
         })
         .collect()
 }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use chrono::TimeDelta;
 
 use crate::error::{Error, Result};
-use crate::manifest::{Kind, Timestamp};
+use crate::manifest::{Kind, Level, Timestamp, Verification, now};
 use crate::store::{Entry, Store};
 
 /// How many names a message tells before it says how many more there are.
@@ -20,7 +20,8 @@ const NAMES_TOLD: usize = 8;
 pub struct Listing {
     /// The store's directory.
     pub store: PathBuf,
-    /// Its backups, oldest first; their manifests carry `store`.
+    /// Its backups, oldest first; their manifests carry `store`. Where a look at the sizes finds a problem, that is
+    /// the `verification` they carry, as if `quick` had run: whatever was recorded before does not hold any more.
     pub entries: Vec<Entry>,
     /// Why others cannot be read at all.
     pub unreadable: Vec<Error>,
@@ -55,6 +56,9 @@ impl Listing {
             match found {
                 Ok(mut entry) => {
                     entry.manifest.store = Some(root.display().to_string());
+                    if !entry.problems.is_empty() {
+                        entry.manifest.verification = Some(failed_at_a_look(&entry));
+                    }
                     entries.push(entry);
                 }
                 Err(error) => unreadable.push(error),
@@ -87,9 +91,19 @@ impl Listing {
         Ok(newest)
     }
 
+    /// Logs a warning for each backup that is damaged, lost or unreadable, as far as the selection concerns it.
+    pub fn warn_of_damage(&self, selection: &Selection) {
+        for entry in self.damaged(selection) {
+            log::warn!("{}: {}", entry.manifest.name, entry.problems.join("; "));
+        }
+        for error in &self.unreadable {
+            log::warn!("{error}");
+        }
+    }
+
     /// The backups within the selection's kinds, database and times that are damaged or lost. One whose database
     /// is not known any more may be of any.
-    pub fn damaged<'a>(&'a self, selection: &'a Selection) -> impl Iterator<Item = &'a Entry> {
+    fn damaged<'a>(&'a self, selection: &'a Selection) -> impl Iterator<Item = &'a Entry> {
         let concerns = |entry: &&Entry| {
             !entry.problems.is_empty()
                 && selection.covers(entry)
@@ -157,10 +171,12 @@ impl Listing {
         let (all, whole) = (matching().count(), matching().filter(|entry| entry.problems.is_empty()).count());
         Error::NothingFound(match (self.entries.len(), all, whole) {
             (0, ..) => format!("{store} holds no backup"),
-            (held, 0, _) => format!("none of the {held} backups in {store} is what was asked for"),
-            (_, all, 0) => format!("all {all} backups in {store} that were asked for are damaged or lost"),
+            (held, 0, _) => format!("no backup in {store} is what was asked for, of {held} in all"),
+            (_, all, 0) => {
+                format!("every backup in {store} that was asked for is damaged or lost, {all} in all")
+            }
             (_, _, whole) => format!(
-                "none of the {whole} backups in {store} that were asked for is proved: fwb-verify proves them"
+                "no backup in {store} that was asked for is proved, of {whole} in all: fwb-verify proves them"
             ),
         })
     }
@@ -213,6 +229,17 @@ impl FromStr for Kind {
             .into_iter()
             .find(|kind| kind.as_str() == word)
             .ok_or_else(|| Error::usage("a kind is full, safety or foreign"))
+    }
+}
+
+fn failed_at_a_look(entry: &Entry) -> Verification {
+    Verification {
+        level: Level::Quick,
+        ok: false,
+        at: now(),
+        seconds: 0.0,
+        problems: entry.problems.clone(),
+        extra: serde_json::Map::new(),
     }
 }
 
@@ -276,9 +303,9 @@ mod tests {
             if words[0] != "-" {
                 manifest["database"] = json!(words[0]);
             }
-            if let Some(state @ (&"proved" | &"failed" | &"lost")) = words.get(3) {
+            if let Some(&("proved" | "failed" | "lost")) = words.get(3) {
                 manifest["verification"] =
-                    json!({"level": "full", "ok": *state != &"failed", "at": started, "seconds": 1.0});
+                    json!({"level": "full", "ok": words[3] != "failed", "at": started, "seconds": 1.0});
             }
             let problems = if words.last() == Some(&"lost") { vec!["lost".into()] } else { Vec::new() };
             Entry { manifest: Manifest::from_value(manifest).unwrap(), sidecar: Sidecar::Present, problems }
@@ -372,17 +399,34 @@ mod tests {
         let latest = Selection { latest: true, verified: true, ..Selection::default() };
         let cases: [(&[&str], &str); 4] = [
             (&[], "/store holds no backup"),
-            (&["shop safety 20"], "none of the 1 backups in /store is what was asked for"),
-            (&["shop full 20 lost"], "all 1 backups in /store that were asked for are damaged or lost"),
+            (&["shop safety 20"], "no backup in /store is what was asked for, of 1 in all"),
+            (
+                &["shop full 20 lost"],
+                "every backup in /store that was asked for is damaged or lost, 1 in all",
+            ),
             (
                 &["shop full 20", "shop full 21 failed"],
-                "none of the 2 backups in /store that were asked for is proved: fwb-verify proves them",
+                "no backup in /store that was asked for is proved, of 2 in all: fwb-verify proves them",
             ),
         ];
         for (lines, expected) in cases {
             let error = listing(lines).select(&latest).unwrap_err();
             assert_eq!((error.class(), error.to_string().as_str()), (ErrorClass::Failure, expected));
         }
+    }
+
+    #[test]
+    fn a_truncated_backup_does_not_pass_for_proved() {
+        let dir = tempfile::tempdir().unwrap();
+        let manifest = json!({
+            "schema": "fwb/1", "name": "a.sql.gz", "kind": "full", "size": 9, "started_at": NOW,
+            "finished_at": NOW, "verification": {"level": "full", "ok": true, "at": NOW, "seconds": 1.0},
+        });
+        std::fs::write(dir.path().join("a.sql.gz.json"), manifest.to_string()).unwrap();
+        std::fs::write(dir.path().join("a.sql.gz"), "x").unwrap();
+        let listing = Listing::read(&Store::open(dir.path()).unwrap()).unwrap();
+        let outcome = listing.entries[0].manifest.verification.as_ref().unwrap();
+        assert_eq!((outcome.ok, outcome.problems.len()), (false, 1));
     }
 
     #[test]

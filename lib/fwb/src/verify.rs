@@ -137,7 +137,8 @@ fn ours(
         return Ok(());
     }
     let mut whole = Sha256::new();
-    let summary = read_members(artifact, footer, &said, context, observer, &mut whole, &mut findings.problems)?;
+    let summary =
+        read_members(artifact, footer, &said, context, observer, &mut whole, &mut findings.problems)?;
     compare_summary(&said, &summary, &mut findings.problems);
     let rest = artifact
         .read_at(footer.offset, usize::try_from(artifact.size() - footer.offset).unwrap_or(usize::MAX))?;

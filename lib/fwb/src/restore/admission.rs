@@ -6,7 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::scan::{Head, Mark, QuoteMode, Reading, Statement, Target, Token, Tokens, Value, Verb, first_words, parse_head};
+use crate::scan::{
+    Head, Mark, QuoteMode, Reading, Statement, Target, Token, Tokens, Value, Verb, first_words, parse_head,
+};
 
 /// What is done with a statement that is no danger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +74,13 @@ impl Admission {
         Ok(verdict)
     }
 
-    fn judge_head(&self, head: &Head, text: &[u8], reading: Reading, mode: QuoteMode) -> Result<Admitted, String> {
+    fn judge_head(
+        &self,
+        head: &Head,
+        text: &[u8],
+        reading: Reading,
+        mode: QuoteMode,
+    ) -> Result<Admitted, String> {
         match head {
             Head::Table(verb, target) => {
                 here(target)?;
@@ -93,7 +101,9 @@ impl Admission {
             Head::Use(name) if !self.past_header && !self.used && self.created.as_ref() == Some(name) => {
                 Ok(Admitted::Skip)
             }
-            Head::CreateDatabase(_) | Head::Use(_) => Err("it would leave the database that is restored".into()),
+            Head::CreateDatabase(_) | Head::Use(_) => {
+                Err("it would leave the database that is restored".into())
+            }
             Head::Other(words) => Err(format!("{words:?} is nothing that a dump contains")),
         }
     }
@@ -110,7 +120,8 @@ impl Admission {
 
 /// The readings that servers could give a statement with these executable comments.
 fn readings(marks: &[Mark]) -> Result<Vec<Reading>, String> {
-    let versions: BTreeSet<u32> = marks.iter().map(|mark| mark.version).filter(|version| *version > OLDEST).collect();
+    let versions: BTreeSet<u32> =
+        marks.iter().map(|mark| mark.version).filter(|version| *version > OLDEST).collect();
     if versions.len() > MOST_VERSIONS {
         return Err("it has more executable comments than any dump".into());
     }
@@ -130,7 +141,8 @@ fn plain_table(tokens: Tokens<'_>) -> Result<(), String> {
     let mut before = None;
     let mut names = 0;
     for token in tokens {
-        if let Some(word) = ["SELECT", "DIRECTORY", "CONNECTION", "UNION"].iter().find(|word| token.is(word)) {
+        if let Some(word) = ["SELECT", "DIRECTORY", "CONNECTION", "UNION"].iter().find(|word| token.is(word))
+        {
             return Err(format!("a table with {word} reads or writes elsewhere"));
         }
         if names == 1 && token.is("LIKE") {
@@ -150,7 +162,8 @@ fn set(assignments: &[(String, Value)]) -> Result<Admitted, String> {
     let mut verdict = Admitted::Load;
     for (what, to) in assignments {
         let name = session_name(what).to_ascii_uppercase();
-        if SERVER_VARIABLES.iter().any(|variable| name == *variable || name == format!("@@GLOBAL.{variable}")) {
+        if SERVER_VARIABLES.iter().any(|variable| name == *variable || name == format!("@@GLOBAL.{variable}"))
+        {
             verdict = Admitted::Skip;
             continue;
         }
@@ -188,14 +201,18 @@ fn puts_aside(user: &str, from: &str) -> bool {
 fn mode(to: &Value) -> bool {
     match to {
         Value::Text(_) => true,
-        Value::Variable(from) => ["@saved_sql_mode", "@OLD_SQL_MODE"].iter().any(|name| from.eq_ignore_ascii_case(name)),
+        Value::Variable(from) => {
+            ["@saved_sql_mode", "@OLD_SQL_MODE"].iter().any(|name| from.eq_ignore_ascii_case(name))
+        }
         Value::Word(_) | Value::Other => false,
     }
 }
 
 fn plain_value(to: &Value) -> bool {
     match to {
-        Value::Text(text) | Value::Word(text) => !UNSAFE_CHARSETS.iter().any(|charset| text.eq_ignore_ascii_case(charset)),
+        Value::Text(text) | Value::Word(text) => {
+            !UNSAFE_CHARSETS.iter().any(|charset| text.eq_ignore_ascii_case(charset))
+        }
         Value::Variable(from) => !from.starts_with("@@") && !from.to_ascii_lowercase().ends_with("sql_mode"),
         Value::Other => false,
     }
@@ -235,14 +252,23 @@ mod tests {
             ("/*!40101 SET NAMES utf8mb4 */;", vec![Load]),
             ("/*!40014 SET @OLD_UNIQUE_CHECKS=@@UNIQUE_CHECKS, UNIQUE_CHECKS=0 */;", vec![Load]),
             ("/*!50003 SET sql_mode = @saved_sql_mode */ ;", vec![Load]),
-            ("/*M!101100 SET @old_x=@@session.system_versioning_insert_history, @@session.system_versioning_insert_history=1 */;", vec![Load]),
+            (
+                "/*M!101100 SET @old_x=@@session.system_versioning_insert_history, @@session.system_versioning_insert_history=1 */;",
+                vec![Load],
+            ),
             ("CREATE TABLE `a` (`select` int, `b` text DEFAULT 'UNION');", vec![Load]),
             ("INSERT INTO `a` (`b`) VALUES (1,-2,NULL,0xff,'x\\'(y)'),(_binary 'z',1,1,1,1);", vec![Load]),
             ("LOCK TABLES `a` WRITE;\nUNLOCK TABLES;", vec![Skip, Skip]),
-            ("CREATE DATABASE /*!32312 IF NOT EXISTS*/ `d`;\nUSE `d`;\nDROP TABLE IF EXISTS `a`;", vec![Skip, Skip, Load]),
+            (
+                "CREATE DATABASE /*!32312 IF NOT EXISTS*/ `d`;\nUSE `d`;\nDROP TABLE IF EXISTS `a`;",
+                vec![Skip, Skip, Load],
+            ),
             ("SET @@GLOBAL.GTID_PURGED=/*!80000 '+'*/ 'a:1';", vec![Skip]),
             ("DO SETVAL(`s`, 1, 0);", vec![Load]),
-            ("DELIMITER ;;\n/*!50003 CREATE*/ /*!50017 DEFINER=`r`@`%`*/ /*!50003 TRIGGER t BEFORE INSERT ON a FOR EACH ROW BEGIN SET @x=1; END */;;\nDELIMITER ;\n", vec![Load]),
+            (
+                "DELIMITER ;;\n/*!50003 CREATE*/ /*!50017 DEFINER=`r`@`%`*/ /*!50003 TRIGGER t BEFORE INSERT ON a FOR EACH ROW BEGIN SET @x=1; END */;;\nDELIMITER ;\n",
+                vec![Load],
+            ),
         ];
         for (sql, expected) in cases {
             assert_eq!(judge(sql), Ok(expected), "{sql}");

@@ -37,7 +37,8 @@ pub(super) fn check(
     let expected = expected(input);
     let mut differences = lacking(&expected, &found);
     if !input.is_partial() {
-        differences.extend(lacking(&found, &expected).into_iter().map(|what| what.replace("lacks", "has besides")));
+        differences
+            .extend(lacking(&found, &expected).into_iter().map(|what| what.replace("lacks", "has besides")));
     }
     let rows: BTreeMap<&str, u64> = input
         .sections()
@@ -68,7 +69,10 @@ pub(super) fn check(
 /// What the backup should have made.
 fn expected(input: &Input) -> Inventory {
     let named = |kind: SectionKind| {
-        input.sections().filter(move |section| section.kind == kind).filter_map(|section| section.name.clone())
+        input
+            .sections()
+            .filter(move |section| section.kind == kind)
+            .filter_map(|section| section.name.clone())
     };
     Inventory {
         tables: named(SectionKind::Table).map(|name| (name, false)).collect(),
@@ -85,7 +89,9 @@ fn lacking(one: &Inventory, other: &Inventory) -> Vec<String> {
     };
     let objects = |one: &BTreeSet<Object>, other: &BTreeSet<Object>| -> Vec<String> {
         let missing = one.difference(other);
-        missing.map(|object| format!("it lacks {} {}", object.kind.as_sql().to_lowercase(), object.name)).collect()
+        missing
+            .map(|object| format!("it lacks {} {}", object.kind.as_sql().to_lowercase(), object.name))
+            .collect()
     };
     let mut missing = names("table", &one.tables.keys().collect(), &other.tables.keys().collect());
     missing.extend(names("sequence", &one.sequences.iter().collect(), &other.sequences.iter().collect()));

@@ -54,7 +54,8 @@ impl Input {
         let sections: Vec<Section> = self.sections().cloned().collect();
         context.progress.begin("verifying the chosen tables", sections.iter().filter_map(|s| s.size).sum());
         for section in sections {
-            let extent = extent(&section).ok_or_else(|| Error::damaged(self.artifact.name(), "a section has no place"))?;
+            let extent = extent(&section)
+                .ok_or_else(|| Error::damaged(self.artifact.name(), "a section has no place"))?;
             let mut source = SqlSource::members(&self.artifact, vec![extent], context.jobs);
             let mut feed = Feed::new();
             let survey = &mut self.survey;
@@ -65,8 +66,10 @@ impl Input {
                 feed.push(&decoded, &mut observer)?;
             }
             let found = feed.finish(&mut observer)?;
-            let same = found.sections.iter().rfind(|found| found.kind == section.kind && found.name == section.name);
-            let holds = same.is_some_and(|found| found.rows == section.rows && found.rows_digest == section.rows_digest);
+            let same =
+                found.sections.iter().rfind(|found| found.kind == section.kind && found.name == section.name);
+            let holds = same
+                .is_some_and(|found| found.rows == section.rows && found.rows_digest == section.rows_digest);
             if section.name.is_some() && (!holds || found.raw_size != section.raw_size) {
                 let problem = format!("{} is not what the manifest says", verify::title(&section));
                 return Err(Error::damaged(self.artifact.name(), problem));
@@ -79,7 +82,9 @@ impl Input {
     pub(crate) fn sections(&self) -> impl Iterator<Item = &Section> {
         let chosen = self.chosen.as_deref();
         let sections = self.manifest.sections.iter().enumerate();
-        sections.filter(move |(index, _)| chosen.is_none_or(|chosen| chosen.contains(index))).map(|(_, section)| section)
+        sections
+            .filter(move |(index, _)| chosen.is_none_or(|chosen| chosen.contains(index)))
+            .map(|(_, section)| section)
     }
 
     /// Whether only some tables are restored.
@@ -96,12 +101,17 @@ impl Input {
     ///
     /// # Errors
     /// The backup cannot be read any more, or what `each` returns.
-    pub(crate) fn for_each_piece(&self, context: &Context, each: &mut dyn FnMut(Piece) -> Result<()>) -> Result<()> {
+    pub(crate) fn for_each_piece(
+        &self,
+        context: &Context,
+        each: &mut dyn FnMut(Piece) -> Result<()>,
+    ) -> Result<()> {
         let in_members = self.manifest.sections.iter().all(|section| section.offset.is_some());
         if in_members && self.artifact.is_ours()? {
             return self.members(context, each);
         }
-        let mut stream = SourceStream { source: SqlSource::foreign(&self.artifact)?, chunk: Vec::new(), at: 0 };
+        let mut stream =
+            SourceStream { source: SqlSource::foreign(&self.artifact)?, chunk: Vec::new(), at: 0 };
         let mut cutter = Cutter::new();
         let chosen = self.chosen.as_deref();
         let mut push = |piece: Piece| {
@@ -160,7 +170,8 @@ fn choose(manifest: &Manifest, tables: &[String]) -> Result<Vec<usize>> {
         }
     }
     let wanted = |section: &Section| {
-        matches!(section.kind, SectionKind::Header | SectionKind::Trailer) || tables.iter().any(|table| is(section, table))
+        matches!(section.kind, SectionKind::Header | SectionKind::Trailer)
+            || tables.iter().any(|table| is(section, table))
     };
     Ok((0..manifest.sections.len()).filter(|index| wanted(&manifest.sections[*index])).collect())
 }

@@ -128,7 +128,8 @@ pub fn prepare<'a>(
             });
         }
     };
-    let (facts, findings) = preflight::look(server, &input.manifest, &input.survey, &database, &context.cancel)?;
+    let (facts, findings) =
+        preflight::look(server, &input.manifest, &input.survey, &database, &context.cancel)?;
     let inventory = server.inventory(&database, &context.cancel)?;
     let plan = plan(store, &options, &input, database, facts.database_exists, &inventory, findings);
     Ok(Prepared { store, server, options, input, plan })
@@ -224,8 +225,9 @@ impl Prepared<'_> {
         };
         let lock = self.store.lock(Wait::No, &context.cancel)?;
         self.store.sweep(&lock)?;
-        let made = dump_locked(self.store, &lock, self.server, &options, context)
-            .map_err(|cause| Error::SafetyBackup { database: options.database.clone(), cause: Box::new(cause) })?;
+        let made = dump_locked(self.store, &lock, self.server, &options, context).map_err(|cause| {
+            Error::SafetyBackup { database: options.database.clone(), cause: Box::new(cause) }
+        })?;
         drop(lock);
         let proved = verify(self.store, &made.name, Level::Full, Record::Known, context)?;
         let problem = proved.verification.and_then(|outcome| outcome.problems.into_iter().next());

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::survey::Survey;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
-use crate::server::{ServerClient, ServerFacts};
 use crate::progress::Cancel;
+use crate::server::{ServerClient, ServerFacts};
 
 /// How grave a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -76,7 +76,10 @@ fn packet(facts: &ServerFacts, manifest: &Manifest) -> Option<Finding> {
             "the longest statement has {needed} bytes and the server's max_allowed_packet is {}",
             facts.max_allowed_packet
         );
-        refusal(message, format!("SET GLOBAL max_allowed_packet={};", needed.next_power_of_two().max(needed + 1024)))
+        refusal(
+            message,
+            format!("SET GLOBAL max_allowed_packet={};", needed.next_power_of_two().max(needed + 1024)),
+        )
     })
 }
 
@@ -128,7 +131,10 @@ fn definers(facts: &ServerFacts, survey: &Survey) -> Option<Finding> {
         .map(|(user, host)| format!("{user}@{host}"))
         .collect();
     (!missing.is_empty()).then(|| {
-        let message = format!("these accounts do not exist, and views or stored programs run as them: {}", missing.join(", "));
+        let message = format!(
+            "these accounts do not exist, and views or stored programs run as them: {}",
+            missing.join(", ")
+        );
         warning(message, "CREATE USER … or the views and programs fail when they are used")
     })
 }
@@ -137,7 +143,8 @@ fn omitted(manifest: &Manifest) -> Option<Finding> {
     let views = manifest.extra.get("broken_views")?.as_array()?;
     let names: Vec<&str> = views.iter().filter_map(|view| view.get("name")?.as_str()).collect();
     (!names.is_empty()).then(|| {
-        let message = format!("the backup lacks views that were broken when it was made: {}", names.join(", "));
+        let message =
+            format!("the backup lacks views that were broken when it was made: {}", names.join(", "));
         warning(message, "their definitions are in the manifest, under broken_views")
     })
 }

@@ -73,9 +73,8 @@ impl LoadSession {
     /// A statement failed: the error names what was loaded and holds the server's words.
     pub(super) fn finish(self) -> Result<()> {
         let Self { input, child, marks, .. } = self;
-        let closed = input.into_inner().map_err(io::IntoInnerError::into_error);
-        drop(closed.as_ref().ok());
-        let written = closed.map(drop);
+        // Either way the pipe is closed now, which is how the program learns that nothing follows.
+        let written = input.into_inner().map(drop).map_err(io::IntoInnerError::into_error);
         let ended = child.wait()?;
         let place = line_of(&ended.stderr()).and_then(|line| marks.iter().rfind(|(from, _)| *from <= line));
         let doing = place.map_or_else(|| "loading the dump".into(), |(_, title)| format!("loading {title}"));

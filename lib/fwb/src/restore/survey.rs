@@ -63,7 +63,8 @@ impl Survey {
     }
 
     fn note_engine(&mut self, statement: &Statement<'_>) {
-        let tokens: Vec<_> = Tokens::new(statement.text, Reading::Everything, statement.mode.quotes()).collect();
+        let tokens: Vec<_> =
+            Tokens::new(statement.text, Reading::Everything, statement.mode.quotes()).collect();
         for window in tokens.windows(3) {
             if let [word, Token::Symbol(b'='), Token::Word(engine)] = window {
                 if word.is("ENGINE") {

@@ -11,7 +11,7 @@ mod tokens;
 
 pub(crate) use feed::Feed;
 
-pub(crate) use scanner::{Event, Observer, Scanner, Summary, unobserved};
 pub(crate) use head::{Head, Target, Value, Verb, first_words, parse as parse_head};
 pub(crate) use scanner::Statement;
+pub(crate) use scanner::{Event, Observer, Scanner, Summary, unobserved};
 pub(crate) use tokens::{Mark, QuoteMode, Reading, Token, Tokens};

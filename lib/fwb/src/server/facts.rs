@@ -86,7 +86,9 @@ impl ServerClient {
     fn accounts(&self, cancel: &Cancel) -> Result<Option<BTreeSet<(String, String)>>> {
         match self.query(None, "SELECT User, Host FROM mysql.user;", "looking at the accounts", cancel) {
             Ok(rows) => Ok(Some(
-                rows.into_iter().filter_map(|row| Some((row.first()?.clone(), row.get(1)?.clone()))).collect(),
+                rows.into_iter()
+                    .filter_map(|row| Some((row.first()?.clone(), row.get(1)?.clone())))
+                    .collect(),
             )),
             Err(Error::Child { .. }) => {
                 cancel.check()?;
@@ -125,7 +127,9 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
                     inventory.tables.insert(name.clone(), kind == "SYSTEM VERSIONED");
                 }
                 (_, kind) => {
-                    inventory.objects.extend(object_kind(kind).map(|kind| Object { kind, name: name.clone() }));
+                    inventory
+                        .objects
+                        .extend(object_kind(kind).map(|kind| Object { kind, name: name.clone() }));
                 }
             }
         }
@@ -148,7 +152,10 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
             sql += &format!("SELECT {}, COUNT(*) FROM {}{history};\n", quote_text(table), quote_name(table));
         }
         let rows = self.query(Some(database), &sql, "counting rows", cancel)?;
-        Ok(rows.into_iter().filter_map(|row| Some((row.first()?.clone(), row.get(1)?.parse().ok()?))).collect())
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| Some((row.first()?.clone(), row.get(1)?.parse().ok()?)))
+            .collect())
     }
 }
 

@@ -1,0 +1,48 @@
+# Two commands do everything on a fresh Debian machine with cargo: make demo, make test.
+
+PREFIX ?= /usr/local
+export CARGO_TERM_PROGRESS_WHEN ?= never
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint fmt bench docs install clean
+
+help: ## Show the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+build: ## Build the five tools into target/release
+	@scripts/bootstrap.sh build
+	cargo build --release --locked
+
+demo: build ## Back up, lose and restore a small database on a private server
+	@scripts/bootstrap.sh test
+	@scripts/demo.sh
+
+test: ## Run all tests on a private server
+	@scripts/bootstrap.sh test
+	cargo test --workspace --locked
+
+lint: ## Formatting, clippy, shellcheck
+	@scripts/bootstrap.sh test
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	shellcheck scripts/*.sh .ci/run
+
+fmt: ## Format the code
+	cargo fmt --all
+
+bench: build ## Race the peers on the same machine; SIZE=1G ROUNDS=3
+	@scripts/bootstrap.sh bench
+	@scripts/bench.sh
+
+docs: build ## Man pages and shell completions into target/docs, and the API's documentation
+	@scripts/docs.sh target/docs
+	cargo doc --workspace --no-deps --locked
+
+install: docs ## Install the tools, man pages and completions under PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share
+	install -m 755 $(foreach tool,dump verify ls prune restore,target/release/fwb-$(tool)) $(DESTDIR)$(PREFIX)/bin
+	cp -R target/docs/share/. $(DESTDIR)$(PREFIX)/share
+
+clean: ## Stop the private server and remove everything built
+	-scripts/sandbox.sh stop --purge
+	cargo clean

@@ -1,0 +1,208 @@
+//! Retention: which backups stay and which go, and why. A pure function of what the store holds, the policy and
+//! the time, so that a table of cases can hold it to its promises; listing and deleting are the store's business.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{Datelike, NaiveDate, TimeDelta};
+
+use crate::manifest::{Action, Decision, Kind, Timestamp};
+
+/// What to keep. A backup stays when any rule keeps it; the guards then see to it that something is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Keep what is at most this many times 24 hours old; 0 switches the rule off.
+    pub keep_days: u32,
+    /// Keep this many of the newest backups; 0 switches the rule off.
+    pub keep_last: u32,
+    /// Keep the newest backup of each of this many days; 0 switches the rule off.
+    pub keep_daily: u32,
+    /// Keep the newest backup of each of this many ISO 8601 weeks; 0 switches the rule off.
+    pub keep_weekly: u32,
+    /// Keep the newest backup of each of this many months; 0 switches the rule off.
+    pub keep_monthly: u32,
+    /// Keep the newest backup of each of this many years; 0 switches the rule off.
+    pub keep_yearly: u32,
+    /// Guard: never leave fewer proved backups of a database than this, where there are as many.
+    pub min_keep: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            keep_days: 7,
+            keep_last: 0,
+            keep_daily: 0,
+            keep_weekly: 0,
+            keep_monthly: 0,
+            keep_yearly: 0,
+            min_keep: 1,
+        }
+    }
+}
+
+/// What is known of a backup's worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Proof {
+    /// The latest verification passed at `full` or above, and the artifact is there with the manifest's size.
+    Proved,
+    /// Nothing is known for or against it.
+    Unproved,
+    /// The latest verification failed, or the artifact is damaged or of another size.
+    Failed,
+}
+
+/// What retention needs to know of a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// The artifact's file name, unique in its store.
+    pub name: String,
+    /// The database dumped, where it is known.
+    pub database: Option<String>,
+    /// What the backup is for.
+    pub kind: Kind,
+    /// When the dump began. Calendar rules use the day, week, month and year of its own UTC offset.
+    pub started_at: Timestamp,
+    /// What is known of its worth.
+    pub state: Proof,
+}
+
+/// Decides about every backup, in the order of `backups`.
+///
+/// Each database and kind is a group of its own. Within it:
+/// - `keep_days` keeps by age at `now`, exactly that many days included; a date in the future is young.
+/// - The counting rules keep the newest of each calendar period. A failed backup takes no place there.
+/// - Guards: the newest `min_keep` proved backups stay, and always the newest one; where fewer are proved, the
+///   newest unproved ones make up the number; where only failed ones would be left, the newest backup that has
+///   not failed stays, and where there is none, the newest.
+pub fn decide(backups: &[Backup], policy: &Policy, now: Timestamp) -> Vec<Decision> {
+    let mut reasons = vec![Vec::new(); backups.len()];
+    for group in groups(backups) {
+        keep_by_age(&group, policy, now, &mut reasons);
+        keep_by_count(&group, policy, &mut reasons);
+        guard_proved(&group, policy, &mut reasons);
+        guard_last(&group, &mut reasons);
+    }
+    let decision = |(backup, reasons): (&Backup, Vec<String>)| {
+        if reasons.is_empty() {
+            return Decision { action: Action::Delete, reasons: vec![why_delete(backup, policy)] };
+        }
+        Decision { action: Action::Keep, reasons }
+    };
+    backups.iter().zip(reasons).map(decision).collect()
+}
+
+/// A backup and its place in the caller's list.
+type Member<'a> = (usize, &'a Backup);
+
+/// Names the calendar period that a day lies in.
+type Period = fn(NaiveDate) -> String;
+
+/// The backups of each database and kind, newest first.
+fn groups(backups: &[Backup]) -> Vec<Vec<Member<'_>>> {
+    let mut groups: BTreeMap<(Option<&str>, Kind), Vec<Member<'_>>> = BTreeMap::new();
+    for (index, backup) in backups.iter().enumerate() {
+        groups.entry((backup.database.as_deref(), backup.kind)).or_default().push((index, backup));
+    }
+    let mut groups: Vec<_> = groups.into_values().collect();
+    for group in &mut groups {
+        group.sort_by(|(_, a), (_, b)| (b.started_at, &b.name).cmp(&(a.started_at, &a.name)));
+    }
+    groups
+}
+
+fn keep_by_age(group: &[Member<'_>], policy: &Policy, now: Timestamp, reasons: &mut [Vec<String>]) {
+    if policy.keep_days == 0 {
+        return;
+    }
+    let limit = TimeDelta::days(policy.keep_days.into());
+    for &(index, backup) in group {
+        if now.signed_duration_since(backup.started_at) <= limit {
+            reasons[index].push(format!("within {}", days(policy.keep_days)));
+        }
+    }
+}
+
+fn keep_by_count(group: &[Member<'_>], policy: &Policy, reasons: &mut [Vec<String>]) {
+    let countable = || group.iter().filter(|(_, backup)| backup.state != Proof::Failed);
+    for &(index, _) in countable().take(as_count(policy.keep_last)) {
+        reasons[index].push(format!("last {}", policy.keep_last));
+    }
+    let rules: [(u32, Period); 4] = [
+        (policy.keep_daily, |day| format!("daily {day}")),
+        (policy.keep_weekly, |day| day.format("weekly %G-W%V").to_string()),
+        (policy.keep_monthly, |day| day.format("monthly %Y-%m").to_string()),
+        (policy.keep_yearly, |day| format!("yearly {}", day.year())),
+    ];
+    for (count, period) in rules {
+        let mut seen = BTreeSet::new();
+        for &(index, backup) in countable() {
+            if seen.len() == as_count(count) {
+                break;
+            }
+            let period = period(backup.started_at.date_naive());
+            if seen.insert(period.clone()) {
+                reasons[index].push(period);
+            }
+        }
+    }
+}
+
+fn guard_proved(group: &[Member<'_>], policy: &Policy, reasons: &mut [Vec<String>]) {
+    let newest = |state: Proof| group.iter().filter(move |(_, backup)| backup.state == state);
+    let wanted = as_count(policy.min_keep);
+    let proved = newest(Proof::Proved).count();
+    for (rank, &(index, _)) in newest(Proof::Proved).take(wanted.max(1)).enumerate() {
+        reasons[index].push(match rank {
+            0 => "newest proved backup".into(),
+            _ => format!("one of the {wanted} newest proved"),
+        });
+    }
+    let missing = wanted.saturating_sub(proved);
+    for &(index, _) in newest(Proof::Unproved).take(missing) {
+        reasons[index].push(match (proved, missing) {
+            (0, 1) => "nothing proved: the newest stays".into(),
+            (0, _) => format!("nothing proved: the {missing} newest stay"),
+            _ => format!("only {proved} of {wanted} proved: the newest unproved stay"),
+        });
+    }
+}
+
+fn guard_last(group: &[Member<'_>], reasons: &mut [Vec<String>]) {
+    let newest_sound = group.iter().find(|(_, backup)| backup.state != Proof::Failed);
+    let Some(&(last, backup)) = newest_sound.or(group.first()) else { return };
+    let stays = |&(index, other): &Member<'_>| {
+        !reasons[index].is_empty() && (other.state != Proof::Failed || backup.state == Proof::Failed)
+    };
+    if group.iter().any(stays) {
+        return;
+    }
+    reasons[last].push(match backup.state {
+        Proof::Failed => "nothing better is left: the newest stays".into(),
+        Proof::Proved | Proof::Unproved => "nothing proved: the newest stays".into(),
+    });
+}
+
+fn why_delete(backup: &Backup, policy: &Policy) -> String {
+    let rules = match backup.state {
+        Proof::Failed => "no rule keeps it: it has failed",
+        Proof::Proved | Proof::Unproved => "no rule keeps it",
+    };
+    match policy.keep_days {
+        0 => rules.into(),
+        limit => format!("older than {}, and {rules}", days(limit)),
+    }
+}
+
+fn days(count: u32) -> String {
+    match count {
+        1 => "1 day".into(),
+        _ => format!("{count} days"),
+    }
+}
+
+fn as_count(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests;

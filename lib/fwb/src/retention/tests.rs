@@ -1,0 +1,427 @@
+//! The policy as a table of cases, and what holds for any backups and any rules.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const NOW: &str = "2025-07-25T12:00:00Z";
+const OFF: Policy = Policy {
+    keep_days: 0,
+    keep_last: 0,
+    keep_daily: 0,
+    keep_weekly: 0,
+    keep_monthly: 0,
+    keep_yearly: 0,
+    min_keep: 0,
+};
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn backup(database: &str, started_at: &str, state: Proof) -> Backup {
+    Backup {
+        name: format!("{database}_backup_{started_at}.sql.gz"),
+        database: Some(database.into()),
+        kind: Kind::Full,
+        started_at: at(started_at),
+        state,
+    }
+}
+
+/// One backup a line, `TIME [!|?] = expected reasons, or "delete"`: `!` is failed, `?` unproved.
+fn check(case: &str, policy: Policy, lines: &[&str]) {
+    let parse = |line: &&str| {
+        let (left, expected) = line.split_once(" = ").unwrap();
+        let (time, state) = match left.trim().rsplit_once(' ') {
+            Some((time, "!")) => (time, Proof::Failed),
+            Some((time, "?")) => (time, Proof::Unproved),
+            _ => (left, Proof::Proved),
+        };
+        (backup("shop", time.trim(), state), expected.to_string())
+    };
+    let (backups, expected): (Vec<Backup>, Vec<String>) = lines.iter().map(parse).unzip();
+    let said: Vec<String> = decide(&backups, &policy, at(NOW))
+        .into_iter()
+        .map(|decision| match decision.action {
+            Action::Keep => decision.reasons.join(", "),
+            Action::Delete => "delete".into(),
+        })
+        .collect();
+    assert_eq!(said, expected, "{case}");
+}
+
+#[test]
+fn age_is_kept_to_the_second() {
+    check(
+        "the seventh day ends to the second",
+        Policy { keep_days: 7, ..OFF },
+        &[
+            "2025-07-25T11:59:59Z = within 7 days, newest proved backup",
+            "2025-07-18T12:00:01Z = within 7 days",
+            "2025-07-18T12:00:00Z = within 7 days",
+            "2025-07-18T11:59:59Z = delete",
+        ],
+    );
+    check(
+        "an offset is not part of an age",
+        Policy { keep_days: 1, ..OFF },
+        &[
+            "2025-07-24T21:00:00+09:00 = within 1 day, newest proved backup",
+            "2025-07-24T20:59:59+09:00 = delete",
+        ],
+    );
+    check(
+        "age counts failed and unproved backups alike",
+        Policy { keep_days: 7, ..OFF },
+        &[
+            "2025-07-25T00:00:00Z ! = within 7 days",
+            "2025-07-24T00:00:00Z ? = within 7 days",
+            "2025-07-01T00:00:00Z = newest proved backup",
+        ],
+    );
+    check(
+        "0 days keep nothing",
+        OFF,
+        &["2025-07-25T12:00:00Z = newest proved backup", "2025-07-25T11:00:00Z = delete"],
+    );
+}
+
+#[test]
+fn future_dates_are_young_and_newest() {
+    check(
+        "by age",
+        Policy { keep_days: 7, ..OFF },
+        &["2031-01-01T00:00:00Z ? = within 7 days", "2025-07-01T00:00:00Z = newest proved backup"],
+    );
+    check(
+        "without age",
+        Policy { keep_last: 1, ..OFF },
+        &[
+            "2031-01-01T00:00:00Z ? = last 1",
+            "2025-07-25T00:00:00Z = newest proved backup",
+            "2025-07-24T00:00:00Z = delete",
+        ],
+    );
+}
+
+#[test]
+fn counting_rules_take_the_newest_of_each_period() {
+    check(
+        "last",
+        Policy { keep_last: 2, ..OFF },
+        &[
+            "2025-07-23T00:00:00Z = delete",
+            "2025-07-25T00:00:00Z = last 2, newest proved backup",
+            "2025-07-24T00:00:00Z = last 2",
+        ],
+    );
+    check(
+        "daily",
+        Policy { keep_daily: 2, ..OFF },
+        &[
+            "2025-07-25T09:00:00Z = daily 2025-07-25, newest proved backup",
+            "2025-07-25T08:00:00Z = delete",
+            "2025-07-23T23:59:59Z = daily 2025-07-23",
+            "2025-07-23T00:00:00Z = delete",
+            "2025-07-22T00:00:00Z = delete",
+        ],
+    );
+    check(
+        "ISO weeks cross the year",
+        Policy { keep_weekly: 2, ..OFF },
+        &[
+            "2025-01-01T00:00:00Z = weekly 2025-W01, newest proved backup",
+            "2024-12-30T00:00:00Z = delete",
+            "2024-12-29T00:00:00Z = weekly 2024-W52",
+            "2024-12-22T00:00:00Z = delete",
+        ],
+    );
+    check(
+        "monthly and yearly",
+        Policy { keep_monthly: 2, keep_yearly: 2, ..OFF },
+        &[
+            "2025-07-25T00:00:00Z = monthly 2025-07, yearly 2025, newest proved backup",
+            "2025-06-30T00:00:00Z = monthly 2025-06",
+            "2025-05-31T00:00:00Z = delete",
+            "2024-12-31T00:00:00Z = yearly 2024",
+            "2023-12-31T00:00:00Z = delete",
+        ],
+    );
+    check(
+        "rules add up",
+        Policy { keep_days: 1, keep_last: 1, keep_daily: 1, ..OFF },
+        &[
+            "2025-07-25T00:00:00Z = within 1 day, last 1, daily 2025-07-25, newest proved backup",
+            "2025-07-24T13:00:00Z = within 1 day",
+            "2025-07-24T11:00:00Z = delete",
+        ],
+    );
+}
+
+#[test]
+fn failed_backups_take_no_place() {
+    check(
+        "last",
+        Policy { keep_last: 1, ..OFF },
+        &[
+            "2025-07-25T00:00:00Z ! = delete",
+            "2025-07-24T00:00:00Z ? = last 1",
+            "2025-07-23T00:00:00Z = newest proved backup",
+        ],
+    );
+    check(
+        "daily",
+        Policy { keep_daily: 1, ..OFF },
+        &["2025-07-25T09:00:00Z ! = delete", "2025-07-25T08:00:00Z = daily 2025-07-25, newest proved backup"],
+    );
+}
+
+#[test]
+fn a_calendar_day_is_that_of_the_backups_own_offset() {
+    check(
+        "Tokyo's 25th begins in UTC's 24th",
+        Policy { keep_daily: 2, ..OFF },
+        &[
+            "2025-07-25T08:00:00+09:00 = daily 2025-07-25, newest proved backup",
+            "2025-07-25T00:30:00+09:00 = delete",
+            "2025-07-24T23:30:00+09:00 = daily 2025-07-24",
+        ],
+    );
+    check(
+        "the hour that comes twice",
+        Policy { keep_daily: 2, ..OFF },
+        &[
+            "2024-11-03T01:30:00-05:00 = daily 2024-11-03, newest proved backup",
+            "2024-11-03T01:30:00-04:00 = delete",
+            "2024-11-02T23:59:59-04:00 = daily 2024-11-02",
+        ],
+    );
+    check(
+        "a day that comes again after a move west counts once",
+        Policy { keep_daily: 2, ..OFF },
+        &[
+            "2025-07-24T20:00:00-05:00 = daily 2025-07-24, newest proved backup",
+            "2025-07-25T02:00:00+09:00 = daily 2025-07-25",
+            "2025-07-24T23:00:00+09:00 = delete",
+        ],
+    );
+}
+
+#[test]
+fn guards_keep_the_newest_proved() {
+    check(
+        "however old",
+        Policy::default(),
+        &[
+            "2025-06-02T00:00:00Z ? = delete",
+            "2025-06-01T00:00:00Z = newest proved backup",
+            "2025-05-01T00:00:00Z = delete",
+        ],
+    );
+    check(
+        "as many as asked for",
+        Policy { min_keep: 2, ..OFF },
+        &[
+            "2025-06-03T00:00:00Z ! = delete",
+            "2025-06-02T00:00:00Z = newest proved backup",
+            "2025-06-01T00:00:00Z = one of the 2 newest proved",
+            "2025-05-01T00:00:00Z = delete",
+        ],
+    );
+    check(
+        "unproved ones make up the number",
+        Policy { min_keep: 2, ..OFF },
+        &[
+            "2025-06-03T00:00:00Z ? = only 1 of 2 proved: the newest unproved stay",
+            "2025-06-02T00:00:00Z ? = delete",
+            "2025-06-01T00:00:00Z = newest proved backup",
+        ],
+    );
+    check(
+        "none proved",
+        Policy { min_keep: 2, ..OFF },
+        &[
+            "2025-06-03T00:00:00Z ? = nothing proved: the 2 newest stay",
+            "2025-06-02T00:00:00Z ? = nothing proved: the 2 newest stay",
+            "2025-06-01T00:00:00Z ? = delete",
+        ],
+    );
+    check(
+        "more asked for than there are",
+        Policy { min_keep: u32::MAX, ..OFF },
+        &["2025-06-02T00:00:00Z = newest proved backup", "2025-06-01T00:00:00Z ! = delete"],
+    );
+}
+
+#[test]
+fn something_is_always_left() {
+    check(
+        "unproved, and no guard by number",
+        OFF,
+        &[
+            "2025-06-03T00:00:00Z ! = delete",
+            "2025-06-02T00:00:00Z ? = nothing proved: the newest stays",
+            "2025-06-01T00:00:00Z ? = delete",
+        ],
+    );
+    check(
+        "all broken",
+        Policy::default(),
+        &[
+            "2025-06-02T00:00:00Z ! = nothing better is left: the newest stays",
+            "2025-06-01T00:00:00Z ! = delete",
+        ],
+    );
+    check(
+        "a young broken one is nothing to rely on",
+        Policy { keep_days: 7, ..OFF },
+        &[
+            "2025-07-25T00:00:00Z ! = within 7 days",
+            "2025-06-01T00:00:00Z ? = nothing proved: the newest stays",
+        ],
+    );
+    check("an empty store", Policy::default(), &[]);
+}
+
+#[test]
+fn equal_times_are_told_apart_by_name() {
+    let mut twins = vec![backup("shop", NOW, Proof::Proved), backup("shop", NOW, Proof::Proved)];
+    twins[0].name = "a".into();
+    twins[1].name = "b".into();
+    let actions = |backups: &[Backup]| -> Vec<Action> {
+        decide(backups, &OFF, at(NOW)).into_iter().map(|decision| decision.action).collect()
+    };
+    assert_eq!(actions(&twins), [Action::Delete, Action::Keep]);
+    twins.reverse();
+    assert_eq!(actions(&twins), [Action::Keep, Action::Delete]);
+}
+
+#[test]
+fn databases_and_kinds_do_not_count_for_each_other() {
+    let mut backups = vec![
+        backup("shop", "2025-06-02T00:00:00Z", Proof::Proved),
+        backup("shop", "2025-06-01T00:00:00Z", Proof::Proved),
+        backup("blog", "2025-05-01T00:00:00Z", Proof::Proved),
+        backup("shop", "2025-05-01T00:00:00Z", Proof::Proved),
+        backup("", "2025-05-01T00:00:00Z", Proof::Unproved),
+    ];
+    backups[3].kind = Kind::Safety;
+    backups[4].database = None;
+    let deleted: Vec<usize> = decide(&backups, &Policy::default(), at(NOW))
+        .iter()
+        .enumerate()
+        .filter(|(_, decision)| decision.action == Action::Delete)
+        .map(|(index, _)| index)
+        .collect();
+    assert_eq!(deleted, [1]);
+}
+
+#[test]
+fn a_deletion_says_why() {
+    let why = |policy: &Policy, state| {
+        let old = [backup("shop", NOW, Proof::Proved), backup("shop", "2025-01-01T00:00:00Z", state)];
+        decide(&old, policy, at(NOW)).remove(1).reasons.join(", ")
+    };
+    assert_eq!(why(&Policy::default(), Proof::Proved), "older than 7 days, and no rule keeps it");
+    assert_eq!(why(&OFF, Proof::Proved), "no rule keeps it");
+    assert_eq!(why(&OFF, Proof::Failed), "no rule keeps it: it has failed");
+}
+
+prop_compose! {
+    fn any_backup()(
+        database in prop::option::of("[ab]"),
+        kind in prop::sample::select(vec![Kind::Full, Kind::Safety]),
+        hours in -40_i64..2_000,
+        offset in prop::sample::select(vec![-5, 0, 9]),
+        state in prop::sample::select(vec![Proof::Proved, Proof::Unproved, Proof::Failed]),
+    ) -> Backup {
+        let zone = chrono::FixedOffset::east_opt(offset * 3600).unwrap();
+        let started_at = (at(NOW) - TimeDelta::hours(hours)).with_timezone(&zone);
+        Backup { name: String::new(), database, kind, started_at, state }
+    }
+}
+
+fn any_store() -> impl Strategy<Value = Vec<Backup>> {
+    prop::collection::vec(any_backup(), 0..24).prop_map(|mut backups| {
+        for (index, backup) in backups.iter_mut().enumerate() {
+            backup.name = format!("backup {index}");
+        }
+        backups
+    })
+}
+
+fn any_policy() -> impl Strategy<Value = Policy> {
+    prop::array::uniform7(0_u32..4).prop_map(
+        |[keep_days, keep_last, keep_daily, keep_weekly, keep_monthly, keep_yearly, min_keep]| Policy {
+            keep_days: keep_days * 9,
+            keep_last,
+            keep_daily,
+            keep_weekly,
+            keep_monthly,
+            keep_yearly,
+            min_keep,
+        },
+    )
+}
+
+fn sum(a: Policy, b: Policy) -> Policy {
+    Policy {
+        keep_days: a.keep_days + b.keep_days,
+        keep_last: a.keep_last + b.keep_last,
+        keep_daily: a.keep_daily + b.keep_daily,
+        keep_weekly: a.keep_weekly + b.keep_weekly,
+        keep_monthly: a.keep_monthly + b.keep_monthly,
+        keep_yearly: a.keep_yearly + b.keep_yearly,
+        min_keep: a.min_keep + b.min_keep,
+    }
+}
+
+fn kept(backups: &[Backup], policy: &Policy) -> BTreeSet<String> {
+    let decisions = decide(backups, policy, at(NOW));
+    assert_eq!(decisions.len(), backups.len());
+    assert!(decisions.iter().all(|decision| !decision.reasons.is_empty()));
+    backups
+        .iter()
+        .zip(decisions)
+        .filter(|(_, decision)| decision.action == Action::Keep)
+        .map(|(backup, _)| backup.name.clone())
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn the_newest_proved_ones_stay(store in any_store(), policy in any_policy()) {
+        let kept = kept(&store, &policy);
+        for group in groups(&store) {
+            let proved: Vec<_> = group.iter().filter(|(_, backup)| backup.state == Proof::Proved).collect();
+            for (_, backup) in proved.iter().take(as_count(policy.min_keep.max(1))) {
+                prop_assert!(kept.contains(&backup.name));
+            }
+            let sound = |backup: &Backup| backup.state != Proof::Failed;
+            let left = |(_, backup): &&Member<'_>| kept.contains(&backup.name);
+            prop_assert!(group.iter().any(|member| left(&member)));
+            if group.iter().any(|(_, backup)| sound(backup)) {
+                prop_assert!(group.iter().filter(left).any(|(_, backup)| sound(backup)));
+            }
+        }
+    }
+
+    #[test]
+    fn more_rules_never_delete_more(store in any_store(), policy in any_policy(), more in any_policy()) {
+        prop_assert!(kept(&store, &policy).is_subset(&kept(&store, &sum(policy, more))));
+    }
+
+    #[test]
+    fn the_order_of_the_input_does_not_matter(
+        (store, shuffled) in any_store().prop_flat_map(|store| (Just(store.clone()), Just(store).prop_shuffle())),
+        policy in any_policy(),
+    ) {
+        prop_assert_eq!(kept(&store, &policy), kept(&shuffled, &policy));
+    }
+
+    #[test]
+    fn the_same_question_has_the_same_answer(store in any_store(), policy in any_policy()) {
+        prop_assert_eq!(decide(&store, &policy, at(NOW)), decide(&store, &policy, at(NOW)));
+    }
+}

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Writes man pages and shell completions for the five tools below a directory, laid out as under /usr/local:
+# share/man/man1, share/bash-completion/completions, share/zsh/site-functions, share/fish/vendor_completions.d.
+# They come out of the tools themselves, so they say what --help says.
+set -euo pipefail
+
+usage() {
+    cat <<'EOF'
+usage: docs.sh DIR
+Write man pages and completions of the tools in target/release to DIR/share.
+EOF
+}
+
+case ${1-} in
+    -h | --help) usage; exit 0 ;;
+    '' | -*) usage >&2; exit 2 ;;
+esac
+out=$1
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+man=$out/share/man/man1
+bash=$out/share/bash-completion/completions
+zsh=$out/share/zsh/site-functions
+fish=$out/share/fish/vendor_completions.d
+mkdir -p "$man" "$bash" "$zsh" "$fish"
+
+for tool in fwb-dump fwb-verify fwb-ls fwb-prune fwb-restore; do
+    program=$root/target/release/$tool
+    "$program" --generate man >"$man/$tool.1"
+    "$program" --generate bash >"$bash/$tool"
+    "$program" --generate zsh >"$zsh/_$tool"
+    "$program" --generate fish >"$fish/$tool.fish"
+done
+echo "docs: man pages and completions are in $out/share" >&2

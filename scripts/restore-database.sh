@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Restore by hand: list what there is, or bring one backup back. The work is done by fwb-ls and fwb-restore: the
+# file is proved first, what is there is backed up, the result is checked, and a failure is rolled back.
+set -euo pipefail
+
+usage() {
+    cat <<'EOF'
+usage: restore-database.sh --list
+       restore-database.sh -f FILE [options]
+       restore-database.sh --latest [options]
+
+      --list             list the backups, oldest first
+  -f, --file FILE        restore this backup: a name in the store, or a path
+      --latest           restore the newest backup that is proved
+  -B, --database NAME    restore into this database [the one that was dumped]
+  -s, --store DIR        directory of the backups [FWB_STORE, else ./backups]
+      --tables A,B       these tables alone
+      --dry-run          print the plan and do nothing
+  -y, --yes              do not ask
+  -h, --help             this text
+
+Where the server is, and the account, come from FWB_DEFAULTS_FILE, FWB_HOST, FWB_PORT, FWB_SOCKET, FWB_USER and
+FWB_PASSWORD_FILE, as for fwb-restore; with none of them the MariaDB client's own defaults hold.
+
+Exit status: 0 done; 1 a failure; 2 usage, or not confirmed; 3 the backup is damaged, or the result differed and
+was rolled back; 4 another run is busy.
+EOF
+}
+
+fail_usage() {
+    printf 'restore-database.sh: error: %s\nhint: restore-database.sh --help\n' "$1" >&2
+    exit 2
+}
+
+tools() {
+    local root
+    root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+    PATH=$PATH:$root/target/release
+    command -v fwb-restore >/dev/null && return
+    printf 'restore-database.sh: error: fwb-restore is not installed\nhint: make install, or make build in %s\n' "$root" >&2
+    exit 2
+}
+
+store=${FWB_STORE:-./backups}
+action=
+file=
+options=()
+filter=()
+while [ $# -gt 0 ]; do
+    case $1 in
+        -h | --help) usage; exit 0 ;;
+        --list | --latest)
+            [ -z "$action" ] || fail_usage "one of --list, --latest and -f is enough"
+            action=${1#--}
+            shift
+            ;;
+        --dry-run | -y | --yes) options+=("$1"); shift ;;
+        -f | --file | -B | --database | -s | --store | --tables)
+            [ $# -ge 2 ] || fail_usage "$1 needs a value"
+            case $1 in
+                -f | --file)
+                    [ -z "$action" ] || fail_usage "one of --list, --latest and -f is enough"
+                    action=file file=$2
+                    ;;
+                -B | --database) options+=(--database "$2") filter+=(--database "$2") ;;
+                -s | --store) store=$2 ;;
+                --tables) options+=(--tables "$2") ;;
+            esac
+            shift 2
+            ;;
+        *) fail_usage "unknown argument: $1" ;;
+    esac
+done
+[ -n "$action" ] || fail_usage "nothing to do: give --list, --latest or -f FILE"
+tools
+
+case $action in
+    list) exec fwb-ls --store "$store" ${filter[@]+"${filter[@]}"} --format table ;;
+    file) exec fwb-restore --store "$store" ${options[@]+"${options[@]}"} --file "$file" ;;
+    latest)
+        newest=$(fwb-ls --store "$store" --latest --verified)
+        fwb-restore --store "$store" ${options[@]+"${options[@]}"} <<<"$newest"
+        ;;
+esac

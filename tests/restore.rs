@@ -1,0 +1,1 @@
+//! Restoring: written next.

@@ -1,0 +1,92 @@
+//! A database that goes when its test ends.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::{Server, mariadb, sample};
+
+/// A database on the shared server, dropped with this value.
+pub(crate) struct Database {
+    /// Its name.
+    pub(crate) name: String,
+}
+
+impl Database {
+    /// An empty one, whose name begins with `name` and is unique.
+    pub(crate) fn new(name: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(1);
+        Self::named(&format!("{name}_{}", COUNT.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// An empty one of exactly this name, which no other test may use.
+    pub(crate) fn named(name: &str) -> Self {
+        let name = name.to_owned();
+        Server::shared().sql(format!("CREATE DATABASE {} CHARACTER SET utf8mb4", quoted(&name)));
+        Self { name }
+    }
+
+    /// One with the FileWallBall schema and a few rows: see [`sample`].
+    pub(crate) fn sample(name: &str) -> Self {
+        let database = Self::new(name);
+        database.sql(sample());
+        database
+    }
+
+    /// One that a test's restore makes: it is dropped before and after the test.
+    pub(crate) fn reserved(name: &str) -> Self {
+        let database = Self::new(name);
+        Server::shared().sql(format!("DROP DATABASE {}", quoted(&database.name)));
+        database
+    }
+
+    /// Its name as an identifier in SQL.
+    pub(crate) fn quoted(&self) -> String {
+        quoted(&self.name)
+    }
+
+    /// Runs SQL in it; panics with the client's output when it fails.
+    pub(crate) fn sql(&self, sql: impl AsRef<[u8]>) {
+        let cnf = Server::shared().defaults_file();
+        mariadb(&cnf, &[&format!("--database={}", self.name)]).stdin(sql).run().ok();
+    }
+
+    /// What a query in it answers: a line a row, a tab between columns.
+    pub(crate) fn query(&self, sql: &str) -> String {
+        let cnf = Server::shared().defaults_file();
+        let out = mariadb(&cnf, &["-N", "-B", &format!("--database={}", self.name)]).stdin(sql).run();
+        out.ok().stdout_text().trim_end_matches('\n').to_owned()
+    }
+
+    /// Whether the server has it.
+    pub(crate) fn exists(&self) -> bool {
+        let name = self.name.replace('\\', "\\\\").replace('\'', "''");
+        let count = format!("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = '{name}'");
+        Server::shared().query(count) == "1"
+    }
+
+    /// Drops it now.
+    pub(crate) fn drop_now(&self) {
+        Server::shared().sql(format!("DROP DATABASE IF EXISTS {}", quoted(&self.name)));
+    }
+
+    /// Every row of every table as text, in order of the first column: what a user would lose.
+    pub(crate) fn content(&self) -> String {
+        let tables = self.query("SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'");
+        let dump = |table: &str| self.query(&format!("SELECT * FROM {} ORDER BY 1", quoted(table)));
+        let names = tables.lines().filter_map(|line| line.split('\t').next());
+        names.map(|table| format!("{table}:\n{}\n", dump(table))).collect()
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let cnf = Server::shared().defaults_file();
+        let dropped = format!("DROP DATABASE IF EXISTS {}", quoted(&self.name));
+        // A server that a test stopped is no reason to hide that test's own failure.
+        let _ = mariadb(&cnf, &[]).stdin(dropped).run();
+    }
+}
+
+/// A name as an identifier in SQL.
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}

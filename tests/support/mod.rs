@@ -1,0 +1,41 @@
+//! What the tests stand on: a private server, databases and stores that go when their test ends, and the tools.
+
+mod database;
+mod sample;
+mod server;
+mod store;
+mod tool;
+
+pub(crate) use database::Database;
+pub(crate) use sample::sample;
+pub(crate) use server::Server;
+pub(crate) use store::Store;
+pub(crate) use tool::{Output, Tool, bash, mariadb};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// SHA-256 as `sha256sum` prints it.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// All that gzip finds in a file of one or more members.
+pub(crate) fn gunzip(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    std::io::copy(&mut flate2::read::MultiGzDecoder::new(bytes), &mut plain).expect("gunzip");
+    plain
+}
+
+/// One gzip member, as `gzip -c` makes it.
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packer, bytes).expect("gzip");
+    packer.finish().expect("gzip")
+}
+
+/// The bytes of `text` between `from` and `from + size`.
+pub(crate) fn slice<'a>(bytes: &'a [u8], from: &Value, size: &Value) -> &'a [u8] {
+    let at = |value: &Value| usize::try_from(value.as_u64().expect("a number")).unwrap();
+    &bytes[at(from)..at(from) + at(size)]
+}

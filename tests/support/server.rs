@@ -1,0 +1,122 @@
+//! A private MariaDB server: one for the whole test process, or another one for a test that needs its own options.
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use super::mariadb;
+
+/// A server that stops, and whose data goes, when this value or the test process ends, in whatever way.
+pub(crate) struct Server {
+    dir: PathBuf,
+    guardian: Child,
+}
+
+fn sandbox(action: &[&str], dir: &Path) -> Command {
+    let mut command = Command::new(root().join("scripts/sandbox.sh"));
+    command.args(action).arg("--dir").arg(dir).stdin(Stdio::null());
+    command
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+impl Server {
+    /// The server that all tests share; the first to ask starts it.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Result<Server, String>> = OnceLock::new();
+        let started = SHARED.get_or_init(|| {
+            sweep();
+            Self::start("", &[])
+        });
+        started.as_ref().unwrap_or_else(|reason| panic!("no server to test with: {reason}"))
+    }
+
+    /// A server of its own, with `options` for mariadbd; `name` is unique among the tests.
+    pub(crate) fn private(name: &str, options: &[&str]) -> Self {
+        Self::shared(); // one start at a time is enough for the machine, and stale ones are gone then
+        Self::start(&format!("-{name}"), options).unwrap_or_else(|reason| panic!("no server: {reason}"))
+    }
+
+    fn start(suffix: &str, options: &[&str]) -> Result<Self, String> {
+        let dir = root().join(format!("target/test-server/{}{suffix}", std::process::id()));
+        let guardian = guard(&dir)?;
+        let server = Self { dir, guardian };
+        let started = sandbox(&["start"], &server.dir)
+            .arg("--")
+            .args(options)
+            .output()
+            .map_err(|error| format!("cannot run scripts/sandbox.sh: {error}"))?;
+        if started.status.success() {
+            return Ok(server);
+        }
+        Err(String::from_utf8_lossy(&started.stderr).into_owned())
+    }
+
+    /// The my.cnf by which clients reach it, as root.
+    pub(crate) fn defaults_file(&self) -> PathBuf {
+        self.dir.join("client.cnf")
+    }
+
+    /// Its socket.
+    pub(crate) fn socket(&self) -> String {
+        fs::read_to_string(self.dir.join("socket.path")).expect("the server's socket").trim().to_owned()
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        let text = fs::read_to_string(self.dir.join("server.pid")).expect("the server's pid");
+        text.trim().parse().expect("a pid")
+    }
+
+    /// Runs SQL; the client reads it from standard input, so `DELIMITER` works.
+    pub(crate) fn sql(&self, sql: impl AsRef<[u8]>) {
+        mariadb(&self.defaults_file(), &[]).stdin(sql).run().ok();
+    }
+
+    /// What a query answers: a line a row, a tab between columns.
+    pub(crate) fn query(&self, sql: impl AsRef<[u8]>) -> String {
+        let out = mariadb(&self.defaults_file(), &["-N", "-B"]).stdin(sql).run();
+        out.ok().stdout_text().trim_end_matches('\n').to_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.guardian.stdin.take());
+        let _ = self.guardian.wait();
+    }
+}
+
+/// A process that outlives the tests: when its standard input ends, because we closed it or because we are no
+/// more, it stops the server. In its own process group, so that an interrupt typed at the terminal spares it.
+fn guard(dir: &Path) -> Result<Child, String> {
+    Command::new("sh")
+        .args(["-c", r#"read -r _; exec "$1" stop --purge --dir "$2""#, "guardian"])
+        .arg(root().join("scripts/sandbox.sh"))
+        .arg(dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .map_err(|error| format!("cannot run sh: {error}"))
+}
+
+/// Removes what test processes left that are no more; only a SIGKILL of the guardian too leaves anything.
+fn sweep() {
+    let Ok(dirs) = fs::read_dir(root().join("target/test-server")) else { return };
+    for dir in dirs.flatten().map(|entry| entry.path()) {
+        let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let digits = name.chars().take_while(char::is_ascii_digit).count();
+        let stale = digits > 0 && !Path::new("/proc").join(&name[..digits]).exists();
+        if stale && name.contains(".purge-") {
+            let _ = fs::remove_dir_all(&dir);
+        } else if stale {
+            let _ = sandbox(&["stop", "--purge"], &dir).output();
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Running the tools, and the programs that users put beside them.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use super::Server;
+
+/// A program about to run: with no settings but the shared server's, and an empty standard input.
+pub(crate) struct Tool {
+    command: Command,
+    stdin: Option<Vec<u8>>,
+}
+
+impl Tool {
+    /// One of the five tools, told of the shared server as a user would tell it: by `FWB_DEFAULTS_FILE`.
+    pub(crate) fn new(name: &str) -> Self {
+        let cnf = Server::shared().defaults_file();
+        Self::alone(name).env("FWB_DEFAULTS_FILE", cnf)
+    }
+
+    /// One of the five tools, which knows of no server.
+    pub(crate) fn alone(name: &str) -> Self {
+        Self::program(Self::path(name))
+    }
+
+    /// Any program.
+    pub(crate) fn program(program: impl AsRef<OsStr>) -> Self {
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("FWB_") || text.starts_with("MYSQL_") {
+                command.env_remove(&name);
+            }
+        }
+        command.current_dir(env!("CARGO_TARGET_TMPDIR"));
+        Self { command, stdin: None }
+    }
+
+    /// Where a tool lies.
+    pub(crate) fn path(name: &str) -> PathBuf {
+        let path = match name {
+            "fwb-dump" => env!("CARGO_BIN_EXE_fwb-dump"),
+            "fwb-verify" => env!("CARGO_BIN_EXE_fwb-verify"),
+            "fwb-ls" => env!("CARGO_BIN_EXE_fwb-ls"),
+            "fwb-prune" => env!("CARGO_BIN_EXE_fwb-prune"),
+            "fwb-restore" => env!("CARGO_BIN_EXE_fwb-restore"),
+            other => panic!("{other} is no tool of ours"),
+        };
+        path.into()
+    }
+
+    /// Adds an argument.
+    pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// Adds arguments.
+    pub(crate) fn args(mut self, arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// Sets an environment variable.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Sets the working directory.
+    pub(crate) fn dir(mut self, dir: &Path) -> Self {
+        self.command.current_dir(dir);
+        self
+    }
+
+    /// What it reads on standard input.
+    pub(crate) fn stdin(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        self.stdin = Some(bytes.as_ref().to_owned());
+        self
+    }
+
+    /// The command, for tests that start, watch or kill it themselves. Its streams are not set up.
+    pub(crate) fn command(self) -> Command {
+        self.command
+    }
+
+    /// Starts it, with stdout and stderr to read; a standard input given is written first.
+    pub(crate) fn spawn(mut self) -> Child {
+        let stdin = if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
+        let program = self.command.get_program().to_owned();
+        self.command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child =
+            self.command.spawn().unwrap_or_else(|error| panic!("cannot run {}: {error}", program.display()));
+        if let (Some(mut pipe), Some(bytes)) = (child.stdin.take(), self.stdin.take()) {
+            // It may end without reading all of it, which is its business.
+            std::thread::spawn(move || pipe.write_all(&bytes));
+        }
+        child
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(self) -> Output {
+        let what = format!("{:?}", self.command);
+        let done = self.spawn().wait_with_output().expect("a child's end");
+        Output { what, code: done.status.code(), stdout: done.stdout, stderr: text(&done.stderr) }
+    }
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub(crate) struct Output {
+    /// The command line.
+    pub(crate) what: String,
+    /// Its exit code; none when a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// What it printed.
+    pub(crate) stdout: Vec<u8>,
+    /// What it said.
+    pub(crate) stderr: String,
+}
+
+impl Output {
+    /// Asserts that it succeeded.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        self.exits(0)
+    }
+
+    /// Asserts its exit code.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        let Self { what, stderr, .. } = &self;
+        let out = self.stdout_text();
+        assert_eq!(self.code, Some(code), "exit code of {what}\nstdout: {out:.2000}\nstderr: {stderr}");
+        self
+    }
+
+    /// Asserts that it failed as design §3 says: this exit code, and an error of two lines at most that holds
+    /// each of `words`.
+    #[track_caller]
+    pub(crate) fn fails(self, code: i32, words: &[&str]) -> Self {
+        let failed = self.exits(code);
+        let stderr = &failed.stderr;
+        let lines: Vec<&str> = stderr.lines().filter(|line| !line.contains(": warning: ")).collect();
+        assert!(matches!(lines.len(), 1 | 2), "an error of two lines at most: {stderr}");
+        assert!(lines[0].contains(": error: "), "an error line: {stderr}");
+        assert!(lines.get(1).is_none_or(|line| line.starts_with("hint: ")), "a hint: {stderr}");
+        for word in words {
+            assert!(stderr.contains(word), "{word:?} in: {stderr}");
+        }
+        failed
+    }
+
+    /// What it printed, as text.
+    pub(crate) fn stdout_text(&self) -> String {
+        text(&self.stdout)
+    }
+
+    /// The one JSON object that it printed.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        let mut all = self.records();
+        assert_eq!(all.len(), 1, "one record from {}: {}", self.what, self.stdout_text());
+        all.remove(0)
+    }
+
+    /// The JSON objects that it printed, one a line.
+    #[track_caller]
+    pub(crate) fn records(&self) -> Vec<Value> {
+        let text = self.stdout_text();
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The MariaDB client.
+pub(crate) fn mariadb(defaults_file: &Path, arguments: &[&str]) -> Tool {
+    let defaults = [OsStr::new("--defaults-file="), defaults_file.as_os_str()].join(OsStr::new(""));
+    Tool::program("mariadb")
+        .args([defaults, OsString::from("--default-character-set=utf8mb4"), "--binary-mode".into()])
+        .arg("--max-allowed-packet=1G")
+        .args(arguments)
+}
+
+/// A shell line, as a user would type it: with the tools on `PATH` and a failure anywhere in a pipeline counted.
+pub(crate) fn bash(script: &str) -> Tool {
+    let bin = Tool::path("fwb-ls").parent().unwrap().to_owned();
+    let path = std::env::var("PATH").unwrap_or_default();
+    Tool::program("bash")
+        .args(["-euo", "pipefail", "-c", script])
+        .env("PATH", format!("{}:{path}", bin.display()))
+        .env("FWB_DEFAULTS_FILE", Server::shared().defaults_file())
+}
