@@ -9,8 +9,8 @@ mod tool;
 pub(crate) use database::Database;
 pub(crate) use sample::sample;
 pub(crate) use server::Server;
-pub(crate) use store::Store;
-pub(crate) use tool::{Output, Tool, bash, mariadb};
+pub(crate) use store::{Store, name};
+pub(crate) use tool::{Output, Tool, bash, mariadb, mariadb_dump};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};

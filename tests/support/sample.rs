@@ -23,7 +23,7 @@ CREATE TABLE file_views (
 );
 CREATE TABLE settings (name VARCHAR(64) NOT NULL PRIMARY KEY, value LONGBLOB NULL);
 CREATE TABLE shares (id INT NOT NULL PRIMARY KEY, token CHAR(40) NOT NULL);
-INSERT INTO projects VALUES (1, '서울 마케팅팀', '{\'언어\': \'ko\'}'), (2, 'R&D \'실험\' 📁', NULL), (3, 'C:\\공유\\백업', '[]');
+INSERT INTO projects VALUES (1, '서울 마케팅팀', JSON_OBJECT('언어', 'ko')), (2, 'R&D \'실험\' 📁', NULL), (3, 'C:\\공유\\백업', '[]');
 INSERT INTO files (id, project_id, original_name, size, sha256, cost, created_at)
   SELECT seq, 1 + seq MOD 3, CONCAT(ELT(1 + seq MOD 4, '보고서', 'it''s mine', '여행 사진 📷', 'budget; DROP'), ' ', seq, '.pdf'),
   seq * 1000003, UNHEX(SHA2(seq, 256)), IF(seq MOD 5, seq / 7, NULL), '2025-07-25 17:02:06.123456' + INTERVAL seq SECOND

@@ -69,6 +69,11 @@ impl Store {
         names
     }
 
+    /// Writes a file into it.
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.file(name), bytes).expect("a file in the store");
+    }
+
     /// Copies a file into it.
     pub(crate) fn take(&self, path: &Path) {
         fs::copy(path, self.path().join(path.file_name().unwrap())).expect("a copy");
@@ -76,6 +81,6 @@ impl Store {
 }
 
 /// A manifest's artifact name.
-fn name(manifest: &Value) -> &str {
+pub(crate) fn name(manifest: &Value) -> &str {
     manifest["name"].as_str().expect("a name")
 }

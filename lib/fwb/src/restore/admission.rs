@@ -25,22 +25,43 @@ const OLDEST: u32 = 50_500;
 const MOST_VERSIONS: usize = 16;
 /// Engines whose tables lie outside of the server.
 const OUTSIDE_ENGINES: [&str; 5] = ["CONNECT", "FEDERATED", "FEDERATEDX", "SPIDER", "S3"];
-/// Character sets in which a quote or backslash may be part of a longer character, so that what is a string depends
-/// on the session (MariaDB's manual, "Supported Character Sets and Collations").
-const UNSAFE_CHARSETS: [&str; 6] = ["big5", "cp932", "gbk", "gb18030", "sjis", "gb2312"];
+/// Character sets in which quotes and backslashes are never part of another character, so that the session cannot
+/// change where a string ends (MariaDB's manual, "Supported Character Sets and Collations").
+const CHARSETS: [&str; 22] = [
+    "utf8mb4", "utf8mb3", "utf8", "latin1", "binary", "ascii", "latin2", "latin5", "latin7", "cp1250",
+    "cp1251", "cp1256", "cp1257", "cp850", "cp852", "cp866", "koi8r", "koi8u", "greek", "hebrew", "euckr",
+    "ujis",
+];
 /// Session variables that dumps set to a plain value.
-const SESSION_VARIABLES: [&str; 11] = [
+const SESSION_VARIABLES: [&str; 8] = [
     "TIME_ZONE",
     "UNIQUE_CHECKS",
     "FOREIGN_KEY_CHECKS",
     "SQL_NOTES",
-    "CHARACTER_SET_CLIENT",
-    "CHARACTER_SET_RESULTS",
     "COLLATION_CONNECTION",
     "SQL_QUOTE_SHOW_CREATE",
     "SYSTEM_VERSIONING_INSERT_HISTORY",
     "AUTOCOMMIT",
-    "NAMES",
+];
+/// Session variables that dumps set to a character set.
+const CHARSET_VARIABLES: [&str; 3] = ["NAMES", "CHARACTER_SET_CLIENT", "CHARACTER_SET_RESULTS"];
+/// What dumps put aside and put back: user variables, and the session variable that each one holds.
+const PUT_ASIDE: [(&str, &str); 15] = [
+    ("@OLD_CHARACTER_SET_CLIENT", "CHARACTER_SET_CLIENT"),
+    ("@OLD_CHARACTER_SET_RESULTS", "CHARACTER_SET_RESULTS"),
+    ("@OLD_COLLATION_CONNECTION", "COLLATION_CONNECTION"),
+    ("@OLD_TIME_ZONE", "TIME_ZONE"),
+    ("@OLD_UNIQUE_CHECKS", "UNIQUE_CHECKS"),
+    ("@OLD_FOREIGN_KEY_CHECKS", "FOREIGN_KEY_CHECKS"),
+    ("@OLD_SQL_MODE", "SQL_MODE"),
+    ("@OLD_SQL_NOTES", "SQL_NOTES"),
+    ("@saved_cs_client", "CHARACTER_SET_CLIENT"),
+    ("@saved_cs_results", "CHARACTER_SET_RESULTS"),
+    ("@saved_col_connection", "COLLATION_CONNECTION"),
+    ("@saved_sql_mode", "SQL_MODE"),
+    ("@save_time_zone", "TIME_ZONE"),
+    ("@saved_time_zone", "TIME_ZONE"),
+    ("@old_system_versioning_insert_history", "SYSTEM_VERSIONING_INSERT_HISTORY"),
 ];
 /// Variables of the server or its log: what is said of them in a dump is left out.
 const SERVER_VARIABLES: [&str; 2] = ["SQL_LOG_BIN", "GTID_PURGED"];
@@ -52,6 +73,9 @@ pub(crate) struct Admission {
     created: Option<String>,
     used: bool,
     past_header: bool,
+    /// The table that was created last, while rows may follow.
+    filling: Option<String>,
+    views: BTreeSet<String>,
 }
 
 impl Admission {
@@ -86,13 +110,24 @@ impl Admission {
                 here(target)?;
                 if *verb == Verb::Create {
                     plain_table(Tokens::new(text, reading, mode))?;
+                    if self.views.contains(&target.name) {
+                        return Err("there is a view of this name".into());
+                    }
+                }
+                Ok(Admitted::Load)
+            }
+            Head::Insert(target) => {
+                here(target)?;
+                plain_insert(Tokens::new(text, reading, mode))?;
+                // A trigger or a view in between would send the rows elsewhere.
+                if self.filling.as_ref() != Some(&target.name) {
+                    return Err("its rows do not follow the table's definition".into());
                 }
                 Ok(Admitted::Load)
             }
             Head::View(_, target)
             | Head::Sequence(_, target)
             | Head::Program(_, _, target)
-            | Head::Insert(target)
             | Head::AlterKeys(target)
             | Head::SetVal(target) => here(target).map(|()| Admitted::Load),
             Head::Lock | Head::Transaction | Head::Empty => Ok(Admitted::Skip),
@@ -112,8 +147,26 @@ impl Admission {
         match head {
             Head::CreateDatabase(name) => self.created = Some(name.clone()),
             Head::Use(_) => self.used = true,
-            Head::Set(_) | Head::Empty | Head::Transaction => {}
-            _ => self.past_header = true,
+            Head::Set(_)
+            | Head::Empty
+            | Head::Transaction
+            | Head::Insert(_)
+            | Head::AlterKeys(_)
+            | Head::Lock => {}
+            _ => {
+                self.past_header = true;
+                self.filling = None;
+            }
+        }
+        match head {
+            Head::Table(Verb::Create, target) => self.filling = Some(target.name.clone()),
+            Head::View(Verb::Create, target) => {
+                self.views.insert(target.name.clone());
+            }
+            Head::View(Verb::Drop, target) => {
+                self.views.remove(&target.name);
+            }
+            _ => {}
         }
     }
 }
@@ -138,24 +191,53 @@ fn here(target: &Target) -> Result<(), String> {
 
 /// A table that lies in this database and is made of its columns alone.
 fn plain_table(tokens: Tokens<'_>) -> Result<(), String> {
-    let mut before = None;
-    let mut names = 0;
-    for token in tokens {
+    let tokens: Vec<Token<'_>> = tokens.collect();
+    for (index, token) in tokens.iter().enumerate() {
         if let Some(word) = ["SELECT", "DIRECTORY", "CONNECTION", "UNION"].iter().find(|word| token.is(word))
         {
             return Err(format!("a table with {word} reads or writes elsewhere"));
         }
-        if names == 1 && token.is("LIKE") {
-            return Err("a table LIKE another reads elsewhere".into());
+        // `CREATE TABLE name LIKE`, and `IF NOT EXISTS`, which would leave what is there.
+        if index < 4 && (token.is("LIKE") || token.is("IF") || token.is("TEMPORARY")) {
+            return Err("it is not the plain CREATE TABLE that dumps contain".into());
         }
-        names += usize::from(matches!(token, Token::Name(_)));
-        let outside = OUTSIDE_ENGINES.iter().find(|engine| token.is(engine));
-        if let (Some(engine), true) = (outside, before == Some(Token::Symbol(b'='))) {
+        let engine = engine_after(&tokens[index..]).unwrap_or_default();
+        if let Some(engine) = OUTSIDE_ENGINES.iter().find(|outside| engine.eq_ignore_ascii_case(outside)) {
             return Err(format!("a table of engine {engine} lies elsewhere"));
         }
-        before = Some(token);
     }
     Ok(())
+}
+
+/// The engine's name, where these tokens begin with `ENGINE`, however it is written.
+pub(super) fn engine_after(tokens: &[Token<'_>]) -> Option<String> {
+    let rest = match tokens {
+        [word, Token::Symbol(b'='), rest @ ..] | [word, rest @ ..] if word.is("ENGINE") => rest,
+        _ => return None,
+    };
+    match rest.first()? {
+        Token::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
+        token => token.identifier(),
+    }
+}
+
+/// `INSERT INTO name (names) VALUES` and nothing else before the rows.
+fn plain_insert(tokens: Tokens<'_>) -> Result<(), String> {
+    let plain = |token: &Token<'_>| match token {
+        Token::Name(_) | Token::Symbol(b'(' | b')' | b',') => true,
+        Token::Word(_) => !["SELECT", "SET", "TABLE", "WITH", "ON", "AS"].iter().any(|word| token.is(word)),
+        _ => false,
+    };
+    let tokens: Vec<Token<'_>> = tokens.collect();
+    let open = tokens.iter().position(|token| *token == Token::Symbol(b'(')).unwrap_or(tokens.len());
+    // INSERT IGNORE INTO name VALUES: that many words at most stand outside of the parentheses.
+    let outside = open + usize::from(open < tokens.len());
+    let ends = tokens.last().is_some_and(|token| token.is("VALUES") || token.is("VALUE"));
+    let closes = tokens.iter().filter(|token| **token == Token::Symbol(b')')).count() <= 1;
+    if outside <= 5 && ends && closes && tokens.iter().all(plain) {
+        return Ok(());
+    }
+    Err("it is not the plain INSERT that dumps contain".into())
 }
 
 fn set(assignments: &[(String, Value)]) -> Result<Admitted, String> {
@@ -167,11 +249,18 @@ fn set(assignments: &[(String, Value)]) -> Result<Admitted, String> {
             verdict = Admitted::Skip;
             continue;
         }
-        let fine = match (what.strip_prefix('@').filter(|rest| !rest.starts_with('@')), to) {
-            (Some(user), Value::Variable(from)) => puts_aside(user, from),
-            (Some(_), _) => false,
-            (None, to) if name == "SQL_MODE" => mode(to),
-            (None, to) => SESSION_VARIABLES.contains(&name.as_str()) && plain_value(to),
+        let fine = match to {
+            Value::Variable(from) if what.starts_with('@') && !what.starts_with("@@") => {
+                is_put_aside(what, from)
+            }
+            Value::Variable(from) => puts_back(&name, from),
+            Value::Text(_) if name == "SQL_MODE" => true,
+            Value::Text(text) | Value::Word(text) if CHARSET_VARIABLES.contains(&name.as_str()) => {
+                let none = text.eq_ignore_ascii_case("NULL") && name == "CHARACTER_SET_RESULTS";
+                none || CHARSETS.iter().any(|charset| text.eq_ignore_ascii_case(charset))
+            }
+            Value::Text(_) | Value::Word(_) => SESSION_VARIABLES.contains(&name.as_str()),
+            Value::Other => false,
         };
         if !fine {
             return Err(format!("SET {what} is nothing that a dump contains"));
@@ -191,31 +280,16 @@ fn session_name(what: &str) -> &str {
     }
 }
 
-/// `@saved… = @@variable`. What is to become the `sql_mode` again must have been it.
-fn puts_aside(user: &str, from: &str) -> bool {
+/// `@OLD_… = @@variable`.
+fn is_put_aside(user: &str, from: &str) -> bool {
     let Some(system) = from.strip_prefix("@@") else { return false };
-    let saves_mode = session_name(system).eq_ignore_ascii_case("sql_mode");
-    saves_mode || !user.to_ascii_lowercase().ends_with("sql_mode")
+    let log = user.eq_ignore_ascii_case("@MYSQLDUMP_TEMP_LOG_BIN");
+    log || puts_back(session_name(system), user)
 }
 
-fn mode(to: &Value) -> bool {
-    match to {
-        Value::Text(_) => true,
-        Value::Variable(from) => {
-            ["@saved_sql_mode", "@OLD_SQL_MODE"].iter().any(|name| from.eq_ignore_ascii_case(name))
-        }
-        Value::Word(_) | Value::Other => false,
-    }
-}
-
-fn plain_value(to: &Value) -> bool {
-    match to {
-        Value::Text(text) | Value::Word(text) => {
-            !UNSAFE_CHARSETS.iter().any(|charset| text.eq_ignore_ascii_case(charset))
-        }
-        Value::Variable(from) => !from.starts_with("@@") && !from.to_ascii_lowercase().ends_with("sql_mode"),
-        Value::Other => false,
-    }
+/// `variable = @OLD_…`.
+fn puts_back(system: &str, user: &str) -> bool {
+    PUT_ASIDE.iter().any(|(aside, of)| user.eq_ignore_ascii_case(aside) && system.eq_ignore_ascii_case(of))
 }
 
 /// The statement's first words, for a message.
@@ -253,11 +327,15 @@ mod tests {
             ("/*!40014 SET @OLD_UNIQUE_CHECKS=@@UNIQUE_CHECKS, UNIQUE_CHECKS=0 */;", vec![Load]),
             ("/*!50003 SET sql_mode = @saved_sql_mode */ ;", vec![Load]),
             (
-                "/*M!101100 SET @old_x=@@session.system_versioning_insert_history, @@session.system_versioning_insert_history=1 */;",
+                "/*M!101100 SET @old_system_versioning_insert_history=@@session.system_versioning_insert_history, @@session.system_versioning_insert_history=1 */;",
                 vec![Load],
             ),
             ("CREATE TABLE `a` (`select` int, `b` text DEFAULT 'UNION');", vec![Load]),
-            ("INSERT INTO `a` (`b`) VALUES (1,-2,NULL,0xff,'x\\'(y)'),(_binary 'z',1,1,1,1);", vec![Load]),
+            (
+                "CREATE TABLE `a` (x int);\nINSERT INTO `a` (`b`) VALUES (1,-2,NULL,0xff,'x\\'(y)'),(_binary 'z',1,1.5e-3,b'1',x'ff');",
+                vec![Load, Load],
+            ),
+            ("CREATE TABLE `a` (x int);\nINSERT  IGNORE INTO `a` VALUES (1);", vec![Load, Load]),
             ("LOCK TABLES `a` WRITE;\nUNLOCK TABLES;", vec![Skip, Skip]),
             (
                 "CREATE DATABASE /*!32312 IF NOT EXISTS*/ `d`;\nUSE `d`;\nDROP TABLE IF EXISTS `a`;",
@@ -318,9 +396,38 @@ mod tests {
             "ALTER TABLE `a` RENAME `mysql`.`x`;",
             "CREATE TABLE `a` (x int) /*!50000 /* */ ; DROP DATABASE x */;",
             "RENAME TABLE a TO b;",
+            "SET character_set_client=28;",
+            "SET @c=@@character_set_database;",
+            "SET character_set_client=@OLD_SQL_MODE;",
+            "CREATE TABLE `a` (x int) ENGINE='FEDERATED';",
+            "CREATE TABLE `a` (x int) ENGINE `CONNECT`;",
+            "CREATE TABLE IF NOT EXISTS `a` (x int);",
+            "CREATE TABLE a (x int) /* /*! */ ; CREATE DATABASE marker; -- */ ;",
+            "/* x /*! y */ CREATE DATABASE marker; */",
+        ];
+        let rows = [
+            "INSERT INTO `a` SELECT f() UNION VALUES (1);",
+            "INSERT INTO `a` VALUES (NEXT VALUE FOR victim.s);",
+            "INSERT INTO `a` VALUES (@@version);",
+            "INSERT INTO `a` VALUES (LOAD_FILE('/etc/passwd'));",
+            "INSERT INTO `a` VALUES ((SELECT 1));",
+            "INSERT INTO `a` VALUES (1) ON DUPLICATE KEY UPDATE x=1;",
+            "INSERT INTO `a` VALUES (1 /*!50000 +1 */);",
+            "INSERT INTO `a` /*!50000 SELECT * FROM mysql.user -- */ VALUES (1);",
+            "INSERT INTO `a` SELECT * FROM mysql.user;",
+            "INSERT INTO `b` VALUES (1);",
+            "CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET @x=1;\nINSERT INTO `a` VALUES (1);",
+            "CREATE VIEW `a` AS SELECT 1;\nINSERT INTO `a` VALUES (1);",
+            "/* x /*! y */ INSERT INTO `a` VALUES (1); */",
         ];
         for sql in cases {
             assert!(judge(sql).is_err(), "{sql}");
         }
+        for sql in rows {
+            assert!(judge(&format!("CREATE TABLE `a` (x int);\n{sql}")).is_err(), "{sql}");
+        }
+        let many: String = (0..20).map(|n| format!("@OLD_SQL_NOTES=@@SQL_NOTES, SQL_NOTES={n}, ")).collect();
+        assert!(judge(&format!("SET {many} SQL_NOTES=0;")).is_ok());
+        assert!(judge(&format!("SET {many} GLOBAL general_log=1;")).is_err());
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::input::Input;
+use super::input::{Input, Part};
 use crate::error::{Error, Result};
-use crate::manifest::{Object, SectionKind};
+use crate::manifest::{Object, ObjectKind, SectionKind};
 use crate::progress::Context;
 use crate::server::{Inventory, ServerClient};
 
@@ -27,14 +27,20 @@ pub(super) struct Checked {
 /// [`Error::Differs`], or the server cannot be asked.
 pub(super) fn check(
     input: &Input,
+    part: Part,
     server: &ServerClient,
     database: &str,
     only: &[String],
     context: &Context,
 ) -> Result<Checked> {
     context.progress.begin(format!("checking {database}"), 0);
-    let found = server.inventory(database, &context.cancel)?;
-    let expected = expected(input);
+    let mut found = server.inventory(database, &context.cancel)?;
+    let mut expected = expected(input);
+    if part == Part::BeforeEvents {
+        for inventory in [&mut found, &mut expected] {
+            inventory.objects.retain(|object| object.kind != ObjectKind::Event);
+        }
+    }
     let mut differences = lacking(&expected, &found);
     if !input.is_partial() {
         differences
@@ -64,6 +70,38 @@ pub(super) fn check(
         difference += &format!("; and {more} more");
     }
     Err(Error::Differs { database: database.into(), difference })
+}
+
+/// Checks that the events of `input` are there, but for those that end by themselves once they have run: their time
+/// may have come.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn check_events(
+    input: &Input,
+    server: &ServerClient,
+    database: &str,
+    context: &Context,
+) -> Result<()> {
+    let found = server.inventory(database, &context.cancel)?;
+    let expected = expected(input).objects;
+    let missing: Vec<&str> = expected
+        .difference(&found.objects)
+        .filter(|object| object.kind == ObjectKind::Event)
+        .map(|object| object.name.as_str())
+        .collect();
+    let (gone, lost): (Vec<&str>, Vec<&str>) =
+        missing.into_iter().partition(|name| input.survey.passing_events.contains(*name));
+    if !gone.is_empty() {
+        log::warn!("these events had their time and are gone: {}", gone.join(", "));
+    }
+    if lost.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Differs {
+        database: database.into(),
+        difference: format!("it lacks the events {}", lost.join(", ")),
+    })
 }
 
 /// What the backup should have made.

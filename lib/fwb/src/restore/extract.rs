@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::input::Input;
+use super::input::{Input, Part};
 use crate::error::{Error, Result};
 use crate::progress::Context;
 use crate::store::Store;
@@ -24,7 +24,7 @@ pub fn extract(
     let input = Input::open(store, name, tables, context)?;
     context.progress.begin(format!("writing {name}"), input.raw_size());
     let failed = |source| Error::Stream { action: write, source };
-    input.for_each_piece(context, &mut |piece| {
+    input.for_each_piece(Part::Whole, context, &mut |piece| {
         context.progress.advance(piece.raw.len() as u64);
         out.write_all(&piece.raw).map_err(failed)
     })?;

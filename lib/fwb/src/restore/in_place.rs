@@ -1,10 +1,11 @@
 //! Restoring over the live database: what is there goes, the backup comes, and when that fails the safety backup.
 
-use super::check::{Checked, check};
-use super::input::Input;
-use super::load::load;
+use super::check::{Checked, check, check_events};
+use super::input::{Input, Part};
+use super::load::{Destination, load};
+use super::session::Quoting;
 use crate::error::{Error, Result};
-use crate::manifest::ObjectKind;
+use crate::manifest::{ObjectKind, SectionKind};
 use crate::progress::{Cancel, Context};
 use crate::server::{Inventory, ServerClient, quote_name};
 use crate::store::Store;
@@ -13,6 +14,7 @@ use crate::store::Store;
 pub(super) struct InPlace<'a> {
     pub(super) server: &'a ServerClient,
     pub(super) database: &'a str,
+    pub(super) quoting: Quoting,
     /// Whether the database was there before.
     pub(super) existed: bool,
     /// The safety backup, and the store that it is in.
@@ -24,11 +26,22 @@ pub(super) struct InPlace<'a> {
 impl InPlace<'_> {
     /// Restores, checks, and rolls back when either fails.
     pub(super) fn run(&self, input: &Input, context: &Context) -> Result<Checked> {
-        let Err(cause) = self.replace(input, context) else {
-            return check(input, self.server, self.database, self.prove_tables, context)
-                .or_else(|cause| self.roll_back(cause, input, context));
-        };
-        self.roll_back(cause, input, context)
+        self.replace(input, context)
+            .and_then(|()| {
+                check(input, Part::BeforeEvents, self.server, self.database, self.prove_tables, context)
+            })
+            .and_then(|checked| self.add_events(input, context).map(|()| checked))
+            .or_else(|cause| self.roll_back(cause, input, context))
+    }
+
+    /// The events come last: one that is due runs at once.
+    fn add_events(&self, input: &Input, context: &Context) -> Result<()> {
+        if !input.sections().any(|section| section.kind == SectionKind::Events && !section.objects.is_empty())
+        {
+            return Ok(());
+        }
+        self.load(input, Part::Events, context)?;
+        check_events(input, self.server, self.database, context)
     }
 
     fn replace(&self, input: &Input, context: &Context) -> Result<()> {
@@ -38,7 +51,12 @@ impl InPlace<'_> {
             self.clear(&context.cancel)?;
             self.set_charset(input, &context.cancel)?;
         }
-        load(input, self.server, self.database, context)
+        self.load(input, Part::BeforeEvents, context)
+    }
+
+    fn load(&self, input: &Input, part: Part, context: &Context) -> Result<()> {
+        let to = Destination { server: self.server, database: self.database, quoting: self.quoting };
+        load(input, part, to, context)
     }
 
     fn create(&self, input: &Input, cancel: &Cancel) -> Result<()> {
@@ -91,8 +109,9 @@ impl InPlace<'_> {
         let input = Input::open(store, safety, &[], context)?;
         self.clear(&context.cancel)?;
         self.set_charset(&input, &context.cancel)?;
-        load(&input, self.server, self.database, context)?;
-        check(&input, self.server, self.database, &[], context).map(drop)
+        self.load(&input, Part::BeforeEvents, context)?;
+        check(&input, Part::BeforeEvents, self.server, self.database, &[], context)?;
+        self.add_events(&input, context)
     }
 
     /// Puts back the chosen tables alone: the others have not been touched.
@@ -115,8 +134,8 @@ impl InPlace<'_> {
         }
         let tables: Vec<String> = before.into_iter().cloned().collect();
         let input = Input::open(store, safety, &tables, context)?;
-        load(&input, self.server, self.database, context)?;
-        check(&input, self.server, self.database, &[], context).map(drop)
+        self.load(&input, Part::Whole, context)?;
+        check(&input, Part::Whole, self.server, self.database, &[], context).map(drop)
     }
 }
 

@@ -11,6 +11,27 @@ use crate::scan::{Feed, unobserved};
 use crate::store::Store;
 use crate::verify::{self, Findings};
 
+/// Which of the chosen sections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All of them.
+    Whole,
+    /// All but the events: one that is due would run before its tables are there.
+    BeforeEvents,
+    /// The events, and the session settings around them.
+    Events,
+}
+
+impl Part {
+    fn has(self, kind: SectionKind) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::BeforeEvents => kind != SectionKind::Events,
+            Self::Events => matches!(kind, SectionKind::Header | SectionKind::Events | SectionKind::Trailer),
+        }
+    }
+}
+
 /// A backup that is open for restoring.
 pub(crate) struct Input {
     artifact: Arc<Artifact>,
@@ -103,31 +124,37 @@ impl Input {
     /// The backup cannot be read any more, or what `each` returns.
     pub(crate) fn for_each_piece(
         &self,
+        part: Part,
         context: &Context,
         each: &mut dyn FnMut(Piece) -> Result<()>,
     ) -> Result<()> {
         let in_members = self.manifest.sections.iter().all(|section| section.offset.is_some());
         if in_members && self.artifact.is_ours()? {
-            return self.members(context, each);
+            return self.members(part, context, each);
         }
         let mut stream =
             SourceStream { source: SqlSource::foreign(&self.artifact)?, chunk: Vec::new(), at: 0 };
         let mut cutter = Cutter::new();
-        let chosen = self.chosen.as_deref();
-        let mut push = |piece: Piece| {
-            let wanted = chosen.is_none_or(|chosen| chosen.contains(&piece.section));
-            if wanted { each(piece) } else { Ok(()) }
-        };
+        let mut push = |piece: Piece| if self.wants(piece.section, part) { each(piece) } else { Ok(()) };
         while cutter.read_from(&mut stream, &mut unobserved, &mut push)? > 0 {
             context.cancel.check()?;
         }
         cutter.finish(&mut unobserved, &mut push).map(|_| ())
     }
 
-    fn members(&self, context: &Context, each: &mut dyn FnMut(Piece) -> Result<()>) -> Result<()> {
+    fn wants(&self, section: usize, part: Part) -> bool {
+        let chosen = self.chosen.as_deref().is_none_or(|chosen| chosen.contains(&section));
+        chosen && self.manifest.sections.get(section).is_none_or(|section| part.has(section.kind))
+    }
+
+    fn members(
+        &self,
+        part: Part,
+        context: &Context,
+        each: &mut dyn FnMut(Piece) -> Result<()>,
+    ) -> Result<()> {
         let indexes: Vec<usize> = (0..self.manifest.sections.len())
-            .filter(|index| self.chosen.as_deref().is_none_or(|chosen| chosen.contains(index)))
-            .filter(|index| self.manifest.sections[*index].size != Some(0))
+            .filter(|index| self.wants(*index, part) && self.manifest.sections[*index].size != Some(0))
             .collect();
         let extents = indexes.iter().filter_map(|index| extent(&self.manifest.sections[*index])).collect();
         let mut decoder = crate::artifact::Decoder::new(&self.artifact, extents, context.jobs);

@@ -4,24 +4,32 @@
 use std::io;
 
 use super::admission::{Admission, Admitted, name_of};
-use super::input::Input;
-use super::session::LoadSession;
+use super::input::{Input, Part};
+use super::session::{LoadSession, Quoting};
 use crate::artifact::{DataHeader, Piece};
 use crate::error::{Error, Result};
 use crate::progress::Context;
-use crate::scan::{Feed, Statement};
+use crate::scan::{Feed, Head, Reading, Statement, Token, Tokens};
 use crate::server::ServerClient;
 
-/// Loads all that is chosen of `input` into `database`, over one connection, in the dump's order.
+/// Where SQL is loaded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Destination<'a> {
+    pub(super) server: &'a ServerClient,
+    pub(super) database: &'a str,
+    pub(super) quoting: Quoting,
+}
+
+/// Loads `part` of what is chosen of `input`, over one connection, in the dump's order.
 ///
 /// # Errors
 /// A statement fails, or the backup cannot be read.
-pub(super) fn load(input: &Input, server: &ServerClient, database: &str, context: &Context) -> Result<()> {
-    context.progress.begin(format!("loading {database}"), input.raw_size());
-    let session = LoadSession::start(&server.sql_client(Some(database)), &context.cancel)?;
+pub(super) fn load(input: &Input, part: Part, to: Destination<'_>, context: &Context) -> Result<()> {
+    context.progress.begin(format!("loading {}", to.database), input.raw_size());
+    let session = LoadSession::start(&to.server.sql_client(Some(to.database)), to.quoting, &context.cancel)?;
     let mut loader = Loader { session, admission: Admission::default(), feed: Feed::new(), section: None };
     let read = input
-        .for_each_piece(context, &mut |piece| loader.piece(&piece, input, context))
+        .for_each_piece(part, context, &mut |piece| loader.piece(&piece, input, context))
         .and_then(|()| loader.flush());
     let Loader { session, .. } = loader;
     let ended = match read {
@@ -82,8 +90,23 @@ fn send(session: &mut LoadSession, admission: &mut Admission, statement: &Statem
         offset: statement.offset,
         why,
     })?;
+    // Where the server splits what it is sent, a semicolon may stand in the body of a stored program only.
+    let program = matches!(statement.head, Head::Program(..));
+    if session.quoting() == Quoting::Delimiter && !program && has_semicolon(statement) {
+        return Err(Error::Inadmissible {
+            name: "the backup".into(),
+            statement: name_of(statement),
+            offset: statement.offset,
+            why: "it holds more than one statement".into(),
+        });
+    }
     match verdict {
         Admitted::Skip => Ok(()),
         Admitted::Load => sent(session.statement(statement.text)),
     }
+}
+
+fn has_semicolon(statement: &Statement<'_>) -> bool {
+    let mut tokens = Tokens::new(statement.text, Reading::Everything, statement.mode.quotes());
+    tokens.any(|token| token == Token::Symbol(b';'))
 }

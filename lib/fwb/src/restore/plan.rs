@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::in_place::InPlace;
 use super::input::Input;
 use super::preflight::{self, Finding};
+use super::session::Quoting;
 use crate::artifact::CompressionLevel;
 use crate::dump::{DumpOptions, dump_locked};
 use crate::error::{Error, Result};
@@ -15,6 +16,9 @@ use crate::progress::Context;
 use crate::server::{Inventory, ServerClient};
 use crate::store::{Store, Wait};
 use crate::verify::{Record, verify};
+
+/// Databases that belong to the server.
+const SYSTEM_DATABASES: [&str; 4] = ["mysql", "information_schema", "performance_schema", "sys"];
 
 /// How the backup takes the live database's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -106,6 +110,7 @@ pub struct Prepared<'a> {
     options: RestoreOptions,
     input: Input,
     plan: Plan,
+    quoting: Quoting,
 }
 
 /// Proves the backup and looks at the server.
@@ -128,11 +133,18 @@ pub fn prepare<'a>(
             });
         }
     };
+    if SYSTEM_DATABASES.iter().any(|system| system.eq_ignore_ascii_case(&database)) {
+        return Err(Error::Usage {
+            message: format!("{database} is the server's own database and is not restored"),
+            hint: Some("name another one with --database".into()),
+        });
+    }
     let (facts, findings) =
         preflight::look(server, &input.manifest, &input.survey, &database, &context.cancel)?;
     let inventory = server.inventory(&database, &context.cancel)?;
     let plan = plan(store, &options, &input, database, facts.database_exists, &inventory, findings);
-    Ok(Prepared { store, server, options, input, plan })
+    let quoting = Quoting::of(&facts.version);
+    Ok(Prepared { store, server, options, input, plan, quoting })
 }
 
 fn plan(
@@ -196,6 +208,7 @@ impl Prepared<'_> {
         let in_place = InPlace {
             server: self.server,
             database: &self.plan.database,
+            quoting: self.quoting,
             existed: self.plan.exists,
             safety: safety.as_deref().map(|name| (self.store, name)),
             prove_tables: &self.options.prove_tables,

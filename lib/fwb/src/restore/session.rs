@@ -18,14 +18,35 @@ pub(super) struct LoadSession {
     lines: u64,
     /// From which line on what is loaded.
     marks: Vec<(u64, String)>,
+    quoting: Quoting,
+}
+
+/// How a statement is kept one statement on its way to the server, which splits what it is sent at semicolons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quoting {
+    /// `EXECUTE IMMEDIATE 0x…`: the server takes it for exactly one statement, and the client has nothing to read in
+    /// it (MariaDB 10.6, where every statement can be prepared).
+    Immediate,
+    /// As it stands, under a delimiter that it does not contain.
+    Delimiter,
+}
+
+impl Quoting {
+    /// The best that a server of this version can do.
+    pub(super) fn of(version: &str) -> Self {
+        let mut numbers =
+            version.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+        let number = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        if version.contains("MariaDB") && number >= (10, 6) { Self::Immediate } else { Self::Delimiter }
+    }
 }
 
 impl LoadSession {
     /// Starts the client program.
-    pub(super) fn start(program: &Program, cancel: &Cancel) -> Result<Self> {
+    pub(super) fn start(program: &Program, quoting: Quoting, cancel: &Cancel) -> Result<Self> {
         let (input, child) = program.writer(cancel)?;
         let input = BufWriter::with_capacity(256 << 10, input);
-        let mut session = Self { input, child, lines: 0, marks: Vec::new() };
+        let mut session = Self { input, child, lines: 0, marks: Vec::new(), quoting };
         // A failure to write shows when the session ends.
         session.put(PRELUDE.as_bytes()).ok();
         Ok(session)
@@ -49,11 +70,19 @@ impl LoadSession {
         self.put(raw)
     }
 
+    /// How statements are sent.
+    pub(super) fn quoting(&self) -> Quoting {
+        self.quoting
+    }
+
     /// Hands on one statement, which has no delimiter yet.
     ///
     /// # Errors
     /// As [`LoadSession::rows`].
     pub(super) fn statement(&mut self, text: &[u8]) -> io::Result<()> {
+        if self.quoting == Quoting::Immediate {
+            return self.put(format!("EXECUTE IMMEDIATE 0x{};\n", hex::encode(text)).as_bytes());
+        }
         if memchr::memchr(b';', text).is_none() {
             self.put(text)?;
             return self.put(b"\n;\n");
@@ -97,10 +126,20 @@ fn line_of(stderr: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn only_servers_that_prepare_everything_are_sent_prepared_statements() {
+        assert_eq!(Quoting::of("10.11.6-MariaDB"), Quoting::Immediate);
+        assert_eq!(Quoting::of("11.4.2-MariaDB-log"), Quoting::Immediate);
+        assert_eq!(Quoting::of("10.5.29-MariaDB"), Quoting::Delimiter);
+        assert_eq!(Quoting::of("8.0.36"), Quoting::Delimiter);
+    }
+
     #[test]
     fn the_line_of_an_error_is_found() {
         let stderr = "--------------\nINSERT …\nERROR 1062 (23000) at line 412: Duplicate entry '7' for key 'PRIMARY'\n";
-        assert_eq!(super::line_of(stderr), Some(412));
-        assert_eq!(super::line_of("ERROR 2002 (HY000): Can't connect"), None);
+        assert_eq!(line_of(stderr), Some(412));
+        assert_eq!(line_of("ERROR 2002 (HY000): Can't connect"), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::admission::{Admission, name_of};
+use super::admission::{Admission, engine_after, name_of};
 use crate::error::{Error, Result};
 use crate::scan::{Head, Reading, Statement, Token, Tokens, Verb};
 
@@ -15,6 +15,8 @@ pub(crate) struct Survey {
     pub(crate) definers: BTreeSet<(String, String)>,
     /// Engines of tables, in upper case.
     pub(crate) engines: BTreeSet<String>,
+    /// Events that drop themselves once they have run.
+    pub(crate) passing_events: BTreeSet<String>,
     /// Whether there are functions or triggers, which a server with a binary log may refuse.
     pub(crate) functions: bool,
 }
@@ -37,7 +39,10 @@ impl Survey {
             why,
         })?;
         match statement.head {
-            Head::Program(Verb::Create, kind, _) => {
+            Head::Program(Verb::Create, kind, target) => {
+                if *kind == crate::ObjectKind::Event && is_passing(statement) {
+                    self.passing_events.insert(target.name.clone());
+                }
                 self.functions |= matches!(kind, crate::ObjectKind::Function | crate::ObjectKind::Trigger);
                 self.note_definer(statement);
             }
@@ -65,12 +70,18 @@ impl Survey {
     fn note_engine(&mut self, statement: &Statement<'_>) {
         let tokens: Vec<_> =
             Tokens::new(statement.text, Reading::Everything, statement.mode.quotes()).collect();
-        for window in tokens.windows(3) {
-            if let [word, Token::Symbol(b'='), Token::Word(engine)] = window {
-                if word.is("ENGINE") {
-                    self.engines.insert(String::from_utf8_lossy(engine).to_ascii_uppercase());
-                }
-            }
-        }
+        let engines = (0..tokens.len()).filter_map(|index| engine_after(&tokens[index..]));
+        self.engines.extend(engines.map(|engine| engine.to_ascii_uppercase()));
     }
+}
+
+/// `ON SCHEDULE AT …`, or an interval with `ENDS`, without `ON COMPLETION PRESERVE`. What stands after `DO` is the
+/// body.
+fn is_passing(statement: &Statement<'_>) -> bool {
+    let tokens = Tokens::new(statement.text, Reading::Everything, statement.mode.quotes());
+    let schedule: Vec<Token<'_>> = tokens.take_while(|token| !token.is("DO")).collect();
+    let has = |words: &[&str]| {
+        schedule.windows(words.len()).any(|at| at.iter().zip(words).all(|(token, word)| token.is(word)))
+    };
+    (has(&["SCHEDULE", "AT"]) || has(&["ENDS"])) && !has(&["COMPLETION", "PRESERVE"])
 }

@@ -238,7 +238,7 @@ fn after_if<'a>(tokens: &mut Tokens<'a>) -> Option<Token<'a>> {
 
 /// The assignments of a `SET` statement.
 fn assignments(tokens: Tokens<'_>) -> Vec<(String, Value)> {
-    let all: Vec<Token<'_>> = tokens.take(64).collect();
+    let all: Vec<Token<'_>> = tokens.collect();
     all.split(|token| *token == Token::Symbol(b',')).map(assignment).collect()
 }
 

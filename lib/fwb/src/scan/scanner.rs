@@ -158,6 +158,8 @@ pub(crate) struct Scanner {
     delimiter: Vec<u8>,
     /// Bytes that need a look outside quotes.
     stops: [bool; 256],
+    /// Bytes that need a look in a row outside quotes: those, and what no number or NULL is made of.
+    row_stops: [bool; 256],
     mode: SqlMode,
     /// Absolute offset of the window's first byte.
     offset: u64,
@@ -182,6 +184,7 @@ impl Scanner {
             inside: Inside::Nothing,
             delimiter: Vec::new(),
             stops: [false; 256],
+            row_stops: [false; 256],
             mode: SqlMode::default(),
             offset: 0,
             line_start: true,
@@ -306,6 +309,9 @@ impl Scanner {
             self.stops[usize::from(*byte)] = true;
         }
         self.stops[usize::from(delimiter[0])] = true;
+        for byte in 0..=u8::MAX {
+            self.row_stops[usize::from(byte)] = self.stops[usize::from(byte)] || !in_value(byte);
+        }
     }
 
     fn in_quote(&mut self, window: &[u8], at: usize, eof: bool, quote: u8) -> Step {
@@ -358,12 +364,26 @@ impl Scanner {
                     self.inside = Inside::Nothing;
                     return Step::To(index + 2);
                 }
-                [b'/', b'*', b'!', ..] => self.statement.executable = true,
+                [b'/', b'*', b'!', ..] => {
+                    self.statement.executable = true;
+                    self.distrust_comment(index);
+                }
                 [b'*'] | [b'/'] | [b'/', b'*'] if !eof => return Step::Wait(index),
                 _ => {}
             }
         }
         Step::To(window.len())
+    }
+
+    /// The client takes the end of an executable comment inside a plain one for nothing, the server takes it for the
+    /// end of both. What stands there is shown to the observer as a statement, so that it is not passed over.
+    fn distrust_comment(&mut self, at: usize) {
+        if self.place == Place::Gap {
+            let offset = self.offset + at as u64;
+            self.statement = Current { offset, text_from: Some(at), executable: true, ..Current::default() };
+            self.place = Place::Text;
+        }
+        self.statement.irregular.get_or_insert("an executable comment stands inside a comment");
     }
 
     fn in_delimiter_line(&mut self, window: &[u8], at: usize) -> Step {
@@ -521,6 +541,11 @@ impl Scanner {
         observer: &mut Observer<'_>,
     ) -> Result<Step> {
         if let Some(step) = self.special(window, at, eof, observer)? {
+            let quote = matches!(self.inside, Inside::Quote(_));
+            if self.place == Place::Prelude && !quote && !matches!(step, Step::Wait(_)) && window[at] != b'\n'
+            {
+                self.statement.irregular.get_or_insert("a comment stands in an INSERT");
+            }
             return Ok(step);
         }
         let word = window[at..].iter().take(LOOKAHEAD).take_while(|byte| is_word(**byte)).count();
@@ -577,7 +602,7 @@ impl Scanner {
         let mode = self.mode.quotes();
         let mut at = from;
         loop {
-            at += window[at..].iter().take_while(|byte| !self.stops[usize::from(**byte)]).count();
+            at += window[at..].iter().take_while(|byte| !self.row_stops[usize::from(**byte)]).count();
             let Some(byte) = window.get(at) else { return Ok(Step::To(window.len())) };
             match byte {
                 b'\'' => match mode.closing(window, at + 1, b'\'') {
@@ -607,10 +632,30 @@ impl Scanner {
                         }
                         return Ok(step);
                     }
-                    None => at += 1,
+                    None => match self.odd_value(window, at, eof) {
+                        Some(next) => at = next,
+                        None => return Ok(Step::Wait(at)),
+                    },
                 },
             }
         }
+    }
+
+    /// Passes over something in a row that is neither a quote nor made of the usual bytes, and returns the index
+    /// after it; none where it may go on after the window. A character set's name before a string is the one such
+    /// thing that dumps contain: `_binary 'x'`.
+    fn odd_value(&mut self, window: &[u8], at: usize, eof: bool) -> Option<usize> {
+        if window[at] == b'-' {
+            return Some(at + 1);
+        }
+        let word = window[at..].iter().take(LOOKAHEAD).take_while(|byte| is_word(**byte)).count();
+        if at + word == window.len() && word < LOOKAHEAD && !eof {
+            return None;
+        }
+        if window[at] != b'_' || word == LOOKAHEAD {
+            self.statement.irregular.get_or_insert("a row holds something other than values");
+        }
+        Some(at + word.max(1))
     }
 
     fn end_row(&mut self, window: &[u8], end: usize) {
@@ -700,6 +745,11 @@ impl Scanner {
         self.comments.mark_gap(at);
         self.events.push(Event::StatementEnd { at, rows: self.rows });
     }
+}
+
+/// Whether a byte outside quotes belongs to what rows consist of: numbers, hexadecimal literals, NULL, commas.
+fn in_value(byte: u8) -> bool {
+    byte.is_ascii_hexdigit() || byte.is_ascii_whitespace() || b",.+-xXnNuUlL".contains(&byte)
 }
 
 /// `/*` that begins neither `/*!` nor `/*M!`.

@@ -49,7 +49,9 @@ impl Store {
     /// # Errors
     /// There is no such directory.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
-        let root = root.into();
+        let given = root.into();
+        // Records name their store, and the next tool may run in another directory.
+        let root = std::path::absolute(&given).map_err(Error::io("find", &given))?;
         let metadata = std::fs::metadata(&root).map_err(Error::io("open the store", &root))?;
         if !metadata.is_dir() {
             return Err(Error::usage(format!("the store {} is not a directory", root.display())));
