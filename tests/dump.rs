@@ -123,9 +123,11 @@ fn the_manifest_says_what_is_there() {
     assert_eq!(manifest["warnings"], json!([]));
     assert_eq!(manifest["server"]["version"], Server::shared().query("SELECT VERSION()"));
     let defaults = "SELECT default_character_set_name, default_collation_name FROM information_schema.schemata WHERE schema_name = DATABASE()";
-    let charset = format!("{}\t{}", manifest["charset"].as_str().unwrap(), manifest["collation"].as_str().unwrap());
+    let charset =
+        format!("{}\t{}", manifest["charset"].as_str().unwrap(), manifest["collation"].as_str().unwrap());
     assert_eq!(charset, db.query(defaults));
-    let counted: Vec<String> = tables(&manifest).map(|section| section["name"].as_str().unwrap().into()).collect();
+    let counted: Vec<String> =
+        tables(&manifest).map(|section| section["name"].as_str().unwrap().into()).collect();
     assert_eq!(counted, ["file_views", "files", "projects", "settings", "shares"]);
     for section in tables(&manifest) {
         let count = db.query(&format!("SELECT COUNT(*) FROM {}", section["name"].as_str().unwrap()));
@@ -141,14 +143,22 @@ fn the_manifest_says_what_is_there() {
 fn triggers_routines_events_and_views_are_named_in_the_manifest() {
     let db = Database::sample("objects");
     let manifest = Store::new().dump(&db);
-    assert_eq!(table(&manifest, "file_views")["objects"], json!([{"kind": "trigger", "name": "file_views_count"}]));
+    assert_eq!(
+        table(&manifest, "file_views")["objects"],
+        json!([{"kind": "trigger", "name": "file_views_count"}])
+    );
     let section = |kind: &str| {
-        let all: Vec<&Value> =
-            manifest["sections"].as_array().unwrap().iter().filter(|section| section["kind"] == kind).collect();
+        let all: Vec<&Value> = manifest["sections"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|section| section["kind"] == kind)
+            .collect();
         (all.len(), all[0]["objects"].clone())
     };
     assert_eq!(section("events").1, json!([{"kind": "event", "name": "forget_daily"}]));
-    let routines = json!([{"kind": "function", "name": "human_size"}, {"kind": "procedure", "name": "forget_views"}]);
+    let routines =
+        json!([{"kind": "function", "name": "human_size"}, {"kind": "procedure", "name": "forget_views"}]);
     assert_eq!(section("routines").1, routines);
     assert_eq!((section("view").0, section("view_placeholder").0), (2, 2));
     assert_eq!((section("header").0, section("trailer").0), (1, 1));
@@ -157,10 +167,14 @@ fn triggers_routines_events_and_views_are_named_in_the_manifest() {
 #[test]
 fn the_digest_of_rows_knows_what_changed_and_not_their_order() {
     let (one, other) = (Database::new("digest"), Database::new("digest"));
-    one.sql("CREATE TABLE same (a INT, b TEXT); INSERT INTO same VALUES (1, 'x'), (2, '한글'), (2, '한글');
-             CREATE TABLE changed (a INT); INSERT INTO changed VALUES (1), (2);");
-    other.sql("CREATE TABLE same (a INT, b TEXT); INSERT INTO same VALUES (2, '한글'), (1, 'x'), (2, '한글');
-               CREATE TABLE changed (a INT); INSERT INTO changed VALUES (1), (3);");
+    one.sql(
+        "CREATE TABLE same (a INT, b TEXT); INSERT INTO same VALUES (1, 'x'), (2, '한글'), (2, '한글');
+             CREATE TABLE changed (a INT); INSERT INTO changed VALUES (1), (2);",
+    );
+    other.sql(
+        "CREATE TABLE same (a INT, b TEXT); INSERT INTO same VALUES (2, '한글'), (1, 'x'), (2, '한글');
+               CREATE TABLE changed (a INT); INSERT INTO changed VALUES (1), (3);",
+    );
     let store = Store::new();
     let (one, other) = (store.dump(&one), store.dump(&other));
     let digest = |manifest, name| table(manifest, name)["rows_digest"].clone();
@@ -211,7 +225,19 @@ fn a_prefix_replaces_the_databases_name() {
 #[test]
 fn a_database_may_have_any_name() {
     let store = Store::new();
-    for name in ["-dash", "--all-databases", ".dot", "a.b", "sl/ash", "back\\slash", "per%cent", "한글 이름", "it's \"x\" `y`", "semi;colon", "$(id)"] {
+    for name in [
+        "-dash",
+        "--all-databases",
+        ".dot",
+        "a.b",
+        "sl/ash",
+        "back\\slash",
+        "per%cent",
+        "한글 이름",
+        "it's \"x\" `y`",
+        "semi;colon",
+        "$(id)",
+    ] {
         let db = Database::named(name);
         db.sql("CREATE TABLE t (a INT); INSERT INTO t VALUES (1), (2);");
         let manifest = store.tool("fwb-dump").arg(format!("--database={name}")).run().ok().json();
@@ -249,13 +275,19 @@ fn a_broken_view_does_not_cost_the_night_its_backup() {
     assert!(broken[0]["definition"].as_str().unwrap().contains("orphaned"), "{broken}");
     assert!(out.stderr.contains(": warning: ") && out.stderr.contains("orphan"), "{}", out.stderr);
     assert!(manifest["warnings"][0].as_str().unwrap().contains("orphan"));
-    assert!(!gunzip(&fs::read(store.artifact(&manifest)).unwrap()).windows(8).any(|text| text == b"orphaned"));
+    assert!(
+        !gunzip(&fs::read(store.artifact(&manifest)).unwrap()).windows(8).any(|text| text == b"orphaned")
+    );
     assert_eq!(table(&manifest, "files")["rows"], 40, "the rest is all there");
     assert!(manifest["sections"].as_array().unwrap().iter().any(|section| section["name"] == "big_names"));
     store.tool("fwb-verify").stdin(manifest.to_string()).run().ok();
 
     let strict = Store::new();
-    strict.tool("fwb-dump").args(["-B", &db.name, "--strict"]).run().fails(1, &["orphan", "--strict", "hint: "]);
+    strict
+        .tool("fwb-dump")
+        .args(["-B", &db.name, "--strict"])
+        .run()
+        .fails(1, &["orphan", "--strict", "hint: "]);
     assert!(strict.names().is_empty());
 }
 
@@ -271,8 +303,10 @@ fn an_empty_database_is_a_backup_too() {
 #[test]
 fn a_row_larger_than_any_buffer_is_backed_up() {
     let db = Database::new("blob");
-    db.sql("CREATE TABLE blobs (id INT PRIMARY KEY, data LONGBLOB);
-            INSERT INTO blobs VALUES (1, REPEAT(UNHEX(SHA2('x', 512)), 20 * 16384)), (2, 'small');");
+    db.sql(
+        "CREATE TABLE blobs (id INT PRIMARY KEY, data LONGBLOB);
+            INSERT INTO blobs VALUES (1, REPEAT(UNHEX(SHA2('x', 512)), 20 * 16384)), (2, 'small');",
+    );
     let store = Store::new();
     let manifest = store.dump_verified(&db);
     assert!(manifest["largest_statement"].as_u64().unwrap() > 40 << 20);
@@ -293,11 +327,15 @@ fn what_cannot_be_reached_is_an_error_with_a_hint_and_no_backup() {
     let dump = |name: &str| store.tool("fwb-dump").arg("-B").arg(name);
 
     dump("no_such_database").run().fails(1, &["database no_such_database does not exist", "hint: "]);
-    dump(&db.name).args(["--socket", "/nowhere/mysqld.sock"]).run().fails(1, &["/nowhere/mysqld.sock", "hint: "]);
-    dump(&db.name).args(["--user", "fwb_reader", "--password-file"]).arg(&wrong).run().fails(1, &[
-        "Access denied for user 'fwb_reader'",
-        "hint: check --user and --password-file",
-    ]);
+    dump(&db.name)
+        .args(["--socket", "/nowhere/mysqld.sock"])
+        .run()
+        .fails(1, &["/nowhere/mysqld.sock", "hint: "]);
+    dump(&db.name)
+        .args(["--user", "fwb_reader", "--password-file"])
+        .arg(&wrong)
+        .run()
+        .fails(1, &["Access denied for user 'fwb_reader'", "hint: check --user and --password-file"]);
     assert!(store.names().is_empty(), "{:?}", store.names());
 
     fs::write(&wrong, "right\n").unwrap();
@@ -310,5 +348,8 @@ fn what_cannot_be_reached_is_an_error_with_a_hint_and_no_backup() {
 #[test]
 fn a_store_that_cannot_be_made_is_an_error() {
     let db = Database::new("unwritable");
-    Tool::new("fwb-dump").args(["-B", &db.name, "-s", "/dev/null/store"]).run().fails(1, &["/dev/null/store"]);
+    Tool::new("fwb-dump")
+        .args(["-B", &db.name, "-s", "/dev/null/store"])
+        .run()
+        .fails(1, &["/dev/null/store"]);
 }

@@ -39,7 +39,9 @@ fn the_documents_commands_read_an_artifact() {
 
     let rows: u64 = said
         .lines()
-        .filter_map(|line| line.strip_prefix("member at ")?.rsplit_once(", ")?.1.strip_suffix(" rows")?.parse::<u64>().ok())
+        .filter_map(|line| {
+            line.strip_prefix("member at ")?.rsplit_once(", ")?.1.strip_suffix(" rows")?.parse::<u64>().ok()
+        })
         .sum();
     assert_eq!(rows, 40 + 120 + 3 + 4 + 20000, "the members' rows are the database's");
     assert!(said.contains("footer at "), "{said}");
@@ -86,7 +88,11 @@ fn documented() -> BTreeSet<String> {
     let manifest = DOCUMENT.split("## The manifest").nth(1).expect("the manifest's part");
     let rows = manifest.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with("| `"));
     let cells = rows.filter_map(|row| row.split('|').nth(1));
-    cells.flat_map(|cell| cell.split('`').skip(1).step_by(2).map(|name| name.split('.').next().unwrap().to_owned())).collect()
+    cells
+        .flat_map(|cell| {
+            cell.split('`').skip(1).step_by(2).map(|name| name.split('.').next().unwrap().to_owned())
+        })
+        .collect()
 }
 
 /// What programs that read manifests build on: a field that goes or changes its type breaks them.
@@ -138,7 +144,10 @@ fn the_manifest_has_the_documented_fields_with_their_types() {
     db.sql("CREATE TABLE doomed (a INT); CREATE VIEW orphan AS SELECT * FROM doomed; DROP TABLE doomed; CREATE SEQUENCE numbers;");
     let store = Store::new();
     let whole = store.dump_verified(&db);
-    store.write("old.sql", mariadb_dump(&db, &["--routines", "--ignore-table", &format!("{}.orphan", db.name)]));
+    store.write(
+        "old.sql",
+        mariadb_dump(&db, &["--routines", "--ignore-table", &format!("{}.orphan", db.name)]),
+    );
     let adopted = store.tool("fwb-verify").args(["--adopt", "old.sql"]).run().ok().json();
     let pruned = store.tool("fwb-prune").arg("--dry-run").arg(name(&whole)).run().ok().json();
     let mut damaged = fs::read(store.artifact(&whole)).unwrap();

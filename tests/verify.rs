@@ -10,7 +10,9 @@ use crate::support::{Database, Output, Server, Store, Tool, bash, gzip, mariadb_
 /// five letters, for which [`numbered`] puts a number.
 fn tiny(name: &str) -> Database {
     let db = Database::named(name);
-    db.sql("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(9)); INSERT INTO t VALUES (1, '한글'), (2, NULL);");
+    db.sql(
+        "CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(9)); INSERT INTO t VALUES (1, '한글'), (2, NULL);",
+    );
     db
 }
 
@@ -42,7 +44,10 @@ fn a_sound_backup_is_proved_and_the_store_remembers() {
         let out = store.tool("fwb-verify").args(["--level", level]).stdin(manifest.to_string()).run().ok();
         let shown = out.json();
         let outcome = &shown["verification"];
-        assert_eq!((&outcome["level"], &outcome["ok"], &outcome["problems"]), (&json!(level), &json!(true), &json!([])));
+        assert_eq!(
+            (&outcome["level"], &outcome["ok"], &outcome["problems"]),
+            (&json!(level), &json!(true), &json!([]))
+        );
         assert!(outcome["seconds"].is_f64() && outcome["at"].is_string(), "{outcome}");
         assert_eq!(&store.read_sidecar(&manifest)["verification"], outcome);
         assert!(out.stderr.is_empty(), "nothing to say: {}", out.stderr);
@@ -90,7 +95,11 @@ fn a_flipped_bit_in_any_byte_of_an_artifact_is_found() {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x80;
         source.write(name(&manifest), &bytes);
-        source.tool("fwb-verify").args(["--no-record", name(&manifest)]).run().fails(3, &["is damaged", "hint: "]);
+        source
+            .tool("fwb-verify")
+            .args(["--no-record", name(&manifest)])
+            .run()
+            .fails(3, &["is damaged", "hint: "]);
     }
 }
 
@@ -158,7 +167,10 @@ fn an_artifact_alone_is_a_whole_backup() {
     other.take(&store.artifact(&manifest));
 
     let listed = other.tool("fwb-ls").run().ok().json();
-    assert_eq!((&listed["sections"], &listed["started_at"]), (&manifest["sections"], &manifest["started_at"]));
+    assert_eq!(
+        (&listed["sections"], &listed["started_at"]),
+        (&manifest["sections"], &manifest["started_at"])
+    );
     assert_eq!(listed["store"], other.path().to_str().unwrap());
     other.tool("fwb-verify").stdin(listed.to_string()).run().ok();
     assert_eq!(other.names().len(), 2, "the sidecar is rebuilt");
@@ -191,7 +203,11 @@ fn proving_nothing_is_a_failure() {
     let nothing = Tool::new("fwb-verify").run().fails(1, &["nothing was proved"]);
     assert!(nothing.stdout.is_empty());
     let store = Store::new();
-    store.tool("fwb-verify").arg("none_backup_20250101_000000.sql.gz").run().fails(3, &["no backup none_", "hint: "]);
+    store
+        .tool("fwb-verify")
+        .arg("none_backup_20250101_000000.sql.gz")
+        .run()
+        .fails(3, &["no backup none_", "hint: "]);
     // A person who forgot to name a backup gets help instead of a wait for input.
     let typed = bash("script -qec fwb-verify /dev/null").run();
     assert_eq!(typed.code, Some(2));
@@ -230,7 +246,11 @@ fn a_sidecar_of_another_backup_proves_nothing() {
     let mut forged = store.read_sidecar(&other);
     forged["name"] = one["name"].clone();
     store.write(&format!("{}.json", name(&one)), forged.to_string());
-    assert!(problems(&verify()).contains("differs from the artifact's own manifest"), "{}", problems(&verify()));
+    assert!(
+        problems(&verify()).contains("differs from the artifact's own manifest"),
+        "{}",
+        problems(&verify())
+    );
 }
 
 #[test]
@@ -249,7 +269,8 @@ fn dumps_of_other_programs_are_proved_and_adopted() {
         let adopted = store.tool("fwb-verify").args(["--adopt", file]).run().ok().json();
         let recorded = store.read_sidecar(&adopted);
         assert_eq!(recorded["verification"], adopted["verification"]);
-        let files = recorded["sections"].as_array().unwrap().iter().find(|section| section["name"] == "files");
+        let files =
+            recorded["sections"].as_array().unwrap().iter().find(|section| section["name"] == "files");
         assert_eq!(files.unwrap()["rows"], 40);
         assert_eq!(recorded["raw_size"], sql.len());
         assert_eq!(recorded["server"]["version"], Server::shared().query("SELECT VERSION()"));

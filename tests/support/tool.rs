@@ -173,14 +173,17 @@ impl Output {
     #[track_caller]
     pub(crate) fn records(&self) -> Vec<Value> {
         let text = self.stdout_text();
-        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+            .collect()
     }
 }
 
 /// Bytes as text; those that are none are shown, so that two texts differ where the bytes do.
 fn text(bytes: &[u8]) -> String {
     let show = |chunk: std::str::Utf8Chunk| {
-        chunk.valid().to_owned() + &chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>()
+        chunk.valid().to_owned()
+            + &chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>()
     };
     bytes.utf8_chunks().map(show).collect()
 }

@@ -165,7 +165,7 @@ impl<'a> Dump<'a> {
             return Err(Error::IncompleteDump { database: database.clone(), problem: problem.into() });
         }
         let extents = (0..summary.sections.len()).map(|index| members.extent(index)).collect::<Vec<_>>();
-        let mut manifest = self.manifest(summary, &hex::encode(raw_sha256))?;
+        let mut manifest = self.manifest(summary, &hex::encode(raw_sha256));
         for (section, extent) in manifest.sections.iter_mut().zip(extents) {
             section.offset = Some(extent.offset);
             section.size = Some(extent.size);
@@ -176,7 +176,7 @@ impl<'a> Dump<'a> {
         Ok((manifest, sink))
     }
 
-    fn manifest(self, summary: Summary, raw_sha256: &str) -> Result<Manifest> {
+    fn manifest(self, summary: Summary, raw_sha256: &str) -> Manifest {
         let mut extra = serde_json::Map::new();
         if !self.facts.broken_views.is_empty() {
             let views =
@@ -185,7 +185,7 @@ impl<'a> Dump<'a> {
                 );
             extra.insert("broken_views".into(), views.collect());
         }
-        Ok(Manifest {
+        Manifest {
             schema: SCHEMA.into(),
             name: self.name,
             store: None,
@@ -213,7 +213,7 @@ impl<'a> Dump<'a> {
             verification: None,
             decision: None,
             extra,
-        })
+        }
     }
 }
 

@@ -86,7 +86,7 @@ impl Cutter {
         }
         if self.scanned - self.start >= HARD_SIZE {
             self.cut(self.scanned, self.scanner.rows(), push)?;
-            self.flags = self.flags & DataHeader::DATA;
+            self.flags &= DataHeader::DATA;
             if self.scanner.in_statement() {
                 self.flags |= DataHeader::CONTINUES;
             }

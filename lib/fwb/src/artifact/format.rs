@@ -166,7 +166,7 @@ pub(crate) fn decompress(
 pub(crate) fn footer_pieces(core: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(core.len() + core.len() / 1000 + 64);
     for (index, piece) in core.chunks(PIECE_SIZE).enumerate() {
-        let index = (index & 0xffff) as u16;
+        let index = u16::try_from(index & 0xffff).unwrap_or(u16::MAX);
         put_head(&mut out, Kind::Piece, index, PAYLOAD_HEAD + piece.len());
         out.extend_from_slice(piece);
         put_empty_end(&mut out);

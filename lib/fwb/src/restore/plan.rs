@@ -124,14 +124,11 @@ pub fn prepare<'a>(
     context: &Context,
 ) -> Result<Prepared<'a>> {
     let input = Input::open(store, &options.name, &options.tables, context)?;
-    let database = match options.database.clone().or_else(|| input.manifest.database.clone()) {
-        Some(database) => database,
-        None => {
-            return Err(Error::Usage {
-                message: format!("{} does not say which database it is of", options.name),
-                hint: Some("name the database to restore into with --database".into()),
-            });
-        }
+    let Some(database) = options.database.clone().or_else(|| input.manifest.database.clone()) else {
+        return Err(Error::Usage {
+            message: format!("{} does not say which database it is of", options.name),
+            hint: Some("name the database to restore into with --database".into()),
+        });
     };
     if SYSTEM_DATABASES.iter().any(|system| system.eq_ignore_ascii_case(&database)) {
         return Err(Error::Usage {

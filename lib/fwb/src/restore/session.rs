@@ -87,7 +87,7 @@ impl LoadSession {
             self.put(text)?;
             return self.put(b"\n;\n");
         }
-        let delimiter = (0..)
+        let delimiter = (0..=text.len())
             .map(|number| format!(";fwb{number};"))
             .find(|delimiter| memchr::memmem::find(text, delimiter.as_bytes()).is_none())
             .unwrap_or_default();

@@ -246,8 +246,7 @@ fn assignment(tokens: &[Token<'_>]) -> (String, Value) {
     let plain = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     match tokens {
         [Token::Word(names), rest @ ..] if names.eq_ignore_ascii_case(b"NAMES") => match rest {
-            [Token::Word(charset)] => ("NAMES".into(), Value::Word(plain(charset))),
-            [Token::Text(charset)] => ("NAMES".into(), Value::Word(plain(charset))),
+            [Token::Word(charset) | Token::Text(charset)] => ("NAMES".into(), Value::Word(plain(charset))),
             _ => ("NAMES".into(), Value::Other),
         },
         [Token::Word(what) | Token::Variable(what), Token::Symbol(b':'), Token::Symbol(b'='), to @ ..]
@@ -255,8 +254,9 @@ fn assignment(tokens: &[Token<'_>]) -> (String, Value) {
             let value = match to {
                 [Token::Text(text)] => Value::Text(plain(text)),
                 [Token::Variable(variable)] => Value::Variable(plain(variable)),
-                [Token::Word(word)] => Value::Word(plain(word)),
-                [Token::Symbol(b'+' | b'-'), Token::Word(word)] => Value::Word(plain(word)),
+                [Token::Word(word)] | [Token::Symbol(b'+' | b'-'), Token::Word(word)] => {
+                    Value::Word(plain(word))
+                }
                 _ => Value::Other,
             };
             (plain(what), value)

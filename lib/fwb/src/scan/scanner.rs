@@ -67,6 +67,7 @@ pub(crate) struct Statement<'a> {
 pub(crate) type Observer<'o> = dyn FnMut(&Statement<'_>) -> Result<()> + 'o;
 
 /// An observer for those who only count.
+#[allow(clippy::unnecessary_wraps, reason = "an observer may fail")]
 pub(crate) fn unobserved(_: &Statement<'_>) -> Result<()> {
     Ok(())
 }
@@ -368,7 +369,7 @@ impl Scanner {
                     self.statement.executable = true;
                     self.distrust_comment(index);
                 }
-                [b'*'] | [b'/'] | [b'/', b'*'] if !eof => return Step::Wait(index),
+                [b'*' | b'/'] | [b'/', b'*'] if !eof => return Step::Wait(index),
                 _ => {}
             }
         }

@@ -92,6 +92,7 @@ impl Sections {
     }
 
     /// Opens a section and returns where it begins: never before the former one.
+    #[allow(clippy::unnecessary_wraps, reason = "callers hand it on as what they have opened")]
     fn open(&mut self, kind: SectionKind, name: Option<String>, at: u64) -> Option<u64> {
         let at = self.all.last().map_or(at, |former| at.max(former.at));
         let digest = RowsDigest::default();
@@ -202,10 +203,10 @@ impl Sections {
             _ => Some(SectionKind::Routines),
         };
         let mut opened = self.open_pending();
-        if home.is_some_and(|home| self.current().0 != home) {
-            if let Some(home) = home {
-                opened = self.open(home, None, boundary);
-            }
+        if home.is_some_and(|home| self.current().0 != home)
+            && let Some(home) = home
+        {
+            opened = self.open(home, None, boundary);
         }
         if let (Verb::Create, Some(open)) = (verb, self.all.last_mut()) {
             open.objects.push(Object { kind, name: target.name.clone() });

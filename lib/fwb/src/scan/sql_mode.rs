@@ -23,10 +23,11 @@ impl SqlMode {
             let what = what.trim_start_matches("@@").trim_start_matches("session.");
             match to {
                 Value::Text(modes) if what.eq_ignore_ascii_case("sql_mode") => self.now = quotes_under(modes),
-                Value::Variable(from) if what.eq_ignore_ascii_case("@saved_sql_mode") => {
-                    if from.to_ascii_lowercase().ends_with("sql_mode") {
-                        self.saved = self.now;
-                    }
+                Value::Variable(from)
+                    if what.eq_ignore_ascii_case("@saved_sql_mode")
+                        && from.to_ascii_lowercase().ends_with("sql_mode") =>
+                {
+                    self.saved = self.now;
                 }
                 Value::Variable(from) if what.eq_ignore_ascii_case("sql_mode") => {
                     let ours = from.eq_ignore_ascii_case("@saved_sql_mode");
@@ -38,7 +39,7 @@ impl SqlMode {
     }
 }
 
-/// MariaDB's manual, "SQL_MODE": the combined modes include `ANSI_QUOTES` and the server lists what they expand to.
+/// MariaDB's manual on SQL modes: the combined modes include `ANSI_QUOTES` and the server lists what they expand to.
 fn quotes_under(modes: &str) -> QuoteMode {
     const ANSI: [&str; 7] = ["ANSI_QUOTES", "ANSI", "DB2", "MAXDB", "MSSQL", "ORACLE", "POSTGRESQL"];
     let has = |names: &[&str]| {

@@ -66,10 +66,10 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        if !self.published {
-            if let Err(error) = std::fs::remove_file(&self.path) {
-                log::warn!("cannot remove {}: {error}", self.path.display());
-            }
+        if !self.published
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
+            log::warn!("cannot remove {}: {error}", self.path.display());
         }
     }
 }
