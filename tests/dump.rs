@@ -251,6 +251,14 @@ fn a_database_may_have_any_name() {
 }
 
 #[test]
+fn a_long_korean_name_fits_into_a_file_name() {
+    let db = Database::named(&"회사의모든파일을담는데이터베이스".repeat(2)); // 32 characters, of the 64 that a name may have
+    let store = Store::new();
+    let manifest = store.dump(&db);
+    assert_eq!(manifest["database"], db.name.as_str());
+}
+
+#[test]
 fn rounded_floats_are_announced() {
     let db = Database::new("floats");
     db.sql("CREATE TABLE measured (ratio FLOAT, exact DOUBLE); INSERT INTO measured VALUES (16777216, 16777216);");

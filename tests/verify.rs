@@ -76,6 +76,20 @@ fn a_weaker_pass_does_not_replace_a_stronger_one_and_a_failure_does() {
 }
 
 #[test]
+fn a_quick_look_does_not_clear_what_a_full_one_has_found() {
+    let db = Database::sample("cleared");
+    let store = Store::new();
+    let manifest = store.dump(&db);
+    let mut bytes = fs::read(store.artifact(&manifest)).unwrap();
+    bytes[100] ^= 1;
+    store.write(name(&manifest), bytes);
+    store.tool("fwb-verify").arg(name(&manifest)).run().exits(3);
+    // Sizes and footer still fit; the rows are as damaged as before.
+    store.tool("fwb-verify").args(["--level", "quick", name(&manifest)]).run();
+    assert_eq!(store.read_sidecar(&manifest)["verification"]["ok"], false);
+}
+
+#[test]
 fn a_flipped_bit_in_any_byte_of_an_artifact_is_found() {
     let db = tiny("flips");
     let source = Store::new();

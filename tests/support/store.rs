@@ -40,6 +40,36 @@ impl Store {
         self.tool("fwb-verify").arg(name(&manifest)).run().ok().json()
     }
 
+    /// Adds a copy of a backup, as it would be had it been made so many hours ago; returns its name. The
+    /// artifact's own footer still has the former date.
+    pub(crate) fn aged(&self, manifest: &Value, hours: i64) -> String {
+        let at = chrono::Local::now() - chrono::TimeDelta::hours(hours);
+        let mut older = self.read_sidecar(manifest);
+        let stem = name(manifest).split("_backup_").next().unwrap();
+        let name = format!("{stem}_backup_{}.sql.gz", at.format("%Y%m%d_%H%M%S"));
+        older["name"] = name.clone().into();
+        older["started_at"] = at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true).into();
+        fs::copy(self.artifact(manifest), self.file(&name)).expect("a copy");
+        self.write(&format!("{name}.json"), older.to_string());
+        name
+    }
+
+    /// Changes a field of a backup's sidecar.
+    pub(crate) fn edit(&self, name: &str, field: &str, value: Value) {
+        let path = self.file(&format!("{name}.json"));
+        let mut sidecar: Value = serde_json::from_slice(&fs::read(&path).expect("a sidecar")).expect("JSON");
+        sidecar[field] = value;
+        fs::write(path, sidecar.to_string()).expect("a sidecar");
+    }
+
+    /// Whether an artifact and its sidecar are both there; they come and go together.
+    #[track_caller]
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        let there = self.file(name).exists();
+        assert_eq!(self.file(&format!("{name}.json")).exists(), there, "{name} and its sidecar");
+        there
+    }
+
     /// The path of a file in it.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path().join(name)

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use fwb::{Error, ErrorClass, Level, Manifest, Record, Result, Store};
+use fwb::{Error, ErrorClass, Level, Manifest, Record, Result, Store, Verified};
 use fwb_cli::{Outcome, RecordWriter, Session, StoreArgs};
 
 /// Prove that backups are what their manifests say
@@ -76,25 +76,25 @@ impl Run<'_> {
     fn one(&mut self, store: &Path, name: &str) -> Result<()> {
         self.count += 1;
         match self.prove(store, name) {
-            Ok(manifest) => {
+            Ok(Verified { manifest, unrecorded }) => {
                 self.out.write_json(&manifest)?;
                 self.judge(&manifest);
+                if let Some(error) = unrecorded {
+                    self.remember(error);
+                }
                 Ok(())
             }
             Err(error) if matches!(error.class(), ErrorClass::Interrupted(_) | ErrorClass::Usage) => {
                 Err(error)
             }
             Err(error) => {
-                if self.worst.is_some() {
-                    log::error!("{error}");
-                }
-                self.worst.get_or_insert(error);
+                self.remember(error);
                 Ok(())
             }
         }
     }
 
-    fn prove(&self, store: &Path, name: &str) -> Result<Manifest> {
+    fn prove(&self, store: &Path, name: &str) -> Result<Verified> {
         let level = match self.args.level {
             LevelArg::Quick => Level::Quick,
             LevelArg::Full => Level::Full,
@@ -105,6 +105,14 @@ impl Run<'_> {
             _ => Record::Known,
         };
         fwb::verify(&Store::open(store)?, name, level, record, self.session.context())
+    }
+
+    /// The first error of all is told at the end, the others as they come.
+    fn remember(&mut self, error: Error) {
+        if self.worst.is_some() {
+            log::error!("{error}");
+        }
+        self.worst.get_or_insert(error);
     }
 
     fn judge(&mut self, manifest: &Manifest) {

@@ -3,9 +3,10 @@
 //! ignored by Rust's runtime already, so that a reader who left is an error on writing.
 
 use std::fs;
+use std::sync::Arc;
 
 use fwb::{Cancel, Error, Result};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 /// Starts to listen for SIGTERM, SIGINT and SIGHUP, for the rest of the process's life.
@@ -18,6 +19,8 @@ pub(crate) fn watch(cancel: &Cancel) -> Result<()> {
     if !ignores_hangup(&fs::read_to_string("/proc/self/status").unwrap_or_default()) {
         wanted.push(SIGHUP);
     }
+    // A write beyond the limit on file sizes (setrlimit(2)) is an error to report, not a death without a word.
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(refused)?;
     let mut signals = Signals::new(wanted).map_err(refused)?;
     let cancel = cancel.clone();
     let listen = move || {

@@ -135,6 +135,12 @@ impl<'a> Dump<'a> {
         if let (true, Some(view)) = (options.strict, facts.broken_views.first()) {
             return Err(Error::Strict { what: format!("view {} is broken: {}", view.name, view.error) });
         }
+        if let (true, Some(event)) = (options.strict, facts.undumpable_events.first()) {
+            return Err(Error::Strict {
+                what: format!("event {} cannot be dumped: {}", event.name, event.error),
+            });
+        }
+        let program = if facts.undumpable_events.is_empty() { program } else { program.without("--events") };
         Ok(Self { options, facts, program, name, started_at, warnings })
     }
 
@@ -178,12 +184,12 @@ impl<'a> Dump<'a> {
 
     fn manifest(self, summary: Summary, raw_sha256: &str) -> Manifest {
         let mut extra = serde_json::Map::new();
-        if !self.facts.broken_views.is_empty() {
-            let views =
-                self.facts.broken_views.iter().map(
-                    |view| json!({ "name": view.name, "error": view.error, "definition": view.definition }),
-                );
-            extra.insert("broken_views".into(), views.collect());
+        for (field, left_out) in
+            [("broken_views", &self.facts.broken_views), ("undumpable_events", &self.facts.undumpable_events)]
+        {
+            if !left_out.is_empty() {
+                extra.insert(field.into(), json!(left_out));
+            }
         }
         Manifest {
             schema: SCHEMA.into(),
@@ -247,6 +253,20 @@ fn warnings(facts: &DatabaseFacts, program: &DumpProgram) -> Vec<String> {
         let columns = facts.float_columns.join(", ");
         warnings.push(format!(
             "{} prints FLOAT columns with six digits; rounded in this backup: {columns}",
+            program.name()
+        ));
+    }
+    for event in &facts.undumpable_events {
+        warnings.push(format!(
+            "event {} holds ;; and {} cannot dump it: all events are left out of this backup, and the definition of \
+             this one is in the manifest; break up its ;; with ALTER EVENT",
+            event.name,
+            program.name()
+        ));
+    }
+    for program_cut in &facts.cut_programs {
+        warnings.push(format!(
+            "{program_cut} holds ;; and {} cuts it there: it cannot be restored; break up its ;;",
             program.name()
         ));
     }

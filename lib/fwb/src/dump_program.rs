@@ -60,10 +60,19 @@ impl DumpProgram {
         Ok(program)
     }
 
+    /// Leaves an option out.
+    pub(crate) fn without(mut self, option: &str) -> Self {
+        self.options.retain(|kept| kept != option);
+        self
+    }
+
     /// The command that dumps a database, without these views.
     pub(crate) fn command(&self, database: &str, omitted_views: &[&str]) -> Program {
         let omitted = omitted_views.iter().map(|view| format!("--ignore-table={database}.{view}"));
-        self.program.clone().args(&self.options).args(omitted).arg("--").arg(database)
+        // Without --events some programs still dump them where an option file says so.
+        let events =
+            if self.options.iter().any(|option| option == "--events") { None } else { Some("--skip-events") };
+        self.program.clone().args(&self.options).args(events).args(omitted).arg("--").arg(database)
     }
 
     pub(crate) fn name(&self) -> &str {

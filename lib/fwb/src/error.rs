@@ -143,6 +143,17 @@ pub enum Error {
         #[source]
         cause: Box<Error>,
     },
+    /// A restore failed, and there was nothing to undo it with.
+    #[error(
+        "{cause}; there is no safety backup, so {database} is neither what it was nor what the backup holds"
+    )]
+    NotRolledBack {
+        /// Why the restore failed.
+        #[source]
+        cause: Box<Error>,
+        /// The database.
+        database: String,
+    },
     /// A restore failed, and so did undoing it.
     #[error("{cause}; and the rollback from {safety} failed: {rollback}")]
     RollbackFailed {
@@ -169,7 +180,7 @@ pub enum Error {
     #[error("{0}")]
     NotProved(String),
     /// Another run holds the store's lock.
-    #[error("the store {} is locked by another run", .store.display())]
+    #[error("{} is locked by another run", .store.display())]
     Locked {
         /// The store.
         store: PathBuf,
@@ -209,7 +220,9 @@ impl Error {
             | Self::NotProved(_) => ErrorClass::Proof,
             Self::Locked { .. } => ErrorClass::Locked,
             Self::Interrupted(signal) => ErrorClass::Interrupted(*signal),
-            Self::RolledBack { cause } | Self::SafetyBackup { cause, .. } => cause.class(),
+            Self::RolledBack { cause }
+            | Self::NotRolledBack { cause, .. }
+            | Self::SafetyBackup { cause, .. } => cause.class(),
             _ => ErrorClass::Failure,
         }
     }
@@ -236,6 +249,9 @@ impl Error {
             }
             Self::Preflight { remedy, .. } => Some(remedy.clone()),
             Self::RolledBack { cause } => cause.hint(),
+            Self::NotRolledBack { .. } => {
+                Some("mend the cause and restore again, or restore another backup".into())
+            }
             Self::SafetyBackup { cause, .. } => cause.hint().or_else(|| {
                 Some("mend the cause; or, if what is there may be lost, use --no-safety-backup".into())
             }),
@@ -257,7 +273,8 @@ fn io_hint(source: &io::Error, path: &Path) -> Option<String> {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             Some(format!("let this user write and read {}", path.display()))
         }
-        io::ErrorKind::NotFound => Some("check the path given to --store or FWB_STORE".into()),
+        io::ErrorKind::NotFound => Some(format!("check the path {}", path.display())),
+        io::ErrorKind::FileTooLarge => Some("raise the limit on file sizes (ulimit -f)".into()),
         _ => None,
     }
 }

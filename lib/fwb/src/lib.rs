@@ -34,4 +34,4 @@ pub use retention::{Backup, Policy, Proof, decide};
 pub use select::{Listing, Selection};
 pub use server::{Password, ServerClient, ServerOptions};
 pub use store::{Entry, Sidecar, Space, Store, StoreLock, Wait, artifact_name, check_name, name_prefix};
-pub use verify::{Record, verify};
+pub use verify::{Record, Verified, verify};

@@ -189,9 +189,7 @@ impl Child {
 impl Drop for Child {
     /// A child that nobody waited for is not wanted any more.
     fn drop(&mut self) {
-        if matches!(self.handle.try_wait(), Ok(None)) {
-            kill(&self.handle);
-        }
+        kill(&self.handle);
     }
 }
 
@@ -230,9 +228,18 @@ impl Drop for Registration {
     }
 }
 
+/// Ends a child and what it has started: each child leads a process group of its own.
 fn kill(handle: &duct::Handle) {
-    if let Err(error) = handle.kill() {
-        log::debug!("cannot end a child process: {error}");
+    if !matches!(handle.try_wait(), Ok(None)) {
+        return;
+    }
+    for pid in handle.pids() {
+        let group = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+        let killed =
+            group.map(|group| rustix::process::kill_process_group(group, rustix::process::Signal::KILL));
+        if let Some(Err(error)) = killed {
+            log::debug!("cannot end a child process: {error}");
+        }
     }
 }
 

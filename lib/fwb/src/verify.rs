@@ -25,19 +25,27 @@ pub enum Record {
     Nothing,
 }
 
-/// Proves the backup `name` and records the outcome. The manifest returned holds it in `verification`; what did
-/// not hold is no error but listed there.
+/// A backup that was verified.
+#[derive(Debug)]
+pub struct Verified {
+    /// Its manifest, with the outcome in `verification`.
+    pub manifest: Manifest,
+    /// Why the outcome could not be recorded.
+    pub unrecorded: Option<Error>,
+}
+
+/// Proves the backup `name` and records the outcome. What does not hold is no error but listed in the outcome, and so
+/// the outcome is returned too where the store cannot be written.
 ///
 /// # Errors
-/// There is no such backup, it cannot be read for reasons that say nothing about it, or the outcome cannot be
-/// recorded.
+/// There is no such backup, or it cannot be read for reasons that say nothing about it.
 pub fn verify(
     store: &Store,
     name: &str,
     level: Level,
     record: Record,
     context: &Context,
-) -> Result<Manifest> {
+) -> Result<Verified> {
     let begun = Instant::now();
     let entry = store.entry(name)?;
     context.progress.begin(format!("verifying {name}"), entry.manifest.size);
@@ -57,15 +65,20 @@ pub fn verify(
         Record::Known => !foreign,
         Record::Adopt => true,
     };
-    let mut shown = if write {
-        let lock = store.lock(Wait::Yes, &context.cancel)?;
-        store.record(&proven, &outcome, &lock)?
+    let recorded = if write {
+        let lock = store.lock(Wait::Yes, &context.cancel);
+        lock.and_then(|lock| store.record(&proven, &outcome, &lock))
     } else {
-        proven
+        Ok(proven.clone())
     };
-    shown.verification = Some(outcome);
-    shown.store = Some(store.root().display().to_string());
-    Ok(shown)
+    let (mut manifest, unrecorded) = match recorded {
+        Ok(manifest) => (manifest, None),
+        Err(error @ Error::Interrupted(_)) => return Err(error),
+        Err(error) => (proven, Some(error)),
+    };
+    manifest.verification = Some(outcome);
+    manifest.store = Some(store.root().display().to_string());
+    Ok(Verified { manifest, unrecorded })
 }
 
 /// What a look at a backup found.

@@ -20,88 +20,87 @@ pub(super) struct Checked {
     pub(super) rows: u64,
 }
 
-/// Checks that `database` holds the objects and rows of `input`: all of them, and, where the whole backup was
-/// restored, nothing else. With `only`, rows are counted in these tables alone.
-///
-/// # Errors
-/// [`Error::Differs`], or the server cannot be asked.
-pub(super) fn check(
-    input: &Input,
-    part: Part,
-    server: &ServerClient,
-    database: &str,
-    only: &[String],
-    context: &Context,
-) -> Result<Checked> {
-    context.progress.begin(format!("checking {database}"), 0);
-    let mut found = server.inventory(database, &context.cancel)?;
-    let mut expected = expected(input);
-    if part == Part::BeforeEvents {
-        for inventory in [&mut found, &mut expected] {
-            inventory.objects.retain(|object| object.kind != ObjectKind::Event);
-        }
-    }
-    let mut differences = lacking(&expected, &found);
-    if !input.is_partial() {
-        differences
-            .extend(lacking(&found, &expected).into_iter().map(|what| what.replace("lacks", "has besides")));
-    }
-    let rows: BTreeMap<&str, u64> = input
-        .sections()
-        .filter(|section| section.kind == SectionKind::Table)
-        .filter_map(|section| Some((section.name.as_deref()?, section.rows?)))
-        .filter(|(name, _)| only.is_empty() || only.iter().any(|wanted| wanted == name))
-        .collect();
-    let counted: BTreeMap<String, bool> =
-        found.tables.into_iter().filter(|(name, _)| rows.contains_key(name.as_str())).collect();
-    let counts = server.row_counts(database, &counted, &context.cancel)?;
-    for (table, expected) in &rows {
-        let found = counts.get(*table).copied().unwrap_or_default();
-        if found != *expected {
-            differences.push(format!("table {table} has {found} rows instead of {expected}"));
-        }
-    }
-    if differences.is_empty() {
-        return Ok(Checked { tables: rows.len(), rows: rows.values().sum() });
-    }
-    let more = differences.len().saturating_sub(NAMED);
-    let mut difference = differences[..differences.len().min(NAMED)].join("; ");
-    if more > 0 {
-        difference += &format!("; and {more} more");
-    }
-    Err(Error::Differs { database: database.into(), difference })
+/// A check of what was restored.
+pub(super) struct Check<'a> {
+    pub(super) input: &'a Input,
+    pub(super) server: &'a ServerClient,
+    pub(super) database: &'a str,
+    /// Rows are counted in these tables alone; none: in all.
+    pub(super) only: &'a [String],
+    /// Views that were there before and were left alone.
+    pub(super) kept_views: &'a BTreeSet<String>,
 }
 
-/// Checks that the events of `input` are there, but for those that end by themselves once they have run: their time
-/// may have come.
-///
-/// # Errors
-/// As [`check`].
-pub(super) fn check_events(
-    input: &Input,
-    server: &ServerClient,
-    database: &str,
-    context: &Context,
-) -> Result<()> {
-    let found = server.inventory(database, &context.cancel)?;
-    let expected = expected(input).objects;
-    let missing: Vec<&str> = expected
-        .difference(&found.objects)
-        .filter(|object| object.kind == ObjectKind::Event)
-        .map(|object| object.name.as_str())
-        .collect();
-    let (gone, lost): (Vec<&str>, Vec<&str>) =
-        missing.into_iter().partition(|name| input.survey.passing_events.contains(*name));
-    if !gone.is_empty() {
-        log::warn!("these events had their time and are gone: {}", gone.join(", "));
+impl Check<'_> {
+    /// Checks the objects of `part`, and all rows. Where the whole backup was restored, there must be nothing else.
+    ///
+    /// # Errors
+    /// [`Error::Differs`], or the server cannot be asked.
+    pub(super) fn run(&self, part: Part, context: &Context) -> Result<Checked> {
+        context.progress.begin(format!("checking {}", self.database), 0);
+        let mut found = self.server.inventory(self.database, &context.cancel)?;
+        let mut expected = expected(self.input);
+        found.views.retain(|view| !self.kept_views.contains(view));
+        if part == Part::BeforeEvents {
+            for inventory in [&mut found, &mut expected] {
+                inventory.objects.retain(|object| object.kind != ObjectKind::Event);
+            }
+        }
+        let mut differences = lacking("lacks", &expected, &found);
+        if !self.input.is_partial() {
+            differences.extend(lacking("has besides", &found, &expected));
+        }
+        let rows = self.rows();
+        let counted: BTreeMap<String, bool> =
+            found.tables.into_iter().filter(|(name, _)| rows.contains_key(name.as_str())).collect();
+        let counts = self.server.row_counts(self.database, &counted, &context.cancel)?;
+        for (table, expected) in &rows {
+            let found = counts.get(*table).copied().unwrap_or_default();
+            if found != *expected {
+                differences.push(format!("table {table} has {found} rows instead of {expected}"));
+            }
+        }
+        self.differ(&differences)?;
+        Ok(Checked { tables: rows.len(), rows: rows.values().sum() })
     }
-    if lost.is_empty() {
-        return Ok(());
+
+    /// Checks that the events are there, but for those that end by themselves once they have run: their time may
+    /// have come.
+    ///
+    /// # Errors
+    /// As [`Check::run`].
+    pub(super) fn events(&self, context: &Context) -> Result<()> {
+        let found = self.server.inventory(self.database, &context.cancel)?;
+        let expected = expected(self.input).objects;
+        let missing = expected.difference(&found.objects).filter(|object| object.kind == ObjectKind::Event);
+        let passing = &self.input.survey.passing_events;
+        let (gone, lost): (Vec<&str>, Vec<&str>) =
+            missing.map(|object| object.name.as_str()).partition(|name| passing.contains(*name));
+        if !gone.is_empty() {
+            log::warn!("these events had their time and are gone: {}", gone.join(", "));
+        }
+        self.differ(&lost.into_iter().map(|name| format!("it lacks event {name}")).collect::<Vec<_>>())
     }
-    Err(Error::Differs {
-        database: database.into(),
-        difference: format!("it lacks the events {}", lost.join(", ")),
-    })
+
+    /// The rows that each table should have.
+    fn rows(&self) -> BTreeMap<&str, u64> {
+        let tables = self.input.sections().filter(|section| section.kind == SectionKind::Table);
+        tables
+            .filter_map(|section| Some((section.name.as_deref()?, section.rows?)))
+            .filter(|(name, _)| self.only.is_empty() || self.only.iter().any(|wanted| wanted == name))
+            .collect()
+    }
+
+    fn differ(&self, differences: &[String]) -> Result<()> {
+        if differences.is_empty() {
+            return Ok(());
+        }
+        let mut difference = differences[..differences.len().min(NAMED)].join("; ");
+        if differences.len() > NAMED {
+            difference += &format!("; and {} more", differences.len() - NAMED);
+        }
+        Err(Error::Differs { database: self.database.into(), difference })
+    }
 }
 
 /// What the backup should have made.
@@ -116,19 +115,20 @@ fn expected(input: &Input) -> Inventory {
         tables: named(SectionKind::Table).map(|name| (name, false)).collect(),
         sequences: named(SectionKind::Sequence).collect(),
         views: named(SectionKind::View).collect(),
+        broken_views: BTreeSet::new(),
         objects: input.sections().flat_map(|section| section.objects.iter().cloned()).collect(),
     }
 }
 
-/// What `one` has and `other` lacks.
-fn lacking(one: &Inventory, other: &Inventory) -> Vec<String> {
+/// What `one` has and `other` has not.
+fn lacking(verb: &str, one: &Inventory, other: &Inventory) -> Vec<String> {
     let names = |what: &str, one: &BTreeSet<&String>, other: &BTreeSet<&String>| -> Vec<String> {
-        one.difference(other).map(|name| format!("it lacks {what} {name}")).collect()
+        one.difference(other).map(|name| format!("it {verb} {what} {name}")).collect()
     };
     let objects = |one: &BTreeSet<Object>, other: &BTreeSet<Object>| -> Vec<String> {
         let missing = one.difference(other);
         missing
-            .map(|object| format!("it lacks {} {}", object.kind.as_sql().to_lowercase(), object.name))
+            .map(|object| format!("it {verb} {} {}", object.kind.as_sql().to_lowercase(), object.name))
             .collect()
     };
     let mut missing = names("table", &one.tables.keys().collect(), &other.tables.keys().collect());

@@ -1,11 +1,13 @@
 //! Restoring over the live database: what is there goes, the backup comes, and when that fails the safety backup.
 
-use super::check::{Checked, check, check_events};
+use std::collections::BTreeSet;
+
+use super::check::{Check, Checked};
 use super::input::{Input, Part};
 use super::load::{Destination, load};
 use super::session::Quoting;
 use crate::error::{Error, Result};
-use crate::manifest::{ObjectKind, SectionKind};
+use crate::manifest::{Manifest, ObjectKind, SectionKind};
 use crate::progress::{Cancel, Context};
 use crate::server::{Inventory, ServerClient, quote_name};
 use crate::store::Store;
@@ -15,23 +17,41 @@ pub(super) struct InPlace<'a> {
     pub(super) server: &'a ServerClient,
     pub(super) database: &'a str,
     pub(super) quoting: Quoting,
-    /// Whether the database was there before.
-    pub(super) existed: bool,
+    pub(super) before: Before,
     /// The safety backup, and the store that it is in.
     pub(super) safety: Option<(&'a Store, &'a str)>,
     /// Tables whose rows are counted; none: all.
     pub(super) prove_tables: &'a [String],
 }
 
+/// What there was before.
+#[derive(Debug, Clone)]
+pub(super) struct Before {
+    /// Default character set and collation; none: the database did not exist.
+    pub(super) charset: Option<(String, String)>,
+    /// Whether it held nothing.
+    pub(super) empty: bool,
+    /// Broken views whose names the backup does not use. They stay: no dump can bring them back.
+    pub(super) kept_views: BTreeSet<String>,
+}
+
 impl InPlace<'_> {
     /// Restores, checks, and rolls back when either fails.
     pub(super) fn run(&self, input: &Input, context: &Context) -> Result<Checked> {
         self.replace(input, context)
-            .and_then(|()| {
-                check(input, Part::BeforeEvents, self.server, self.database, self.prove_tables, context)
-            })
+            .and_then(|()| self.check(input, self.prove_tables).run(Part::BeforeEvents, context))
             .and_then(|checked| self.add_events(input, context).map(|()| checked))
             .or_else(|cause| self.roll_back(cause, input, context))
+    }
+
+    fn check<'a>(&'a self, input: &'a Input, only: &'a [String]) -> Check<'a> {
+        Check {
+            input,
+            server: self.server,
+            database: self.database,
+            only,
+            kept_views: &self.before.kept_views,
+        }
     }
 
     /// The events come last: one that is due runs at once.
@@ -41,15 +61,15 @@ impl InPlace<'_> {
             return Ok(());
         }
         self.load(input, Part::Events, context)?;
-        check_events(input, self.server, self.database, context)
+        self.check(input, &[]).events(context)
     }
 
     fn replace(&self, input: &Input, context: &Context) -> Result<()> {
-        if !self.existed {
+        if self.before.charset.is_none() {
             self.create(input, &context.cancel)?;
         } else if !input.is_partial() {
-            self.clear(&context.cancel)?;
-            self.set_charset(input, &context.cancel)?;
+            self.clear(Some(input), &context.cancel)?;
+            self.alter(&charset_clause(&input.manifest), &context.cancel)?;
         }
         self.load(input, Part::BeforeEvents, context)
     }
@@ -60,12 +80,12 @@ impl InPlace<'_> {
     }
 
     fn create(&self, input: &Input, cancel: &Cancel) -> Result<()> {
-        let sql = format!("CREATE DATABASE {}{};\n", quote_name(self.database), charset_clause(input));
+        let sql =
+            format!("CREATE DATABASE {}{};\n", quote_name(self.database), charset_clause(&input.manifest));
         self.server.query(None, &sql, "creating the database", cancel).map(drop)
     }
 
-    fn set_charset(&self, input: &Input, cancel: &Cancel) -> Result<()> {
-        let clause = charset_clause(input);
+    fn alter(&self, clause: &str, cancel: &Cancel) -> Result<()> {
         if clause.is_empty() {
             return Ok(());
         }
@@ -73,9 +93,16 @@ impl InPlace<'_> {
         self.server.query(None, &sql, "setting the database's character set", cancel).map(drop)
     }
 
-    /// Removes everything from the database.
-    fn clear(&self, cancel: &Cancel) -> Result<()> {
-        let inventory = self.server.inventory(self.database, cancel)?;
+    /// Removes everything from the database but broken views, unless `coming` needs their names.
+    fn clear(&self, coming: Option<&Input>, cancel: &Cancel) -> Result<()> {
+        let mut inventory = self.server.inventory(self.database, cancel)?;
+        let names: BTreeSet<&String> = coming
+            .into_iter()
+            .flat_map(Input::sections)
+            .filter_map(|section| section.name.as_ref())
+            .collect();
+        let taken = inventory.broken_views.iter().filter(|view| names.contains(view));
+        inventory.views.extend(taken.cloned());
         let sql = drop_all(&inventory);
         self.server.query(Some(self.database), &sql, "clearing the database", cancel).map(drop)
     }
@@ -84,33 +111,39 @@ impl InPlace<'_> {
     fn roll_back(&self, cause: Error, input: &Input, context: &Context) -> Result<Checked> {
         let context = &Context { cancel: Cancel::default(), ..context.clone() };
         log::warn!("{cause}; rolling back");
-        match self.put_back(input, context) {
-            Ok(()) => Err(Error::RolledBack { cause: Box::new(cause) }),
-            Err(rollback) => Err(Error::RollbackFailed {
-                cause: Box::new(cause),
-                safety: self.safety.map_or_else(|| "no safety backup".into(), |(_, name)| name.to_owned()),
-                rollback: rollback.to_string(),
-            }),
+        let cause = Box::new(cause);
+        let put_back = match (&self.before, self.safety) {
+            (Before { charset: None, .. }, _) => self.remove(context),
+            (Before { empty: true, charset: Some((charset, collation)), .. }, _) => self
+                .clear(None, &context.cancel)
+                .and_then(|()| self.alter(&clause(Some(charset), Some(collation)), &context.cancel)),
+            (_, None) => return Err(Error::NotRolledBack { cause, database: self.database.into() }),
+            (_, Some((store, safety))) if input.is_partial() => {
+                self.put_tables_back(store, safety, input, context)
+            }
+            (_, Some((store, safety))) => self.put_all_back(store, safety, context),
+        };
+        match put_back {
+            Ok(()) => Err(Error::RolledBack { cause }),
+            Err(rollback) => {
+                let safety = self.safety.map_or_else(|| "nothing".into(), |(_, name)| name.to_owned());
+                Err(Error::RollbackFailed { cause, safety, rollback: rollback.to_string() })
+            }
         }
     }
 
-    fn put_back(&self, failed: &Input, context: &Context) -> Result<()> {
-        if !self.existed {
-            // This run has made it.
-            let sql = format!("DROP DATABASE IF EXISTS {};\n", quote_name(self.database));
-            return self.server.query(None, &sql, "removing the database", &context.cancel).map(drop);
-        }
-        let Some((store, safety)) = self.safety else {
-            return Err(Error::NothingFound("there is no safety backup".into()));
-        };
-        if failed.is_partial() {
-            return self.put_tables_back(store, safety, failed, context);
-        }
+    /// Removes the database, which this run has made.
+    fn remove(&self, context: &Context) -> Result<()> {
+        let sql = format!("DROP DATABASE IF EXISTS {};\n", quote_name(self.database));
+        self.server.query(None, &sql, "removing the database", &context.cancel).map(drop)
+    }
+
+    fn put_all_back(&self, store: &Store, safety: &str, context: &Context) -> Result<()> {
         let input = Input::open(store, safety, &[], context)?;
-        self.clear(&context.cancel)?;
-        self.set_charset(&input, &context.cancel)?;
+        self.clear(Some(&input), &context.cancel)?;
+        self.alter(&charset_clause(&input.manifest), &context.cancel)?;
         self.load(&input, Part::BeforeEvents, context)?;
-        check(&input, Part::BeforeEvents, self.server, self.database, &[], context)?;
+        self.check(&input, &[]).run(Part::BeforeEvents, context)?;
         self.add_events(&input, context)
     }
 
@@ -135,16 +168,19 @@ impl InPlace<'_> {
         let tables: Vec<String> = before.into_iter().cloned().collect();
         let input = Input::open(store, safety, &tables, context)?;
         self.load(&input, Part::Whole, context)?;
-        check(&input, Part::Whole, self.server, self.database, &[], context).map(drop)
+        self.check(&input, &[]).run(Part::Whole, context).map(drop)
     }
 }
 
-fn charset_clause(input: &Input) -> String {
-    let word = |text: &&String| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    let charset = input.manifest.charset.as_ref().filter(word);
-    let collation = input.manifest.collation.as_ref().filter(word);
-    let charset = charset.map(|charset| format!(" CHARACTER SET {charset}")).unwrap_or_default();
-    collation.map_or(charset.clone(), |collation| format!("{charset} COLLATE {collation}"))
+fn charset_clause(manifest: &Manifest) -> String {
+    clause(manifest.charset.as_ref(), manifest.collation.as_ref())
+}
+
+fn clause(charset: Option<&String>, collation: Option<&String>) -> String {
+    let is_word = |text: &&String| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let charset = charset.filter(is_word).map(|charset| format!(" CHARACTER SET {charset}"));
+    let collation = collation.filter(is_word).map(|collation| format!(" COLLATE {collation}"));
+    charset.unwrap_or_default() + &collation.unwrap_or_default()
 }
 
 /// Statements that remove everything listed; events first, so that none fires meanwhile.

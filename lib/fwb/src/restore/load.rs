@@ -5,9 +5,12 @@ use std::io;
 
 use super::admission::{Admission, Admitted, name_of};
 use super::input::{Input, Part};
+use super::rename::unqualified;
 use super::session::{LoadSession, Quoting};
+use super::views::Views;
 use crate::artifact::{DataHeader, Piece};
 use crate::error::{Error, Result};
+use crate::manifest::SectionKind;
 use crate::progress::Context;
 use crate::scan::{Feed, Head, Reading, Statement, Token, Tokens};
 use crate::server::ServerClient;
@@ -27,9 +30,18 @@ pub(super) struct Destination<'a> {
 pub(super) fn load(input: &Input, part: Part, to: Destination<'_>, context: &Context) -> Result<()> {
     context.progress.begin(format!("loading {}", to.database), input.raw_size());
     let session = LoadSession::start(&to.server.sql_client(Some(to.database)), to.quoting, &context.cancel)?;
-    let mut loader = Loader { session, admission: Admission::default(), feed: Feed::new(), section: None };
+    let original = input.manifest.database.as_deref().filter(|original| *original != to.database);
+    let mut loader = Loader {
+        session,
+        admission: Admission::default(),
+        feed: Feed::new(),
+        section: None,
+        views: Views::default(),
+        original,
+    };
     let read = input
         .for_each_piece(part, context, &mut |piece| loader.piece(&piece, input, context))
+        .and_then(|()| loader.views(input))
         .and_then(|()| loader.flush());
     let Loader { session, .. } = loader;
     let ended = match read {
@@ -51,15 +63,28 @@ fn sent(result: io::Result<()>) -> Result<()> {
     result.map_err(|source| Error::Stream { action: SEND, source })
 }
 
-struct Loader {
+struct Loader<'a> {
     session: LoadSession,
     admission: Admission,
     feed: Feed,
     section: Option<usize>,
+    views: Views,
+    /// The database that was dumped, where it is restored under another name.
+    original: Option<&'a str>,
 }
 
-impl Loader {
+impl Loader<'_> {
     fn piece(&mut self, piece: &Piece, input: &Input, context: &Context) -> Result<()> {
+        context.progress.advance(piece.raw.len() as u64);
+        let section = input.manifest.sections.get(piece.section);
+        match section.map(|section| (section.kind, section.name.as_deref())) {
+            Some((SectionKind::View, name)) => {
+                self.views.add(piece.section, name.unwrap_or_default(), &piece.raw);
+                return Ok(());
+            }
+            Some((SectionKind::Trailer, _)) => self.views(input)?,
+            _ => {}
+        }
         if piece.flags & DataHeader::CONTINUES == 0 {
             self.flush()?;
         }
@@ -68,42 +93,58 @@ impl Loader {
             self.session.mark(|| input.title(piece.section));
             context.progress.focus(format!("loading {}", input.title(piece.section)));
         }
-        context.progress.advance(piece.raw.len() as u64);
         if piece.flags & DataHeader::DATA != 0 {
             return sent(self.session.rows(&piece.raw));
         }
-        let Self { session, admission, feed, .. } = self;
-        feed.push(&piece.raw, &mut |statement| send(session, admission, statement))
+        self.statements(&piece.raw)
+    }
+
+    /// Loads the views that have waited for each other.
+    fn views(&mut self, input: &Input) -> Result<()> {
+        for (section, sql) in self.views.take_in_order() {
+            self.flush()?;
+            self.session.mark(|| input.title(section));
+            self.statements(&sql)?;
+        }
+        Ok(())
+    }
+
+    fn statements(&mut self, sql: &[u8]) -> Result<()> {
+        let Self { session, admission, feed, original, .. } = self;
+        feed.push(sql, &mut |statement| send(session, admission, *original, statement))
     }
 
     /// Sends the statements that have waited for more.
     fn flush(&mut self) -> Result<()> {
-        let Self { session, admission, feed, .. } = self;
-        feed.flush(&mut |statement| send(session, admission, statement))
+        let Self { session, admission, feed, original, .. } = self;
+        feed.flush(&mut |statement| send(session, admission, *original, statement))
     }
 }
 
-fn send(session: &mut LoadSession, admission: &mut Admission, statement: &Statement<'_>) -> Result<()> {
-    let verdict = admission.judge(statement).map_err(|why| Error::Inadmissible {
+fn send(
+    session: &mut LoadSession,
+    admission: &mut Admission,
+    original: Option<&str>,
+    statement: &Statement<'_>,
+) -> Result<()> {
+    let refused = |why: String| Error::Inadmissible {
         name: "the backup".into(),
         statement: name_of(statement),
         offset: statement.offset,
         why,
-    })?;
+    };
+    let verdict = admission.judge(statement).map_err(refused)?;
     // Where the server splits what it is sent, a semicolon may stand in the body of a stored program only.
     let program = matches!(statement.head, Head::Program(..));
     if session.quoting() == Quoting::Delimiter && !program && has_semicolon(statement) {
-        return Err(Error::Inadmissible {
-            name: "the backup".into(),
-            statement: name_of(statement),
-            offset: statement.offset,
-            why: "it holds more than one statement".into(),
-        });
+        return Err(refused("it holds more than one statement".into()));
     }
-    match verdict {
-        Admitted::Skip => Ok(()),
-        Admitted::Load => sent(session.statement(statement.text)),
+    if verdict == Admitted::Skip {
+        return Ok(());
     }
+    let mode = statement.mode.quotes();
+    let renamed = original.and_then(|original| unqualified(statement.head, statement.text, mode, original));
+    sent(session.statement(renamed.as_deref().unwrap_or(statement.text)))
 }
 
 fn has_semicolon(statement: &Statement<'_>) -> bool {

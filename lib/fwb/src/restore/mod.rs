@@ -9,8 +9,10 @@ mod input;
 mod load;
 mod plan;
 mod preflight;
+mod rename;
 mod session;
 mod survey;
+mod views;
 
 pub use extract::extract;
 pub use plan::{Plan, Prepared, Report, RestoreOptions, Strategy, prepare};

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::in_place::InPlace;
+use super::in_place::{Before, InPlace};
 use super::input::Input;
 use super::preflight::{self, Finding};
 use super::session::Quoting;
@@ -111,6 +111,7 @@ pub struct Prepared<'a> {
     input: Input,
     plan: Plan,
     quoting: Quoting,
+    before: Before,
 }
 
 /// Proves the backup and looks at the server.
@@ -136,12 +137,26 @@ pub fn prepare<'a>(
             hint: Some("name another one with --database".into()),
         });
     }
-    let (facts, findings) =
+    let (facts, mut findings) =
         preflight::look(server, &input.manifest, &input.survey, &database, &context.cancel)?;
     let inventory = server.inventory(&database, &context.cancel)?;
+    if input.is_partial() {
+        let referring = server.referring_tables(&database, &options.tables, &context.cancel)?;
+        findings.extend(preflight::referring(&referring));
+    }
+    let before = Before {
+        charset: facts.charset,
+        empty: inventory.is_empty(),
+        kept_views: inventory
+            .broken_views
+            .iter()
+            .filter(|view| !input.sections().any(|section| section.name.as_ref() == Some(*view)))
+            .cloned()
+            .collect(),
+    };
     let plan = plan(store, &options, &input, database, facts.database_exists, &inventory, findings);
     let quoting = Quoting::of(&facts.version);
-    Ok(Prepared { store, server, options, input, plan, quoting })
+    Ok(Prepared { store, server, options, input, plan, quoting, before })
 }
 
 fn plan(
@@ -206,7 +221,7 @@ impl Prepared<'_> {
             server: self.server,
             database: &self.plan.database,
             quoting: self.quoting,
-            existed: self.plan.exists,
+            before: self.before,
             safety: safety.as_deref().map(|name| (self.store, name)),
             prove_tables: &self.options.prove_tables,
         };
@@ -240,7 +255,7 @@ impl Prepared<'_> {
         })?;
         drop(lock);
         let proved = verify(self.store, &made.name, Level::Full, Record::Known, context)?;
-        let problem = proved.verification.and_then(|outcome| outcome.problems.into_iter().next());
+        let problem = proved.manifest.verification.and_then(|outcome| outcome.problems.into_iter().next());
         problem.map_or(Ok(made.name.clone()), |problem| Err(Error::damaged(made.name, problem)))
     }
 }

@@ -44,8 +44,18 @@ pub(super) fn look(
     findings.extend(engines(&facts, survey));
     findings.extend(functions(&facts, survey));
     findings.extend(definers(&facts, survey));
-    findings.extend(omitted(manifest));
+    findings.extend(left_out(manifest, "broken_views", "views that were broken when it was made"));
+    findings.extend(left_out(manifest, "undumpable_events", "all events, because these could not be dumped"));
     Ok((facts, findings))
+}
+
+/// A warning that rows of other tables may point to rows that are not there any more.
+pub(super) fn referring(tables: &std::collections::BTreeSet<String>) -> Option<Finding> {
+    (!tables.is_empty()).then(|| {
+        let names = tables.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let message = format!("tables that are not restored have foreign keys to restored ones: {names}");
+        warning(message, "their rows are not checked; look for rows that point to nothing")
+    })
 }
 
 /// The first refusal as an error.
@@ -113,12 +123,21 @@ fn engines(facts: &ServerFacts, survey: &Survey) -> Option<Finding> {
 }
 
 fn functions(facts: &ServerFacts, survey: &Survey) -> Option<Finding> {
-    let refused = facts.log_bin && !facts.trusts_function_creators && !facts.is_super;
-    (survey.functions && refused).then(|| {
-        refusal(
-            "the dump has functions or triggers, which this server takes from accounts with SUPER only (error 1418)".into(),
-            "SET GLOBAL log_bin_trust_function_creators=1; or use another account",
-        )
+    if !facts.log_bin || facts.trusts_function_creators {
+        return None;
+    }
+    let remedy = "SET GLOBAL log_bin_trust_function_creators=1;";
+    if !survey.loose_functions.is_empty() {
+        let names = survey.loose_functions.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let message = format!(
+            "this server takes no function that is not declared DETERMINISTIC, NO SQL or READS SQL DATA (error 1418): {names}"
+        );
+        return Some(refusal(message, remedy));
+    }
+    (survey.functions && !facts.is_super).then(|| {
+        let message =
+            "this server takes functions and triggers from accounts with SUPER only (error 1419)".into();
+        refusal(message, format!("{remedy} or use another account"))
     })
 }
 
@@ -139,13 +158,12 @@ fn definers(facts: &ServerFacts, survey: &Survey) -> Option<Finding> {
     })
 }
 
-fn omitted(manifest: &Manifest) -> Option<Finding> {
-    let views = manifest.extra.get("broken_views")?.as_array()?;
+fn left_out(manifest: &Manifest, field: &str, what: &str) -> Option<Finding> {
+    let views = manifest.extra.get(field)?.as_array()?;
     let names: Vec<&str> = views.iter().filter_map(|view| view.get("name")?.as_str()).collect();
     (!names.is_empty()).then(|| {
-        let message =
-            format!("the backup lacks views that were broken when it was made: {}", names.join(", "));
-        warning(message, "their definitions are in the manifest, under broken_views")
+        let message = format!("the backup lacks {what}: {}", names.join(", "));
+        warning(message, format!("their definitions are in the manifest, under {field}"))
     })
 }
 

@@ -17,8 +17,10 @@ pub(crate) struct Survey {
     pub(crate) engines: BTreeSet<String>,
     /// Events that drop themselves once they have run.
     pub(crate) passing_events: BTreeSet<String>,
-    /// Whether there are functions or triggers, which a server with a binary log may refuse.
+    /// Whether there are functions or triggers, which a server with a binary log takes from accounts with SUPER only.
     pub(crate) functions: bool,
+    /// Functions that do not say that they are harmless, which a server with a binary log takes from nobody.
+    pub(crate) loose_functions: BTreeSet<String>,
 }
 
 impl Survey {
@@ -44,6 +46,9 @@ impl Survey {
                     self.passing_events.insert(target.name.clone());
                 }
                 self.functions |= matches!(kind, crate::ObjectKind::Function | crate::ObjectKind::Trigger);
+                if *kind == crate::ObjectKind::Function && is_loose(statement) {
+                    self.loose_functions.insert(target.name.clone());
+                }
                 self.note_definer(statement);
             }
             Head::View(Verb::Create, _) => self.note_definer(statement),
@@ -84,4 +89,19 @@ fn is_passing(statement: &Statement<'_>) -> bool {
         schedule.windows(words.len()).any(|at| at.iter().zip(words).all(|(token, word)| token.is(word)))
     };
     (has(&["SCHEDULE", "AT"]) || has(&["ENDS"])) && !has(&["COMPLETION", "PRESERVE"])
+}
+
+/// Neither `DETERMINISTIC` nor `NO SQL` nor `READS SQL DATA` stands before the body (MariaDB's manual, "Binary Logging
+/// of Stored Routines").
+fn is_loose(statement: &Statement<'_>) -> bool {
+    let tokens = Tokens::new(statement.text, Reading::Everything, statement.mode.quotes());
+    let before_body: Vec<Token<'_>> =
+        tokens.take_while(|token| !token.is("BEGIN") && !token.is("RETURN")).collect();
+    let mut harmless = false;
+    for pair in before_body.windows(2) {
+        let [before, word] = pair else { continue };
+        harmless |= word.is("DETERMINISTIC") && !before.is("NOT");
+        harmless |= word.is("SQL") && (before.is("NO") || before.is("READS"));
+    }
+    !harmless
 }

@@ -47,16 +47,13 @@ impl Comments {
         self.line.extend_from_slice(&piece[..piece.len().min(room)]);
     }
 
-    /// Whether the line is the one that ends a dump.
+    /// Whether the line is the one that ends a dump. In an announcement it is part of a name.
     pub(super) fn is_end_mark(&self) -> bool {
-        self.line.starts_with(END_MARK)
+        self.block.is_none() && self.line.starts_with(END_MARK)
     }
 
-    /// A blank line, or a statement, ends a comment that has not come to its last line.
-    pub(super) fn blank_line(&mut self) {
-        self.block = None;
-    }
-
+    /// Something other than a comment's line stands here: an announcement that has not come to its last line is
+    /// none.
     pub(super) fn end_block(&mut self) {
         self.block = None;
     }

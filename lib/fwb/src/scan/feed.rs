@@ -1,6 +1,7 @@
 //! Feeds the scanner with chunks, and keeps for it the few bytes whose meaning depends on the next chunk.
 
-use super::scanner::{Observer, Scanner, Summary};
+use super::outcome::{Observer, Summary};
+use super::scanner::Scanner;
 use crate::error::Result;
 
 /// A scanner and what it has not done yet.

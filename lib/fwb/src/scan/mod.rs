@@ -3,15 +3,18 @@
 mod comments;
 mod digest;
 mod feed;
+mod gap;
 mod head;
+mod outcome;
 mod scanner;
 mod sections;
 mod sql_mode;
+mod statement;
 mod tokens;
 
 pub(crate) use feed::Feed;
 
 pub(crate) use head::{Head, Target, Value, Verb, first_words, parse as parse_head};
-pub(crate) use scanner::Statement;
-pub(crate) use scanner::{Event, Observer, Scanner, Summary, unobserved};
+pub(crate) use outcome::{Event, Observer, Statement, Summary, unobserved};
+pub(crate) use scanner::Scanner;
 pub(crate) use tokens::{Mark, QuoteMode, Reading, Token, Tokens};

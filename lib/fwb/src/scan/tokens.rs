@@ -109,6 +109,17 @@ impl QuoteMode {
 
     /// The index of the quote that closes what was opened before `from`, or none.
     pub(crate) fn closing(self, text: &[u8], from: usize, quote: u8) -> Option<usize> {
+        self.closing_with(text, from, quote, |_| ())
+    }
+
+    /// As [`QuoteMode::closing`]; `escaped` is told of every byte after a backslash.
+    pub(super) fn closing_with(
+        self,
+        text: &[u8],
+        from: usize,
+        quote: u8,
+        mut escaped: impl FnMut(u8),
+    ) -> Option<usize> {
         if !self.escapes(quote) {
             return memchr::memchr(quote, &text[from..]).map(|found| from + found);
         }
@@ -118,6 +129,7 @@ impl QuoteMode {
             if text[at] == quote {
                 return Some(at);
             }
+            escaped(*text.get(at + 1)?);
             at += 2;
         }
     }
@@ -148,6 +160,11 @@ impl<'a> Tokens<'a> {
         }
     }
 
+    /// Where the last token ended, in bytes.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
     /// Takes the next token if it is this symbol.
     pub(crate) fn take_symbol(&mut self, symbol: u8) -> bool {
         self.skip_blank(&mut |_| ());
@@ -165,20 +182,40 @@ impl<'a> Tokens<'a> {
         self.at = found.map_or(self.text.len(), |found| self.at + found + needle.len());
     }
 
+    /// Skips an executable comment that the server does not execute: it may hold comments, one level deep
+    /// (MariaDB's sql/sql_lex.cc, `consume_comment`).
+    fn skip_unexecuted(&mut self) {
+        while let Some(found) = memchr::memchr2(b'*', b'/', self.rest()) {
+            self.at += found;
+            match self.rest() {
+                [b'*', b'/', ..] => {
+                    self.at += 2;
+                    return;
+                }
+                [b'/', b'*', ..] => {
+                    self.at += 2;
+                    self.skip_to(b"*/");
+                }
+                _ => self.at += 1,
+            }
+        }
+        self.at = self.text.len();
+    }
+
     fn skip_blank(&mut self, on_mark: &mut impl FnMut(Mark)) {
         loop {
             let rest = self.rest();
             match rest {
-                [byte, ..] if byte.is_ascii_whitespace() => self.at += 1,
+                [byte, ..] if is_space(*byte) => self.at += 1,
                 [b'*', b'/', ..] => self.at += 2,
-                [b'#', ..] => self.skip_to(b"\n"),
-                [b'-', b'-', next, ..] if next.is_ascii_whitespace() => self.skip_to(b"\n"),
+                [b'#', ..] | [b'-', b'-'] => self.skip_to(b"\n"),
+                [b'-', b'-', next, ..] if is_space(*next) || next.is_ascii_control() => self.skip_to(b"\n"),
                 [b'/', b'*', ..] => match mark(rest) {
                     Some((found, length)) => {
                         on_mark(found);
                         self.at += length;
                         if !self.reading.executes(found) {
-                            self.skip_to(b"*/");
+                            self.skip_unexecuted();
                         }
                     }
                     None => self.skip_to(b"*/"),
@@ -240,6 +277,11 @@ impl<'a> Iterator for Tokens<'a> {
         self.skip_blank(&mut |_| ());
         self.token()
     }
+}
+
+/// Whether client and server take a byte for a blank.
+pub(super) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
 /// Whether a byte belongs to a bare word.

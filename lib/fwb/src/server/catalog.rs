@@ -18,17 +18,21 @@ pub(crate) struct DatabaseFacts {
     /// Columns of type FLOAT, as `table.column`.
     pub(crate) float_columns: Vec<String>,
     /// Views that cannot be used, and why.
-    pub(crate) broken_views: Vec<BrokenView>,
+    pub(crate) broken_views: Vec<LeftOut>,
+    /// Events that hold `;;`: mariadb-dump never finds a delimiter for them and runs for ever.
+    pub(crate) undumpable_events: Vec<LeftOut>,
+    /// Routines and triggers that hold `;;`, which mariadb-dump takes for their end.
+    pub(crate) cut_programs: Vec<String>,
 }
 
-/// A view whose table, column or function is gone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct BrokenView {
+/// Something that the dump program cannot dump.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct LeftOut {
     /// Its name.
     pub(crate) name: String,
-    /// The server's words.
+    /// Why.
     pub(crate) error: String,
-    /// `SHOW CREATE VIEW`, where the server gives it.
+    /// What `SHOW CREATE` says, where the server gives it.
     pub(crate) definition: Option<String>,
 }
 
@@ -42,6 +46,12 @@ SELECT 'float', TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS
 SELECT 'broken', TABLE_NAME, TABLE_COMMENT FROM information_schema.TABLES
   WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'VIEW' AND TABLE_COMMENT <> 'VIEW' AND TABLE_ROWS IS NULL
   ORDER BY TABLE_NAME;
+SELECT 'event', EVENT_NAME FROM information_schema.EVENTS
+  WHERE EVENT_SCHEMA = DATABASE() AND CONCAT(EVENT_DEFINITION, EVENT_COMMENT, EVENT_NAME) LIKE '%;;%';
+SELECT 'cut', CONCAT(LOWER(ROUTINE_TYPE), ' ', ROUTINE_NAME) FROM information_schema.ROUTINES
+  WHERE ROUTINE_SCHEMA = DATABASE() AND CONCAT(IFNULL(ROUTINE_DEFINITION, ''), ROUTINE_COMMENT) LIKE '%;;%';
+SELECT 'cut', CONCAT('trigger ', TRIGGER_NAME) FROM information_schema.TRIGGERS
+  WHERE TRIGGER_SCHEMA = DATABASE() AND ACTION_STATEMENT LIKE '%;;%';
 ";
 
 impl ServerClient {
@@ -61,26 +71,36 @@ impl ServerClient {
                 }
                 ["float", table, column] => facts.float_columns.push(format!("{table}.{column}")),
                 ["broken", name, error] => {
-                    let definition = self.view_definition(database, name, cancel)?;
-                    facts.broken_views.push(BrokenView {
-                        name: name.into(),
-                        error: error.into(),
-                        definition,
-                    });
+                    let definition = self.definition(database, "VIEW", 1, name, cancel)?;
+                    facts.broken_views.push(LeftOut { name: name.into(), error: error.into(), definition });
                 }
+                ["event", name] => {
+                    let definition = self.definition(database, "EVENT", 3, name, cancel)?;
+                    let error = "it holds ;;".to_owned();
+                    facts.undumpable_events.push(LeftOut { name: name.into(), error, definition });
+                }
+                ["cut", program] => facts.cut_programs.push(program.to_owned()),
                 _ => {}
             }
         }
         Ok(facts)
     }
 
-    fn view_definition(&self, database: &str, view: &str, cancel: &Cancel) -> Result<Option<String>> {
-        let sql = format!("SHOW CREATE VIEW {};", quote_name(view));
-        match self.query(Some(database), &sql, "reading a view's definition", cancel) {
-            Ok(rows) => Ok(rows.into_iter().next().and_then(|row| row.into_iter().nth(1))),
+    /// What `SHOW CREATE` says in its column of this index; none where it fails.
+    fn definition(
+        &self,
+        database: &str,
+        what: &str,
+        column: usize,
+        name: &str,
+        cancel: &Cancel,
+    ) -> Result<Option<String>> {
+        let sql = format!("SHOW CREATE {what} {};", quote_name(name));
+        match self.query(Some(database), &sql, "reading a definition", cancel) {
+            Ok(rows) => Ok(rows.into_iter().next().and_then(|row| row.into_iter().nth(column))),
             Err(error) => {
                 cancel.check()?;
-                log::warn!("the definition of view {view} cannot be read: {error}");
+                log::warn!("the definition of {name} cannot be read: {error}");
                 Ok(None)
             }
         }

@@ -42,7 +42,7 @@ impl ServerClient {
             }
             None => {
                 if let Some(path) = &options.defaults_file {
-                    std::fs::metadata(path).map_err(Error::io("read", path))?;
+                    readable(path)?;
                     connection.push(join("--defaults-file=", path.as_os_str()));
                 }
                 None
@@ -119,6 +119,14 @@ pub(crate) fn quote_text(text: &str) -> String {
     if text.is_empty() { "''".into() } else { format!("_utf8mb4 0x{}", hex::encode(text)) }
 }
 
+/// The client programs say nothing of an option file that they cannot read.
+fn readable(path: &Path) -> Result<()> {
+    std::fs::File::open(path).map(drop).map_err(|error| Error::Usage {
+        message: format!("the option file {} cannot be read: {error}", path.display()),
+        hint: Some("check --defaults-file or FWB_DEFAULTS_FILE".into()),
+    })
+}
+
 fn first_of(names: &[&str]) -> String {
     let found = names.iter().find(|name| Program::new(**name).exists());
     (*found.unwrap_or(&names[0])).to_owned()
@@ -157,6 +165,7 @@ fn unescape(column: &str) -> String {
 fn option_file(defaults: Option<&Path>, password: &str) -> Result<Vec<u8>> {
     let mut content = Vec::new();
     if let Some(path) = defaults {
+        readable(path)?;
         let path = std::fs::canonicalize(path).map_err(Error::io("read", path))?;
         content.extend_from_slice(b"!include ");
         content.extend_from_slice(path.as_os_str().as_encoded_bytes());

@@ -26,6 +26,8 @@ pub(crate) struct ServerFacts {
     pub(crate) accounts: Option<BTreeSet<(String, String)>>,
     /// Whether the database exists.
     pub(crate) database_exists: bool,
+    /// Its default character set and collation, where it exists.
+    pub(crate) charset: Option<(String, String)>,
 }
 
 /// What a database holds, by kind and name.
@@ -37,6 +39,8 @@ pub(crate) struct Inventory {
     pub(crate) sequences: BTreeSet<String>,
     /// Views.
     pub(crate) views: BTreeSet<String>,
+    /// Views that cannot be used, because what they need is gone. They are not among [`Inventory::views`].
+    pub(crate) broken_views: BTreeSet<String>,
     /// Triggers, events and routines.
     pub(crate) objects: BTreeSet<Object>,
 }
@@ -58,7 +62,7 @@ impl ServerClient {
             "SELECT 'server', VERSION(), @@max_allowed_packet, @@log_bin, @@log_bin_trust_function_creators;\n\
              SELECT 'engine', ENGINE FROM information_schema.ENGINES WHERE SUPPORT IN ('YES', 'DEFAULT');\n\
              SELECT 'super' FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'SUPER' LIMIT 1;\n\
-             SELECT 'database' FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {};\n",
+             SELECT 'database', DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {};\n",
             quote_text(database)
         );
         let mut facts = ServerFacts::default();
@@ -74,7 +78,10 @@ impl ServerClient {
                     facts.engines.insert(engine.to_ascii_uppercase());
                 }
                 ["super"] => facts.is_super = true,
-                ["database"] => facts.database_exists = true,
+                ["database", charset, collation] => {
+                    facts.database_exists = true;
+                    facts.charset = Some((charset.to_owned(), collation.to_owned()));
+                }
                 _ => {}
             }
         }
@@ -104,7 +111,8 @@ impl ServerClient {
     /// The server cannot be reached.
     pub(crate) fn inventory(&self, database: &str, cancel: &Cancel) -> Result<Inventory> {
         let sql = "
-SELECT 'table', TABLE_TYPE, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE();
+SELECT 'table', IF(TABLE_TYPE = 'VIEW' AND TABLE_COMMENT <> 'VIEW' AND TABLE_ROWS IS NULL, 'BROKEN', TABLE_TYPE), TABLE_NAME
+  FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE();
 SELECT 'object', ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE();
 SELECT 'object', 'TRIGGER', TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE();
 SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE();
@@ -120,6 +128,9 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
                 ("table", "VIEW") => {
                     inventory.views.insert(name.clone());
                 }
+                ("table", "BROKEN") => {
+                    inventory.broken_views.insert(name.clone());
+                }
                 ("table", "SEQUENCE") => {
                     inventory.sequences.insert(name.clone());
                 }
@@ -134,6 +145,28 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
             }
         }
         Ok(inventory)
+    }
+
+    /// Tables outside of `tables` with foreign keys to one of them.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub(crate) fn referring_tables(
+        &self,
+        database: &str,
+        tables: &[String],
+        cancel: &Cancel,
+    ) -> Result<BTreeSet<String>> {
+        let list = tables.iter().map(|table| quote_text(table)).collect::<Vec<_>>().join(", ");
+        let sql = format!(
+            "SELECT TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = DATABASE() \
+             AND REFERENCED_TABLE_NAME IN ({list}) AND TABLE_NAME NOT IN ({list});\n"
+        );
+        let rows = match self.query(Some(database), &sql, "looking at foreign keys", cancel) {
+            Err(Error::NoDatabase { .. }) => return Ok(BTreeSet::new()),
+            rows => rows?,
+        };
+        Ok(rows.into_iter().flatten().collect())
     }
 
     /// Counts the rows of tables, history included.

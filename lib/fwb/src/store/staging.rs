@@ -4,9 +4,9 @@
 //! the artifact appears; the rename of the artifact is the moment at which the backup exists; the directory is
 //! synced last, so that the names survive a power loss too.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::NOFOLLOW;
@@ -23,20 +23,39 @@ pub(crate) struct Partial {
 }
 
 impl Partial {
-    /// Creates the hidden file that will become `target`.
+    /// Creates the hidden file that will become `target`, and locks it: two runs that write one file would mix.
+    ///
+    /// # Errors
+    /// Another run is writing it, or it cannot be created.
     pub(crate) fn create(target: &Path) -> Result<Self> {
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(target.file_name().unwrap_or_default());
         hidden.push(PARTIAL);
         let path = target.with_file_name(hidden);
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .custom_flags(NOFOLLOW)
-            .open(&path)
-            .map_err(Error::io("create", &path))?;
+        let file = loop {
+            let file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .custom_flags(NOFOLLOW)
+                .open(&path)
+                .map_err(Error::io("create", &path))?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(Error::Locked { store: target.to_owned() }),
+                Err(TryLockError::Error(source)) => return Err(Error::io("lock", &path)(source)),
+            }
+            // Another run may have published the file between our opening and locking it.
+            let ours = file.metadata().map_err(Error::io("examine", &path))?;
+            if path
+                .symlink_metadata()
+                .is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
+            {
+                break file;
+            }
+        };
+        file.set_len(0).map_err(Error::io("write", &path))?;
         Ok(Self { path, target: target.to_owned(), file, published: false })
     }
 
