@@ -1,1 +1,321 @@
-//! Hostile input: written next.
+//! Files that were made, or changed, to do harm. A restore runs with the rights of an administrator; whatever such
+//! a file gets past it happens to every database of the server.
+
+use std::fs;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::faults::Fake;
+use crate::support::{Database, Output, Server, Store, Tool, gzip};
+
+/// A dump of another program, of one database, as mariadb-dump frames it.
+pub(crate) fn foreign(database: &str, body: &str) -> String {
+    format!(
+        "-- MariaDB dump 10.19  Distrib 10.11.6-MariaDB, for debian-linux-gnu (x86_64)\n--\n\
+         -- Host: localhost    Database: {database}\n\
+         -- ------------------------------------------------------\n-- Server version\t10.11.6-MariaDB\n\n\
+         /*!40101 SET @OLD_CHARACTER_SET_CLIENT=@@CHARACTER_SET_CLIENT */;\n/*!40101 SET NAMES utf8mb4 */;\n\
+         /*!40111 SET @OLD_SQL_NOTES=@@SQL_NOTES, SQL_NOTES=0 */;\n\n{body}\n\n\
+         /*!40111 SET SQL_NOTES=@OLD_SQL_NOTES */;\n\n-- Dump completed on 2025-07-25 17:02:15\n"
+    )
+}
+
+/// The restored database, one beside it that is none of the file's business, and one that only an attack makes.
+struct Scene {
+    store: Store,
+    target: Database,
+    victim: Database,
+    marker: Database,
+    witness: String,
+}
+
+impl Scene {
+    fn new(name: &str) -> Self {
+        let victim = Database::new(&format!("{name}_victim"));
+        victim.sql("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20)); INSERT INTO t VALUES (1, 'a'), (2, 'b'); CREATE SEQUENCE s;");
+        let target = Database::new(&format!("{name}_target"));
+        target.sql("CREATE TABLE before_it (id INT PRIMARY KEY); INSERT INTO before_it VALUES (7);");
+        let marker = Database::reserved(&format!("{name}_marker"));
+        let store = Store::new();
+        let scene = Self { store, target, victim, marker, witness: String::new() };
+        Self { witness: scene.outside(), ..scene }
+    }
+
+    /// What lies outside of the target: the victim, the marker, the server's accounts and settings.
+    fn outside(&self) -> String {
+        let server = "SELECT User, Host FROM mysql.user ORDER BY 1, 2; SELECT @@general_log, @@general_log_file, \
+                      @@read_only; SELECT COUNT(*) FROM mysql.proc WHERE db = 'mysql';";
+        let content = self.victim.content();
+        let sequence = self.victim.query("SELECT next_not_cached_value FROM s");
+        format!("{content}{sequence}\n{}{}", self.marker.exists(), Server::shared().query(server))
+    }
+
+    /// Restores a file of this body over the target. `{victim}` and `{marker}` in it are the databases' names.
+    fn restore(&self, body: &[u8]) -> Output {
+        let frame = foreign(&self.target.name, "{body}");
+        let (before, after) = frame.split_once("{body}").unwrap();
+        let mut sql = before.as_bytes().to_vec();
+        sql.extend(replaced(&replaced(body, "{victim}", &self.victim.name), "{marker}", &self.marker.name));
+        sql.extend(after.bytes());
+        self.store.write("attack.sql", sql);
+        self.store.tool("fwb-restore").args(["attack.sql", "--yes"]).run()
+    }
+
+    /// Nothing happened outside, and inside everything is as it was.
+    #[track_caller]
+    fn is_unharmed(&self, what: &str) {
+        assert_eq!(self.outside(), self.witness, "{what} reached outside of the database");
+        assert_eq!(self.target.content(), "before_it:\n7\n", "{what} changed the database");
+    }
+}
+
+fn replaced(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let Some(at) = bytes.windows(from.len()).position(|window| window == from.as_bytes()) else {
+        return bytes.to_vec();
+    };
+    let mut out = bytes[..at].to_vec();
+    out.extend(to.bytes());
+    out.extend(replaced(&bytes[at + from.len()..], from, to));
+    out
+}
+
+/// Statements that no dump of one database contains.
+const FOREIGN_STATEMENTS: &[&str] = &[
+    "USE mysql;\nDROP TABLE IF EXISTS `user`;",
+    "USE `{victim}`;\nDROP TABLE `t`;",
+    "CREATE TABLE `a` (x INT);\nUSE `{victim}`;\nDROP TABLE `t`;",
+    "DROP DATABASE `{victim}`;",
+    "CREATE DATABASE `{marker}`;\nCREATE TABLE `a` (x INT);\nUSE `{marker}`;",
+    "CREATE DATABASE `{marker}`;\nCREATE DATABASE `{victim}`;",
+    "/*!50000 DROP DATABASE `{victim}` */;",
+    "/*!999999 DROP DATABASE `{victim}` */;",
+    "/*M!100000 DROP DATABASE `{victim}` */;",
+    "/*! DROP DATABASE `{victim}` */;",
+    "/*!50701 CREATE TABLE `a` (x INT) */ /*M!100000 DROP DATABASE `{victim}` */;",
+    "CREATE TABLE `a` (x INT) /*M!100000 ENGINE=InnoDB; CREATE DATABASE `{marker}` */;",
+    "DROP TABLE IF EXISTS `{victim}`.`t`;",
+    "DROP TABLE IF EXISTS `a`, `{victim}`.`t`;",
+    "INSERT INTO `{victim}`.`t` VALUES (3,'c');",
+    "REPLACE INTO {victim} . t VALUES (1,'z');",
+    "UPDATE `{victim}`.`t` SET v='z';",
+    "DELETE FROM `{victim}`.`t`;",
+    "TRUNCATE `{victim}`.`t`;",
+    "RENAME TABLE `{victim}`.`t` TO `t`;",
+    "ALTER TABLE `{victim}`.`t` DISABLE KEYS;",
+    "CREATE TABLE `a` (x INT);\nALTER TABLE `a` RENAME TO `{victim}`.`a`;",
+    "GRANT ALL ON *.* TO fwb_attacker@localhost;",
+    "CREATE USER fwb_attacker@localhost;",
+    "SET PASSWORD FOR root@localhost = '';",
+    "SET GLOBAL general_log_file='/tmp/fwb-attack', GLOBAL general_log=1;",
+    "SET @@global.general_log=1;",
+    "SET STATEMENT max_statement_time=1 FOR DROP DATABASE `{victim}`;",
+    "SET SESSION AUTHORIZATION fwb_attacker;",
+    "PREPARE s FROM 'DROP DATABASE `{victim}`';\nEXECUTE s;",
+    "EXECUTE IMMEDIATE 'DROP DATABASE `{victim}`';",
+    "BEGIN NOT ATOMIC DROP DATABASE `{victim}`; END;",
+    "CALL mysql.AddGeometryColumn('','{victim}','t','g',0);",
+    "HANDLER `{victim}`.`t` OPEN;",
+    "INSTALL SONAME 'ha_blackhole';",
+    "SHUTDOWN;",
+    "CREATE SEQUENCE `{victim}`.`x`;",
+    "DO SETVAL(`{victim}`.`s`, 77);",
+    "SELECT SETVAL(`{victim}`.`s`, 77);",
+    "DO SLEEP(0);",
+    "SELECT 1;",
+    "CREATE FUNCTION `{victim}`.f() RETURNS INT DETERMINISTIC RETURN 1;",
+    "CREATE FUNCTION f RETURNS STRING SONAME 'lib_mysqludf_sys.so';",
+    "CREATE TRIGGER `{victim}`.tr BEFORE INSERT ON `t` FOR EACH ROW SET @x=1;",
+    "CREATE VIEW `{victim}`.`v` AS SELECT 1;",
+];
+
+/// Ways to read or write files, and commands of the client.
+const FILES_AND_COMMANDS: &[&str] = &[
+    "\\! touch {victim}",
+    "CREATE TABLE `a` (x INT);\n\\! touch {victim}\n;",
+    "system touch {victim};",
+    "system touch {victim}\n;",
+    "source /etc/passwd;",
+    "\\. /etc/passwd\n;",
+    "tee /tmp/{victim}\n;",
+    "connect mysql\n;",
+    "CREATE TABLE `a` (x TEXT);\nLOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE `a`;",
+    "CREATE TABLE `a` (x TEXT);\nLOAD DATA INFILE '/etc/passwd' INTO TABLE `a`;",
+    "LOAD XML INFILE '/etc/passwd' INTO TABLE `a`;",
+    "SELECT 1 INTO OUTFILE '/tmp/{victim}';",
+    "SELECT 1 INTO DUMPFILE '/tmp/{victim}';",
+    "CREATE TABLE `a` (x TEXT);\nINSERT INTO `a` VALUES (LOAD_FILE('/etc/passwd'));",
+    "CREATE TABLE `a` (x TEXT) DATA DIRECTORY='/tmp';",
+    "CREATE TABLE `a` (x TEXT) ENGINE=CONNECT TABLE_TYPE=DOS FILE_NAME='/etc/passwd';",
+    "CREATE TABLE `a` (x TEXT) ENGINE 'CONNECT' TABLE_TYPE=DOS FILE_NAME='/etc/passwd';",
+    "CREATE TABLE `a` (x TEXT) ENGINE=`FEDERATED`;",
+];
+
+/// Statements that look like a dump's and do more: other databases are read or written while the file is loaded.
+const DISGUISED: &[&str] = &[
+    "CREATE TABLE `a` (x INT) AS SELECT id AS x FROM `{victim}`.`t`;",
+    "CREATE TABLE `a` LIKE `{victim}`.`t`;",
+    "CREATE TABLE `a` (x INT) ENGINE=MERGE UNION=(`{victim}`.`t`);",
+    "CREATE TABLE `a` (x INT, y TEXT);\nINSERT INTO `a` SELECT * FROM `{victim}`.`t`;",
+    "CREATE TABLE `a` (x INT, y TEXT);\nINSERT INTO `a` SELECT * FROM `{victim}`.`t` UNION VALUES (1,1);",
+    "CREATE TABLE `a` (x INT);\nINSERT INTO `a` SET x=(SELECT MAX(id) FROM `{victim}`.`t`);",
+    "CREATE TABLE `a` (x INT);\nINSERT INTO `a` VALUES ((SELECT MAX(id) FROM `{victim}`.`t`));",
+    "CREATE TABLE `a` (x INT);\nINSERT INTO `a` VALUES (NEXT VALUE FOR `{victim}`.`s`);",
+    "CREATE TABLE `a` (x INT);\nINSERT INTO `a` VALUES (NEXTVAL(`{victim}`.`s`));",
+    "CREATE TABLE `a` (x INT KEY);\nINSERT INTO `a` VALUES (1) ON DUPLICATE KEY UPDATE x=(SELECT 1);",
+    "CREATE VIEW `v` AS SELECT id, v FROM `{victim}`.`t`;\nINSERT INTO `v` VALUES (99,'z');",
+    "CREATE TABLE `a` (x INT);\nDELIMITER ;;\nCREATE TRIGGER tr BEFORE INSERT ON `a` FOR EACH ROW DELETE FROM `{victim}`.`t`;;\nDELIMITER ;\nINSERT INTO `a` VALUES (1);",
+    "CREATE TABLE `a` (x INT);\nDELIMITER ;;\nCREATE FUNCTION f() RETURNS INT DETERMINISTIC BEGIN DELETE FROM `{victim}`.`t`; RETURN 1; END;;\nDELIMITER ;\nINSERT INTO `a` SELECT 1 FROM DUAL WHERE f()=2 UNION VALUES (1);",
+    // A `SET` longer than anyone reads to its end.
+    "SET @a:=@@autocommit,@b=@@autocommit,@c=@@autocommit,@d=@@autocommit,@e=@@autocommit,@f=@@autocommit,@g=@@autocommit,@h=@@autocommit,@i=@@autocommit,@j=@@autocommit,@k=@@autocommit,@l=@@autocommit,@m=@@autocommit,@n=@@autocommit,@o=@@autocommit,@p=@@autocommit,GLOBAL general_log=1;",
+];
+
+#[track_caller]
+fn all_are_refused(name: &str, bodies: &[&str]) {
+    let scene = Scene::new(name);
+    for body in bodies {
+        scene.restore(body.as_bytes()).fails(3, &["attack.sql is refused"]);
+    }
+    scene.is_unharmed("a refused file");
+    assert_eq!(scene.store.names(), ["attack.sql"], "a refusal comes before anything is done");
+}
+
+/// A `USE` in a file is how a restore into a test database overwrote production (Dokploy#3436).
+#[test]
+fn statements_that_no_dump_contains_are_refused() {
+    all_are_refused("statements", FOREIGN_STATEMENTS);
+}
+
+/// A dump from elsewhere could run programs as whoever restores it, or carry their files away.
+#[test]
+fn commands_and_files_are_refused() {
+    all_are_refused("commands", FILES_AND_COMMANDS);
+    let touched = ["/tmp", env!("CARGO_TARGET_TMPDIR")].map(|dir| fs::read_dir(dir).unwrap());
+    let made = touched.into_iter().flatten().flatten().map(|entry| entry.file_name());
+    assert_eq!(made.filter(|name| name.to_string_lossy().starts_with("commands_victim")).count(), 0);
+}
+
+/// What looks like a table and its rows could empty another application's tables while it is loaded.
+#[test]
+fn statements_in_disguise_are_refused() {
+    all_are_refused("disguised", DISGUISED);
+}
+
+/// The server splits what a client sends at semicolons; what we take for one statement could be two, and the second
+/// one anything.
+#[test]
+fn a_second_statement_hidden_in_the_first_is_not_executed() {
+    let bodies: [&[u8]; 9] = [
+        b"DELIMITER ;;\nCREATE TABLE `a` (x INT); CREATE DATABASE `{marker}`;;\nDELIMITER ;",
+        b"DELIMITER ;;\nCREATE PROCEDURE p() SELECT 1; CREATE DATABASE `{marker}`;;\nDELIMITER ;",
+        b"DELIMITER ;;\nCREATE VIEW v AS SELECT 1; CREATE DATABASE `{marker}`;;\nDELIMITER ;",
+        b"CREATE TABLE `a` (x INT);\n/* c */\nDELIMITER //\nCREATE TABLE `b` (x INT); CREATE DATABASE `{marker}`//\nDELIMITER ;",
+        b"CREATE TABLE `a` (x INT) /* /*! */ ; CREATE DATABASE `{marker}`; -- */ ;\nCREATE TABLE `b` (x INT);",
+        b"CREATE TABLE `a` (x INT);\nINSERT INTO `a` VALUES (1);\n/* x /*! y */ CREATE DATABASE `{marker}`; */\nINSERT INTO `a` VALUES (2);",
+        // In GBK, 0xbf5c is one character, and the quote after it ends the string.
+        b"CREATE TABLE `a` (x TEXT);\nSET NAMES gbk;\nINSERT INTO `a` VALUES ('\xbf\\'); CREATE DATABASE `{marker}`; -- x');",
+        b"CREATE TABLE `a` (x TEXT);\nSET character_set_client=28;\nINSERT INTO `a` VALUES ('\xbf\\'); CREATE DATABASE `{marker}`; -- x');",
+        b"CREATE TABLE `a` (x TEXT);\nSET @s=@@sql_mode, sql_mode=CONCAT(@@sql_mode,',NO_BACKSLASH_ESCAPES');\nINSERT INTO `a` VALUES ('\\'); CREATE DATABASE `{marker}`; -- x');",
+    ];
+    let scene = Scene::new("hidden");
+    for body in bodies {
+        let ended = scene.restore(body);
+        assert!(matches!(ended.code, Some(1 | 3)), "{:?}: {}", ended.code, ended.stderr);
+        scene.is_unharmed(&String::from_utf8_lossy(body));
+    }
+}
+
+/// A database of charset GBK reads the client's bytes in another way than we do.
+#[test]
+fn a_character_set_from_the_database_does_not_hide_a_statement() {
+    let scene = Scene::new("charset");
+    let name = &scene.target.quoted();
+    Server::shared().sql(format!("ALTER DATABASE {name} CHARACTER SET gbk"));
+    let ended = scene.restore(b"CREATE TABLE `a` (x TEXT);\nSET @c=@@character_set_database;\nSET character_set_client=@c;\nINSERT INTO `a` VALUES ('\xbf\\'); CREATE DATABASE `{marker}`; -- x');");
+    assert!(matches!(ended.code, Some(1 | 3)), "{:?}: {}", ended.code, ended.stderr);
+    scene.is_unharmed("a character set");
+}
+
+/// A file decides by a comment which database it is of; that must not be the one that holds all accounts.
+#[test]
+fn the_servers_own_databases_are_never_restored_into() {
+    let scene = Scene::new("system");
+    for system in ["mysql", "MySQL", "information_schema", "performance_schema", "sys"] {
+        scene.store.write("attack.sql", foreign(system, "CREATE TABLE `a` (x INT);"));
+        scene.store.tool("fwb-restore").args(["attack.sql", "--yes"]).run().fails(2, &[]);
+        scene
+            .store
+            .tool("fwb-restore")
+            .args(["attack.sql", "--yes", "--database", system])
+            .run()
+            .fails(2, &[]);
+    }
+    scene.is_unharmed("a system database");
+}
+
+/// An artifact says of its members how they are to be loaded; one that lies would have its statements sent as rows,
+/// which nobody looks at.
+#[test]
+fn an_artifact_that_lies_about_its_members_harms_nobody() {
+    /// RFC 1952's header, the subfield's, version and kind: the flags of a data member (docs/FORMAT.md).
+    const FLAGS: usize = 18;
+    /// The last member, and where in it the hash of all before it lies.
+    const END: usize = 110;
+    let scene = Scene::new("members");
+    let marker = &scene.marker.name;
+    let body = format!(
+        "CREATE DATABASE /*!32312 IF NOT EXISTS*/ `{marker}`;\nUSE `{marker}`;\nCREATE TABLE `a` (x INT);\n\
+         INSERT INTO `a` VALUES (1);"
+    );
+    let fake = Fake::new(&format!("cat <<'SQL'\n{}\nSQL", foreign("x", &body)));
+    let dump = fake.tool(&scene.store, "fwb-dump").arg("-B").arg(&scene.target.name).run().ok().json();
+    let artifact = scene.store.artifact(&dump);
+    let mut bytes = fs::read(&artifact).unwrap();
+    bytes[FLAGS] |= 2;
+    let end = bytes.len() - END;
+    let hash = Sha256::digest(&bytes[..end]);
+    bytes[end + 68..end + 100].copy_from_slice(&hash);
+    fs::write(&artifact, bytes).unwrap();
+    fs::remove_file(scene.store.sidecar(&dump)).unwrap();
+    let ended = Tool::new("fwb-restore").arg(&artifact).args(["--yes", "--no-safety-backup"]).run();
+    assert!(!scene.marker.exists(), "{}", ended.stderr);
+    assert_eq!(scene.outside(), scene.witness);
+}
+
+/// A manifest on standard input is input, not an order: it must not choose which database is overwritten.
+#[test]
+fn a_forged_manifest_on_standard_input_does_not_choose_the_database() {
+    let scene = Scene::new("forged");
+    let dump = scene.store.dump(&scene.target);
+    let mut forged: Value = dump.clone();
+    forged["database"] = scene.victim.name.clone().into();
+    Tool::new("fwb-restore").arg("--yes").stdin(forged.to_string()).run();
+    scene.is_unharmed("a forged manifest");
+    for name in ["../x.sql.gz", "/etc/passwd", ".lock", "", "x\n.sql.gz"] {
+        forged["name"] = name.into();
+        Tool::new("fwb-restore").arg("--yes").stdin(forged.to_string()).run().fails(2, &[]);
+    }
+    scene.is_unharmed("a forged name");
+}
+
+/// Text from a file must not drive the operator's terminal or forge lines in a log.
+#[test]
+fn what_a_file_says_is_shown_and_not_obeyed() {
+    let scene = Scene::new("escapes");
+    let ended = scene.restore(b"CREATE TABLE `\x1b]0;owned\x07\nfwb-restore: done` (x nosuchtype);");
+    let failed = ended.fails(1, &["Unknown data type"]);
+    assert!(
+        !failed.stderr.contains('\x1b') && !failed.stderr.contains("\nfwb-restore: done"),
+        "{}",
+        failed.stderr
+    );
+    scene.is_unharmed("a name with escapes");
+    scene.store.write("attack.sql.gz", gzip(b"\x1b]0;owned\x07; DROP DATABASE x;"));
+    let refused = scene
+        .store
+        .tool("fwb-restore")
+        .args(["attack.sql.gz", "--yes", "--database"])
+        .arg(&scene.target.name);
+    let refused = refused.run().fails(3, &[]);
+    assert!(!refused.stderr.contains('\x1b'), "{}", refused.stderr);
+}

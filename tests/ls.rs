@@ -18,7 +18,7 @@ fn four() -> (Store, [String; 4], [String; 2]) {
     store.edit(
         &third,
         "verification",
-        json!({"level": "quick", "ok": true, "at": "2025-01-01T00:00:00Z", "seconds": 0.1}),
+        json!({"level": "quick", "ok": true, "at": "2025-01-01T00:00:00Z", "seconds": 0.1, "problems": []}),
     );
     for made in [proved, plain] {
         fs::remove_file(store.artifact(&made)).unwrap();

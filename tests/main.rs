@@ -7,6 +7,7 @@
 mod support;
 
 mod cli;
+mod content;
 mod dump;
 mod faults;
 mod format;

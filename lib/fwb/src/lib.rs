@@ -8,6 +8,9 @@ mod artifact;
 mod dump;
 mod dump_program;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod manifest;
 mod process;
 mod progress;

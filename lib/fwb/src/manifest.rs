@@ -302,10 +302,10 @@ impl Verification {
         self.ok && self.level >= Level::Full
     }
 
-    /// What to record when `self` arrives after `former`: a weaker pass never replaces a stronger one, any
-    /// failure does.
+    /// What to record when `self` arrives after `former`: a weaker pass never replaces a stronger outcome, any failure
+    /// does.
     pub fn replaces(&self, former: Option<&Self>) -> bool {
-        !self.ok || former.is_none_or(|former| !former.ok || former.level <= self.level)
+        !self.ok || former.is_none_or(|former| former.level <= self.level)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::Map;
 use sha2::{Digest, Sha256};
 
-use crate::artifact::{Artifact, Decoder, Footer, SqlSource, file_sha256};
+use crate::artifact::{Artifact, DataHeader, Decoder, Footer, SqlSource, file_sha256};
 use crate::error::{Error, Result};
 use crate::manifest::{self, Kind, Level, Manifest, Section, Server, Verification};
 use crate::progress::Context;
@@ -204,6 +204,10 @@ fn read_members(
     if said.raw_sha256.as_deref() != Some(&hex::encode(raw_sha256.finalize())) {
         problems.push("the SQL differs from its SHA-256".into());
     }
+    feed.flush(observer)?;
+    if !places.tell_rows_from_definitions(feed.segments()) {
+        problems.push("a member does not hold what its flags say".into());
+    }
     feed.finish(observer)
 }
 
@@ -213,17 +217,35 @@ struct Places {
     offsets: HashMap<u64, (u64, u64)>,
     raw: u64,
     rows: u64,
+    /// Of each member that does not begin inside a statement: its offset in the SQL, and whether it says that it
+    /// holds rows.
+    data: Vec<(u64, bool)>,
 }
 
 impl Places {
-    fn add(&mut self, offset: u64, header: &crate::artifact::DataHeader) {
+    fn add(&mut self, offset: u64, header: &DataHeader) {
         self.offsets.insert(self.raw, (offset, self.rows));
+        if !header.has(DataHeader::CONTINUES) {
+            self.data.push((self.raw, header.has(DataHeader::DATA)));
+        }
         self.raw += header.raw_size;
         self.rows += header.rows;
     }
 
     fn end(&mut self, offset: u64) {
         self.offsets.entry(self.raw).or_insert((offset, self.rows));
+    }
+
+    /// Whether members say that they hold rows where the scanner has found rows, and only there.
+    fn tell_rows_from_definitions(&self, segments: &[(u64, bool)]) -> bool {
+        let mut ahead = segments.iter().peekable();
+        let mut data = false;
+        self.data.iter().all(|(at, says)| {
+            while let Some((_, follows)) = ahead.next_if(|(from, _)| from <= at) {
+                data = *follows;
+            }
+            data == *says
+        })
     }
 
     /// Whether a section's members lie where the manifest says and have its rows.

@@ -89,6 +89,10 @@ impl Admission {
         }
         let mode = statement.mode.quotes();
         let marks = Tokens::marks(statement.text, mode);
+        // The server splits what it is sent at semicolons; they belong into the bodies of stored programs only.
+        if !matches!(statement.head, Head::Program(..)) && has_semicolon(statement.text, mode, &marks)? {
+            return Err("it holds more than one statement".into());
+        }
         let verdict = self.judge_head(statement.head, statement.text, Reading::Everything, mode)?;
         for reading in readings(&marks)? {
             let head = parse_head(statement.text, reading, mode);
@@ -183,6 +187,13 @@ fn readings(marks: &[Mark]) -> Result<Vec<Reading>, String> {
     }
     let versions = std::iter::once(OLDEST).chain(versions);
     Ok(versions.flat_map(|version| [true, false].map(|mysql| Reading::Server { version, mysql })).collect())
+}
+
+fn has_semicolon(text: &[u8], mode: QuoteMode, marks: &[Mark]) -> Result<bool, String> {
+    let all = readings(marks)?.into_iter().chain([Reading::Everything]);
+    Ok(all
+        .into_iter()
+        .any(|reading| Tokens::new(text, reading, mode).any(|token| token == Token::Symbol(b';'))))
 }
 
 fn here(target: &Target) -> Result<(), String> {
@@ -396,6 +407,8 @@ mod tests {
             "ALTER TABLE `a` RENAME `mysql`.`x`;",
             "CREATE TABLE `a` (x int) /*!50000 /* */ ; DROP DATABASE x */;",
             "RENAME TABLE a TO b;",
+            "DELIMITER ;;\nCREATE TABLE a (x int); CREATE DATABASE marker;;\n",
+            "DELIMITER ;;\nCREATE VIEW v AS SELECT 1; CREATE DATABASE marker;;\n",
             "SET character_set_client=28;",
             "SET @c=@@character_set_database;",
             "SET character_set_client=@OLD_SQL_MODE;",

@@ -12,7 +12,7 @@ use crate::artifact::{DataHeader, Piece};
 use crate::error::{Error, Result};
 use crate::manifest::SectionKind;
 use crate::progress::Context;
-use crate::scan::{Feed, Head, Reading, Statement, Token, Tokens};
+use crate::scan::{Feed, Head, Statement};
 use crate::server::ServerClient;
 
 /// Where SQL is loaded.
@@ -37,6 +37,8 @@ pub(super) fn load(input: &Input, part: Part, to: Destination<'_>, context: &Con
         feed: Feed::new(),
         section: None,
         views: Views::default(),
+        rows: false,
+        held: Vec::new(),
         original,
     };
     let read = input
@@ -69,6 +71,10 @@ struct Loader<'a> {
     feed: Feed,
     section: Option<usize>,
     views: Views,
+    /// Whether rows are being read.
+    rows: bool,
+    /// Rows that were judged as far as they can be without what follows.
+    held: Vec<u8>,
     /// The database that was dumped, where it is restored under another name.
     original: Option<&'a str>,
 }
@@ -93,10 +99,28 @@ impl Loader<'_> {
             self.session.mark(|| input.title(piece.section));
             context.progress.focus(format!("loading {}", input.title(piece.section)));
         }
-        if piece.flags & DataHeader::DATA != 0 {
-            return sent(self.session.rows(&piece.raw));
+        if piece.flags & DataHeader::DATA == 0 {
+            return self.statements(&piece.raw);
         }
-        self.statements(&piece.raw)
+        self.rows(&piece.raw)
+    }
+
+    /// Hands on rows as they stand. That they are rows is what the file says; what it holds is judged first, and goes
+    /// on its way only when the scanner has seen the whole of it.
+    fn rows(&mut self, raw: &[u8]) -> Result<()> {
+        self.rows = true;
+        self.push(raw)?;
+        if self.feed.waiting() <= raw.len() {
+            self.send_rows()?;
+        }
+        self.held.extend_from_slice(raw);
+        Ok(())
+    }
+
+    fn send_rows(&mut self) -> Result<()> {
+        let sent = sent(self.session.rows(&self.held));
+        self.held.clear();
+        sent
     }
 
     /// Loads the views that have waited for each other.
@@ -110,14 +134,20 @@ impl Loader<'_> {
     }
 
     fn statements(&mut self, sql: &[u8]) -> Result<()> {
-        let Self { session, admission, feed, original, .. } = self;
-        feed.push(sql, &mut |statement| send(session, admission, *original, statement))
+        self.rows = false;
+        self.push(sql)
     }
 
-    /// Sends the statements that have waited for more.
+    fn push(&mut self, sql: &[u8]) -> Result<()> {
+        let Self { session, admission, feed, original, rows, .. } = self;
+        feed.push(sql, &mut |statement| send(session, admission, *original, *rows, statement))
+    }
+
+    /// Sends what has waited for more.
     fn flush(&mut self) -> Result<()> {
-        let Self { session, admission, feed, original, .. } = self;
-        feed.flush(&mut |statement| send(session, admission, *original, statement))
+        let Self { session, admission, feed, original, rows, .. } = self;
+        feed.flush(&mut |statement| send(session, admission, *original, *rows, statement))?;
+        self.send_rows()
     }
 }
 
@@ -125,6 +155,7 @@ fn send(
     session: &mut LoadSession,
     admission: &mut Admission,
     original: Option<&str>,
+    rows: bool,
     statement: &Statement<'_>,
 ) -> Result<()> {
     let refused = |why: String| Error::Inadmissible {
@@ -134,10 +165,11 @@ fn send(
         why,
     };
     let verdict = admission.judge(statement).map_err(refused)?;
-    // Where the server splits what it is sent, a semicolon may stand in the body of a stored program only.
-    let program = matches!(statement.head, Head::Program(..));
-    if session.quoting() == Quoting::Delimiter && !program && has_semicolon(statement) {
-        return Err(refused("it holds more than one statement".into()));
+    if rows != matches!(statement.head, Head::Insert(_)) {
+        return Err(refused("it does not stand where the file says that rows stand".into()));
+    }
+    if rows {
+        return Ok(());
     }
     if verdict == Admitted::Skip {
         return Ok(());
@@ -145,9 +177,4 @@ fn send(
     let mode = statement.mode.quotes();
     let renamed = original.and_then(|original| unqualified(statement.head, statement.text, mode, original));
     sent(session.statement(renamed.as_deref().unwrap_or(statement.text)))
-}
-
-fn has_semicolon(statement: &Statement<'_>) -> bool {
-    let mut tokens = Tokens::new(statement.text, Reading::Everything, statement.mode.quotes());
-    tokens.any(|token| token == Token::Symbol(b';'))
 }

@@ -70,11 +70,6 @@ impl LoadSession {
         self.put(raw)
     }
 
-    /// How statements are sent.
-    pub(super) fn quoting(&self) -> Quoting {
-        self.quoting
-    }
-
     /// Hands on one statement, which has no delimiter yet.
     ///
     /// # Errors

@@ -11,6 +11,8 @@ use super::tokens::{is_space, is_word};
 const SANDBOX_LINE: &[u8] = b"/*M!999999\\- enable the sandbox mode */";
 /// The client command that sets the delimiter.
 const DELIMITER: &[u8] = b"DELIMITER";
+/// The client keeps no more of a delimiter, in bytes.
+const LONGEST_DELIMITER: usize = 15;
 
 impl Scanner {
     pub(super) fn in_gap(&mut self, window: &[u8], at: usize, eof: bool) -> Step {
@@ -79,10 +81,11 @@ impl Scanner {
             self.segment(Some(self.boundary), false);
         }
         self.comments.end_block();
-        // No dump's delimiter is longer than what the scanner waited for.
+        // The scanner has waited for this much of the line; dumps need far less.
         let line = rest[DELIMITER.len()..rest.len().min(LOOKAHEAD)].split(|byte| *byte == b'\n').next();
-        let words = line.unwrap_or_default().split(|byte| is_space(*byte));
-        self.set_delimiter(words.into_iter().find(|word| !word.is_empty()).unwrap_or(b";"));
+        let mut words = line.unwrap_or_default().split(|byte| is_space(*byte));
+        let delimiter = words.find(|word| !word.is_empty()).unwrap_or(b";");
+        self.set_delimiter(&delimiter[..delimiter.len().min(LONGEST_DELIMITER)]);
         self.inside = Inside::Delimiter;
         Step::To(at + DELIMITER.len())
     }

@@ -6,10 +6,14 @@ mod feed;
 mod gap;
 mod head;
 mod outcome;
+#[cfg(any(test, feature = "fuzzing"))]
+mod reference;
 mod scanner;
 mod sections;
 mod sql_mode;
 mod statement;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 pub(crate) use feed::Feed;

@@ -2,7 +2,6 @@
 
 use super::comments::Origin;
 use super::head::Head;
-use super::scanner::TEXT_KEPT;
 use super::sql_mode::SqlMode;
 use crate::error::Result;
 use crate::manifest::Section;
@@ -34,7 +33,7 @@ pub(crate) enum Event {
 /// A statement that has ended.
 #[derive(Debug)]
 pub(crate) struct Statement<'a> {
-    /// Its text; the first [`TEXT_KEPT`] bytes where it is longer. Of an `INSERT`, what stands before the rows.
+    /// Its text; the first [`TEXT_KEPT`](super::scanner::TEXT_KEPT) bytes where it is longer. Of an `INSERT`, what stands before the rows.
     pub(crate) text: &'a [u8],
     /// Whether `text` lacks something, an `INSERT`'s rows not counted.
     pub(crate) truncated: bool,

@@ -3,11 +3,14 @@
 use super::head::{Head, Value};
 use super::tokens::QuoteMode;
 
-/// The mode in force, and the one that a dump has put aside in `@saved_sql_mode`.
+/// The mode in force, and those that a dump has put aside.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct SqlMode {
     now: QuoteMode,
+    /// `@saved_sql_mode`, around each program.
     saved: QuoteMode,
+    /// `@OLD_SQL_MODE`, around the whole dump.
+    old: QuoteMode,
 }
 
 impl SqlMode {
@@ -16,27 +19,39 @@ impl SqlMode {
         self.now
     }
 
-    /// Takes account of a statement that has ended.
+    /// Takes account of a statement that has ended. The server reads all right sides before it changes anything.
     pub(super) fn apply(&mut self, head: &Head) {
         let Head::Set(assignments) = head else { return };
+        let before = *self;
         for (what, to) in assignments {
-            let what = what.trim_start_matches("@@").trim_start_matches("session.");
-            match to {
-                Value::Text(modes) if what.eq_ignore_ascii_case("sql_mode") => self.now = quotes_under(modes),
-                Value::Variable(from)
-                    if what.eq_ignore_ascii_case("@saved_sql_mode")
-                        && from.to_ascii_lowercase().ends_with("sql_mode") =>
-                {
-                    self.saved = self.now;
-                }
-                Value::Variable(from) if what.eq_ignore_ascii_case("sql_mode") => {
-                    let ours = from.eq_ignore_ascii_case("@saved_sql_mode");
-                    self.now = if ours { self.saved } else { QuoteMode::default() };
-                }
+            let what = what.to_ascii_lowercase();
+            let mode = match to {
+                Value::Text(modes) => quotes_under(modes),
+                Value::Variable(from) => before.held_by(&from.to_ascii_lowercase()),
+                Value::Word(_) | Value::Other => continue,
+            };
+            match system(&what) {
+                "sql_mode" => self.now = mode,
+                "@saved_sql_mode" => self.saved = mode,
+                "@old_sql_mode" => self.old = mode,
                 _ => {}
             }
         }
     }
+
+    fn held_by(self, variable: &str) -> QuoteMode {
+        match system(variable) {
+            "sql_mode" => self.now,
+            "@saved_sql_mode" => self.saved,
+            "@old_sql_mode" => self.old,
+            _ => QuoteMode::default(),
+        }
+    }
+}
+
+/// A system variable's name without what says that it is the session's; other names as they are.
+fn system(name: &str) -> &str {
+    name.strip_prefix("@@").map_or(name, |bare| bare.strip_prefix("session.").unwrap_or(bare))
 }
 
 /// MariaDB's manual on SQL modes: the combined modes include `ANSI_QUOTES` and the server lists what they expand to.

@@ -72,9 +72,9 @@ impl Scanner {
             }
             [b'/', b'*', b'!', ..] => {
                 self.executable = true;
-                Step::To(at + 3)
+                Step::To(at + 1)
             }
-            [b'/', b'*', b'M', b'!', ..] => Step::To(at + 4),
+            [b'/', b'*', b'M', b'!', ..] => Step::To(at + 1),
             [b'/', b'*', ..] => {
                 self.statement.nested_comment |= self.executable;
                 self.inside = Inside::Block;

@@ -1,9 +1,6 @@
 //! File names in a store.
 
-use std::fmt::Write as _;
-
 use chrono::{Local, NaiveDateTime, TimeZone};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::error::{Error, Result};
 use crate::manifest::{Kind, Timestamp};
@@ -19,21 +16,21 @@ pub(super) const PARTIAL: &str = ".partial";
 /// The longest file name of the usual file systems, in bytes, less what a partial sidecar adds.
 const LONGEST: usize = 255 - ".".len() - SIDECAR.len() - PARTIAL.len();
 
-/// Bytes of a database's name that do not go into a file name as they are.
-const ENCODED: &AsciiSet = &CONTROLS.add(b'/').add(b'\\').add(b'%');
-
 /// The part of a name before `_backup_`: the prefix given, or the database's name less a trailing `_db`, with what
 /// a file name must not hold percent-encoded.
 pub fn prefix(given: Option<&str>, database: &str) -> String {
     let plain = given
         .unwrap_or_else(|| database.strip_suffix("_db").filter(|rest| !rest.is_empty()).unwrap_or(database));
     let mut encoded = String::new();
-    if let Some(first @ ('.' | '-')) = plain.chars().next() {
-        // Writing to a String cannot fail.
-        let _infallible = write!(encoded, "%{:02X}", first as u32);
-        encoded.extend(utf8_percent_encode(&plain[1..], ENCODED));
-    } else {
-        encoded.extend(utf8_percent_encode(plain, ENCODED));
+    for (index, character) in plain.chars().enumerate() {
+        let hidden = index == 0 && matches!(character, '.' | '-');
+        if hidden || character.is_control() || matches!(character, '/' | '\\' | '%') {
+            let mut bytes = [0; 4];
+            let bytes = character.encode_utf8(&mut bytes).bytes();
+            encoded.extend(bytes.map(|byte| format!("%{byte:02X}")));
+        } else {
+            encoded.push(character);
+        }
     }
     encoded
 }
@@ -95,7 +92,8 @@ mod tests {
             ("a/b", "a%2Fb"),
             (".x", "%2Ex"),
             ("-x", "%2Dx"),
-            ("한글", "%ED%95%9C%EA%B8%80"),
+            ("한글", "한글"),
+            ("a\u{85}b", "a%C2%85b"),
             ("a%b", "a%25b"),
         ] {
             assert_eq!(prefix(None, database), expected);
