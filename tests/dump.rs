@@ -361,3 +361,17 @@ fn a_store_that_cannot_be_made_is_an_error() {
         .run()
         .fails(1, &["/dev/null/store"]);
 }
+
+#[test]
+fn the_server_is_found_by_options_or_by_variables() {
+    let db = Database::new("found");
+    let (store, socket) = (Store::new(), Server::shared().socket());
+    // A home without a .my.cnf: nothing else says where the server is.
+    let dump = || {
+        Tool::alone("fwb-dump").env("HOME", store.path()).arg("-s").arg(store.path()).args(["-B", &db.name])
+    };
+    dump().args(["--socket", &socket, "--user", "root"]).run().ok();
+    dump().env("FWB_SOCKET", &socket).env("FWB_USER", "root").run().ok();
+    let cnf = Server::shared().defaults_file();
+    dump().arg("--defaults-file").arg(&cnf).env("FWB_DEFAULTS_FILE", "/nonexistent/my.cnf").run().ok();
+}

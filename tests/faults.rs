@@ -1,12 +1,16 @@
-//! The world going wrong around a backup or a restore.
+//! The world going wrong around a backup or a restore: programs that die, signals, full disks, a lost server. What is
+//! published must be whole, what was there must be there still, and nothing may be left running.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Store, Tool};
+use crate::support::{Database, Server, Store, Tool, bash, mariadb, name};
 
 /// A directory for `PATH` with another `mariadb-dump` in it.
 pub(crate) struct Fake {
@@ -14,7 +18,7 @@ pub(crate) struct Fake {
 }
 
 impl Fake {
-    /// `script` takes the place of a dump; `$REAL "$@"` in it is the real program. Questions about its options are
+    /// `script` takes the place of a dump; `"$REAL" "$@"` in it is the real program. Questions about its options are
     /// the real program's to answer.
     pub(crate) fn new(script: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("fwb-fake-").tempdir().unwrap();
@@ -39,4 +43,368 @@ impl Fake {
         let path = std::env::var("PATH").unwrap_or_default();
         store.tool(name).env("PATH", format!("{}:{path}", self.dir.path().display()))
     }
+
+    /// The process that the script has written down in `pid`, once it has.
+    fn pid(&self) -> u32 {
+        until("the dump program's start", || fs::read_to_string(self.file("pid")).ok()?.trim().parse().ok())
+    }
+}
+
+/// What `look` finds, looked for again and again, though not for ever.
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..1000 {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("{what} did not come");
+}
+
+fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &pid.to_string()]).status().unwrap();
+    assert!(sent.success(), "kill -s {name} {pid}");
+}
+
+/// Whether a process is there and no zombie.
+fn runs(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+fn is_gone(pid: u32) {
+    until("the end of the child", || (!runs(pid)).then_some(()));
+}
+
+/// A child's exit code, its end awaited for a bounded time.
+fn code(child: &mut Child) -> Option<i32> {
+    until("the tool's end", || child.try_wait().unwrap()).code()
+}
+
+fn stderr(child: Child) -> String {
+    String::from_utf8_lossy(&child.wait_with_output().unwrap().stderr).into_owned()
+}
+
+/// A session that keeps what its SQL has locked until it is dropped.
+struct Holder<'a> {
+    server: &'a Server,
+    client: Child,
+    id: String,
+}
+
+impl<'a> Holder<'a> {
+    fn new(server: &'a Server, database: &str, sql: &str) -> Self {
+        let client = mariadb(&server.defaults_file(), &["--database", database]);
+        let client = client.stdin(format!("{sql}; SELECT SLEEP(600)")).spawn();
+        let id = sees(server, database, "info LIKE 'SELECT SLEEP%'");
+        Self { server, client, id }
+    }
+}
+
+impl Drop for Holder<'_> {
+    fn drop(&mut self) {
+        let _ = mariadb(&self.server.defaults_file(), &[]).stdin(format!("KILL {}", self.id)).run();
+        let _ = self.client.kill();
+        let _ = self.client.wait();
+    }
+}
+
+/// The connection to `database` of which `condition` holds, as soon as there is one.
+fn sees(server: &Server, database: &str, condition: &str) -> String {
+    let sql = format!(
+        "SELECT id FROM information_schema.processlist WHERE db = '{database}' AND {condition} LIMIT 1"
+    );
+    until(condition, || Some(server.query(&sql)).filter(|id| !id.is_empty()))
+}
+
+const WAITS: &str = "state LIKE 'Waiting for table metadata lock'";
+
+/// A mariadb-dump that ends early, whatever its exit status says, once was a backup of 20 bytes, found when it was
+/// needed.
+#[test]
+fn half_a_dump_is_never_published() {
+    let database = Database::sample("half");
+    let scripts = [
+        ("exit 0", "incomplete"),
+        (r#""$REAL" "$@" | head -c 6000"#, "incomplete"),
+        (r#""$REAL" "$@" | head -n -1"#, "incomplete"),
+        (r#""$REAL" "$@"; echo 'DROP TABLE x;'"#, "incomplete"),
+        (r#""$REAL" "$@"; echo "INSERT INTO x VALUES ('"#, "incomplete"),
+        ("head -c 300000 /dev/urandom", "incomplete"),
+        (
+            r#""$REAL" "$@"; echo 'mariadb-dump: Got error: 2013: Lost connection' >&2; exit 2"#,
+            "Lost connection",
+        ),
+        (r#""$REAL" "$@" | head -c 6000; exit 3"#, "mariadb-dump failed"),
+        (r#""$REAL" "$@" | head -c 6000; kill -9 $$"#, "mariadb-dump failed"),
+    ];
+    for (script, why) in scripts {
+        let (fake, store) = (Fake::new(script), Store::new());
+        let ended = fake.tool(&store, "fwb-dump").arg("-B").arg(&database.name).run();
+        ended.fails(1, &[why]);
+        assert_eq!(store.names(), [""; 0], "{script}");
+    }
+}
+
+/// A pod is ended by SIGTERM: a dump that goes on holds its snapshot open on the server, one that leaves its lock
+/// ends all nights after it.
+#[test]
+fn a_signal_ends_the_dump_and_leaves_nothing() {
+    let database = Database::sample("signal");
+    let scripts = ["echo $$ > pid; echo hi; exec sleep 60", "sleep 60 & echo $! > pid; echo hi; wait"];
+    for (number, expected) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
+        for script in scripts {
+            let (fake, store) = (Fake::new(script), Store::new());
+            let mut command = fake.tool(&store, "fwb-dump").arg("-B").arg(&database.name).command();
+            let mut dump =
+                command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            let child = fake.pid();
+            signal(dump.id(), number);
+            assert_eq!(code(&mut dump), Some(expected), "{number}: {script}");
+            is_gone(child);
+            assert_eq!(store.names(), [""; 0], "{number}: {script}");
+            store.dump(&database);
+        }
+    }
+}
+
+/// After a crash nobody is there to clean up: the next night does it, and has its backup.
+#[test]
+fn after_a_sigkill_the_next_run_cleans_up() {
+    let database = Database::sample("sigkill");
+    let (fake, store) = (Fake::new("echo $$ > pid; echo hi; exec sleep 60"), Store::new());
+    let mut dump = fake.tool(&store, "fwb-dump").arg("-B").arg(&database.name).spawn();
+    let child = fake.pid();
+    signal(dump.id(), "KILL");
+    assert_eq!(code(&mut dump), None);
+    is_gone(child);
+    let listed = store.tool("fwb-ls").run().ok();
+    assert_eq!(listed.stdout_text(), "", "half a backup is none");
+    let manifest = store.dump(&database);
+    assert_eq!(store.names(), [name(&manifest).to_owned(), format!("{}.json", name(&manifest))]);
+}
+
+/// Two runs in one store would sweep each other's files and prune what the other counts on.
+#[test]
+fn a_second_run_finds_the_store_locked() {
+    let database = Database::sample("locked");
+    let (fake, store) = (Fake::new("echo $$ > pid; echo hi; exec sleep 60"), Store::new());
+    let manifest = store.dump_verified(&database);
+    let mut first = fake.tool(&store, "fwb-dump").arg("-B").arg(&database.name).spawn();
+    fake.pid();
+    let locked = |tool: Tool| tool.run().fails(4, &["locked by another run", "hint: "]);
+    locked(store.tool("fwb-dump").arg("-B").arg(&database.name));
+    locked(store.tool("fwb-prune").stdin(manifest.to_string()));
+    locked(store.tool("fwb-restore").arg("--yes").stdin(manifest.to_string()));
+    store.tool("fwb-ls").run().ok();
+    signal(first.id(), "TERM");
+    assert_eq!(code(&mut first), Some(143));
+    store.dump(&database);
+}
+
+/// Two jobs that write one file must not both write into it: what would come out is neither's backup.
+#[test]
+fn two_dumps_into_one_file_do_not_mix() {
+    let (small, large) = (Database::sample("mix_small"), Database::new("mix_large"));
+    large.sql(
+        "CREATE TABLE a (id INT PRIMARY KEY, d BLOB); CREATE TABLE b (id INT PRIMARY KEY);
+        INSERT INTO a SELECT seq, RANDOM_BYTES(1000) FROM seq_1_to_3000; INSERT INTO b VALUES (1);",
+    );
+    let store = Store::new();
+    let held = Fake::new(r#""$REAL" "$@"; echo $$ > pid; until [ -e go ]; do sleep 0.05; done"#);
+    let into = |tool: Tool, database: &Database| {
+        tool.arg("-B").arg(&database.name).arg("-o").arg(store.file("x.sql.gz"))
+    };
+    let mut first = into(held.tool(&store, "fwb-dump"), &large).spawn();
+    held.pid();
+    let second = into(store.tool("fwb-dump"), &small).run();
+    let proves = || store.tool("fwb-verify").arg("x.sql.gz").run().ok();
+    if second.code == Some(0) {
+        proves();
+    }
+    fs::write(held.file("go"), "").unwrap();
+    let first_ended = code(&mut first);
+    if first_ended == Some(0) {
+        proves();
+    }
+    assert!(first_ended == Some(0) || second.code == Some(0), "one of them has its backup");
+}
+
+/// A full disk must not leave half a backup that looks like one, nor cost the one before.
+#[test]
+fn a_full_disk_costs_no_backup() {
+    let database = Database::new("full");
+    database.sql("CREATE TABLE a (id INT PRIMARY KEY, d BLOB); INSERT INTO a SELECT seq, RANDOM_BYTES(1000) FROM seq_1_to_900;");
+    let store = Store::new();
+    let manifest = store.dump_verified(&database);
+    let names = store.names();
+    // A limit on a file's size is a full disk that needs no root: writing fails in the same place.
+    let limited = |line: &str| {
+        let script = format!("trap '' XFSZ; ulimit -f 100; {line}");
+        bash(&script).env("STORE", store.path()).env("DB", &database.name).run().fails(1, &["File too large"])
+    };
+    limited(r#"fwb-dump -s "$STORE" -B "$DB""#);
+    limited(r#"fwb-dump -B "$DB" -o "$STORE/other.sql.gz""#);
+    database.sql("INSERT INTO a VALUES (0, 'new')");
+    let before = database.content();
+    limited(&format!(r#"fwb-restore -s "$STORE" -f '{}' --yes"#, name(&manifest)));
+    assert!(database.content() == before, "a restore without a safety backup does not begin");
+    let out = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Tool::new("fwb-dump").args(["-o", "-", "-B"]).arg(&database.name).command();
+    assert_eq!(command.stdout(out).stderr(Stdio::null()).status().unwrap().code(), Some(1));
+    assert_eq!(store.names(), names);
+}
+
+/// A connection that an administrator or a timeout ends leaves a dump that stops in the middle of a table.
+#[test]
+fn a_dump_whose_connection_is_killed_is_not_published() {
+    let (database, store) = (Database::sample("cut"), Store::new());
+    let server = Server::shared();
+    let _held = Holder::new(server, &database.name, "LOCK TABLES settings WRITE");
+    let mut dump = store.tool("fwb-dump").arg("-B").arg(&database.name).spawn();
+    server.sql(format!("KILL {}", sees(server, &database.name, &format!("{WAITS} AND info LIKE 'SELECT%'"))));
+    assert_eq!(code(&mut dump), Some(1));
+    let said = stderr(dump);
+    assert!(said.contains("mariadb-dump failed while dumping") && said.contains("hint: "), "{said}");
+    assert_eq!(store.names(), [""; 0]);
+}
+
+/// Begins a restore that waits in the middle of removing what is there; returns it with what it has started.
+fn begin_restore(store: &Store, server: &Server, manifest: &Value, options: &[&str]) -> (Child, Vec<u32>) {
+    let database = manifest["database"].as_str().unwrap();
+    let tool = store.tool("fwb-restore").env("FWB_DEFAULTS_FILE", server.defaults_file());
+    let restore = tool.args(options).arg("--yes").stdin(manifest.to_string()).spawn();
+    sees(server, database, &format!("{WAITS} AND (info LIKE 'DROP%' OR info LIKE 'EXECUTE IMM%')"));
+    let found = Command::new("pgrep").args(["-P", &restore.id().to_string()]).output().unwrap().stdout;
+    let children = String::from_utf8(found).unwrap().lines().map(|pid| pid.parse().unwrap()).collect();
+    (restore, children)
+}
+
+const TWO_TABLES: &str =
+    "CREATE TABLE aa (id INT PRIMARY KEY, v VARCHAR(20)); INSERT INTO aa VALUES (1, 'old');
+    CREATE TABLE zz (id INT PRIMARY KEY); INSERT INTO zz VALUES (1);";
+const CHANGES: &str =
+    "UPDATE aa SET v = 'live'; INSERT INTO zz VALUES (2); CREATE TABLE mm (id INT PRIMARY KEY);
+    INSERT INTO mm VALUES (5); CREATE VIEW vv AS SELECT v FROM aa;
+    CREATE TRIGGER tr BEFORE INSERT ON mm FOR EACH ROW SET NEW.id = NEW.id + 1;";
+
+/// Whoever interrupts a restore gets back what was there: half a database is what a backup is to prevent.
+#[test]
+fn an_interrupted_restore_is_rolled_back() {
+    for (number, expected, options) in [("TERM", 143, &[][..]), ("INT", 130, &["--tables", "aa,zz"])] {
+        let (database, store, server) = (Database::new("interrupted"), Store::new(), Server::shared());
+        database.sql(TWO_TABLES);
+        let manifest = store.dump(&database);
+        database.sql(CHANGES);
+        let (before, dump) = (database.content(), store.dump(&database));
+        let held = Holder::new(server, &database.name, "START TRANSACTION; SELECT * FROM zz");
+        let (mut restore, children) = begin_restore(&store, server, &manifest, options);
+        signal(restore.id(), number);
+        children.into_iter().for_each(is_gone);
+        drop(held);
+        assert_eq!(code(&mut restore), Some(expected));
+        let said = stderr(restore);
+        assert!(said.contains("rolled back to what it held before"), "{said}");
+        assert_eq!(database.content(), before, "{number}");
+        let digests = |dump: &Value| dump["sections"].to_string().replace(|c: char| c.is_ascii_digit(), "");
+        assert_eq!(digests(&store.dump(&database)), digests(&dump), "the same objects");
+    }
+}
+
+/// A restore that is killed cannot roll back; what was there must be in the store, proved, under a name that a tired
+/// operator finds.
+#[test]
+fn a_killed_restore_leaves_a_proved_safety_backup() {
+    let (database, store, server) = (Database::new("crashed"), Store::new(), Server::shared());
+    database.sql(TWO_TABLES);
+    let manifest = store.dump(&database);
+    database.sql(CHANGES);
+    let before = database.content();
+    let held = Holder::new(server, &database.name, "START TRANSACTION; SELECT * FROM zz");
+    let (mut restore, children) = begin_restore(&store, server, &manifest, &[]);
+    signal(restore.id(), "KILL");
+    assert_eq!(code(&mut restore), None);
+    children.into_iter().for_each(is_gone);
+    drop(held);
+    let safety = store.tool("fwb-ls").args(["--kind", "safety", "--verified"]).run().ok().json();
+    store.tool("fwb-restore").arg("--yes").stdin(safety.to_string()).run().ok();
+    assert_eq!(database.content(), before);
+}
+
+fn restart(server: &Server) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/sandbox.sh");
+    let dir = server.defaults_file();
+    Tool::program(script).args(["start", "--dir"]).arg(dir.parent().unwrap()).run().ok();
+}
+
+/// A server that dies takes the dump or the restore with it, and never the data: not a backup that is none, and the
+/// way back in the error message.
+#[test]
+fn a_server_that_dies_costs_neither_backup_nor_data() {
+    let (server, store) = (Server::private("dies", &[]), Store::new());
+    let dump = || store.tool("fwb-dump").env("FWB_DEFAULTS_FILE", server.defaults_file()).args(["-B", "d"]);
+    server.sql(format!("CREATE DATABASE d; USE d; {TWO_TABLES}"));
+    let held = Holder::new(&server, "d", "LOCK TABLES zz WRITE");
+    let mut running = dump().spawn();
+    sees(&server, "d", &format!("{WAITS} AND info LIKE 'SELECT%'"));
+    signal(server.pid(), "KILL");
+    drop(held);
+    assert_eq!(code(&mut running), Some(1));
+    assert_eq!(store.names(), [""; 0]);
+    restart(&server);
+
+    let manifest = dump().run().ok().json();
+    server.sql(format!("USE d; {CHANGES}"));
+    let content = || {
+        server.query(
+            "SELECT * FROM d.aa; SELECT * FROM d.mm; SELECT * FROM d.vv; SELECT * FROM d.zz ORDER BY 1",
+        )
+    };
+    let before = content();
+    let held = Holder::new(&server, "d", "START TRANSACTION; SELECT * FROM zz");
+    let (mut restore, _) = begin_restore(&store, &server, &manifest, &[]);
+    signal(server.pid(), "KILL");
+    drop(held);
+    assert_eq!(code(&mut restore), Some(1));
+    let said = stderr(restore);
+    let safety = store.names().into_iter().find(|name| name.contains("_safety_")).unwrap();
+    assert!(said.contains(&safety) && said.contains("hint: "), "the error says where the data is: {said}");
+    restart(&server);
+    let back = store.tool("fwb-restore").env("FWB_DEFAULTS_FILE", server.defaults_file());
+    back.args(["--yes", "-f", &safety]).run().ok();
+    assert_eq!(content(), before);
+}
+
+/// The most memory that a process takes, in KiB, while it runs to a good end.
+fn peak(tool: Tool) -> u64 {
+    let mut child = tool.command().stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let mut peak = 0;
+    loop {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        peak = peak.max(kilobytes.unwrap_or_default());
+        if let Some(ended) = child.try_wait().unwrap() {
+            assert!(ended.success());
+            return peak;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A tool whose memory grows with the largest row is killed on the night when somebody has stored a video.
+#[test]
+fn a_row_of_64_mib_fits_into_128_mib_of_memory() {
+    let (database, store) = (Database::new("memory"), Store::new());
+    database.sql("CREATE TABLE t (id INT PRIMARY KEY, d LONGBLOB NOT NULL); INSERT INTO t VALUES (1, REPEAT(x'00ff2741', 16 << 20)), (2, 'x');");
+    let copy = Database::reserved("memory_copy");
+    let dump = store.tool("fwb-dump").arg("-B").arg(&database.name);
+    let mut peaks = vec![("fwb-dump", peak(dump))];
+    let backup = store.names().into_iter().find(|name| name.ends_with(".gz")).unwrap();
+    peaks.push(("fwb-verify", peak(store.tool("fwb-verify").arg(&backup))));
+    peaks.push(("fwb-restore --stdout", peak(store.tool("fwb-restore").args([&backup, "--stdout"]))));
+    let restore = store.tool("fwb-restore").args([&backup, "--yes", "--database", &copy.name]);
+    peaks.push(("fwb-restore", peak(restore)));
+    assert_eq!(copy.query("SELECT id, MD5(d) FROM t"), database.query("SELECT id, MD5(d) FROM t"));
+    assert!(peaks.iter().all(|(_, peak)| *peak > 0 && *peak < 128 << 10), "KiB: {peaks:?}");
 }

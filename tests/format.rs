@@ -71,7 +71,9 @@ fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
         Value::String(text) if chrono::DateTime::parse_from_rfc3339(text).is_ok() => "time",
         Value::String(_) => "string",
         Value::Array(items) => {
-            items.iter().for_each(|item| fields(item, &format!("{path}[]"), found));
+            for item in items {
+                fields(item, &format!("{path}[]"), found);
+            }
             return;
         }
         Value::Object(map) => {

@@ -1,1 +1,355 @@
-//! Restoring: written next.
+//! Bringing a database back: all that it held, into the same place or another, whole or table by table; and when
+//! that fails, all that was there before.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::hostile::foreign;
+use crate::support::{Database, Server, Store, Tool, bash, gunzip, gzip, mariadb_dump, name, slice};
+
+/// A database with one of everything that dumps are known to lose or to choke on.
+const EVERYTHING: &str = r#"
+CREATE SEQUENCE seq START WITH 1000 INCREMENT BY 5 CACHE 10;
+CREATE TABLE projects (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(100), `we``ird` INT DEFAULT 3, `q'uote"` TEXT,
+  meta JSON, made TIMESTAMP DEFAULT CURRENT_TIMESTAMP) COMMENT='-- Dump completed; `x` ''q''';
+SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO';
+INSERT INTO projects (id, name, `q'uote"`, meta) VALUES (0, 'zero', NULL, NULL),
+  (1, '한글 😀', 'it''s\n\\ \0 "q" ; -- Dump completed', '{"a":[1,2,";"]}'), (2, 'C:\\', '\\''', '[]');
+SET sql_mode = '';
+CREATE TABLE files (id BIGINT UNSIGNED PRIMARY KEY DEFAULT NEXTVAL(seq), project_id INT NOT NULL, data LONGBLOB,
+  b BIT(10), g GEOMETRY, pt POINT NOT NULL, d DATE, dt DATETIME(6), t TIME(3), y YEAR, n DECIMAL(30,10), f DOUBLE,
+  e ENUM('a','b''c'), s SET('x','y'), u UUID, i6 INET6, SPATIAL INDEX (pt),
+  CONSTRAINT fk1 FOREIGN KEY (project_id) REFERENCES projects (id) ON DELETE CASCADE) ENGINE=InnoDB;
+INSERT INTO files (project_id, data, b, g, pt, d, dt, t, y, n, f, e, s, u, i6) VALUES
+  (1, x'00ff27225c0a0d1a', b'1010101010', ST_GeomFromText('POLYGON((0 0,1 0,1 1,0 0))'), POINT(1,2), '0000-00-00',
+   '2025-01-02 03:04:05.678901', '-12:34:56.789', 2024, 12345678901234567890.0123456789, 1.7976931348623157e308,
+   'b''c', 'x,y', '123e4567-e89b-12d3-a456-426655440000', '::1'),
+  (2, '', b'0', NULL, POINT(0,0), '2024-00-15', NULL, NULL, NULL, NULL, -0.1, 'a', '', NULL, NULL);
+CREATE TABLE children (id INT PRIMARY KEY, file_id BIGINT UNSIGNED, FOREIGN KEY (file_id) REFERENCES files (id));
+INSERT INTO children SELECT 1, MIN(id) FROM files;
+CREATE TABLE no_key (a INT, b VARCHAR(10) CHARACTER SET latin1 COLLATE latin1_german1_ci, c VARBINARY(10), d BINARY(4));
+INSERT INTO no_key VALUES (1, _utf8mb4'äö', x'00ff', x'41'), (1, _utf8mb4'äö', x'00ff', x'41'), (NULL, NULL, NULL, NULL);
+CREATE TABLE computed (id INT PRIMARY KEY, a INT, v INT AS (a * 2) VIRTUAL, p VARCHAR(30) AS (CONCAT('x', a)) PERSISTENT,
+  hidden INT INVISIBLE DEFAULT 7, KEY (p), CHECK (a < 1000));
+INSERT INTO computed (id, a) VALUES (1, 2), (2, 3);
+CREATE TABLE history (id INT PRIMARY KEY, v VARCHAR(10)) WITH SYSTEM VERSIONING;
+INSERT INTO history VALUES (1, 'a'), (2, 'b'); UPDATE history SET v = 'c' WHERE id = 1; DELETE FROM history WHERE id = 2;
+CREATE TABLE periods (id INT PRIMARY KEY, s DATE, e DATE, PERIOD FOR validity (s, e));
+INSERT INTO periods VALUES (1, '2020-01-01', '2021-01-01');
+CREATE TABLE parts (id INT PRIMARY KEY, v INT) PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN MAXVALUE);
+INSERT INTO parts VALUES (1, 1), (100, 2);
+CREATE TABLE texts (id INT PRIMARY KEY, t TEXT, FULLTEXT (t)) ENGINE=MyISAM; INSERT INTO texts VALUES (1, 'hello world');
+CREATE TABLE `odd``name
+with newline 'q' "dq" ; -- x` (`c``ol
+n` INT PRIMARY KEY); INSERT INTO `odd``name
+with newline 'q' "dq" ; -- x` VALUES (1);
+CREATE TABLE no_rows (id INT PRIMARY KEY);
+CREATE TABLE ring_a (id INT PRIMARY KEY, o INT); CREATE TABLE ring_b (id INT PRIMARY KEY, o INT, FOREIGN KEY (o) REFERENCES ring_a (id));
+ALTER TABLE ring_a ADD FOREIGN KEY (o) REFERENCES ring_b (id);
+SET foreign_key_checks = 0; INSERT INTO ring_a VALUES (1, 1); INSERT INTO ring_b VALUES (1, 1); SET foreign_key_checks = 1;
+CREATE TABLE log (id INT AUTO_INCREMENT PRIMARY KEY, what VARCHAR(100));
+DELIMITER $$
+CREATE TRIGGER t1 BEFORE INSERT ON projects FOR EACH ROW BEGIN SET NEW.name = CONCAT(NEW.name, ''); END$$
+CREATE TRIGGER t2 BEFORE INSERT ON projects FOR EACH ROW FOLLOWS t1 SET @x = ';;'$$
+CREATE TRIGGER t0 BEFORE INSERT ON projects FOR EACH ROW PRECEDES t1 SET @y = 1$$
+CREATE TRIGGER t3 AFTER DELETE ON projects FOR EACH ROW BEGIN INSERT INTO log (what) VALUES ('$$;'); END$$
+CREATE PROCEDURE p1(IN a INT, OUT b TEXT) COMMENT 'c;c''x' BEGIN
+ -- a comment ; with ;; and it's
+ /* a block ;; */ SELECT a; SELECT "x;;y" INTO b; END$$
+SET sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT'$$
+CREATE FUNCTION f1(a INT) RETURNS VARCHAR(100) DETERMINISTIC BEGIN DECLARE "v;;" INT DEFAULT 1; RETURN 'x;;$$' || a || "v;;"; END$$
+CREATE EVENT ev1 ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01' COMMENT 'e;' DO BEGIN SELECT ';x'; END$$
+CREATE EVENT ev2 ON SCHEDULE AT '2036-01-01' ON COMPLETION PRESERVE DISABLE DO SELECT 1$$
+SET sql_mode = 'NO_BACKSLASH_ESCAPES'$$
+CREATE PROCEDURE backslash() SELECT '\', 'x;'$$
+SET sql_mode = 'ORACLE'$$
+CREATE PACKAGE pk AS FUNCTION pf RETURN INT; END$$
+CREATE PACKAGE BODY pk AS FUNCTION pf RETURN INT AS BEGIN RETURN 1; END; END$$
+CREATE PROCEDURE oracle(a IN INT) AS BEGIN NULL; END$$
+SET sql_mode = ''$$
+DELIMITER ;
+CREATE VIEW v2 AS SELECT 1 AS x;
+CREATE VIEW v1 AS SELECT id, name, f1(id) AS f FROM projects;
+CREATE OR REPLACE VIEW v2 AS SELECT x.id, x.f FROM v1 x;
+CREATE ALGORITHM=MERGE SQL SECURITY INVOKER VIEW v3 AS SELECT id FROM projects WHERE id > 0 WITH CHECK OPTION;
+CREATE VIEW `v``q` AS SELECT 'a;b' AS `c``1`, id FROM v2;
+"#;
+
+/// All that the server says of a database's objects: what `CREATE` statements are made of.
+fn definitions(database: &Database) -> String {
+    let name = &database.name;
+    let sql = format!(
+        "SELECT table_name, table_type, engine, table_collation, auto_increment, table_comment FROM tables WHERE table_schema = '{name}' ORDER BY 1;
+        SELECT table_name, column_name, column_type, column_default, is_nullable, extra, generation_expression, collation_name FROM columns WHERE table_schema = '{name}' ORDER BY 1, ordinal_position;
+        SELECT table_name, index_name, seq_in_index, column_name, index_type, non_unique FROM statistics WHERE table_schema = '{name}' ORDER BY 1, 2, 3;
+        SELECT trigger_name, event_manipulation, event_object_table, action_order, action_statement, action_timing, sql_mode, definer, character_set_client, collation_connection, database_collation FROM triggers WHERE trigger_schema = '{name}' ORDER BY 1;
+        SELECT routine_name, routine_type, routine_definition, sql_mode, is_deterministic, security_type, definer, routine_comment, character_set_client, collation_connection, database_collation FROM routines WHERE routine_schema = '{name}' ORDER BY 2, 1;
+        SELECT specific_name, ordinal_position, parameter_mode, parameter_name, dtd_identifier FROM parameters WHERE specific_schema = '{name}' ORDER BY 1, 2;
+        SELECT table_name, view_definition, check_option, is_updatable, definer, security_type, algorithm, character_set_client FROM views WHERE table_schema = '{name}' ORDER BY 1;
+        SELECT event_name, event_definition, event_type, execute_at, interval_value, interval_field, sql_mode, starts, status, on_completion, event_comment, definer, time_zone FROM events WHERE event_schema = '{name}' ORDER BY 1;
+        SELECT constraint_name, table_name, referenced_table_name, update_rule, delete_rule FROM referential_constraints WHERE constraint_schema = '{name}' ORDER BY 1;
+        SELECT default_character_set_name, default_collation_name FROM schemata WHERE schema_name = '{name}'"
+    );
+    Server::shared().query(format!("USE information_schema; {sql}")).replace(&database.quoted(), "`DATABASE`")
+}
+
+fn digests(dump: &Value) -> Vec<[&Value; 3]> {
+    let sections = dump["sections"].as_array().unwrap();
+    sections.iter().map(|section| [&section["kind"], &section["name"], &section["rows_digest"]]).collect()
+}
+
+/// A backup's SQL without the lines that hold a date or a host.
+fn sql(store: &Store, dump: &Value) -> String {
+    let text = String::from_utf8(gunzip(&fs::read(store.artifact(dump)).unwrap())).unwrap();
+    let dated = |line: &&str| !line.starts_with("-- Dump completed on ") && !line.starts_with("-- Host: ");
+    text.lines().filter(dated).collect::<Vec<_>>().join("\n")
+}
+
+fn restore(store: &Store, dump: &Value) -> Tool {
+    store.tool("fwb-restore").arg("--yes").stdin(dump.to_string())
+}
+
+/// What a database is, to the last definition and row: it must be the same after everything that fails.
+struct Before<'a> {
+    database: &'a Database,
+    store: Store,
+    dump: Value,
+    definitions: String,
+}
+
+impl<'a> Before<'a> {
+    fn new(database: &'a Database) -> Self {
+        let store = Store::new();
+        Self { database, dump: store.dump(database), definitions: definitions(database), store }
+    }
+
+    #[track_caller]
+    fn holds(&self, what: &str) {
+        let now = self.store.dump(self.database);
+        assert_eq!(definitions(self.database), self.definitions, "{what}");
+        assert_eq!(digests(&now), digests(&self.dump), "{what}");
+        assert_eq!(sql(&self.store, &now), sql(&self.store, &self.dump), "{what}");
+    }
+}
+
+/// The whole point: a database that is lost comes back as it was, to the byte.
+#[test]
+fn a_lost_database_comes_back_as_it_was() {
+    let (database, store) = (Database::new("everything"), Store::new());
+    database.sql(EVERYTHING);
+    let before = Before::new(&database);
+    let dump = store.dump_verified(&database);
+    database.drop_now();
+    let report = restore(&store, &dump).run().ok().json();
+    before.holds("after a restore");
+    let rows: u64 = dump["sections"].as_array().unwrap().iter().filter_map(|section| section["rows"].as_u64()).sum();
+    assert_eq!((report["rows"].as_u64(), &report["safety_backup"]), (Some(rows), &Value::Null));
+    // Over what is there, and with what was not there when the backup was made.
+    database.sql("DELETE FROM children; DROP VIEW v3; DROP PROCEDURE p1; CREATE TABLE newer (id INT); CREATE VIEW v9 AS SELECT 1;
+        CREATE PROCEDURE p9() SELECT 1; CREATE EVENT ev9 ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01' DO SELECT 1; CREATE SEQUENCE s9");
+    let report = restore(&store, &dump).run().ok().json();
+    before.holds("after a restore over a changed database");
+    let safety = report["safety_backup"].as_str().unwrap();
+    store.tool("fwb-restore").args(["--yes", "-f", safety]).run().ok();
+    assert_eq!(database.query("SELECT COUNT(*) FROM children"), "0", "the safety backup undoes it");
+}
+
+/// A copy under another name must stand on its own: one that takes its numbers from the original breaks with it.
+#[test]
+fn another_database_gets_a_copy_of_its_own() {
+    let (database, store) = (Database::new("original"), Store::new());
+    database.sql(EVERYTHING);
+    let (dump, copy) = (store.dump(&database), Database::reserved("copy"));
+    let before = Before::new(&database);
+    for _ in 0..2 {
+        restore(&store, &dump).args(["--database", &copy.name]).run().ok();
+        assert_eq!(definitions(&copy), definitions(&database));
+        assert_eq!(digests(&store.dump(&copy)), digests(&dump));
+        before.holds("the original");
+        copy.sql("INSERT INTO files (project_id, pt) VALUES (1, POINT(3,4)); DROP TABLE log");
+    }
+}
+
+/// One table is wanted back, not last week's state of everything else.
+#[test]
+fn single_tables_come_back_and_the_others_stay() {
+    let (database, store) = (Database::new("single"), Store::new());
+    database.sql(EVERYTHING);
+    let before = Before::new(&database);
+    let dump = store.dump(&database);
+    database.sql("SET foreign_key_checks = 0; UPDATE projects SET name = 'wrong'; DROP TRIGGER t1; DELETE FROM files; DROP VIEW v1");
+    let report = restore(&store, &dump).args(["--tables", "projects,files,v1"]).run().ok().json();
+    assert_eq!((report["tables"].as_u64(), report["rows"].as_u64()), (Some(2), Some(5)));
+    before.holds("after restoring what was changed");
+    database.sql("INSERT INTO no_key VALUES (5, 'x', 'x', 'x')");
+    let kept = database.query("SELECT * FROM no_key ORDER BY 1");
+    restore(&store, &dump).args(["--tables", "history", "--tables", "seq"]).run().ok();
+    assert_eq!(database.query("SELECT * FROM no_key ORDER BY 1"), kept);
+    restore(&store, &dump).args(["--tables", "no_such_table"]).run().fails(2, &["no table no_such_table"]);
+}
+
+/// A view with CHECK OPTION over a view that sorts after it breaks `mariadb < dump` (error 1368), and a rollback too.
+#[test]
+fn views_come_back_whatever_they_stand_on() {
+    let (database, store) = (Database::new("views"), Store::new());
+    database.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT); INSERT INTO t VALUES (1, 1); CREATE VIEW z AS SELECT id, v FROM t WHERE v > 0;
+        CREATE VIEW m AS SELECT id, v FROM z WITH CASCADED CHECK OPTION; CREATE VIEW a AS SELECT id FROM m WITH LOCAL CHECK OPTION;");
+    let (before, dump) = (Before::new(&database), store.dump(&database));
+    restore(&store, &dump).run().ok();
+    before.holds("over a live database");
+    database.drop_now();
+    restore(&store, &dump).run().ok();
+    before.holds("after it was lost");
+    assert_eq!(database.query("INSERT INTO a VALUES (3); SELECT COUNT(*) FROM t").trim(), "2");
+}
+
+/// A one-time event whose time has come since is no reason to refuse the backup that holds it.
+#[test]
+fn an_event_that_had_its_time_does_not_stop_a_restore() {
+    let (database, store) = (Database::new("event"), Store::new());
+    let due = "ON SCHEDULE AT '2036-01-01 00:00:00'";
+    database.sql(format!("CREATE TABLE t (id INT PRIMARY KEY); CREATE EVENT once {due} DO SELECT 1"));
+    let dump = store.dump(&database);
+    let past = String::from_utf8(gunzip(&fs::read(store.artifact(&dump)).unwrap())).unwrap().replace("2036-", "2016-");
+    store.write("past.sql", past);
+    let told = store.tool("fwb-restore").args(["--yes", "past.sql"]).run().ok();
+    assert!(told.stderr.contains("once"), "{}", told.stderr);
+}
+
+/// mariadb-dump never ends on an event that holds `;;`: a night without a backup, and without an error.
+#[test]
+fn an_event_that_mariadb_dump_chokes_on_is_no_endless_night() {
+    let (database, store) = (Database::new("endless"), Store::new());
+    database.sql("CREATE TABLE t (id INT PRIMARY KEY);\nDELIMITER $$\nCREATE EVENT semi ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01' DO SELECT ';;'$$");
+    let mut dump = store.tool("fwb-dump").arg("-B").arg(&database.name).spawn();
+    let ended = (0..500).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        dump.try_wait().unwrap()
+    });
+    if ended.is_none() {
+        dump.kill().unwrap();
+    }
+    let said = String::from_utf8(dump.wait_with_output().unwrap().stderr).unwrap();
+    assert!(ended.is_some() && said.contains("semi"), "the event is named, and it ends: {ended:?} {said}");
+}
+
+/// A restore that fails, wherever it does, must cost nothing.
+#[test]
+fn a_failed_restore_is_rolled_back_to_the_byte() {
+    let (database, store) = (Database::new("rollback"), Store::new());
+    database.sql(EVERYTHING);
+    database.sql("CREATE TABLE gone (id INT); CREATE VIEW broken AS SELECT id FROM gone; DROP TABLE gone");
+    let before = Before::new(&database);
+    let rows = "DROP TABLE IF EXISTS `projects`;\nCREATE TABLE `projects` (id INT PRIMARY KEY, s TEXT);\nINSERT INTO `projects` VALUES (1,'a'),(2,'b');\n";
+    let failures = [
+        ("the first statement", "CREATE TABLE `projects` (id nosuchtype);".to_owned(), 1),
+        ("a row", format!("{rows}INSERT INTO `projects` VALUES (2,'SECRET'),(3,'c');\nCREATE TABLE `z` (id INT);"), 1),
+        ("a view", format!("{rows}CREATE VIEW `v5` AS SELECT nosuchfunction(id) FROM `projects`;"), 1),
+        ("a routine", format!("{rows}DELIMITER ;;\nCREATE PROCEDURE p5() BEGIN no such syntax; END ;;\nDELIMITER ;"), 1),
+        ("the check", "CREATE TABLE `projects` (id INT PRIMARY KEY);\nINSERT IGNORE INTO `projects` VALUES (1),(1);".into(), 3),
+    ];
+    for (what, body, code) in failures {
+        store.write("fails.sql", foreign(&database.name, &body));
+        let run = |options: &[&str]| store.tool("fwb-restore").args(["--yes", "fails.sql"]).args(options).run();
+        run(&[]).fails(code, &["rolled back to what it held before"]);
+        before.holds(what);
+        run(&["--tables", "projects"]).exits(if body.contains("v5") || body.contains("p5") { 0 } else { code });
+        if body.contains("v5") || body.contains("p5") {
+            restore(&before.store, &before.dump).args(["--tables", "projects"]).run().ok();
+        }
+        before.holds(what);
+        let fresh = Database::reserved("fresh");
+        run(&["--database", &fresh.name]).fails(code, &["rolled back"]);
+        assert!(!fresh.exists(), "{what}: what a failed restore has made goes again");
+        let empty = Database::new("empty");
+        run(&["--database", &empty.name]).fails(code, &["rolled back"]);
+        assert_eq!(definitions(&empty).lines().count(), 1, "{what}: an empty database is empty again");
+    }
+}
+
+/// Whoever only looks must be able to rely on it, and no script overwrites a database because nobody was asked.
+#[test]
+fn nothing_is_done_unless_it_is_meant() {
+    let (database, store) = (Database::sample("meant"), Store::new());
+    let dump = store.dump(&database);
+    database.sql("DELETE FROM settings");
+    let (before, names) = (Before::new(&database), store.names());
+    let tool = || store.tool("fwb-restore").stdin(dump.to_string());
+    let plan = tool().arg("--dry-run").run().ok().json();
+    assert_eq!(plan["database"], database.name.as_str());
+    assert!(plan["steps"].as_array().unwrap().len() > 2);
+    let script = format!("setsid -w fwb-restore -s '{}' <<< '{dump}'", store.path().display());
+    bash(&script).run().fails(2, &["no terminal", "--yes"]);
+    Tool::new("fwb-restore").arg("--yes").run().fails(1, &["no manifest"]);
+    Tool::new("fwb-restore").arg("--yes").stdin(format!("{dump}\n{dump}")).run().fails(2, &["more than one"]);
+    let asked = |answer: &str| {
+        let line = format!("fwb-restore -s '{}' -f '{}'", store.path().display(), name(&dump));
+        let script = format!("{{ sleep 0.3; echo '{answer}'; sleep 0.3; }} | script -qec \"{line}\" /dev/null");
+        bash(&script).run()
+    };
+    for answer in ["n", "", "no"] {
+        let asked = asked(answer).exits(1).stdout_text();
+        assert!(asked.contains(&database.name) && asked.contains("nothing was done"), "{asked}");
+    }
+    before.holds("what nobody confirmed");
+    assert_eq!(store.names(), names);
+    asked("y").ok();
+    assert_eq!(database.query("SELECT COUNT(*) FROM settings"), "3");
+}
+
+/// One table from a terabyte must not mean reading a terabyte: nothing but its own members and the frame is read,
+/// and a broken part elsewhere does not matter.
+#[test]
+fn the_sql_of_one_table_is_read_from_its_own_members() {
+    let (database, store) = (Database::sample("extract"), Store::new());
+    let dump = store.dump(&database);
+    let path = store.artifact(&dump);
+    let mut bytes = fs::read(&path).unwrap();
+    let offline = |options: &[&str]| Tool::alone("fwb-restore").arg(&path).arg("--stdout").args(options).run();
+    assert!(offline(&[]).ok().stdout == gunzip(&bytes), "all of the SQL, without a server");
+    let sections = dump["sections"].as_array().unwrap();
+    let part = |name: &str| sections.iter().find(|section| section["name"] == name).unwrap();
+    let sql = |section: &Value| gunzip(slice(&bytes, &section["offset"], &section["size"]));
+    let (head, tail) = (sql(&sections[0]), sql(sections.last().unwrap()));
+    let expected = [head, sql(part("files")), sql(part("projects")), tail].concat();
+    assert!(offline(&["--tables", "projects,files"]).ok().stdout == expected);
+    let broken = usize::try_from(part("settings")["offset"].as_u64().unwrap()).unwrap() + 60;
+    bytes[broken] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    assert!(offline(&["--tables", "projects,files"]).ok().stdout == expected);
+    assert_eq!(offline(&["--tables", "settings"]).fails(3, &["damaged"]).stdout, b"");
+    assert_eq!(offline(&[]).fails(3, &["damaged"]).stdout, b"");
+    restore(&store, &dump).run().fails(3, &["damaged"]);
+}
+
+/// Old scripts' dumps are all that some people have.
+#[test]
+fn dumps_of_other_programs_are_restored() {
+    let (database, store) = (Database::new("foreign"), Store::new());
+    database.sql(EVERYTHING.split("CREATE SEQUENCE").nth(1).map(|rest| format!("CREATE SEQUENCE{rest}")).unwrap());
+    let before = Before::new(&database);
+    let all = ["--routines", "--triggers", "--events", "--hex-blob", "--dump-history", "--skip-add-locks"];
+    let forms: [&[&str]; 4] = [&[], &["--skip-comments"], &["--add-drop-database"], &["--skip-extended-insert", "--skip-quick"]];
+    for options in forms {
+        let plain = mariadb_dump(&database, &[&all[..], options].concat());
+        store.write("old.sql", &plain);
+        store.write("old.sql.gz", gzip(&plain));
+        for file in ["old.sql", "old.sql.gz"] {
+            store.tool("fwb-restore").args(["--yes", "--database", &database.name, file]).run().ok();
+            before.holds(&format!("{file} {options:?}"));
+        }
+    }
+    let framed = bash(&format!("mariadb-dump --defaults-file=\"$FWB_DEFAULTS_FILE\" {} --databases {}", all.join(" "), database.name));
+    store.write("databases.sql", framed.run().ok().stdout);
+    store.tool("fwb-restore").args(["--yes", "databases.sql"]).run().ok();
+    before.holds("--databases");
+    let other = Database::new("foreign_other");
+    store.tool("fwb-restore").args(["--yes", "--database", &other.name, "databases.sql"]).run().ok();
+    before.holds("--databases, restored elsewhere");
+    assert_eq!(other.content(), database.content());
+    // Nothing says where such a dump ends: half of one looks the same.
+    store.write("compact.sql", mariadb_dump(&database, &["--compact"]));
+    store.tool("fwb-restore").args(["--yes", "--database", &database.name, "compact.sql"]).run().fails(3, &["incomplete"]);
+    before.holds("a dump that may be half of one");
+}

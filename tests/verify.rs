@@ -22,7 +22,8 @@ fn numbered(artifact: &str, number: usize) -> String {
 
 /// Verifies all that is in a store, records nothing, and returns the records by name.
 fn verify_all(store: &Store) -> Vec<Value> {
-    let names: Vec<String> = store.names().into_iter().filter(|name| !name.ends_with(".json")).collect();
+    let names: Vec<String> =
+        store.names().into_iter().filter(|name| name.strip_suffix(".json").is_none()).collect();
     let out = store.tool("fwb-verify").arg("--no-record").args(&names).run().exits(3);
     let records = out.records();
     assert_eq!(records.len(), names.len(), "every backup is looked at before the exit");
@@ -203,7 +204,7 @@ fn all_inputs_are_verified_before_the_exit() {
     let mut bytes = fs::read(store.artifact(&manifests[1])).unwrap();
     bytes[50] ^= 1;
     store.write(name(&manifests[1]), bytes);
-    let stream: String = manifests.iter().map(|manifest| format!("{manifest}\n")).collect();
+    let stream = manifests.each_ref().map(ToString::to_string).join("\n");
     let out = Tool::new("fwb-verify").stdin(&stream).run().exits(3);
     let oks: Vec<Value> = out.records().iter().map(|record| record["verification"]["ok"].clone()).collect();
     assert_eq!(oks, [false, false, true]);

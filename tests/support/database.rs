@@ -73,7 +73,7 @@ impl Database {
         let tables = self.query("SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'");
         let dump = |table: &str| self.query(&format!("SELECT * FROM {} ORDER BY 1", quoted(table)));
         let names = tables.lines().filter_map(|line| line.split('\t').next());
-        names.map(|table| format!("{table}:\n{}\n", dump(table))).collect()
+        names.map(|table| [table, ":\n", &dump(table), "\n"].concat()).collect()
     }
 }
 

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 /// SHA-256 as `sha256sum` prints it.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 /// All that gzip finds in a file of one or more members.

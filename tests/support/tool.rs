@@ -181,10 +181,8 @@ impl Output {
 
 /// Bytes as text; those that are none are shown, so that two texts differ where the bytes do.
 fn text(bytes: &[u8]) -> String {
-    let show = |chunk: std::str::Utf8Chunk| {
-        chunk.valid().to_owned()
-            + &chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>()
-    };
+    let show =
+        |chunk: std::str::Utf8Chunk| [chunk.valid(), &chunk.invalid().escape_ascii().to_string()].concat();
     bytes.utf8_chunks().map(show).collect()
 }
 

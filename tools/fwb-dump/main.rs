@@ -9,8 +9,9 @@ use fwb_cli::{Location, Outcome, ServerArgs, Session, StoreArgs};
 
 /// Dump one database into the store
 ///
-/// Writes {prefix}_backup_{`YYYYMMDD_HHMMSS}.sql.gz` and its manifest, whole or not at all, and prints the manifest
+/// Writes {prefix}_backup_{YYYYMMDD_HHMMSS}.sql.gz and its manifest, whole or not at all, and prints the manifest
 /// on standard output.
+#[allow(clippy::doc_markdown, reason = "it is the help text")]
 #[derive(Debug, Parser)]
 #[command(name = "fwb-dump", version)]
 struct Args {

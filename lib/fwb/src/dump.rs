@@ -167,7 +167,8 @@ impl<'a> Dump<'a> {
         for line in ended.stderr().lines() {
             log::warn!("{}: {line}", program.name);
         }
-        if let Some(problem) = summary.incomplete {
+        let cut = (!summary.says_completed).then_some("its last line is not \"-- Dump completed\"");
+        if let Some(problem) = summary.incomplete.or(cut) {
             return Err(Error::IncompleteDump { database: database.clone(), problem: problem.into() });
         }
         let extents = (0..summary.sections.len()).map(|index| members.extent(index)).collect::<Vec<_>>();

@@ -129,6 +129,11 @@ impl Admission {
                 }
                 Ok(Admitted::Load)
             }
+            Head::Program(Verb::Create, ..)
+                if Tokens::new(text, reading, mode).any(|token| token.is("SONAME")) =>
+            {
+                Err("a function of a shared library lies elsewhere".into())
+            }
             Head::View(_, target)
             | Head::Sequence(_, target)
             | Head::Program(_, _, target)
@@ -409,6 +414,7 @@ mod tests {
             "RENAME TABLE a TO b;",
             "DELIMITER ;;\nCREATE TABLE a (x int); CREATE DATABASE marker;;\n",
             "DELIMITER ;;\nCREATE VIEW v AS SELECT 1; CREATE DATABASE marker;;\n",
+            "CREATE FUNCTION f RETURNS STRING SONAME 'lib_mysqludf_sys.so';",
             "SET character_set_client=28;",
             "SET @c=@@character_set_database;",
             "SET character_set_client=@OLD_SQL_MODE;",

@@ -67,6 +67,9 @@ pub(crate) struct Summary {
     pub(crate) largest_statement: u64,
     /// Why the dump cannot be complete; none where it is.
     pub(crate) incomplete: Option<&'static str>,
+    /// Whether its last line is `-- Dump completed`, rather than the statement before it, which is all that a dump made
+    /// with `--skip-comments` has.
+    pub(crate) says_completed: bool,
     /// What the header's comments say.
     pub(crate) origin: Origin,
 }

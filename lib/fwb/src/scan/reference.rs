@@ -191,7 +191,10 @@ impl<'a> Reader<'a> {
             (true, Some(_)) => Some((self.quiet_from, Vec::new())),
             (true, None) => Some((self.quiet_from, Vec::new())),
             (false, Some((from, mut lines))) => {
-                lines.push(line.strip_prefix(b"-- ").unwrap_or(&line).to_vec());
+                let words = line.strip_prefix(b"-- ").unwrap_or(&line);
+                if !lines.is_empty() || !words.is_empty() {
+                    lines.push(words.to_vec());
+                }
                 Some((from, lines))
             }
             (false, None) => None,

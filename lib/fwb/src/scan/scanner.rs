@@ -242,6 +242,7 @@ impl Scanner {
             raw_size: self.offset,
             largest_statement: self.largest,
             incomplete,
+            says_completed: self.end_mark == EndMark::Line,
             origin: self.comments.into_origin(),
             sections: self.sections.finish(self.offset),
         })
