@@ -42,8 +42,8 @@ say '3. What is in the store, and in the backup'
 show 'fwb-ls --format table'
 show 'fwb-ls --latest --tables --format table'
 
-say '4. Retention: nothing is old enough to go'
-show 'fwb-ls | fwb-prune --keep-days 7 | jq -c "{name, decision}"'
+say '4. Retention: of two backups, the newest is enough today'
+show 'fwb-dump | fwb-verify > /dev/null && fwb-ls | fwb-prune --keep-days 0 --keep-last 1 | jq -c "{name, decision}"'
 
 say '5. A bad day: a table is lost, another one damaged'
 sql -e "SET foreign_key_checks=0; DROP TABLE files; UPDATE projects SET name='?'; SHOW TABLES" "$FWB_DATABASE"

@@ -2,56 +2,16 @@
 //! published must be whole, what was there must be there still, and nothing may be left running.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use serde_json::Value;
-use tempfile::TempDir;
-
+use crate::hostile::Fake;
 use crate::support::{Database, Server, Store, Tool, bash, mariadb, name};
-
-/// A directory for `PATH` with another `mariadb-dump` in it.
-pub(crate) struct Fake {
-    dir: TempDir,
-}
-
-impl Fake {
-    /// `script` takes the place of a dump; `"$REAL" "$@"` in it is the real program. Questions about its options are
-    /// the real program's to answer.
-    pub(crate) fn new(script: &str) -> Self {
-        let dir = tempfile::Builder::new().prefix("fwb-fake-").tempdir().unwrap();
-        let path = dir.path().join("mariadb-dump");
-        let here = dir.path().display();
-        let text = format!(
-            "#!/bin/bash\nREAL=$(PATH=${{PATH#*:}} command -v mariadb-dump)\n\
-             for argument; do [ \"$argument\" != --help ] || exec \"$REAL\" \"$@\"; done\ncd '{here}'\n{script}\n"
-        );
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        Self { dir }
-    }
-
-    /// A file that the script works with: it runs in the same directory.
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// A tool on a store that finds this program first.
-    pub(crate) fn tool(&self, store: &Store, name: &str) -> Tool {
-        let path = std::env::var("PATH").unwrap_or_default();
-        store.tool(name).env("PATH", format!("{}:{path}", self.dir.path().display()))
-    }
-
-    /// The process that the script has written down in `pid`, once it has.
-    fn pid(&self) -> u32 {
-        until("the dump program's start", || fs::read_to_string(self.file("pid")).ok()?.trim().parse().ok())
-    }
-}
+use serde_json::Value;
 
 /// What `look` finds, looked for again and again, though not for ever.
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     for _ in 0..1000 {
         if let Some(found) = look() {
             return found;
@@ -61,9 +21,15 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     panic!("{what} did not come");
 }
 
+/// The process that a fake's script has written down in `pid`, once it has.
+fn started(fake: &Fake) -> u32 {
+    let written = || fs::read_to_string(fake.file("pid")).ok()?.trim().parse().ok();
+    until("the dump program's start", written)
+}
+
 fn signal(pid: u32, name: &str) {
     let sent = Command::new("kill").args(["-s", name, &pid.to_string()]).status().unwrap();
-    assert!(sent.success(), "kill -s {name} {pid}");
+    assert!(sent.success());
 }
 
 /// Whether a process is there and no zombie.
@@ -129,7 +95,7 @@ fn half_a_dump_is_never_published() {
         (r#""$REAL" "$@" | head -c 6000"#, "incomplete"),
         (r#""$REAL" "$@" | head -n -1"#, "incomplete"),
         (r#""$REAL" "$@"; echo 'DROP TABLE x;'"#, "incomplete"),
-        (r#""$REAL" "$@"; echo "INSERT INTO x VALUES ('"#, "incomplete"),
+        (r##""$REAL" "$@"; echo "INSERT INTO x VALUES ('""##, "incomplete"),
         ("head -c 300000 /dev/urandom", "incomplete"),
         (
             r#""$REAL" "$@"; echo 'mariadb-dump: Got error: 2013: Lost connection' >&2; exit 2"#,
@@ -158,7 +124,7 @@ fn a_signal_ends_the_dump_and_leaves_nothing() {
             let mut command = fake.tool(&store, "fwb-dump").arg("-B").arg(&database.name).command();
             let mut dump =
                 command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-            let child = fake.pid();
+            let child = started(&fake);
             signal(dump.id(), number);
             assert_eq!(code(&mut dump), Some(expected), "{number}: {script}");
             is_gone(child);
@@ -174,7 +140,7 @@ fn after_a_sigkill_the_next_run_cleans_up() {
     let database = Database::sample("sigkill");
     let (fake, store) = (Fake::new("echo $$ > pid; echo hi; exec sleep 60"), Store::new());
     let mut dump = fake.tool(&store, "fwb-dump").arg("-B").arg(&database.name).spawn();
-    let child = fake.pid();
+    let child = started(&fake);
     signal(dump.id(), "KILL");
     assert_eq!(code(&mut dump), None);
     is_gone(child);
@@ -191,7 +157,7 @@ fn a_second_run_finds_the_store_locked() {
     let (fake, store) = (Fake::new("echo $$ > pid; echo hi; exec sleep 60"), Store::new());
     let manifest = store.dump_verified(&database);
     let mut first = fake.tool(&store, "fwb-dump").arg("-B").arg(&database.name).spawn();
-    fake.pid();
+    started(&fake);
     let locked = |tool: Tool| tool.run().fails(4, &["locked by another run", "hint: "]);
     locked(store.tool("fwb-dump").arg("-B").arg(&database.name));
     locked(store.tool("fwb-prune").stdin(manifest.to_string()));
@@ -216,7 +182,7 @@ fn two_dumps_into_one_file_do_not_mix() {
         tool.arg("-B").arg(&database.name).arg("-o").arg(store.file("x.sql.gz"))
     };
     let mut first = into(held.tool(&store, "fwb-dump"), &large).spawn();
-    held.pid();
+    started(&held);
     let second = into(store.tool("fwb-dump"), &small).run();
     let proves = || store.tool("fwb-verify").arg("x.sql.gz").run().ok();
     if second.code == Some(0) {
@@ -249,9 +215,10 @@ fn a_full_disk_costs_no_backup() {
     let before = database.content();
     limited(&format!(r#"fwb-restore -s "$STORE" -f '{}' --yes"#, name(&manifest)));
     assert!(database.content() == before, "a restore without a safety backup does not begin");
-    let out = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let mut command = Tool::new("fwb-dump").args(["-o", "-", "-B"]).arg(&database.name).command();
-    assert_eq!(command.stdout(out).stderr(Stdio::null()).status().unwrap().code(), Some(1));
+    bash(r#"fwb-dump -B "$DB" -o - > /dev/full"#)
+        .env("DB", &database.name)
+        .run()
+        .fails(1, &["No space left"]);
     assert_eq!(store.names(), names);
 }
 
@@ -400,7 +367,7 @@ fn a_row_of_64_mib_fits_into_128_mib_of_memory() {
     let copy = Database::reserved("memory_copy");
     let dump = store.tool("fwb-dump").arg("-B").arg(&database.name);
     let mut peaks = vec![("fwb-dump", peak(dump))];
-    let backup = store.names().into_iter().find(|name| name.ends_with(".gz")).unwrap();
+    let backup = store.names().into_iter().find(|name| !name.contains(".json")).unwrap();
     peaks.push(("fwb-verify", peak(store.tool("fwb-verify").arg(&backup))));
     peaks.push(("fwb-restore --stdout", peak(store.tool("fwb-restore").args([&backup, "--stdout"]))));
     let restore = store.tool("fwb-restore").args([&backup, "--yes", "--database", &copy.name]);

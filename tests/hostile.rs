@@ -2,11 +2,13 @@
 //! a file gets past it happens to every database of the server.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
-use crate::faults::Fake;
 use crate::support::{Database, Output, Server, Store, Tool, gzip};
 
 /// A dump of another program, of one database, as mariadb-dump frames it.
@@ -19,6 +21,39 @@ pub(crate) fn foreign(database: &str, body: &str) -> String {
          /*!40111 SET @OLD_SQL_NOTES=@@SQL_NOTES, SQL_NOTES=0 */;\n\n{body}\n\n\
          /*!40111 SET SQL_NOTES=@OLD_SQL_NOTES */;\n\n-- Dump completed on 2025-07-25 17:02:15\n"
     )
+}
+
+/// A directory for `PATH` with another `mariadb-dump` in it.
+pub(crate) struct Fake {
+    dir: TempDir,
+}
+
+impl Fake {
+    /// `script` takes the place of a dump; `"$REAL" "$@"` in it is the real program. Questions about its options are
+    /// the real program's to answer.
+    pub(crate) fn new(script: &str) -> Self {
+        let dir = tempfile::Builder::new().prefix("fwb-fake-").tempdir().unwrap();
+        let path = dir.path().join("mariadb-dump");
+        let here = dir.path().display();
+        let text = format!(
+            "#!/bin/bash\nREAL=$(PATH=${{PATH#*:}} command -v mariadb-dump)\n\
+             for argument; do [ \"$argument\" != --help ] || exec \"$REAL\" \"$@\"; done\ncd '{here}'\n{script}\n"
+        );
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        Self { dir }
+    }
+
+    /// A file that the script works with: it runs in the same directory.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A tool on a store that finds this program first.
+    pub(crate) fn tool(&self, store: &Store, name: &str) -> Tool {
+        let path = std::env::var("PATH").unwrap_or_default();
+        store.tool(name).env("PATH", format!("{}:{path}", self.dir.path().display()))
+    }
 }
 
 /// The restored database, one beside it that is none of the file's business, and one that only an attack makes.
@@ -125,6 +160,7 @@ const FOREIGN_STATEMENTS: &[&str] = &[
     "SELECT 1;",
     "CREATE FUNCTION `{victim}`.f() RETURNS INT DETERMINISTIC RETURN 1;",
     "CREATE FUNCTION f RETURNS STRING SONAME 'lib_mysqludf_sys.so';",
+    "/*!50003 CREATE*/ /*!50020 DEFINER=`root`@`localhost`*/ /*!50003 FUNCTION f RETURNS STRING SONAME 'x.so' */;",
     "CREATE TRIGGER `{victim}`.tr BEFORE INSERT ON `t` FOR EACH ROW SET @x=1;",
     "CREATE VIEW `{victim}`.`v` AS SELECT 1;",
 ];
@@ -166,6 +202,8 @@ const DISGUISED: &[&str] = &[
     "CREATE VIEW `v` AS SELECT id, v FROM `{victim}`.`t`;\nINSERT INTO `v` VALUES (99,'z');",
     "CREATE TABLE `a` (x INT);\nDELIMITER ;;\nCREATE TRIGGER tr BEFORE INSERT ON `a` FOR EACH ROW DELETE FROM `{victim}`.`t`;;\nDELIMITER ;\nINSERT INTO `a` VALUES (1);",
     "CREATE TABLE `a` (x INT);\nDELIMITER ;;\nCREATE FUNCTION f() RETURNS INT DETERMINISTIC BEGIN DELETE FROM `{victim}`.`t`; RETURN 1; END;;\nDELIMITER ;\nINSERT INTO `a` SELECT 1 FROM DUAL WHERE f()=2 UNION VALUES (1);",
+    "CREATE TABLE `a` (x INT);\nDELIMITER ;;\nCREATE TRIGGER tr BEFORE INSERT ON `a` FOR EACH ROW DELETE FROM `{victim}`.`t`;;\nDELIMITER ;\nCREATE TABLE /*!50001 IF NOT EXISTS */ `a` (x INT);\nINSERT INTO `a` VALUES (1);",
+    "CREATE VIEW `v` AS SELECT id, v FROM `{victim}`.`t`;\nDROP TABLE IF EXISTS `v`;\nCREATE TABLE IF NOT EXISTS `v` (id INT);\nINSERT INTO `v` VALUES (99,'z');",
     // A `SET` longer than anyone reads to its end.
     "SET @a:=@@autocommit,@b=@@autocommit,@c=@@autocommit,@d=@@autocommit,@e=@@autocommit,@f=@@autocommit,@g=@@autocommit,@h=@@autocommit,@i=@@autocommit,@j=@@autocommit,@k=@@autocommit,@l=@@autocommit,@m=@@autocommit,@n=@@autocommit,@o=@@autocommit,@p=@@autocommit,GLOBAL general_log=1;",
 ];

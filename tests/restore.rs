@@ -143,7 +143,8 @@ fn a_lost_database_comes_back_as_it_was() {
     database.drop_now();
     let report = restore(&store, &dump).run().ok().json();
     before.holds("after a restore");
-    let rows: u64 = dump["sections"].as_array().unwrap().iter().filter_map(|section| section["rows"].as_u64()).sum();
+    let rows: u64 =
+        dump["sections"].as_array().unwrap().iter().filter_map(|section| section["rows"].as_u64()).sum();
     assert_eq!((report["rows"].as_u64(), &report["safety_backup"]), (Some(rows), &Value::Null));
     // Over what is there, and with what was not there when the backup was made.
     database.sql("DELETE FROM children; DROP VIEW v3; DROP PROCEDURE p1; CREATE TABLE newer (id INT); CREATE VIEW v9 AS SELECT 1;
@@ -211,7 +212,9 @@ fn an_event_that_had_its_time_does_not_stop_a_restore() {
     let due = "ON SCHEDULE AT '2036-01-01 00:00:00'";
     database.sql(format!("CREATE TABLE t (id INT PRIMARY KEY); CREATE EVENT once {due} DO SELECT 1"));
     let dump = store.dump(&database);
-    let past = String::from_utf8(gunzip(&fs::read(store.artifact(&dump)).unwrap())).unwrap().replace("2036-", "2016-");
+    let past = String::from_utf8(gunzip(&fs::read(store.artifact(&dump)).unwrap()))
+        .unwrap()
+        .replace("2036-", "2016-");
     store.write("past.sql", past);
     let told = store.tool("fwb-restore").args(["--yes", "past.sql"]).run().ok();
     assert!(told.stderr.contains("once"), "{}", told.stderr);
@@ -247,18 +250,18 @@ fn a_failed_restore_is_rolled_back_to_the_byte() {
         ("a row", format!("{rows}INSERT INTO `projects` VALUES (2,'SECRET'),(3,'c');\nCREATE TABLE `z` (id INT);"), 1),
         ("a view", format!("{rows}CREATE VIEW `v5` AS SELECT nosuchfunction(id) FROM `projects`;"), 1),
         ("a routine", format!("{rows}DELIMITER ;;\nCREATE PROCEDURE p5() BEGIN no such syntax; END ;;\nDELIMITER ;"), 1),
-        ("the check", "CREATE TABLE `projects` (id INT PRIMARY KEY);\nINSERT IGNORE INTO `projects` VALUES (1),(1);".into(), 3),
+        ("the check", "DROP TABLE IF EXISTS `projects`;\nCREATE TABLE `projects` (id INT PRIMARY KEY);\nINSERT IGNORE INTO `projects` VALUES (1),(1);".into(), 3),
     ];
     for (what, body, code) in failures {
         store.write("fails.sql", foreign(&database.name, &body));
-        let run = |options: &[&str]| store.tool("fwb-restore").args(["--yes", "fails.sql"]).args(options).run();
+        let run =
+            |options: &[&str]| store.tool("fwb-restore").args(["--yes", "fails.sql"]).args(options).run();
         run(&[]).fails(code, &["rolled back to what it held before"]);
         before.holds(what);
-        run(&["--tables", "projects"]).exits(if body.contains("v5") || body.contains("p5") { 0 } else { code });
-        if body.contains("v5") || body.contains("p5") {
-            restore(&before.store, &before.dump).args(["--tables", "projects"]).run().ok();
+        if body.contains("`projects`") && !body.contains("v5") && !body.contains("p5") {
+            run(&["--tables", "projects"]).fails(code, &["rolled back to what it held before"]);
+            before.holds(&format!("{what}, of chosen tables"));
         }
-        before.holds(what);
         let fresh = Database::reserved("fresh");
         run(&["--database", &fresh.name]).fails(code, &["rolled back"]);
         assert!(!fresh.exists(), "{what}: what a failed restore has made goes again");
@@ -285,7 +288,8 @@ fn nothing_is_done_unless_it_is_meant() {
     Tool::new("fwb-restore").arg("--yes").stdin(format!("{dump}\n{dump}")).run().fails(2, &["more than one"]);
     let asked = |answer: &str| {
         let line = format!("fwb-restore -s '{}' -f '{}'", store.path().display(), name(&dump));
-        let script = format!("{{ sleep 0.3; echo '{answer}'; sleep 0.3; }} | script -qec \"{line}\" /dev/null");
+        let script =
+            format!("{{ sleep 0.3; echo '{answer}'; sleep 0.3; }} | script -qec \"{line}\" /dev/null");
         bash(&script).run()
     };
     for answer in ["n", "", "no"] {
@@ -306,7 +310,8 @@ fn the_sql_of_one_table_is_read_from_its_own_members() {
     let dump = store.dump(&database);
     let path = store.artifact(&dump);
     let mut bytes = fs::read(&path).unwrap();
-    let offline = |options: &[&str]| Tool::alone("fwb-restore").arg(&path).arg("--stdout").args(options).run();
+    let offline =
+        |options: &[&str]| Tool::alone("fwb-restore").arg(&path).arg("--stdout").args(options).run();
     assert!(offline(&[]).ok().stdout == gunzip(&bytes), "all of the SQL, without a server");
     let sections = dump["sections"].as_array().unwrap();
     let part = |name: &str| sections.iter().find(|section| section["name"] == name).unwrap();
@@ -327,10 +332,11 @@ fn the_sql_of_one_table_is_read_from_its_own_members() {
 #[test]
 fn dumps_of_other_programs_are_restored() {
     let (database, store) = (Database::new("foreign"), Store::new());
-    database.sql(EVERYTHING.split("CREATE SEQUENCE").nth(1).map(|rest| format!("CREATE SEQUENCE{rest}")).unwrap());
+    database.sql(EVERYTHING);
     let before = Before::new(&database);
     let all = ["--routines", "--triggers", "--events", "--hex-blob", "--dump-history", "--skip-add-locks"];
-    let forms: [&[&str]; 4] = [&[], &["--skip-comments"], &["--add-drop-database"], &["--skip-extended-insert", "--skip-quick"]];
+    let forms: [&[&str]; 4] =
+        [&[], &["--skip-comments"], &["--add-drop-database"], &["--skip-extended-insert", "--skip-quick"]];
     for options in forms {
         let plain = mariadb_dump(&database, &[&all[..], options].concat());
         store.write("old.sql", &plain);
@@ -340,7 +346,11 @@ fn dumps_of_other_programs_are_restored() {
             before.holds(&format!("{file} {options:?}"));
         }
     }
-    let framed = bash(&format!("mariadb-dump --defaults-file=\"$FWB_DEFAULTS_FILE\" {} --databases {}", all.join(" "), database.name));
+    let framed = bash(&format!(
+        "mariadb-dump --defaults-file=\"$FWB_DEFAULTS_FILE\" {} --databases {}",
+        all.join(" "),
+        database.name
+    ));
     store.write("databases.sql", framed.run().ok().stdout);
     store.tool("fwb-restore").args(["--yes", "databases.sql"]).run().ok();
     before.holds("--databases");
@@ -350,6 +360,10 @@ fn dumps_of_other_programs_are_restored() {
     assert_eq!(other.content(), database.content());
     // Nothing says where such a dump ends: half of one looks the same.
     store.write("compact.sql", mariadb_dump(&database, &["--compact"]));
-    store.tool("fwb-restore").args(["--yes", "--database", &database.name, "compact.sql"]).run().fails(3, &["incomplete"]);
+    store
+        .tool("fwb-restore")
+        .args(["--yes", "--database", &database.name, "compact.sql"])
+        .run()
+        .fails(3, &["incomplete"]);
     before.holds("a dump that may be half of one");
 }

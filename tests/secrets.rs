@@ -4,8 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::faults::Fake;
-use crate::hostile::foreign;
+use crate::hostile::{Fake, foreign};
 use crate::support::{Database, Server, Store, Tool, name};
 
 /// A password with everything that quoting gets wrong.
@@ -62,8 +61,11 @@ fn watched(work: impl FnOnce()) -> (Vec<String>, usize) {
             let (mut leaks, mut clients) = (Vec::new(), 0);
             while !done.load(Ordering::Relaxed) {
                 for process in fs::read_dir("/proc").unwrap().flatten() {
-                    let seen = ["cmdline", "environ"].map(|file| fs::read(process.path().join(file)).unwrap_or_default());
-                    clients += usize::from(seen[0].starts_with(b"mariadb\0") || seen[0].starts_with(b"mariadb-dump\0"));
+                    let seen = ["cmdline", "environ"]
+                        .map(|file| fs::read(process.path().join(file)).unwrap_or_default());
+                    clients += usize::from(
+                        seen[0].starts_with(b"mariadb\0") || seen[0].starts_with(b"mariadb-dump\0"),
+                    );
                     let text = seen.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
                     if text.contains(PASSWORD) {
                         leaks.push(text);
@@ -72,9 +74,9 @@ fn watched(work: impl FnOnce()) -> (Vec<String>, usize) {
             }
             (leaks, clients)
         });
-        let _stop = Stop(&done);
+        let stop = Stop(&done);
         work();
-        drop(_stop);
+        drop(stop);
         watcher.join().unwrap()
     })
 }
@@ -91,7 +93,8 @@ impl Drop for Stop<'_> {
 /// `ps` shows arguments to every user of the machine (mydumper#122), and logs and manifests outlive passwords.
 #[test]
 fn the_password_is_seen_nowhere() {
-    let (database, store, account) = (Database::sample("password"), Store::new(), Account::new("fwb_password"));
+    let (database, store, account) =
+        (Database::sample("password"), Store::new(), Account::new("fwb_password"));
     database.sql("CREATE TABLE more (id INT PRIMARY KEY, d BLOB); INSERT INTO more SELECT seq, RANDOM_BYTES(1000) FROM seq_1_to_4000");
     let said = std::sync::Mutex::new(String::new());
     let keep = |output: crate::support::Output| {
@@ -106,7 +109,13 @@ fn the_password_is_seen_nowhere() {
         keep(restore().arg("--dry-run").run().ok());
         keep(restore().run().ok());
         let wrong = store.tool("fwb-dump").args(["-vvv", "-B", &database.name, "--user", "fwb_nobody"]);
-        keep(wrong.arg("--password-file").arg(account.dir.path().join("password")).run().fails(1, &["Access denied"]));
+        keep(
+            wrong
+                .arg("--password-file")
+                .arg(account.dir.path().join("password"))
+                .run()
+                .fails(1, &["Access denied"]),
+        );
     });
     assert!(clients > 10, "the watch saw the clients run: {clients}");
     assert_eq!(leaks, [""; 0]);
@@ -144,11 +153,16 @@ fn rows_are_not_in_logs() {
     ];
     // An operator's own settings make the client echo what it sends.
     let home = tempfile::tempdir().unwrap();
-    fs::write(home.path().join(".my.cnf"), "[mariadb]\nverbose=3\n[mysql]\nverbose=3\n[client]\nshow-warnings\n").unwrap();
+    fs::write(
+        home.path().join(".my.cnf"),
+        "[mariadb]\nverbose=3\n[mysql]\nverbose=3\n[client]\nshow-warnings\n",
+    )
+    .unwrap();
     for failure in failures {
         store.write("rows.sql", foreign(&database.name, &format!("{body}{failure}")));
         let tool = Tool::alone("fwb-restore").args(["-vvv", "--yes"]).arg(store.file("rows.sql"));
-        let tool = tool.env("HOME", home.path()).args(["--user", "root", "--socket", &Server::shared().socket()]);
+        let tool =
+            tool.env("HOME", home.path()).args(["--user", "root", "--socket", &Server::shared().socket()]);
         let failed = tool.run();
         assert!(matches!(failed.code, Some(1 | 3)), "{failure}: {:?} {}", failed.code, failed.stderr);
         let said = format!("{}{}", failed.stderr, failed.stdout_text());

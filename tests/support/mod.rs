@@ -17,7 +17,8 @@ use sha2::{Digest, Sha256};
 
 /// SHA-256 as `sha256sum` prints it.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    format!("{:x}", Sha256::digest(bytes))
+    let digits = Sha256::digest(bytes).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from_digit(digit.into(), 16).expect("a digit")).collect()
 }
 
 /// All that gzip finds in a file of one or more members.

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use fwb::{CompressionLevel, DumpOptions, Error, Kind, Manifest, Result, ServerClient, Store};
+use clap::builder::NonEmptyStringValueParser;
+use fwb::{CompressionLevel, DumpOptions, Kind, Result, ServerClient, Store};
 use fwb_cli::{Location, Outcome, ServerArgs, Session, StoreArgs};
 
 /// Dump one database into the store
@@ -16,7 +17,7 @@ use fwb_cli::{Location, Outcome, ServerArgs, Session, StoreArgs};
 #[command(name = "fwb-dump", version)]
 struct Args {
     /// Database to dump
-    #[arg(short = 'B', long, value_name = "NAME", env = "FWB_DATABASE")]
+    #[arg(short = 'B', long, value_name = "NAME", env = "FWB_DATABASE", value_parser = NonEmptyStringValueParser::new())]
     database: String,
 
     /// First part of the artifact's name [default: the database's name less a trailing _db]
@@ -67,18 +68,12 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
         Some(Location::Standard) => fwb::dump_to_stream(session.stdout()?, &server, &options, context)?,
     };
     if let Some(path) = &args.manifest {
-        write_manifest(path, &manifest)?;
+        fwb::write_manifest(path, &manifest)?;
     }
     if !to_stdout {
         session.records()?.write_json(&manifest)?;
     }
     Ok(Outcome::Done)
-}
-
-fn write_manifest(path: &PathBuf, manifest: &Manifest) -> Result<()> {
-    let mut json = serde_json::to_vec(manifest)?;
-    json.push(b'\n');
-    std::fs::write(path, json).map_err(Error::io("write", path))
 }
 
 fn level(text: &str) -> std::result::Result<CompressionLevel, String> {

@@ -13,7 +13,7 @@ use fwb_cli::{Outcome, Session, StoreArgs, human_size};
 /// it, and printed with its `decision`; a deleted one as soon as it is gone. Dates and proof come from the store,
 /// never from standard input. The newest proved backup of a database always stays.
 #[derive(Debug, Parser)]
-#[command(name = "fwb-prune", version)]
+#[command(name = "fwb-prune", version, allow_negative_numbers = true)]
 #[command(
     after_long_help = "A rule with 0 is off. All backups of a store take part in the decision, but only \
     candidates are deleted: 'fwb-ls | fwb-prune' makes every backup one."

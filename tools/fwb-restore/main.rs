@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueEnum};
 use fwb::{CompressionLevel, Error, ErrorClass, Plan, RestoreOptions, Result, ServerClient, Store, Strategy};
 use fwb_cli::{Outcome, ServerArgs, Session, StoreArgs, confirm, human_size};
@@ -24,7 +25,7 @@ struct Args {
     file: Option<PathBuf>,
 
     /// Restore into this database instead of the one that was dumped
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     database: Option<String>,
 
     /// Restore these tables, sequences or views alone

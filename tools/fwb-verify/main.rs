@@ -124,7 +124,7 @@ impl Run<'_> {
             self.worst = Some(Error::damaged(&manifest.name, problem));
         }
         for problem in problems {
-            log::error!("{}: {problem}", manifest.name);
+            log::warn!("{}: {problem}", manifest.name);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::manifest::{self, Client, Kind, Manifest, SCHEMA, Server, Timestamp};
 use crate::progress::{Cancel, Context};
 use crate::scan::{Summary, unobserved};
 use crate::server::{DatabaseFacts, ServerClient};
-use crate::store::{Partial, Store, StoreLock, Wait, name_prefix, sync_dir};
+use crate::store::{Partial, Store, StoreLock, Wait, name_prefix, stage, sync_dir};
 
 /// What to dump, and how.
 #[derive(Debug, Clone)]
@@ -75,7 +75,7 @@ pub fn dump_to_file(
     context: &Context,
 ) -> Result<Manifest> {
     let name = path.file_name().ok_or_else(|| Error::usage(format!("{} names no file", path.display())))?;
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = directory_of(path);
     let name = name.to_string_lossy().into_owned();
     let dump = Dump::begin(server, options, manifest::now(), name, &context.cancel)?;
     let partial = Partial::create(path)?;
@@ -85,7 +85,23 @@ pub fn dump_to_file(
     context.cancel.check()?;
     partial.publish()?;
     sync_dir(parent)?;
+    let parent = std::path::absolute(parent).map_err(Error::io("find", parent))?;
     Ok(Manifest { store: Some(parent.display().to_string()), ..manifest })
+}
+
+/// Writes a manifest into a file, which appears when it is complete.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_manifest(path: &Path, manifest: &Manifest) -> Result<()> {
+    let mut json = serde_json::to_vec(manifest)?;
+    json.push(b'\n');
+    stage(path, &json)?.publish()?;
+    sync_dir(directory_of(path))
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Dumps into a stream. What was written before an error cannot be taken back; it lacks its footer then.
@@ -267,7 +283,8 @@ fn warnings(facts: &DatabaseFacts, program: &DumpProgram) -> Vec<String> {
     }
     for program_cut in &facts.cut_programs {
         warnings.push(format!(
-            "{program_cut} holds ;; and {} cuts it there: it cannot be restored; break up its ;;",
+            "{program_cut} holds ;; and outside of quotes and comments {} takes that for its end: break it up, or a \
+             restore fails",
             program.name()
         ));
     }

@@ -240,7 +240,7 @@ impl Error {
             }
             Self::NoDatabase { .. } => Some("check the name given to -B or FWB_DATABASE".into()),
             Self::Strict { .. } => Some("mend or drop it, or run without --strict".into()),
-            Self::NoBackup { .. } => Some("fwb-ls shows what the store holds".into()),
+            Self::NoBackup { .. } | Self::NothingFound(_) => Some("fwb-ls shows what the store holds".into()),
             Self::Damaged { .. } => {
                 Some("use another backup: fwb-ls --latest --verified names the newest proved one".into())
             }
@@ -259,6 +259,9 @@ impl Error {
                 Some(format!("the former state is in {safety}: restore it once the cause is mended"))
             }
             Self::Usage { hint, .. } => hint.clone(),
+            Self::NotProved(_) => {
+                Some("fwb-verify proves backups; fwb-dump | fwb-verify makes a proved one".into())
+            }
             Self::Locked { .. } => Some("wait until it has ended; the lock ends with the process".into()),
             _ => None,
         }

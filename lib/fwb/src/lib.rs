@@ -24,7 +24,7 @@ mod store;
 mod verify;
 
 pub use artifact::CompressionLevel;
-pub use dump::{DumpOptions, dump_to_file, dump_to_store, dump_to_stream};
+pub use dump::{DumpOptions, dump_to_file, dump_to_store, dump_to_stream, write_manifest};
 pub use error::{Error, ErrorClass, Result};
 pub use manifest::{
     Action, Binlog, Client, Decision, Kind, Level, Manifest, ManifestError, Object, ObjectKind, SCHEMA,

@@ -186,8 +186,12 @@ mod tests {
         let mut pieces = Vec::new();
         let mut cutter = Cutter::new();
         let mut stream = sql;
-        while cutter.read_from(&mut stream, &mut unobserved, &mut |p| Ok(pieces.push(p))).unwrap() > 0 {}
-        let summary = cutter.finish(&mut unobserved, &mut |p| Ok(pieces.push(p))).unwrap();
+        let mut push = |piece| {
+            pieces.push(piece);
+            Ok(())
+        };
+        while cutter.read_from(&mut stream, &mut unobserved, &mut push).unwrap() > 0 {}
+        let summary = cutter.finish(&mut unobserved, &mut push).unwrap();
         (pieces, summary)
     }
 
@@ -231,7 +235,7 @@ mod tests {
         sql.resize(20 << 20, b'x');
         sql.extend_from_slice(b"');\n");
         let (pieces, summary) = cut(&sql);
-        assert!(pieces.iter().all(|piece| piece.raw.len() <= HARD_SIZE + 2 * READ_SIZE as usize));
+        assert!(pieces.iter().all(|piece| piece.raw.len() <= HARD_SIZE + 2 * (256 << 10)));
         assert!(pieces[1].flags & DataHeader::CONTINUES != 0);
         assert_eq!(pieces.iter().map(|piece| piece.rows).collect::<Vec<_>>().iter().sum::<u64>(), 1);
         assert_eq!(summary.largest_statement, sql.len() as u64 - 2);

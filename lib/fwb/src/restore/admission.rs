@@ -71,7 +71,6 @@ const SERVER_VARIABLES: [&str; 2] = ["SQL_LOG_BIN", "GTID_PURGED"];
 pub(crate) struct Admission {
     /// The database that the header creates and uses, as `mysqldump --databases` writes it.
     created: Option<String>,
-    used: bool,
     past_header: bool,
     /// The table that was created last, while rows may follow.
     filling: Option<String>,
@@ -142,9 +141,7 @@ impl Admission {
             Head::Lock | Head::Transaction | Head::Empty => Ok(Admitted::Skip),
             Head::Set(assignments) => set(assignments),
             Head::CreateDatabase(_) if !self.past_header && self.created.is_none() => Ok(Admitted::Skip),
-            Head::Use(name) if !self.past_header && !self.used && self.created.as_ref() == Some(name) => {
-                Ok(Admitted::Skip)
-            }
+            Head::Use(name) if self.created.as_ref() == Some(name) => Ok(Admitted::Skip),
             Head::CreateDatabase(_) | Head::Use(_) => {
                 Err("it would leave the database that is restored".into())
             }
@@ -155,8 +152,8 @@ impl Admission {
     fn advance(&mut self, head: &Head) {
         match head {
             Head::CreateDatabase(name) => self.created = Some(name.clone()),
-            Head::Use(_) => self.used = true,
             Head::Set(_)
+            | Head::Use(_)
             | Head::Empty
             | Head::Transaction
             | Head::Insert(_)
@@ -445,7 +442,7 @@ mod tests {
         for sql in rows {
             assert!(judge(&format!("CREATE TABLE `a` (x int);\n{sql}")).is_err(), "{sql}");
         }
-        let many: String = (0..20).map(|n| format!("@OLD_SQL_NOTES=@@SQL_NOTES, SQL_NOTES={n}, ")).collect();
+        let many = "@OLD_SQL_NOTES=@@SQL_NOTES, SQL_NOTES=0, ".repeat(20);
         assert!(judge(&format!("SET {many} SQL_NOTES=0;")).is_ok());
         assert!(judge(&format!("SET {many} GLOBAL general_log=1;")).is_err());
     }

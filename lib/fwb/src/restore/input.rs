@@ -16,7 +16,8 @@ use crate::verify::{self, Findings};
 pub(crate) enum Part {
     /// All of them.
     Whole,
-    /// All but the events: one that is due would run before its tables are there.
+    /// All but the events: one that is due would run before its tables are there. The session settings among them stay,
+    /// because a dump without comments does not tell them from those of the routines after it.
     BeforeEvents,
     /// The events, and the session settings around them.
     Events,
@@ -25,8 +26,7 @@ pub(crate) enum Part {
 impl Part {
     fn has(self, kind: SectionKind) -> bool {
         match self {
-            Self::Whole => true,
-            Self::BeforeEvents => kind != SectionKind::Events,
+            Self::Whole | Self::BeforeEvents => true,
             Self::Events => matches!(kind, SectionKind::Header | SectionKind::Events | SectionKind::Trailer),
         }
     }

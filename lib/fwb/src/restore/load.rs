@@ -10,8 +10,8 @@ use super::session::{LoadSession, Quoting};
 use super::views::Views;
 use crate::artifact::{DataHeader, Piece};
 use crate::error::{Error, Result};
-use crate::manifest::SectionKind;
-use crate::progress::Context;
+use crate::manifest::{ObjectKind, SectionKind};
+use crate::progress::{Cancel, Context};
 use crate::scan::{Feed, Head, Statement};
 use crate::server::ServerClient;
 
@@ -23,29 +23,25 @@ pub(super) struct Destination<'a> {
     pub(super) quoting: Quoting,
 }
 
-/// Loads `part` of what is chosen of `input`, over one connection, in the dump's order.
+/// Loads `part` of what is chosen of `input`, over one connection, in the dump's order but for the views, which come
+/// after those that they name.
 ///
 /// # Errors
 /// A statement fails, or the backup cannot be read.
 pub(super) fn load(input: &Input, part: Part, to: Destination<'_>, context: &Context) -> Result<()> {
     context.progress.begin(format!("loading {}", to.database), input.raw_size());
     let session = LoadSession::start(&to.server.sql_client(Some(to.database)), to.quoting, &context.cancel)?;
+    let lock = session.lock();
     let original = input.manifest.database.as_deref().filter(|original| *original != to.database);
-    let mut loader = Loader {
-        session,
-        admission: Admission::default(),
-        feed: Feed::new(),
-        section: None,
-        views: Views::default(),
-        rows: false,
-        held: Vec::new(),
-        original,
-    };
+    let name = &input.manifest.name;
+    let sender = Sender { session, admission: Admission::default(), rows: false, part, original, name };
+    let mut loader =
+        Loader { sender, feed: Feed::new(), section: None, views: Views::default(), held: Vec::new() };
     let read = input
         .for_each_piece(part, context, &mut |piece| loader.piece(&piece, input, context))
         .and_then(|()| loader.views(input))
         .and_then(|()| loader.flush());
-    let Loader { session, .. } = loader;
+    let session = loader.sender.session;
     let ended = match read {
         Ok(()) => session.finish(),
         // The client program has ended before its input: why, it says itself.
@@ -55,8 +51,23 @@ pub(super) fn load(input: &Input, part: Part, to: Destination<'_>, context: &Con
             Err(error)
         }
     };
-    ended.map_err(|error| context.cancel.explain(error))
+    ended.map_err(|error| {
+        wait_until_released(&lock, to.server);
+        context.cancel.explain(error)
+    })
 }
+
+/// Waits until the server has ended a connection whose program is gone: a statement that it is still at must not come
+/// after a rollback. A server that does not answer has ended it too.
+fn wait_until_released(lock: &str, server: &ServerClient) {
+    let sql = format!("DO GET_LOCK('{lock}', {PATIENCE});\n");
+    if let Err(error) = server.query(None, &sql, "waiting for the connection to end", &Cancel::default()) {
+        log::debug!("{error}");
+    }
+}
+
+/// How long the server may take to finish one statement, in seconds.
+const PATIENCE: u32 = 3600;
 
 /// How a failure to write to the client program is named.
 const SEND: &str = "send SQL to the client program";
@@ -65,18 +76,14 @@ fn sent(result: io::Result<()>) -> Result<()> {
     result.map_err(|source| Error::Stream { action: SEND, source })
 }
 
+/// Reads pieces, in their order.
 struct Loader<'a> {
-    session: LoadSession,
-    admission: Admission,
+    sender: Sender<'a>,
     feed: Feed,
     section: Option<usize>,
     views: Views,
-    /// Whether rows are being read.
-    rows: bool,
     /// Rows that were judged as far as they can be without what follows.
     held: Vec<u8>,
-    /// The database that was dumped, where it is restored under another name.
-    original: Option<&'a str>,
 }
 
 impl Loader<'_> {
@@ -96,7 +103,7 @@ impl Loader<'_> {
         }
         if self.section != Some(piece.section) {
             self.section = Some(piece.section);
-            self.session.mark(|| input.title(piece.section));
+            self.sender.session.mark(|| input.title(piece.section));
             context.progress.focus(format!("loading {}", input.title(piece.section)));
         }
         if piece.flags & DataHeader::DATA == 0 {
@@ -108,7 +115,7 @@ impl Loader<'_> {
     /// Hands on rows as they stand. That they are rows is what the file says; what it holds is judged first, and goes
     /// on its way only when the scanner has seen the whole of it.
     fn rows(&mut self, raw: &[u8]) -> Result<()> {
-        self.rows = true;
+        self.sender.rows = true;
         self.push(raw)?;
         if self.feed.waiting() <= raw.len() {
             self.send_rows()?;
@@ -118,7 +125,7 @@ impl Loader<'_> {
     }
 
     fn send_rows(&mut self) -> Result<()> {
-        let sent = sent(self.session.rows(&self.held));
+        let sent = sent(self.sender.session.rows(&self.held));
         self.held.clear();
         sent
     }
@@ -127,54 +134,65 @@ impl Loader<'_> {
     fn views(&mut self, input: &Input) -> Result<()> {
         for (section, sql) in self.views.take_in_order() {
             self.flush()?;
-            self.session.mark(|| input.title(section));
+            self.sender.session.mark(|| input.title(section));
             self.statements(&sql)?;
         }
         Ok(())
     }
 
     fn statements(&mut self, sql: &[u8]) -> Result<()> {
-        self.rows = false;
+        self.sender.rows = false;
         self.push(sql)
     }
 
     fn push(&mut self, sql: &[u8]) -> Result<()> {
-        let Self { session, admission, feed, original, rows, .. } = self;
-        feed.push(sql, &mut |statement| send(session, admission, *original, *rows, statement))
+        let Self { sender, feed, .. } = self;
+        feed.push(sql, &mut |statement| sender.send(statement))
     }
 
     /// Sends what has waited for more.
     fn flush(&mut self) -> Result<()> {
-        let Self { session, admission, feed, original, rows, .. } = self;
-        feed.flush(&mut |statement| send(session, admission, *original, *rows, statement))?;
+        let Self { sender, feed, .. } = self;
+        feed.flush(&mut |statement| sender.send(statement))?;
         self.send_rows()
     }
 }
 
-fn send(
-    session: &mut LoadSession,
-    admission: &mut Admission,
-    original: Option<&str>,
+/// Judges statements and sends those that are no rows.
+struct Sender<'a> {
+    session: LoadSession,
+    admission: Admission,
+    /// Whether rows are being read.
     rows: bool,
-    statement: &Statement<'_>,
-) -> Result<()> {
-    let refused = |why: String| Error::Inadmissible {
-        name: "the backup".into(),
-        statement: name_of(statement),
-        offset: statement.offset,
-        why,
-    };
-    let verdict = admission.judge(statement).map_err(refused)?;
-    if rows != matches!(statement.head, Head::Insert(_)) {
-        return Err(refused("it does not stand where the file says that rows stand".into()));
+    part: Part,
+    /// The database that was dumped, where it is restored under another name.
+    original: Option<&'a str>,
+    /// The backup's name, for messages.
+    name: &'a str,
+}
+
+impl Sender<'_> {
+    fn send(&mut self, statement: &Statement<'_>) -> Result<()> {
+        let verdict = self.admission.judge(statement).map_err(|why| self.refused(statement, why))?;
+        if self.rows != matches!(statement.head, Head::Insert(_)) {
+            let why = "it does not stand where the file says that rows stand".into();
+            return Err(self.refused(statement, why));
+        }
+        let event = matches!(statement.head, Head::Program(_, ObjectKind::Event, _));
+        if self.rows || verdict == Admitted::Skip || event && self.part == Part::BeforeEvents {
+            return Ok(());
+        }
+        let mode = statement.mode.quotes();
+        let renamed = self.original.and_then(|from| unqualified(statement.head, statement.text, mode, from));
+        sent(self.session.statement(renamed.as_deref().unwrap_or(statement.text)))
     }
-    if rows {
-        return Ok(());
+
+    fn refused(&self, statement: &Statement<'_>, why: String) -> Error {
+        Error::Inadmissible {
+            name: self.name.into(),
+            statement: name_of(statement),
+            offset: statement.offset,
+            why,
+        }
     }
-    if verdict == Admitted::Skip {
-        return Ok(());
-    }
-    let mode = statement.mode.quotes();
-    let renamed = original.and_then(|original| unqualified(statement.head, statement.text, mode, original));
-    sent(session.statement(renamed.as_deref().unwrap_or(statement.text)))
 }

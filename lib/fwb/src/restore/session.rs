@@ -1,6 +1,7 @@
 //! One client program that loads SQL, and where in the dump it is.
 
 use std::io::{self, BufWriter, PipeWriter, Write};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::{Error, Result};
 use crate::process::{Child, Program};
@@ -19,6 +20,7 @@ pub(super) struct LoadSession {
     /// From which line on what is loaded.
     marks: Vec<(u64, String)>,
     quoting: Quoting,
+    lock: String,
 }
 
 /// How a statement is kept one statement on its way to the server, which splits what it is sent at semicolons.
@@ -42,13 +44,14 @@ impl Quoting {
 }
 
 impl LoadSession {
-    /// Starts the client program.
+    /// Starts the client program. Its connection holds a lock of the server's (`GET_LOCK`) until it has ended, which may
+    /// be later than the program does: the server finishes the statement that it is at.
     pub(super) fn start(program: &Program, quoting: Quoting, cancel: &Cancel) -> Result<Self> {
         let (input, child) = program.writer(cancel)?;
         let input = BufWriter::with_capacity(256 << 10, input);
-        let mut session = Self { input, child, lines: 0, marks: Vec::new(), quoting };
+        let mut session = Self { input, child, lines: 0, marks: Vec::new(), quoting, lock: lock_name() };
         // A failure to write shows when the session ends.
-        session.put(PRELUDE.as_bytes()).ok();
+        session.put(format!("{PRELUDE}DO GET_LOCK('{}', 0);\n", session.lock).as_bytes()).ok();
         Ok(session)
     }
 
@@ -106,10 +109,22 @@ impl LoadSession {
         written.map_err(|source| Error::Stream { action: "write to the client program", source })
     }
 
+    /// The lock that the connection holds while it lasts.
+    pub(super) fn lock(&self) -> String {
+        self.lock.clone()
+    }
+
     /// Ends the client program at once, without executing what it has not read to its end.
     pub(super) fn abandon(self) {
         self.child.kill();
     }
+}
+
+/// A name that no other connection uses.
+fn lock_name() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos());
+    format!("fwb-restore-{}-{now}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The line in `ERROR 1062 (23000) at line 12: …`.
