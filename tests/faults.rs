@@ -95,7 +95,7 @@ fn half_a_dump_is_never_published() {
         (r#""$REAL" "$@" | head -c 6000"#, "incomplete"),
         (r#""$REAL" "$@" | head -n -1"#, "incomplete"),
         (r#""$REAL" "$@"; echo 'DROP TABLE x;'"#, "incomplete"),
-        (r##""$REAL" "$@"; echo "INSERT INTO x VALUES ('""##, "incomplete"),
+        (r#""$REAL" "$@"; echo "INSERT INTO x VALUES ('""#, "incomplete"),
         ("head -c 300000 /dev/urandom", "incomplete"),
         (
             r#""$REAL" "$@"; echo 'mariadb-dump: Got error: 2013: Lost connection' >&2; exit 2"#,

@@ -121,7 +121,8 @@ const FOREIGN_STATEMENTS: &[&str] = &[
     "USE `{victim}`;\nDROP TABLE `t`;",
     "CREATE TABLE `a` (x INT);\nUSE `{victim}`;\nDROP TABLE `t`;",
     "DROP DATABASE `{victim}`;",
-    "CREATE DATABASE `{marker}`;\nCREATE TABLE `a` (x INT);\nUSE `{marker}`;",
+    "CREATE DATABASE `{marker}`;\nUSE `{marker}`;\nCREATE TABLE `a` (x INT);\nUSE `{victim}`;\nDROP TABLE `t`;",
+    "CREATE TABLE `a` (x INT);\nCREATE DATABASE `{marker}`;\nUSE `{marker}`;",
     "CREATE DATABASE `{marker}`;\nCREATE DATABASE `{victim}`;",
     "/*!50000 DROP DATABASE `{victim}` */;",
     "/*!999999 DROP DATABASE `{victim}` */;",
@@ -212,7 +213,9 @@ const DISGUISED: &[&str] = &[
 fn all_are_refused(name: &str, bodies: &[&str]) {
     let scene = Scene::new(name);
     for body in bodies {
-        scene.restore(body.as_bytes()).fails(3, &["attack.sql is refused"]);
+        let refused = scene.restore(body.as_bytes());
+        assert_eq!(refused.code, Some(3), "{body}\n{}", refused.stderr);
+        refused.fails(3, &["attack.sql is refused"]);
     }
     scene.is_unharmed("a refused file");
     assert_eq!(scene.store.names(), ["attack.sql"], "a refusal comes before anything is done");

@@ -357,7 +357,8 @@ fn dumps_of_other_programs_are_restored() {
     let other = Database::new("foreign_other");
     store.tool("fwb-restore").args(["--yes", "--database", &other.name, "databases.sql"]).run().ok();
     before.holds("--databases, restored elsewhere");
-    assert_eq!(other.content(), database.content());
+    assert_eq!(definitions(&other), definitions(&database));
+    assert_eq!(digests(&store.dump(&other)), digests(&before.dump));
     // Nothing says where such a dump ends: half of one looks the same.
     store.write("compact.sql", mariadb_dump(&database, &["--compact"]));
     store
