@@ -5,11 +5,11 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -154,38 +154,6 @@ impl fmt::Display for Location {
             Self::Standard => f.write_str("-"),
             Self::File(path) => path.display().fmt(f),
         }
-    }
-}
-
-impl Location {
-    /// The path, unless it is a standard stream.
-    pub fn path(&self) -> Option<&Path> {
-        match self {
-            Self::Standard => None,
-            Self::File(path) => Some(path),
-        }
-    }
-
-    /// Opens it for reading.
-    ///
-    /// # Errors
-    /// The file cannot be opened.
-    pub fn reader(&self, cancel: &Cancel) -> Result<Box<dyn Read + Send>> {
-        match self {
-            Self::Standard => Ok(Box::new(Stdin::open(cancel)?)),
-            Self::File(path) => Ok(Box::new(File::open(path).map_err(Error::io("open", path))?)),
-        }
-    }
-
-    /// Opens it for writing; a file is made with mode 0600, or emptied.
-    ///
-    /// # Errors
-    /// The file cannot be created.
-    pub fn writer(&self) -> Result<Box<dyn Write + Send>> {
-        let Self::File(path) = self else { return Ok(Box::new(Stdout::open()?)) };
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        Ok(Box::new(options.open(path).map_err(Error::io("create", path))?))
     }
 }
 

@@ -33,7 +33,8 @@ pub(crate) enum Event {
 /// A statement that has ended.
 #[derive(Debug)]
 pub(crate) struct Statement<'a> {
-    /// Its text; the first [`TEXT_KEPT`](super::scanner::TEXT_KEPT) bytes where it is longer. Of an `INSERT`, what stands before the rows.
+    /// Its text; the first [`TEXT_KEPT`](super::scanner::TEXT_KEPT) bytes where it is longer. Of an `INSERT`, what
+    /// stands before the rows.
     pub(crate) text: &'a [u8],
     /// Whether `text` lacks something, an `INSERT`'s rows not counted.
     pub(crate) truncated: bool,

@@ -17,10 +17,16 @@
 
 mod agreement;
 mod groups;
+mod rows;
 
-pub(crate) use agreement::{assert_agreement, scanned};
+pub(crate) use agreement::assert_agreement;
+#[cfg(test)]
+pub(crate) use agreement::{scanned, told};
+
+use std::fmt;
 
 use groups::Groups;
+use rows::{begins_with_insert, end_of_values};
 
 use super::head::{self, Head, Value};
 use super::sections::Announcement;
@@ -31,9 +37,19 @@ use crate::manifest::SectionKind;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reference {
     /// Offset and text of each statement; of an `INSERT`, the text before its rows.
-    pub(crate) statements: Vec<(u64, Vec<u8>)>,
+    pub(crate) statements: Vec<(u64, Text)>,
     pub(crate) sections: Vec<Part>,
     pub(crate) complete: bool,
+}
+
+/// SQL, shown as text.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Text(pub(crate) Vec<u8>);
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", String::from_utf8_lossy(&self.0))
+    }
 }
 
 /// A section.
@@ -86,7 +102,7 @@ struct Reader<'a> {
     announcing: Option<(usize, Vec<Vec<u8>>)>,
     unfinished: bool,
     complete: bool,
-    statements: Vec<(u64, Vec<u8>)>,
+    statements: Vec<(u64, Text)>,
     groups: Groups,
 }
 
@@ -188,8 +204,7 @@ impl<'a> Reader<'a> {
                 self.groups.announce(Announcement::parse(&text, from as u64));
                 None
             }
-            (true, Some(_)) => Some((self.quiet_from, Vec::new())),
-            (true, None) => Some((self.quiet_from, Vec::new())),
+            (true, _) => Some((self.quiet_from, Vec::new())),
             (false, Some((from, mut lines))) => {
                 let words = line.strip_prefix(b"-- ").unwrap_or(&line);
                 if !lines.is_empty() || !words.is_empty() {
@@ -322,14 +337,16 @@ impl<'a> Reader<'a> {
         let text = &self.sql[from..from + code.len()];
         let prelude = if insert { end_of_values(text, code) } else { None };
         let head = head::parse(&text[..prelude.unwrap_or(text.len())], Reading::Everything, self.modes[0]);
-        self.statements.push((from as u64, text[..prelude.unwrap_or(text.len())].to_vec()));
+        self.statements.push((from as u64, Text(text[..prelude.unwrap_or(text.len())].to_vec())));
         self.groups.statement(&head, self.boundary as u64);
         if let Some(prelude) = prelude {
             self.groups.rows(&text[prelude..], &code[prelude..]);
         }
         if let Head::Set(assignments) = &head {
             let mut after = self.modes;
-            assignments.iter().for_each(|(what, to)| self.set(what, to, &mut after));
+            for (what, to) in assignments {
+                self.set(what, to, &mut after);
+            }
             self.modes = after;
         }
     }
@@ -370,35 +387,4 @@ impl<'a> Reader<'a> {
             complete: self.complete && !self.unfinished,
         }
     }
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte > 0x7f
-}
-
-fn begins_with_insert(text: &[u8]) -> bool {
-    let word: Vec<u8> = text.iter().take_while(|byte| is_word(**byte)).map(u8::to_ascii_lowercase).collect();
-    word == b"insert" || word == b"replace"
-}
-
-/// The end of the word `VALUES` outside of parentheses.
-fn end_of_values(text: &[u8], code: &[bool]) -> Option<usize> {
-    let mut depth = 0_u32;
-    let mut word = Vec::new();
-    for at in 0..=text.len() {
-        if at < text.len() && code[at] && is_word(text[at]) {
-            word.push(text[at].to_ascii_lowercase());
-            continue;
-        }
-        if depth == 0 && (word == b"values" || word == b"value") {
-            return Some(at);
-        }
-        word.clear();
-        match text.get(at) {
-            Some(b'(') if code[at] => depth += 1,
-            Some(b')') if code[at] => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    None
 }

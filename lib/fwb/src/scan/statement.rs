@@ -74,17 +74,16 @@ impl Scanner {
                 self.executable = true;
                 Step::To(at + 1)
             }
-            [b'/', b'*', b'M', b'!', ..] => Step::To(at + 1),
+            [b'*', b'/', ..] => {
+                self.executable = false;
+                Step::To(at + 1)
+            }
+            [b'\n', ..] | [b'/', b'*', b'M', b'!', ..] => Step::To(at + 1),
             [b'/', b'*', ..] => {
                 self.statement.nested_comment |= self.executable;
                 self.inside = Inside::Block;
                 Step::To(at + 2)
             }
-            [b'*', b'/', ..] => {
-                self.executable = false;
-                Step::To(at + 1)
-            }
-            [b'\n', ..] => Step::To(at + 1),
             _ => return Ok(None),
         };
         Ok(Some(step))

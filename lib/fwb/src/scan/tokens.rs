@@ -183,7 +183,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Skips an executable comment that the server does not execute: it may hold comments, one level deep
-    /// (MariaDB's sql/sql_lex.cc, `consume_comment`).
+    /// (MariaDB's lexer, `consume_comment`).
     fn skip_unexecuted(&mut self) {
         while let Some(found) = memchr::memchr2(b'*', b'/', self.rest()) {
             self.at += found;

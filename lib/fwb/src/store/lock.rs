@@ -1,11 +1,11 @@
 //! One writer at a time. The lock file is never deleted, or two runs could hold locks on two files of one name.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::NOFOLLOW;
+use super::open_private;
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
 
@@ -34,14 +34,7 @@ impl StoreLock {
     /// writing.
     pub(super) fn take(root: &Path, wait: Wait, cancel: &Cancel) -> Result<Self> {
         let path = root.join(LOCK);
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(NOFOLLOW)
-            .open(&path)
-            .map_err(Error::io("open", &path))?;
+        let file = open_private(&path).map_err(Error::io("open", &path))?;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Self { _file: file }),

@@ -9,6 +9,8 @@ mod lock;
 mod name;
 mod staging;
 
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,6 +29,11 @@ use crate::progress::Cancel;
 
 /// Open no symbolic link.
 const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+
+/// Opens a file for writing that only this user may read, and makes it where it does not exist. What it holds stays.
+fn open_private(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).custom_flags(NOFOLLOW).open(path)
+}
 
 /// A store.
 #[derive(Debug, Clone, PartialEq, Eq)]

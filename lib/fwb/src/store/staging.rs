@@ -4,13 +4,13 @@
 //! the artifact appears; the rename of the artifact is the moment at which the backup exists; the directory is
 //! synced last, so that the names survive a power loss too.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::NOFOLLOW;
 use super::name::{PARTIAL, SIDECAR};
+use super::open_private;
 use crate::error::{Error, Result};
 
 /// A file that is not published yet; dropping it removes it.
@@ -33,14 +33,7 @@ impl Partial {
         hidden.push(PARTIAL);
         let path = target.with_file_name(hidden);
         let file = loop {
-            let file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .custom_flags(NOFOLLOW)
-                .open(&path)
-                .map_err(Error::io("create", &path))?;
+            let file = open_private(&path).map_err(Error::io("create", &path))?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Err(Error::Locked { store: target.to_owned() }),

@@ -3,6 +3,7 @@
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::Part;
+use super::rows::rows_of;
 use crate::manifest::{ObjectKind, SectionKind};
 use crate::scan::head::{Head, Value, Verb};
 use crate::scan::sections::Announcement;
@@ -122,24 +123,10 @@ impl Groups {
         }
     }
 
-    /// A row is what stands between parentheses after `VALUES`.
     pub(super) fn rows(&mut self, text: &[u8], code: &[bool]) {
-        let (mut depth, mut from) = (0_u32, 0);
-        for at in (0..text.len()).filter(|at| code[*at]) {
-            match text[at] {
-                b'(' => {
-                    from = if depth == 0 { at } else { from };
-                    depth += 1;
-                }
-                b')' if depth == 1 => {
-                    depth = 0;
-                    self.last().rows += 1;
-                    let hash = xxh3_128(&text[from..=at]);
-                    self.last().sum = self.last().sum.wrapping_add(hash);
-                }
-                b')' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
+        for row in rows_of(text, code) {
+            self.last().rows += 1;
+            self.last().sum = self.last().sum.wrapping_add(xxh3_128(row));
         }
     }
 

@@ -1,0 +1,198 @@
+//! Which backups are meant, over fabricated stores.
+
+use serde_json::json;
+
+use super::*;
+use crate::error::ErrorClass;
+use crate::manifest::Manifest;
+use crate::store::Sidecar;
+
+const NOW: &str = "2025-07-25T12:00:00+09:00";
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// One backup a line, `DATABASE KIND DAY [proved|failed|lost]`, named by its place.
+fn listing(lines: &[&str]) -> Listing {
+    let entry = |(index, line): (usize, &&str)| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let started = format!("2025-07-{}T02:00:00+09:00", words[2]);
+        let mut manifest = json!({
+            "schema": "fwb/1", "name": index.to_string(), "kind": words[1],
+            "started_at": started, "finished_at": started,
+        });
+        if words[0] != "-" {
+            manifest["database"] = json!(words[0]);
+        }
+        if let Some(&("proved" | "failed" | "lost")) = words.get(3) {
+            manifest["verification"] =
+                json!({"level": "full", "ok": words[3] != "failed", "at": started, "seconds": 1.0});
+        }
+        let problems = if words.last() == Some(&"lost") { vec!["lost".into()] } else { Vec::new() };
+        Entry { manifest: Manifest::from_value(manifest).unwrap(), sidecar: Sidecar::Present, problems }
+    };
+    let entries = lines.iter().enumerate().map(entry).collect();
+    Listing { store: "/store".into(), entries, unreadable: Vec::new() }
+}
+
+fn names<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
+    entries.into_iter().map(|entry| entry.manifest.name.as_str()).collect()
+}
+
+fn selected(listing: &Listing, selection: &Selection) -> String {
+    names(listing.select(selection).unwrap())
+}
+
+#[test]
+fn filters_add_up() {
+    let store = listing(&[
+        "shop full 20 proved",
+        "shop safety 21",
+        "blog full 22 failed",
+        "- foreign 23",
+        "shop full 24 lost",
+        "shop full 25",
+    ]);
+    let all = Selection::default();
+    let kinds = |kinds: &[Kind]| Selection { kinds: kinds.to_vec(), ..all.clone() };
+    let shop = Selection { database: Some("shop".into()), ..all.clone() };
+    let cases = [
+        (all.clone(), "012345"),
+        (kinds(&[Kind::Full]), "0245"),
+        (kinds(&[Kind::Safety, Kind::Foreign]), "13"),
+        (shop.clone(), "0145"),
+        (Selection { since: Some(at("2025-07-24T02:00:00+09:00")), ..all.clone() }, "45"),
+        (Selection { since: Some(at("2025-07-24T02:00:01+09:00")), ..shop.clone() }, "5"),
+        (Selection { verified: true, ..all.clone() }, "0"),
+        (Selection { database: Some("none".into()), ..all.clone() }, ""),
+    ];
+    for (selection, expected) in cases {
+        assert_eq!(selected(&store, &selection), expected, "{selection:?}");
+    }
+}
+
+#[test]
+fn the_latest_is_a_full_one_that_is_there() {
+    let latest = Selection { latest: true, ..Selection::default() };
+    let store = listing(&[
+        "shop full 20 proved",
+        "shop full 22",
+        "shop full 21 proved",
+        "shop full 24 lost",
+        "shop safety 25",
+        "- full 25 lost",
+    ]);
+    assert_eq!(selected(&store, &latest), "1");
+    assert_eq!(selected(&store, &Selection { verified: true, ..latest.clone() }), "2");
+    assert_eq!(selected(&store, &Selection { kinds: vec![Kind::Safety], ..latest.clone() }), "4");
+    let before = Selection { at: Some(at("2025-07-21T01:59:59+09:00")), ..latest };
+    assert_eq!(selected(&store, &before), "0");
+}
+
+#[test]
+fn the_latest_of_several_databases_is_nobodys() {
+    let store = listing(&["shop full 20", "blog full 21", "- foreign 22"]);
+    let latest = Selection { latest: true, ..Selection::default() };
+    let error = store.select(&latest).unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Usage);
+    assert_eq!(error.hint().unwrap(), "say which with --database: blog, shop");
+    let shop = Selection { database: Some("shop".into()), ..latest };
+    assert_eq!(selected(&store, &shop), "0");
+    let many: Vec<String> = (0..12).map(|number| format!("db{number:02} full 20")).collect();
+    let many = listing(&many.iter().map(String::as_str).collect::<Vec<_>>());
+    let hint = many.select(&Selection { latest: true, ..Selection::default() }).unwrap_err().hint();
+    assert!(hint.unwrap().ends_with("db06, db07 and 4 more"));
+}
+
+#[test]
+fn a_moment_selects_one_backup_of_each_database() {
+    let store = listing(&["shop full 20", "blog full 21", "shop full 22", "shop safety 22", "blog full 23"]);
+    let moment = |text: &str| Selection { at: Some(at(text)), ..Selection::default() };
+    assert_eq!(selected(&store, &moment("2025-07-22T02:00:00+09:00")), "12");
+    assert_eq!(selected(&store, &moment("2025-07-20T17:00:00Z")), "01");
+    let error = store.select(&moment("2025-07-01T00:00:00Z")).unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Failure);
+}
+
+#[test]
+fn nothing_found_says_why() {
+    let latest = Selection { latest: true, verified: true, ..Selection::default() };
+    let cases: [(&[&str], &str); 4] = [
+        (&[], "/store holds no backup"),
+        (&["shop safety 20"], "no backup in /store is what was asked for, of 1 in all"),
+        (&["shop full 20 lost"], "every backup in /store that was asked for is damaged or lost, 1 in all"),
+        (
+            &["shop full 20", "shop full 21 failed"],
+            "no backup in /store that was asked for is proved, of 2 in all: fwb-verify proves them",
+        ),
+    ];
+    for (lines, expected) in cases {
+        let error = listing(lines).select(&latest).unwrap_err();
+        assert_eq!((error.class(), error.to_string().as_str()), (ErrorClass::Failure, expected));
+    }
+}
+
+#[test]
+fn a_truncated_backup_does_not_pass_for_proved() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = json!({
+        "schema": "fwb/1", "name": "a.sql.gz", "kind": "full", "size": 9, "started_at": NOW,
+        "finished_at": NOW, "verification": {"level": "full", "ok": true, "at": NOW, "seconds": 1.0},
+    });
+    std::fs::write(dir.path().join("a.sql.gz.json"), manifest.to_string()).unwrap();
+    std::fs::write(dir.path().join("a.sql.gz"), "x").unwrap();
+    let listing = Listing::read(&Store::open(dir.path()).unwrap()).unwrap();
+    let outcome = listing.entries[0].manifest.verification.as_ref().unwrap();
+    assert_eq!((outcome.ok, outcome.problems.len()), (false, 1));
+}
+
+#[test]
+fn damage_within_the_selection_is_told() {
+    let store = listing(&["shop full 20 lost", "blog full 21 lost", "- full 22 lost", "shop safety 23"]);
+    let all = Selection::default();
+    assert_eq!(names(store.damaged(&all)), "012");
+    assert_eq!(names(store.damaged(&Selection { verified: true, ..all.clone() })), "012");
+    assert_eq!(names(store.damaged(&Selection { database: Some("shop".into()), ..all.clone() })), "02");
+    let safety = Selection { kinds: vec![Kind::Safety], ..all.clone() };
+    store.check_damage(&safety).unwrap();
+    let error = store.check_damage(&all).unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Proof);
+    assert_eq!(error.to_string(), "3 backups in /store are damaged, lost or unreadable: 0, 1, 2");
+}
+
+#[test]
+fn every_database_is_to_have_a_fresh_proved_backup() {
+    let all = Selection::default();
+    let shop = Selection { database: Some("shop".into()), ..all.clone() };
+    let stale = |lines: &[&str], selection: &Selection| -> Option<String> {
+        let error = listing(lines).check_freshness(selection, TimeDelta::hours(10), at(NOW)).err()?;
+        assert_eq!(error.class(), ErrorClass::Proof);
+        error.to_string().split_once("/store").map(|(_, rest)| rest.to_owned())
+    };
+    let none = |rest: &str| Some(rest.to_owned());
+    assert_eq!(stale(&["shop full 24 proved", "shop full 25 proved"], &all), None);
+    assert_eq!(stale(&[], &all), none(": there is none"));
+    assert_eq!(stale(&["shop safety 25 proved"], &all), none(": there is none"));
+    assert_eq!(stale(&["shop full 25 failed"], &all), none(" of shop (none is proved)"));
+    let old = " of shop (the newest began 2025-07-24T02:00:00+09:00)";
+    assert_eq!(stale(&["shop full 24 proved", "shop full 25"], &all), none(old));
+    assert_eq!(stale(&["shop full 24 proved", "shop full 25 lost"], &shop), none(old));
+    assert_eq!(stale(&["shop full 25 proved", "blog full 20"], &shop), None);
+    assert_eq!(stale(&["shop full 25 proved", "blog full 20"], &all), none(" of blog (none is proved)"));
+    let since = Selection { since: Some(at("2025-07-25T00:00:00+09:00")), ..all.clone() };
+    assert_eq!(
+        stale(&["shop full 25 proved", "blog full 20 proved"], &since),
+        none(" of blog (none is proved)"),
+        "a filter hides no database"
+    );
+    assert!(stale(&["shop full 26 proved"], &all).is_some(), "a date in the future is not fresh");
+}
+
+#[test]
+fn a_kind_is_read_by_its_word() {
+    for kind in [Kind::Full, Kind::Safety, Kind::Foreign] {
+        assert_eq!(kind.as_str().parse::<Kind>().unwrap(), kind);
+    }
+    assert!("Full".parse::<Kind>().is_err());
+}
