@@ -20,5 +20,7 @@ pub(crate) use feed::Feed;
 
 pub(crate) use head::{Head, Target, Value, Verb, first_words, parse as parse_head};
 pub(crate) use outcome::{Event, Observer, Statement, Summary, unobserved};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use reference::assert_agreement;
 pub(crate) use scanner::Scanner;
 pub(crate) use tokens::{Mark, QuoteMode, Reading, Token, Tokens};
