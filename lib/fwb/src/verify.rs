@@ -252,7 +252,7 @@ impl Places {
     fn holds(&self, section: &Section) -> bool {
         let at = |raw| self.offsets.get(&raw).copied();
         let Some(((from, rows_from), (to, rows_to))) =
-            at(section.raw_offset).zip(at(section.raw_offset + section.raw_size))
+            at(section.raw_offset).zip(at(section.raw_offset.saturating_add(section.raw_size)))
         else {
             return false;
         };

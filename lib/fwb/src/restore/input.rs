@@ -73,7 +73,8 @@ impl Input {
     /// Proves the chosen sections alone: every member's checksum, their rows and digests.
     fn prove_chosen(mut self, context: &Context) -> Result<Self> {
         let sections: Vec<Section> = self.sections().cloned().collect();
-        context.progress.begin("verifying the chosen tables", sections.iter().filter_map(|s| s.size).sum());
+        let size = sections.iter().filter_map(|section| section.size).fold(0, u64::saturating_add);
+        context.progress.begin("verifying the chosen tables", size);
         for section in sections {
             let extent = extent(&section)
                 .ok_or_else(|| Error::damaged(self.artifact.name(), "a section has no place"))?;
@@ -115,7 +116,7 @@ impl Input {
 
     /// Bytes of SQL that are restored.
     pub(crate) fn raw_size(&self) -> u64 {
-        self.sections().map(|section| section.raw_size).sum()
+        self.sections().map(|section| section.raw_size).fold(0, u64::saturating_add)
     }
 
     /// Hands on the SQL of the sections, in order.

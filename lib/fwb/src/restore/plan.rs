@@ -194,7 +194,7 @@ fn plan(
         strategy: options.strategy,
         tables: input.is_partial().then(|| options.tables.clone()),
         tables_restored: tables.len(),
-        rows: tables.iter().filter_map(|section| section.rows).sum(),
+        rows: tables.iter().filter_map(|section| section.rows).fold(0, u64::saturating_add),
         raw_size: input.raw_size(),
         safety_backup,
         findings,
