@@ -4,6 +4,7 @@ use crate::manifest::SectionKind::{
     self, Events, Header, Routines, Sequence, Table, Trailer, View, ViewPlaceholder,
 };
 use crate::scan::reference::{assert_agreement, read, scanned};
+use crate::scan::{Feed, unobserved};
 
 type Found = (SectionKind, Option<String>, Option<u64>);
 
@@ -92,6 +93,22 @@ fn mysqldump() {
         ],
         true,
     );
+}
+
+/// A dump that was asked for comments must end in one; the statement before it is not enough then.
+#[test]
+fn only_the_last_line_says_completed() {
+    let says_completed = |sql: &[u8]| {
+        let mut feed = Feed::new();
+        feed.push(sql, &mut unobserved).unwrap();
+        let summary = feed.finish(&mut unobserved).unwrap();
+        assert_eq!(summary.incomplete, None);
+        summary.says_completed
+    };
+    let whole = include_bytes!("../testdata/mariadb-10.11.sql");
+    assert!(says_completed(whole));
+    assert!(!says_completed(&whole[..whole.len() - "-- Dump completed on 2026-01-01  0:00:00\n".len()]));
+    assert!(!says_completed(include_bytes!("../testdata/mariadb-10.11-skip-comments.sql")));
 }
 
 /// However a real dump is cut short, it does not pass for complete.

@@ -96,6 +96,16 @@ fn rows_are_counted_whatever_they_hold() {
     }
 }
 
+/// The scanner reads long words in parts, of 64 bytes each.
+#[test]
+fn values_is_a_word_of_its_own() {
+    for length in 50..150 {
+        let name = "x".repeat(length);
+        assert_eq!(sections(&format!("INSERT INTO {name}VALUES (1);\n"))[1].2, 0, "{length}");
+        assert_eq!(sections(&format!("INSERT INTO {name}(VALUES) VALUES(1);\n"))[1].2, 1, "{length}");
+    }
+}
+
 #[test]
 fn what_quotes_mean_depends_on_the_mode() {
     let sql = "SET sql_mode='NO_BACKSLASH_ESCAPES';\nSELECT '\\';\nSET sql_mode='';\nSELECT '\\';\n';\n";
