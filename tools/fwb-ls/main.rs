@@ -1,6 +1,5 @@
 //! `fwb-ls`: lists the backups of a store.
 
-use std::path::absolute;
 use std::process::ExitCode;
 
 use chrono::TimeDelta;
@@ -77,8 +76,7 @@ fn main() -> ExitCode {
 }
 
 fn list(args: &Args, session: &Session) -> Result<Outcome> {
-    let dir = args.store.dir();
-    let store = Store::open(absolute(dir).map_err(Error::io("open the store", dir))?)?;
+    let store = Store::open(args.store.dir())?;
     let listing = Listing::read(&store)?;
     let selection = Selection {
         kinds: args.kinds.clone(),

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::artifact::{ArtifactWriter, CompressionLevel, Cutter, Written};
+use crate::artifact::{ArtifactWriter, CompressionLevel, Cutter, WRITE_ARTIFACT, Written};
 use crate::dump_program::DumpProgram;
 use crate::error::{Error, Result};
 use crate::manifest::{self, Client, Kind, Manifest, SCHEMA, Server, Timestamp};
 use crate::progress::{Cancel, Context};
 use crate::scan::{Summary, unobserved};
 use crate::server::{DatabaseFacts, ServerClient};
-use crate::store::{Partial, Store, StoreLock, Wait, name_prefix, stage, sync_dir};
+use crate::store::{Partial, Store, StoreLock, Wait, artifact_name, name_prefix, stage, sync_dir};
 
 /// What to dump, and how.
 #[derive(Debug, Clone)]
@@ -58,8 +58,7 @@ pub(crate) fn dump_locked(
     let name = store.free_name(&prefix, options.kind, started_at, lock)?;
     let dump = Dump::begin(server, options, started_at, name.clone(), &context.cancel)?;
     let partial = store.begin(&name, lock)?;
-    let (manifest, _sink) =
-        dump.run(partial.writer()?, context).map_err(|error| at_path(error, partial.path()))?;
+    let manifest = dump.run_into(&partial, context)?;
     store.publish(partial, &manifest, &context.cancel)?;
     Ok(Manifest { store: Some(store.root().display().to_string()), ..manifest })
 }
@@ -79,8 +78,7 @@ pub fn dump_to_file(
     let name = name.to_string_lossy().into_owned();
     let dump = Dump::begin(server, options, manifest::now(), name, &context.cancel)?;
     let partial = Partial::create(path)?;
-    let (manifest, _sink) =
-        dump.run(partial.writer()?, context).map_err(|error| at_path(error, partial.path()))?;
+    let manifest = dump.run_into(&partial, context)?;
     partial.sync()?;
     context.cancel.check()?;
     partial.publish()?;
@@ -94,9 +92,7 @@ pub fn dump_to_file(
 /// # Errors
 /// The file cannot be written.
 pub fn write_manifest(path: &Path, manifest: &Manifest) -> Result<()> {
-    let mut json = serde_json::to_vec(manifest)?;
-    json.push(b'\n');
-    stage(path, &json)?.publish()?;
+    stage(path, &manifest.to_line()?)?.publish()?;
     sync_dir(directory_of(path))
 }
 
@@ -115,13 +111,10 @@ pub fn dump_to_stream<W: Write + Send + 'static>(
     context: &Context,
 ) -> Result<Manifest> {
     let started_at = manifest::now();
-    let name = crate::store::artifact_name(
-        &name_prefix(options.prefix.as_deref(), &options.database),
-        options.kind,
-        started_at,
-    )?;
+    let prefix = name_prefix(options.prefix.as_deref(), &options.database);
+    let name = artifact_name(&prefix, options.kind, started_at)?;
     let dump = Dump::begin(server, options, started_at, name, &context.cancel)?;
-    dump.run(stream, context).map(|(manifest, _sink)| manifest)
+    dump.run(stream, context)
 }
 
 /// A dump that is ready to run.
@@ -160,8 +153,16 @@ impl<'a> Dump<'a> {
         Ok(Self { options, facts, program, name, started_at, warnings })
     }
 
+    /// As [`Dump::run`], into a file that is not published yet: a failure to write names its path.
+    fn run_into(self, partial: &Partial, context: &Context) -> Result<Manifest> {
+        self.run(partial.writer()?, context).map_err(|error| match error {
+            Error::Stream { action: WRITE_ARTIFACT, source } => Error::io("write", partial.path())(source),
+            other => other,
+        })
+    }
+
     /// Runs the dump program and writes the artifact.
-    fn run<W: Write + Send + 'static>(self, sink: W, context: &Context) -> Result<(Manifest, W)> {
+    fn run<W: Write + Send + 'static>(self, sink: W, context: &Context) -> Result<Manifest> {
         let database = &self.options.database;
         context.progress.begin(format!("dumping {database}"), 0);
         let omitted: Vec<&str> = self.facts.broken_views.iter().map(|view| view.name.as_str()).collect();
@@ -193,10 +194,10 @@ impl<'a> Dump<'a> {
             section.offset = Some(extent.offset);
             section.size = Some(extent.size);
         }
-        let (sink, Written { size, sha256 }) = members.finish(&manifest.core()?)?;
+        let (_sink, Written { size, sha256 }) = members.finish(&manifest.core()?)?;
         manifest.size = size;
         manifest.sha256 = Some(hex::encode(sha256));
-        Ok((manifest, sink))
+        Ok(manifest)
     }
 
     fn manifest(self, summary: Summary, raw_sha256: &str) -> Manifest {
@@ -297,14 +298,4 @@ fn warnings(facts: &DatabaseFacts, program: &DumpProgram) -> Vec<String> {
         warnings.push(format!("view {} is broken and left out ({kept}): {}", view.name, view.error));
     }
     warnings
-}
-
-/// A failure to write concerns this path.
-fn at_path(error: Error, path: &Path) -> Error {
-    match error {
-        Error::Stream { action: "write the artifact", source } => {
-            Error::Io { action: "write", path: path.to_owned(), source }
-        }
-        other => other,
-    }
 }

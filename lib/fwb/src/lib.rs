@@ -36,5 +36,5 @@ pub use restore::{Finding, Gravity, Plan, Prepared, Report, RestoreOptions, Stra
 pub use retention::{Backup, Policy, Proof, decide};
 pub use select::{Listing, Selection};
 pub use server::{Password, ServerClient, ServerOptions};
-pub use store::{Entry, Sidecar, Space, Store, StoreLock, Wait, artifact_name, check_name, name_prefix};
+pub use store::{Entry, Sidecar, Space, Store, StoreLock, Wait};
 pub use verify::{Record, Verified, verify};

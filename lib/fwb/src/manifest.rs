@@ -357,6 +357,13 @@ impl Manifest {
         Self::from_value(serde_json::from_slice(json)?)
     }
 
+    /// The manifest as one line of JSON.
+    pub(crate) fn to_line(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut json = serde_json::to_vec(self)?;
+        json.push(b'\n');
+        Ok(json)
+    }
+
     /// The immutable core: what the footer holds.
     pub fn core(&self) -> Result<Map<String, Value>, serde_json::Error> {
         let mut core = match serde_json::to_value(self)? {

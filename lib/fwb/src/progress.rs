@@ -85,3 +85,8 @@ pub struct Context {
     /// Whether to stop.
     pub cancel: Cancel,
 }
+
+/// Seconds since then, to the millisecond: as reports and outcomes give them.
+pub(crate) fn seconds_since(begun: std::time::Instant) -> f64 {
+    (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0
+}

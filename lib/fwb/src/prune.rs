@@ -5,7 +5,7 @@
 //! would keep.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf, absolute};
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::manifest::{Action, Decision, Kind, Manifest, Timestamp};
@@ -24,7 +24,7 @@ pub struct Candidates {
 /// The candidates of one store.
 #[derive(Debug)]
 struct Batch {
-    /// The store as it was first named, made absolute.
+    /// The store as it was first named.
     store: PathBuf,
     names: BTreeSet<String>,
 }
@@ -58,9 +58,11 @@ impl Candidates {
     /// A usage error when `name` is not a plain file name of a store.
     pub fn add(&mut self, store: &Path, name: &str) -> Result<()> {
         check_name(name)?;
-        let store = absolute(store).map_err(Error::io("open the store", store))?;
-        let resolved = store.canonicalize().unwrap_or_else(|_| store.clone());
-        let batch = self.stores.entry(resolved).or_insert(Batch { store, names: BTreeSet::new() });
+        let resolved = store.canonicalize().unwrap_or_else(|_| store.to_owned());
+        let batch = self
+            .stores
+            .entry(resolved)
+            .or_insert_with(|| Batch { store: store.to_owned(), names: BTreeSet::new() });
         batch.names.insert(name.to_owned());
         Ok(())
     }

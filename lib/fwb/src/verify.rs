@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::artifact::{Artifact, DataHeader, Decoder, Footer, SqlSource, file_sha256};
 use crate::error::{Error, Result};
 use crate::manifest::{self, Kind, Level, Manifest, Section, Server, Verification};
-use crate::progress::Context;
+use crate::progress::{Context, seconds_since};
 use crate::scan::{Feed, Observer, Summary, unobserved};
 use crate::store::{Entry, Sidecar, Store, Wait, from_core};
 
@@ -55,7 +55,7 @@ pub fn verify(
         level,
         ok: problems.is_empty(),
         at: manifest::now(),
-        seconds: (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+        seconds: seconds_since(begun),
         problems,
         extra: Map::new(),
     };

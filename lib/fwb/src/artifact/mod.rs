@@ -13,4 +13,4 @@ pub(crate) use format::{DataHeader, END_SIZE};
 pub(crate) use reader::{Artifact, Footer};
 pub(crate) use source::{SqlSource, file_sha256};
 pub use writer::CompressionLevel;
-pub(crate) use writer::{ArtifactWriter, Written};
+pub(crate) use writer::{ArtifactWriter, WRITE_ARTIFACT, Written};

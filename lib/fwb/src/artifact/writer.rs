@@ -17,6 +17,9 @@ use super::cutter::Piece;
 use super::format::{self, End};
 use crate::error::{Error, Result};
 
+/// How a failure to write the artifact is named.
+pub(crate) const WRITE_ARTIFACT: &str = "write the artifact";
+
 /// How hard to compress: libdeflate's levels, 1 (fastest) to 12 (smallest).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompressionLevel(CompressionLvl);
@@ -109,7 +112,7 @@ impl<W: Write + Send + 'static> ArtifactWriter<W> {
     /// Writing has failed; [`ArtifactWriter::finish`] says why.
     pub(crate) fn push(&self, piece: Piece) -> Result<()> {
         let stopped =
-            || Error::Stream { action: "write the artifact", source: std::io::ErrorKind::BrokenPipe.into() };
+            || Error::Stream { action: WRITE_ARTIFACT, source: std::io::ErrorKind::BrokenPipe.into() };
         let (done, packed) = bounded(1);
         let section = piece.section;
         let piece = Arc::new(piece);
@@ -124,10 +127,8 @@ impl<W: Write + Send + 'static> ArtifactWriter<W> {
     /// Compressing or writing failed.
     pub(crate) fn finish(self) -> Result<(Members<W>, [u8; 32])> {
         drop((self.tasks, self.order, self.to_hash));
-        let panicked = |_| Error::Stream {
-            action: "write the artifact",
-            source: std::io::Error::other("a thread panicked"),
-        };
+        let panicked =
+            |_| Error::Stream { action: WRITE_ARTIFACT, source: std::io::Error::other("a thread panicked") };
         for worker in self.workers {
             worker.join().map_err(panicked)?;
         }
@@ -184,9 +185,7 @@ impl<W: Write> Members<W> {
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.sha256.update(bytes);
-        self.sink
-            .write_all(bytes)
-            .map_err(|source| Error::Stream { action: "write the artifact", source })?;
+        self.sink.write_all(bytes).map_err(|source| Error::Stream { action: WRITE_ARTIFACT, source })?;
         self.size += bytes.len() as u64;
         if let Some(extent) = self.extents.last_mut() {
             extent.size += bytes.len() as u64;
@@ -214,7 +213,7 @@ impl<W: Write> Members<W> {
             sha256: self.sha256.clone().finalize().into(),
         };
         self.put(&end.encode())?;
-        self.sink.flush().map_err(|source| Error::Stream { action: "write the artifact", source })?;
+        self.sink.flush().map_err(|source| Error::Stream { action: WRITE_ARTIFACT, source })?;
         Ok((self.sink, Written { size: self.size, sha256: self.sha256.finalize().into() }))
     }
 }

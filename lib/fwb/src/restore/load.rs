@@ -38,7 +38,7 @@ pub(super) fn load(input: &Input, part: Part, to: Destination<'_>, context: &Con
     let mut loader =
         Loader { sender, feed: Feed::new(), section: None, views: Views::default(), held: Vec::new() };
     let read = input
-        .for_each_piece(part, context, &mut |piece| loader.piece(&piece, input, context))
+        .for_each_piece(part, context, &mut |piece| loader.piece(piece, input, context))
         .and_then(|()| loader.views(input))
         .and_then(|()| loader.flush());
     let session = loader.sender.session;
@@ -87,7 +87,7 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    fn piece(&mut self, piece: &Piece, input: &Input, context: &Context) -> Result<()> {
+    fn piece(&mut self, piece: Piece, input: &Input, context: &Context) -> Result<()> {
         context.progress.advance(piece.raw.len() as u64);
         let section = input.manifest.sections.get(piece.section);
         match section.map(|section| (section.kind, section.name.as_deref())) {
@@ -109,18 +109,20 @@ impl Loader<'_> {
         if piece.flags & DataHeader::DATA == 0 {
             return self.statements(&piece.raw);
         }
-        self.rows(&piece.raw)
+        self.rows(piece.raw)
     }
 
     /// Hands on rows as they stand. That they are rows is what the file says; what it holds is judged first, and goes
     /// on its way only when the scanner has seen the whole of it.
-    fn rows(&mut self, raw: &[u8]) -> Result<()> {
+    fn rows(&mut self, mut raw: Vec<u8>) -> Result<()> {
         self.sender.rows = true;
-        self.push(raw)?;
+        self.push(&raw)?;
         if self.feed.waiting() <= raw.len() {
             self.send_rows()?;
+            self.held = raw;
+        } else {
+            self.held.append(&mut raw);
         }
-        self.held.extend_from_slice(raw);
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use crate::artifact::CompressionLevel;
 use crate::dump::{DumpOptions, dump_locked};
 use crate::error::{Error, Result};
 use crate::manifest::{Kind, Level, SectionKind, Timestamp};
-use crate::progress::Context;
+use crate::progress::{Context, seconds_since};
 use crate::server::{Inventory, ServerClient};
 use crate::store::{Store, Wait};
 use crate::verify::{Record, verify};
@@ -154,7 +154,7 @@ pub fn prepare<'a>(
             .cloned()
             .collect(),
     };
-    let plan = plan(store, &options, &input, database, facts.database_exists, &inventory, findings);
+    let plan = plan(store, &options, &input, database, before.charset.is_some(), &inventory, findings);
     let quoting = Quoting::of(&facts.version);
     Ok(Prepared { store, server, options, input, plan, quoting, before })
 }
@@ -235,7 +235,7 @@ impl Prepared<'_> {
             rows: checked.rows,
             safety_backup: safety,
             findings: self.plan.findings,
-            seconds: (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+            seconds: seconds_since(begun),
         })
     }
 

@@ -6,7 +6,7 @@ use super::survey::Survey;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::progress::Cancel;
-use crate::server::{ServerClient, ServerFacts};
+use crate::server::{ServerClient, ServerFacts, version_numbers};
 
 /// How grave a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -93,15 +93,9 @@ fn packet(facts: &ServerFacts, manifest: &Manifest) -> Option<Finding> {
     })
 }
 
-/// The leading numbers of a version.
-fn numbers(version: &str) -> Option<(u32, u32)> {
-    let mut parts = version.split(|c: char| !c.is_ascii_digit()).map(str::parse);
-    Some((parts.next()?.ok()?, parts.next()?.ok()?))
-}
-
 fn version(facts: &ServerFacts, manifest: &Manifest) -> Option<Finding> {
     let dumped = &manifest.server.as_ref()?.version;
-    let (from, to) = (numbers(dumped)?, numbers(&facts.version)?);
+    let (from, to) = (version_numbers(dumped)?, version_numbers(&facts.version)?);
     let kind = |version: &str| version.contains("MariaDB");
     if kind(dumped) != kind(&facts.version) {
         let message = format!("the dump is of server {dumped} and this one is {}", facts.version);
@@ -165,16 +159,4 @@ fn left_out(manifest: &Manifest, field: &str, what: &str) -> Option<Finding> {
         let message = format!("the backup lacks {what}: {}", names.join(", "));
         warning(message, format!("their definitions are in the manifest, under {field}"))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_compared_by_their_first_two_numbers() {
-        assert_eq!(numbers("10.11.6-MariaDB-log"), Some((10, 11)));
-        assert_eq!(numbers("8.0.36"), Some((8, 0)));
-        assert_eq!(numbers(""), None);
-    }
 }

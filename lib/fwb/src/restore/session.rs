@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::error::{Error, Result};
 use crate::process::{Child, Program};
 use crate::progress::Cancel;
+use crate::server::version_numbers;
 
 /// What holds in every session, whether the dump's header says so or not.
 const PRELUDE: &str = "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO', SESSION foreign_key_checks=0, \
@@ -36,10 +37,8 @@ pub(super) enum Quoting {
 impl Quoting {
     /// The best that a server of this version can do.
     pub(super) fn of(version: &str) -> Self {
-        let mut numbers =
-            version.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
-        let number = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-        if version.contains("MariaDB") && number >= (10, 6) { Self::Immediate } else { Self::Delimiter }
+        let prepares_all = version_numbers(version).is_some_and(|number| number >= (10, 6));
+        if version.contains("MariaDB") && prepares_all { Self::Immediate } else { Self::Delimiter }
     }
 }
 

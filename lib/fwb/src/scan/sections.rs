@@ -203,8 +203,8 @@ impl Sections {
             _ => Some(SectionKind::Routines),
         };
         let mut opened = self.open_pending();
-        if home.is_some_and(|home| self.current().0 != home)
-            && let Some(home) = home
+        if let Some(home) = home
+            && self.current().0 != home
         {
             opened = self.open(home, None, boundary);
         }

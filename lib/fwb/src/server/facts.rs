@@ -24,9 +24,7 @@ pub(crate) struct ServerFacts {
     pub(crate) engines: BTreeSet<String>,
     /// All accounts, where we may see them.
     pub(crate) accounts: Option<BTreeSet<(String, String)>>,
-    /// Whether the database exists.
-    pub(crate) database_exists: bool,
-    /// Its default character set and collation, where it exists.
+    /// The database's default character set and collation; none where it does not exist.
     pub(crate) charset: Option<(String, String)>,
 }
 
@@ -79,7 +77,6 @@ impl ServerClient {
                 }
                 ["super"] => facts.is_super = true,
                 ["database", charset, collation] => {
-                    facts.database_exists = true;
                     facts.charset = Some((charset.to_owned(), collation.to_owned()));
                 }
                 _ => {}
@@ -192,6 +189,12 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
     }
 }
 
+/// The two leading numbers of a server's version: (10, 11) of `10.11.6-MariaDB-log`.
+pub(crate) fn version_numbers(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((parts.next()?.ok()?, parts.next()?.ok()?))
+}
+
 /// `ROUTINE_TYPE` and the like.
 fn object_kind(words: &str) -> Option<ObjectKind> {
     [
@@ -204,4 +207,16 @@ fn object_kind(words: &str) -> Option<ObjectKind> {
     ]
     .into_iter()
     .find(|kind| kind.as_sql() == words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_their_first_two_numbers() {
+        assert_eq!(version_numbers("10.11.6-MariaDB-log"), Some((10, 11)));
+        assert_eq!(version_numbers("8.0.36"), Some((8, 0)));
+        assert_eq!(version_numbers(""), None);
+    }
 }

@@ -8,5 +8,5 @@ mod options;
 pub(crate) use catalog::DatabaseFacts;
 pub use client::ServerClient;
 pub(crate) use client::quote_name;
-pub(crate) use facts::{Inventory, ServerFacts};
+pub(crate) use facts::{Inventory, ServerFacts, version_numbers};
 pub use options::{Password, ServerOptions};

@@ -14,12 +14,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 pub(crate) use entry::from_core;
 pub use entry::{Entry, Sidecar};
 pub use lock::{StoreLock, Wait};
-pub use name::{artifact_name, check as check_name, prefix as name_prefix};
+pub(crate) use name::{artifact_name, check as check_name, prefix as name_prefix};
 pub(crate) use staging::{Partial, sidecar_path, stage, sync_dir};
 
 use crate::artifact::Artifact;
@@ -58,7 +58,7 @@ impl Store {
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
         let given = root.into();
         // Records name their store, and the next tool may run in another directory.
-        let root = std::path::absolute(&given).map_err(Error::io("find", &given))?;
+        let root = std::path::absolute(&given).map_err(Error::io("open the store", &given))?;
         let metadata = std::fs::metadata(&root).map_err(Error::io("open the store", &root))?;
         if !metadata.is_dir() {
             return Err(Error::usage(format!("the store {} is not a directory", root.display())));
@@ -111,17 +111,26 @@ impl Store {
     /// The names of all backups: of artifacts, and of sidecars whose artifact is gone.
     fn names(&self) -> Result<Vec<String>> {
         let mut names = std::collections::BTreeSet::new();
-        for found in WalkDir::new(&self.root).min_depth(1).max_depth(1).follow_links(false) {
-            let found = found.map_err(|error| Error::io("list", &self.root)(error.into()))?;
-            let Some(file) = found.file_name().to_str().filter(|_| found.file_type().is_file()) else {
-                continue;
-            };
+        for found in self.files() {
+            let found = found?;
+            let Some(file) = found.file_name().to_str() else { continue };
             let artifact = file.strip_suffix(name::SIDECAR).unwrap_or(file);
             if name::check(artifact).is_ok() {
                 names.insert(artifact.to_owned());
             }
         }
         Ok(names.into_iter().collect())
+    }
+
+    /// The regular files in the directory; links are not followed.
+    fn files(&self) -> impl Iterator<Item = Result<DirEntry>> + '_ {
+        WalkDir::new(&self.root)
+            .min_depth(1)
+            .max_depth(1)
+            .follow_links(false)
+            .into_iter()
+            .map(|found| found.map_err(|error| Error::io("list", &self.root)(error.into())))
+            .filter(|found| found.as_ref().map_or(true, |found| found.file_type().is_file()))
     }
 
     /// One backup.
@@ -237,10 +246,10 @@ impl Store {
     /// # Errors
     /// The directory cannot be read, or a file cannot be removed.
     pub fn sweep(&self, _lock: &StoreLock) -> Result<()> {
-        for found in WalkDir::new(&self.root).min_depth(1).max_depth(1).follow_links(false) {
-            let found = found.map_err(|error| Error::io("list", &self.root)(error.into()))?;
+        for found in self.files() {
+            let found = found?;
             let name = found.file_name().to_string_lossy();
-            if found.file_type().is_file() && name.starts_with('.') && name.ends_with(name::PARTIAL) {
+            if name.starts_with('.') && name.ends_with(name::PARTIAL) {
                 log::warn!("removing {name}, which a run left behind that did not end well");
                 std::fs::remove_file(found.path()).map_err(Error::io("remove", found.path()))?;
             }
@@ -260,8 +269,5 @@ impl Store {
 }
 
 fn sidecar_json(manifest: &Manifest) -> Result<Vec<u8>> {
-    let stored = Manifest { store: None, decision: None, ..manifest.clone() };
-    let mut json = serde_json::to_vec(&stored)?;
-    json.push(b'\n');
-    Ok(json)
+    Ok(Manifest { store: None, decision: None, ..manifest.clone() }.to_line()?)
 }

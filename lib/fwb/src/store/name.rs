@@ -18,7 +18,7 @@ const LONGEST: usize = 255 - ".".len() - SIDECAR.len() - PARTIAL.len();
 
 /// The part of a name before `_backup_`: the prefix given, or the database's name less a trailing `_db`, with what
 /// a file name must not hold percent-encoded.
-pub fn prefix(given: Option<&str>, database: &str) -> String {
+pub(crate) fn prefix(given: Option<&str>, database: &str) -> String {
     let plain = given
         .unwrap_or_else(|| database.strip_suffix("_db").filter(|rest| !rest.is_empty()).unwrap_or(database));
     let mut encoded = String::new();
@@ -39,7 +39,7 @@ pub fn prefix(given: Option<&str>, database: &str) -> String {
 ///
 /// # Errors
 /// The name would be too long for a file.
-pub fn artifact_name(prefix: &str, kind: Kind, at: Timestamp) -> Result<String> {
+pub(crate) fn artifact_name(prefix: &str, kind: Kind, at: Timestamp) -> Result<String> {
     let word = if kind == Kind::Safety { "safety" } else { "backup" };
     let name = format!("{prefix}_{word}_{}{ARTIFACT}", at.format("%Y%m%d_%H%M%S"));
     if name.len() > LONGEST {
@@ -58,7 +58,7 @@ pub(super) fn is_artifact(name: &str) -> bool {
 ///
 /// # Errors
 /// A usage error that names what is wrong.
-pub fn check(name: &str) -> Result<()> {
+pub(crate) fn check(name: &str) -> Result<()> {
     let plain = !name.contains('/') && !name.chars().any(char::is_control) && name.len() <= LONGEST;
     if plain && is_artifact(name) {
         return Ok(());
