@@ -32,9 +32,21 @@ struct Args {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     tables: Vec<String>,
 
-    /// How the backup takes the place of what is there
-    #[arg(long, value_name = "STRATEGY", default_value = "in-place")]
-    strategy: StrategyArg,
+    /// How the backup takes the place of what is there [default: swap]
+    #[arg(long, value_name = "STRATEGY")]
+    strategy: Option<StrategyArg>,
+
+    /// Take the last restore back: what it replaced, and a swap has kept, comes back
+    #[arg(long, conflicts_with_all = ["backup", "file", "tables", "strategy", "prove_tables", "no_safety_backup", "stdout", "drop_before", "keep_before"])]
+    undo: bool,
+
+    /// Remove the databases that swaps have kept; after the restore, where a backup is named
+    #[arg(long, conflicts_with_all = ["stdout", "keep_before"])]
+    drop_before: bool,
+
+    /// As --drop-before, but for the newest N
+    #[arg(long, value_name = "N", conflicts_with = "stdout")]
+    keep_before: Option<usize>,
 
     /// When checking, count the rows of these tables alone
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -65,6 +77,8 @@ struct Args {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum StrategyArg {
+    /// Load into a shadow database, prove it, and swap the tables; what was there is kept for --undo
+    Swap,
     /// Load over the live database; the safety backup is restored on failure
     InPlace,
 }
@@ -74,6 +88,13 @@ fn main() -> ExitCode {
 }
 
 fn restore(args: Args, session: &Session) -> Result<Outcome> {
+    if args.undo {
+        return undo(&args, session);
+    }
+    let keep_before = if args.drop_before { Some(0) } else { args.keep_before };
+    if let (Some(keep), None) = (keep_before, args.backup.as_ref().or(args.file.as_ref())) {
+        return forget(&args, keep, session);
+    }
     let Some((store, name)) = which(&args, session)? else { return Ok(session.short_help()) };
     let store = Store::open(store)?;
     if args.stdout {
@@ -82,13 +103,16 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     let server = ServerClient::new(&args.server.to_domain()?)?;
-    let StrategyArg::InPlace = args.strategy;
     let options = RestoreOptions {
         name,
-        database: args.database,
-        tables: args.tables,
-        prove_tables: args.prove_tables,
-        strategy: Strategy::InPlace,
+        database: args.database.clone(),
+        tables: args.tables.clone(),
+        prove_tables: args.prove_tables.clone(),
+        strategy: args.strategy.map(|strategy| match strategy {
+            StrategyArg::Swap => Strategy::Swap,
+            StrategyArg::InPlace => Strategy::InPlace,
+        }),
+        keep_before,
         safety_backup: !args.no_safety_backup,
         level: CompressionLevel::default(),
     };
@@ -98,11 +122,59 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
         out.write_json(prepared.plan())?;
         return Ok(Outcome::Done);
     }
-    if !args.yes && !confirm(&describe(prepared.plan()), "Do it?", "--yes")? {
-        log::error!("not confirmed: nothing was done");
+    if !meant(&args, &describe(prepared.plan()))? {
         return Ok(Outcome::Failed(ErrorClass::Failure));
     }
     out.write_json(&prepared.run(session.context())?)?;
+    Ok(Outcome::Done)
+}
+
+/// Whether it shall be done.
+fn meant(args: &Args, what: &str) -> Result<bool> {
+    let meant = args.yes || confirm(what, "Do it?", "--yes")?;
+    if !meant {
+        log::error!("not confirmed: nothing was done");
+    }
+    Ok(meant)
+}
+
+/// Takes the last restore back.
+fn undo(args: &Args, session: &Session) -> Result<Outcome> {
+    let server = ServerClient::new(&args.server.to_domain()?)?;
+    let undo = fwb::prepare_undo(&server, args.database.as_deref(), &session.context().cancel)?;
+    let plan = undo.plan();
+    let mut out = session.records()?;
+    if args.dry_run {
+        out.write_json(&plan)?;
+        return Ok(Outcome::Done);
+    }
+    let what = format!(
+        "Put back what the restore of {} at {} has replaced (it is kept in {}).\n",
+        plan.database, plan.swapped_at, plan.undone
+    );
+    if !meant(args, &what)? {
+        return Ok(Outcome::Failed(ErrorClass::Failure));
+    }
+    out.write_json(&undo.run(session.context())?)?;
+    Ok(Outcome::Done)
+}
+
+/// Removes what swaps have kept.
+fn forget(args: &Args, keep: usize, session: &Session) -> Result<Outcome> {
+    let server = ServerClient::new(&args.server.to_domain()?)?;
+    let forget =
+        |dry_run| fwb::forget(&server, args.database.as_deref(), keep, dry_run, &session.context().cancel);
+    let mut out = session.records()?;
+    let plan = forget(true)?;
+    if args.dry_run {
+        out.write_json(&plan)?;
+        return Ok(Outcome::Done);
+    }
+    let what = format!("Remove what restores of {} have kept: {}\n", plan.database, plan.removed.join(", "));
+    if !plan.removed.is_empty() && !meant(args, &what)? {
+        return Ok(Outcome::Failed(ErrorClass::Failure));
+    }
+    out.write_json(&forget(false)?)?;
     Ok(Outcome::Done)
 }
 
@@ -133,7 +205,7 @@ fn describe(plan: &Plan) -> String {
     text += &match (plan.exists, &plan.tables) {
         (false, _) => format!("into {database}, which does not exist and will be created.\n"),
         (true, None) => {
-            format!("over {database}, which holds {tables_now} tables now; they will be replaced.\n")
+            format!("in place of what {database} holds now, which is {tables_now} tables.\n")
         }
         (true, Some(tables)) => format!("into {database}, where it replaces {}.\n", tables.join(", ")),
     };

@@ -143,6 +143,30 @@ pub enum Error {
         #[source]
         cause: Box<Error>,
     },
+    /// A restore failed before the live database was touched, or its swap was taken back.
+    #[error("{cause}; {database} is as it was")]
+    Untouched {
+        /// Why the restore failed.
+        #[source]
+        cause: Box<Error>,
+        /// The database.
+        database: String,
+    },
+    /// A swap was cut off, and could neither be completed nor taken back now.
+    #[error("{cause}; the swap of {database} was cut off, and what it left could not be put in order")]
+    Unfinished {
+        /// Why.
+        #[source]
+        cause: Box<Error>,
+        /// The database.
+        database: String,
+    },
+    /// Another restore works on the database.
+    #[error("another restore of {database} is under way")]
+    Busy {
+        /// The database.
+        database: String,
+    },
     /// A restore failed, and there was nothing to undo it with.
     #[error(
         "{cause}; there is no safety backup, so {database} is neither what it was nor what the backup holds"
@@ -218,9 +242,11 @@ impl Error {
             | Self::Inadmissible { .. }
             | Self::Differs { .. }
             | Self::NotProved(_) => ErrorClass::Proof,
-            Self::Locked { .. } => ErrorClass::Locked,
+            Self::Locked { .. } | Self::Busy { .. } => ErrorClass::Locked,
             Self::Interrupted(signal) => ErrorClass::Interrupted(*signal),
             Self::RolledBack { cause }
+            | Self::Untouched { cause, .. }
+            | Self::Unfinished { cause, .. }
             | Self::NotRolledBack { cause, .. }
             | Self::SafetyBackup { cause, .. } => cause.class(),
             _ => ErrorClass::Failure,
@@ -248,7 +274,11 @@ impl Error {
                 Some("only what mariadb-dump and mysqldump write for one database is loaded".into())
             }
             Self::Preflight { remedy, .. } => Some(remedy.clone()),
-            Self::RolledBack { cause } => cause.hint(),
+            Self::RolledBack { cause } | Self::Untouched { cause, .. } => cause.hint(),
+            Self::Unfinished { .. } => {
+                Some("run fwb-restore again once the server is well: it finds what was left, and puts it in order first".into())
+            }
+            Self::Busy { .. } => Some("wait until it has ended; its lock ends with its connection".into()),
             Self::NotRolledBack { .. } => {
                 Some("mend the cause and restore again, or restore another backup".into())
             }

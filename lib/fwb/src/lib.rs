@@ -32,7 +32,10 @@ pub use manifest::{
 };
 pub use progress::{Cancel, Context, Progress};
 pub use prune::{Candidates, PruneOptions, Pruned, prune};
-pub use restore::{Finding, Gravity, Plan, Prepared, Report, RestoreOptions, Strategy, extract, prepare};
+pub use restore::{
+    Finding, Forgotten, Gravity, Plan, Prepared, Report, RestoreOptions, Strategy, Undo, Undone, extract,
+    forget, prepare, prepare_undo,
+};
 pub use retention::{Backup, Policy, Proof, decide};
 pub use select::{Listing, Selection};
 pub use server::{Password, ServerClient, ServerOptions};

@@ -180,6 +180,11 @@ impl Child {
         Ok(Ended { program: self.program.clone(), status, stderr })
     }
 
+    /// Whether the child has ended by itself.
+    pub fn has_ended(&self) -> bool {
+        !matches!(self.handle.try_wait(), Ok(None))
+    }
+
     /// Ends the child at once.
     pub fn kill(&self) {
         kill(&self.handle);

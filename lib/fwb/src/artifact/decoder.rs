@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use libdeflater::Decompressor;
 use sha2::{Digest, Sha256};
 
-use super::format;
+use super::format::{self, DataHeader};
 use super::reader::{Artifact, Member};
 use crate::error::{Error, Result};
 
@@ -36,6 +36,17 @@ struct Task {
 impl Decoder {
     /// Begins to read the extents (offset and end, in bytes), in this order, on `jobs` threads.
     pub(crate) fn new(artifact: &Arc<Artifact>, extents: Vec<(u64, u64)>, jobs: usize) -> Self {
+        Self::of(artifact, extents, |_| true, jobs)
+    }
+
+    /// As [`Decoder::new`], of the members alone whose headers are `wanted`: nothing but the headers is read of the
+    /// others.
+    pub(crate) fn of(
+        artifact: &Arc<Artifact>,
+        extents: Vec<(u64, u64)>,
+        wanted: fn(&DataHeader) -> bool,
+        jobs: usize,
+    ) -> Self {
         let jobs = jobs.max(1);
         let (tasks, task_queue) = bounded::<Task>(jobs);
         let (order, decoded) = bounded(2 * jobs);
@@ -46,7 +57,7 @@ impl Decoder {
             })
             .collect();
         let artifact = Arc::clone(artifact);
-        let reader = std::thread::spawn(move || read(&artifact, &extents, &order, &tasks));
+        let reader = std::thread::spawn(move || read(&artifact, &extents, wanted, &order, &tasks));
         Self { decoded: Some(decoded), reader: Some(reader), workers }
     }
 
@@ -86,11 +97,13 @@ impl Drop for Decoder {
 fn read(
     artifact: &Artifact,
     extents: &[(u64, u64)],
+    wanted: fn(&DataHeader) -> bool,
     order: &Sender<Receiver<Result<Decoded>>>,
     tasks: &Sender<Task>,
 ) -> Sha256 {
     let mut sha256 = Sha256::new();
-    for member in extents.iter().flat_map(|(from, to)| artifact.members(*from, *to)) {
+    let members = extents.iter().flat_map(|(from, to)| artifact.members(*from, *to));
+    for member in members.filter(|member| member.as_ref().map_or(true, |member| wanted(&member.header))) {
         let (done, decoded) = bounded(1);
         if order.send(decoded).is_err() {
             break;

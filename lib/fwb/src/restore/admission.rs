@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::manifest::ObjectKind;
 use crate::scan::{
     Head, Mark, QuoteMode, Reading, Statement, Target, Token, Tokens, Value, Verb, first_words, parse_head,
 };
@@ -46,7 +47,7 @@ const SESSION_VARIABLES: [&str; 8] = [
 /// Session variables that dumps set to a character set.
 const CHARSET_VARIABLES: [&str; 3] = ["NAMES", "CHARACTER_SET_CLIENT", "CHARACTER_SET_RESULTS"];
 /// What dumps put aside and put back: user variables, and the session variable that each one holds.
-const PUT_ASIDE: [(&str, &str); 15] = [
+pub(super) const PUT_ASIDE: [(&str, &str); 15] = [
     ("@OLD_CHARACTER_SET_CLIENT", "CHARACTER_SET_CLIENT"),
     ("@OLD_CHARACTER_SET_RESULTS", "CHARACTER_SET_RESULTS"),
     ("@OLD_COLLATION_CONNECTION", "COLLATION_CONNECTION"),
@@ -72,12 +73,24 @@ pub(crate) struct Admission {
     /// The database that the header creates and uses, as `mysqldump --databases` writes it.
     created: Option<String>,
     past_header: bool,
+    /// The database that was dumped.
+    own: Option<String>,
     /// The table that was created last, while rows may follow.
     filling: Option<String>,
     views: BTreeSet<String>,
 }
 
 impl Admission {
+    /// A judge of the dump of this database, where that is known.
+    pub(crate) fn new(own: Option<&str>) -> Self {
+        Self { own: own.map(ToOwned::to_owned), ..Self::default() }
+    }
+
+    /// From here on, rows of this table follow, whose definition was judged before.
+    pub(crate) fn fill(&mut self, table: Option<&str>) {
+        self.filling = table.map(ToOwned::to_owned);
+    }
+
     /// Judges a statement; the error says why it is refused.
     pub(crate) fn judge(&mut self, statement: &Statement<'_>) -> Result<Admitted, String> {
         if let Some(irregular) = statement.irregular {
@@ -132,6 +145,12 @@ impl Admission {
                 if Tokens::new(text, reading, mode).any(|token| token.is("SONAME")) =>
             {
                 Err("a function of a shared library lies elsewhere".into())
+            }
+            // A trigger is printed as it was typed. On the way in, the name of its own database is taken off.
+            Head::Program(_, ObjectKind::Trigger, target)
+                if target.database.is_some() && target.database == self.own =>
+            {
+                own_table(Tokens::new(text, reading, mode), self.own.as_deref()).map(|()| Admitted::Load)
             }
             Head::View(_, target)
             | Head::Sequence(_, target)
@@ -199,7 +218,19 @@ fn has_semicolon(text: &[u8], mode: QuoteMode, marks: &[Mark]) -> Result<bool, S
 }
 
 fn here(target: &Target) -> Result<(), String> {
-    if target.qualified { Err("it names another database".into()) } else { Ok(()) }
+    if target.database.is_some() { Err("it names another database".into()) } else { Ok(()) }
+}
+
+/// A trigger's table is in the trigger's database: `ON db.table`, or without the database.
+fn own_table(tokens: Tokens<'_>, own: Option<&str>) -> Result<(), String> {
+    let tokens: Vec<Token<'_>> = tokens.take_while(|token| !token.is("EACH")).collect();
+    let on = tokens.iter().rposition(|token| token.is("ON")).map_or(&tokens[..], |at| &tokens[at + 1..]);
+    match on {
+        [database, Token::Symbol(b'.'), ..] if database.identifier().as_deref() != own => {
+            Err("its table is in another database".into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A table that lies in this database and is made of its columns alone.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::input::{Input, Part};
+use super::input::Input;
 use crate::error::{Error, Result};
 use crate::manifest::{Object, ObjectKind, SectionKind};
 use crate::progress::Context;
@@ -32,19 +32,18 @@ pub(super) struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Checks the objects of `part`, and all rows. Where the whole backup was restored, there must be nothing else.
+    /// Checks the objects but for the events, and all rows. Where the whole backup was restored, there must be nothing
+    /// else.
     ///
     /// # Errors
     /// [`Error::Differs`], or the server cannot be asked.
-    pub(super) fn run(&self, part: Part, context: &Context) -> Result<Checked> {
+    pub(super) fn all_but_events(&self, context: &Context) -> Result<Checked> {
         context.progress.begin(format!("checking {}", self.database), 0);
         let mut found = self.server.inventory(self.database, &context.cancel)?;
         let mut expected = expected(self.input);
         found.views.retain(|view| !self.kept_views.contains(view));
-        if part == Part::BeforeEvents {
-            for inventory in [&mut found, &mut expected] {
-                inventory.objects.retain(|object| object.kind != ObjectKind::Event);
-            }
+        for inventory in [&mut found, &mut expected] {
+            inventory.objects.retain(|object| object.kind != ObjectKind::Event);
         }
         let mut differences = lacking("lacks", &expected, &found);
         if !self.input.is_partial() {
@@ -53,7 +52,7 @@ impl Check<'_> {
         let rows = self.rows();
         let counted: BTreeMap<String, bool> =
             found.tables.into_iter().filter(|(name, _)| rows.contains_key(name.as_str())).collect();
-        let counts = self.server.row_counts(self.database, &counted, &context.cancel)?;
+        let counts = self.count(&counted, context)?;
         for (table, expected) in &rows {
             let found = counts.get(*table).copied().unwrap_or_default();
             if found != *expected {
@@ -64,11 +63,48 @@ impl Check<'_> {
         Ok(Checked { tables: rows.len(), rows: rows.values().sum() })
     }
 
+    /// Counts rows over several connections, the largest tables first.
+    fn count(&self, tables: &BTreeMap<String, bool>, context: &Context) -> Result<BTreeMap<String, u64>> {
+        let mut shares = vec![(0, BTreeMap::new()); context.jobs.clamp(1, tables.len().max(1))];
+        let mut sizes: Vec<(u64, &String, bool)> = self
+            .input
+            .sections()
+            .filter_map(|section| {
+                let (name, versioned) = tables.get_key_value(section.name.as_ref()?)?;
+                (section.kind == SectionKind::Table).then_some((section.raw_size, name, *versioned))
+            })
+            .collect();
+        sizes.sort_unstable_by(|one, other| other.cmp(one));
+        for (size, name, versioned) in sizes {
+            if let Some((sum, share)) = shares.iter_mut().min_by_key(|(sum, _)| *sum) {
+                *sum += size + 1;
+                share.insert(name.clone(), versioned);
+            }
+        }
+        std::thread::scope(|scope| {
+            let counting: Vec<_> = shares
+                .iter()
+                .map(|(_, share)| {
+                    scope.spawn(|| self.server.row_counts(self.database, share, &context.cancel))
+                })
+                .collect();
+            let mut counts = BTreeMap::new();
+            for counted in counting {
+                let died = |_| Error::Stream {
+                    action: "count rows",
+                    source: std::io::Error::other("a thread ended early"),
+                };
+                counts.append(&mut counted.join().map_err(died)??);
+            }
+            Ok(counts)
+        })
+    }
+
     /// Checks that the events are there, but for those that end by themselves once they have run: their time may
     /// have come.
     ///
     /// # Errors
-    /// As [`Check::run`].
+    /// As [`Check::all_but_events`].
     pub(super) fn events(&self, context: &Context) -> Result<()> {
         let found = self.server.inventory(self.database, &context.cancel)?;
         let expected = expected(self.input).objects;
@@ -116,6 +152,7 @@ fn expected(input: &Input) -> Inventory {
         sequences: named(SectionKind::Sequence).collect(),
         views: named(SectionKind::View).collect(),
         broken_views: BTreeSet::new(),
+        aria: BTreeSet::new(),
         objects: input.sections().flat_map(|section| section.objects.iter().cloned()).collect(),
     }
 }

@@ -24,7 +24,7 @@ pub fn extract(
     let input = Input::open(store, name, tables, context)?;
     context.progress.begin(format!("writing {name}"), input.raw_size());
     let failed = |source| Error::Stream { action: write, source };
-    input.for_each_piece(Part::Whole, context, &mut |piece| {
+    input.for_each_piece(Part::Whole, context, &mut |piece, _| {
         context.progress.advance(piece.raw.len() as u64);
         out.write_all(&piece.raw).map_err(failed)
     })?;

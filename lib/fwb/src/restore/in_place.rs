@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::check::{Check, Checked};
-use super::input::{Input, Part};
-use super::load::{Destination, load};
+use super::input::Input;
+use super::load::{Destination, Load};
+use super::rename::Renaming;
 use super::session::Quoting;
 use crate::error::{Error, Result};
-use crate::manifest::{Manifest, ObjectKind, SectionKind};
+use crate::manifest::{Manifest, ObjectKind};
 use crate::progress::{Cancel, Context};
 use crate::server::{Inventory, ServerClient, quote_name};
 use crate::store::Store;
@@ -38,9 +39,10 @@ pub(super) struct Before {
 impl InPlace<'_> {
     /// Restores, checks, and rolls back when either fails.
     pub(super) fn run(&self, input: &Input, context: &Context) -> Result<Checked> {
-        self.replace(input, context)
-            .and_then(|()| self.check(input, self.prove_tables).run(Part::BeforeEvents, context))
-            .and_then(|checked| self.add_events(input, context).map(|()| checked))
+        let load = self.load(input, context)?;
+        self.replace(input, &load, context)
+            .and_then(|()| self.check(input, self.prove_tables).all_but_events(context))
+            .and_then(|checked| self.add_events(input, &load, context).map(|()| checked))
             .or_else(|cause| self.roll_back(cause, input, context))
     }
 
@@ -55,28 +57,27 @@ impl InPlace<'_> {
     }
 
     /// The events come last: one that is due runs at once.
-    fn add_events(&self, input: &Input, context: &Context) -> Result<()> {
-        if !input.sections().any(|section| section.kind == SectionKind::Events && !section.objects.is_empty())
-        {
-            return Ok(());
-        }
-        self.load(input, Part::Events, context)?;
+    fn add_events(&self, input: &Input, load: &Load<'_>, context: &Context) -> Result<()> {
+        load.events()?;
         self.check(input, &[]).events(context)
     }
 
-    fn replace(&self, input: &Input, context: &Context) -> Result<()> {
+    fn replace(&self, input: &Input, load: &Load<'_>, context: &Context) -> Result<()> {
         if self.before.charset.is_none() {
             self.create(input, &context.cancel)?;
         } else if !input.is_partial() {
             self.clear(Some(input), &context.cancel)?;
             self.alter(&charset_clause(&input.manifest), &context.cancel)?;
         }
-        self.load(input, Part::BeforeEvents, context)
+        load.all_but_events()
     }
 
-    fn load(&self, input: &Input, part: Part, context: &Context) -> Result<()> {
+    fn load<'a>(&'a self, input: &'a Input, context: &'a Context) -> Result<Load<'a>> {
         let to = Destination { server: self.server, database: self.database, quoting: self.quoting };
-        load(input, part, to, context)
+        let original = input.manifest.database.as_deref();
+        let from = original.filter(|original| *original != self.database);
+        let renaming = Renaming { from, here: &|_| true, elsewhere: self.database };
+        Load::new(input, to, &renaming, false, context)
     }
 
     fn create(&self, input: &Input, cancel: &Cancel) -> Result<()> {
@@ -142,9 +143,10 @@ impl InPlace<'_> {
         let input = Input::open(store, safety, &[], context)?;
         self.clear(Some(&input), &context.cancel)?;
         self.alter(&charset_clause(&input.manifest), &context.cancel)?;
-        self.load(&input, Part::BeforeEvents, context)?;
-        self.check(&input, &[]).run(Part::BeforeEvents, context)?;
-        self.add_events(&input, context)
+        let load = self.load(&input, context)?;
+        load.all_but_events()?;
+        self.check(&input, &[]).all_but_events(context)?;
+        self.add_events(&input, &load, context)
     }
 
     /// Puts back the chosen tables alone: the others have not been touched.
@@ -167,8 +169,8 @@ impl InPlace<'_> {
         }
         let tables: Vec<String> = before.into_iter().cloned().collect();
         let input = Input::open(store, safety, &tables, context)?;
-        self.load(&input, Part::Whole, context)?;
-        self.check(&input, &[]).run(Part::Whole, context).map(drop)
+        self.load(&input, context)?.all_but_events()?;
+        self.check(&input, &[]).all_but_events(context).map(drop)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::survey::Survey;
-use crate::artifact::{Artifact, Cutter, DataHeader, Piece, SqlSource};
+use crate::artifact::{Artifact, Cutter, DataHeader, Decoder, Piece, SqlSource};
 use crate::error::{Error, Result};
 use crate::manifest::{Level, Manifest, Section, SectionKind};
 use crate::progress::Context;
@@ -11,23 +11,23 @@ use crate::scan::{Feed, unobserved};
 use crate::store::Store;
 use crate::verify::{self, Findings};
 
-/// Which of the chosen sections.
+/// Which pieces of the chosen sections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     /// All of them.
     Whole,
-    /// All but the events: one that is due would run before its tables are there. The session settings among them stay,
-    /// because a dump without comments does not tell them from those of the routines after it.
-    BeforeEvents,
-    /// The events, and the session settings around them.
-    Events,
+    /// Those that hold no rows.
+    Definitions,
+    /// Those that hold rows and nothing else.
+    Rows,
 }
 
 impl Part {
-    fn has(self, kind: SectionKind) -> bool {
+    fn has(self, flags: u16) -> bool {
         match self {
-            Self::Whole | Self::BeforeEvents => true,
-            Self::Events => matches!(kind, SectionKind::Header | SectionKind::Events | SectionKind::Trailer),
+            Self::Whole => true,
+            Self::Definitions => flags & DataHeader::DATA == 0,
+            Self::Rows => flags & DataHeader::DATA != 0,
         }
     }
 }
@@ -119,7 +119,7 @@ impl Input {
         self.sections().map(|section| section.raw_size).fold(0, u64::saturating_add)
     }
 
-    /// Hands on the SQL of the sections, in order.
+    /// Hands on the SQL of the sections, in order, each piece with its offset in the artifact where it has one.
     ///
     /// # Errors
     /// The backup cannot be read any more, or what `each` returns.
@@ -127,7 +127,7 @@ impl Input {
         &self,
         part: Part,
         context: &Context,
-        each: &mut dyn FnMut(Piece) -> Result<()>,
+        each: &mut dyn FnMut(Piece, Option<u64>) -> Result<()>,
     ) -> Result<()> {
         let in_members = self.manifest.sections.iter().all(|section| section.offset.is_some());
         if in_members && self.artifact.is_ours()? {
@@ -136,40 +136,55 @@ impl Input {
         let mut stream =
             SourceStream { source: SqlSource::foreign(&self.artifact)?, chunk: Vec::new(), at: 0 };
         let mut cutter = Cutter::new();
-        let mut push = |piece: Piece| if self.wants(piece.section, part) { each(piece) } else { Ok(()) };
+        let mut push = |piece: Piece| {
+            let wanted = self.wants(piece.section) && part.has(piece.flags);
+            if wanted { each(piece, None) } else { Ok(()) }
+        };
         while cutter.read_from(&mut stream, &mut unobserved, &mut push)? > 0 {
             context.cancel.check()?;
         }
         cutter.finish(&mut unobserved, &mut push).map(|_| ())
     }
 
-    fn wants(&self, section: usize, part: Part) -> bool {
-        let chosen = self.chosen.as_deref().is_none_or(|chosen| chosen.contains(&section));
-        chosen && self.manifest.sections.get(section).is_none_or(|section| part.has(section.kind))
+    fn wants(&self, section: usize) -> bool {
+        self.chosen.as_deref().is_none_or(|chosen| chosen.contains(&section))
     }
 
     fn members(
         &self,
         part: Part,
         context: &Context,
-        each: &mut dyn FnMut(Piece) -> Result<()>,
+        each: &mut dyn FnMut(Piece, Option<u64>) -> Result<()>,
     ) -> Result<()> {
-        let indexes: Vec<usize> = (0..self.manifest.sections.len())
-            .filter(|index| self.wants(*index, part) && self.manifest.sections[*index].size != Some(0))
+        let places: Vec<(usize, (u64, u64))> = (0..self.manifest.sections.len())
+            .filter(|index| self.wants(*index) && self.manifest.sections[*index].size != Some(0))
+            .filter_map(|index| Some((index, extent(&self.manifest.sections[index])?)))
             .collect();
-        let extents = indexes.iter().filter_map(|index| extent(&self.manifest.sections[*index])).collect();
-        let mut decoder = crate::artifact::Decoder::new(&self.artifact, extents, context.jobs);
-        let mut indexes = indexes.into_iter();
-        let mut section = 0;
+        let extents = places.iter().map(|(_, extent)| *extent).collect();
+        let wanted: fn(&DataHeader) -> bool = match part {
+            Part::Whole => |_| true,
+            Part::Definitions => |header| !header.has(DataHeader::DATA),
+            Part::Rows => |header| header.has(DataHeader::DATA),
+        };
+        let mut decoder = Decoder::of(&self.artifact, extents, wanted, context.jobs);
+        let mut places = places.into_iter().peekable();
         while let Some(decoded) = decoder.next()? {
             context.cancel.check()?;
-            let header = decoded.member.header;
-            if header.has(DataHeader::SECTION) {
-                section = indexes.next().unwrap_or(section);
-            }
-            each(Piece { raw: decoded.raw, flags: header.flags, rows: header.rows, section })?;
+            let (offset, header) = (decoded.member.offset, decoded.member.header);
+            while places.next_if(|(_, (_, end))| *end <= offset).is_some() {}
+            let section = places.peek().map_or(0, |(section, _)| *section);
+            let piece = Piece { raw: decoded.raw, flags: header.flags, rows: header.rows, section };
+            each(piece, Some(offset))?;
         }
         Ok(())
+    }
+
+    /// How a place in the artifact is named in messages: the section of this index, and the offset of the member where
+    /// it is known, else of the section.
+    pub(crate) fn place(&self, section: usize, offset: Option<u64>) -> String {
+        let known = offset.or_else(|| self.manifest.sections.get(section)?.offset);
+        let at = known.map_or_else(String::new, |offset| format!(" (at byte {offset} of the artifact)"));
+        format!("{}{at}", self.title(section))
     }
 
     /// How the section of this index is named in messages.

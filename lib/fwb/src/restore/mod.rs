@@ -3,6 +3,7 @@
 
 mod admission;
 mod check;
+mod event;
 mod extract;
 mod in_place;
 mod input;
@@ -10,10 +11,16 @@ mod load;
 mod plan;
 mod preflight;
 mod rename;
+mod rows;
+mod script;
 mod session;
+mod shadow;
 mod survey;
+mod swap;
+mod undo;
 mod views;
 
 pub use extract::extract;
 pub use plan::{Plan, Prepared, Report, RestoreOptions, Strategy, prepare};
 pub use preflight::{Finding, Gravity};
+pub use undo::{Forgotten, Undo, Undone, forget, prepare_undo};

@@ -8,12 +8,14 @@ use super::in_place::{Before, InPlace};
 use super::input::Input;
 use super::preflight::{self, Finding};
 use super::session::Quoting;
+use super::shadow::Beside;
+use super::swap::{self, Guard};
 use crate::artifact::CompressionLevel;
 use crate::dump::{DumpOptions, dump_locked};
 use crate::error::{Error, Result};
 use crate::manifest::{Kind, Level, SectionKind, Timestamp};
 use crate::progress::{Context, seconds_since};
-use crate::server::{Inventory, ServerClient};
+use crate::server::{Inventory, ServerClient, ServerFacts};
 use crate::store::{Store, Wait};
 use crate::verify::{Record, verify};
 
@@ -24,6 +26,8 @@ const SYSTEM_DATABASES: [&str; 4] = ["mysql", "information_schema", "performance
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
+    /// Loaded into a shadow database and proved there; then the tables change places, and what was there is kept.
+    Swap,
     /// Loaded over what is there.
     InPlace,
 }
@@ -39,10 +43,12 @@ pub struct RestoreOptions {
     pub tables: Vec<String>,
     /// Count rows in these tables alone when checking; none: in all.
     pub prove_tables: Vec<String>,
-    /// How.
-    pub strategy: Strategy,
+    /// How; none: by swap, unless there is nothing to be hurt and swap is not to be had.
+    pub strategy: Option<Strategy>,
     /// Whether what is there is backed up first.
     pub safety_backup: bool,
+    /// How many of the databases that swaps leave behind are kept afterwards, this one's included; none: all.
+    pub keep_before: Option<usize>,
     /// How hard to compress the safety backup.
     pub level: CompressionLevel,
 }
@@ -97,6 +103,15 @@ pub struct Report {
     pub rows: u64,
     /// The backup of what was there before.
     pub safety_backup: Option<String>,
+    /// The database that keeps what was there before, for `--undo`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// How long the live database had no triggers while they changed places, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger_gap_seconds: Option<f64>,
+    /// What had been left by restores that were cut off, and what was done about it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recovered: Vec<String>,
     /// What was found beforehand.
     pub findings: Vec<Finding>,
     /// How long it took, safety backup and check included, in seconds.
@@ -144,6 +159,12 @@ pub fn prepare<'a>(
         let referring = server.referring_tables(&database, &options.tables, &context.cancel)?;
         findings.extend(preflight::referring(&referring));
     }
+    let strategy = choose(&options, &facts, &inventory, &input, &mut findings);
+    if strategy == Strategy::Swap {
+        findings.extend(preflight::swap(server, &facts, &inventory, &input, &database, &context.cancel)?);
+    }
+    let quoting = Quoting::of(&facts.version);
+    findings.extend(preflight::unsettled(&swap::unsettled(server, quoting, &database, &context.cancel)?));
     let before = Before {
         charset: facts.charset,
         empty: inventory.is_empty(),
@@ -154,14 +175,35 @@ pub fn prepare<'a>(
             .cloned()
             .collect(),
     };
-    let plan = plan(store, &options, &input, database, before.charset.is_some(), &inventory, findings);
-    let quoting = Quoting::of(&facts.version);
+    let plan =
+        plan(store, &options, strategy, &input, database, before.charset.is_some(), &inventory, findings);
     Ok(Prepared { store, server, options, input, plan, quoting, before })
+}
+
+/// Swap, unless something else was asked for. Where the database does not exist or holds nothing, there is nothing to
+/// be hurt, and what stands against a swap is no reason to refuse.
+fn choose(
+    options: &RestoreOptions,
+    facts: &ServerFacts,
+    inventory: &Inventory,
+    input: &Input,
+    findings: &mut Vec<Finding>,
+) -> Strategy {
+    let obstacle = preflight::swap_obstacle(facts, inventory, input);
+    match (options.strategy, obstacle) {
+        (Some(strategy), _) => strategy,
+        (None, Some(obstacle)) if inventory.is_empty() => {
+            findings.push(preflight::in_place_instead(&obstacle));
+            Strategy::InPlace
+        }
+        (None, _) => Strategy::Swap,
+    }
 }
 
 fn plan(
     store: &Store,
     options: &RestoreOptions,
+    strategy: Strategy,
     input: &Input,
     database: String,
     exists: bool,
@@ -174,15 +216,32 @@ fn plan(
     if safety_backup {
         steps.push(format!("back up what {database} holds now"));
     }
-    steps.push(match (exists, input.is_partial()) {
-        (false, _) => format!("create {database}"),
-        (true, false) => format!("remove everything from {database}"),
-        (true, true) => format!("replace the chosen tables of {database}"),
-    });
-    steps.push(format!("load {} bytes of SQL", input.raw_size()));
-    steps.push("check objects and row counts".into());
-    if safety_backup || !exists {
-        steps.push("roll back if any of this fails".into());
+    let replaced = if input.is_partial() { "the chosen tables" } else { "everything" };
+    let size = input.raw_size();
+    match strategy {
+        Strategy::Swap => {
+            steps.push(format!("load {size} bytes of SQL into a shadow database"));
+            steps.push(
+                "check objects and row counts there, and remove the shadow if any of this fails".into(),
+            );
+            steps.push(if exists && !inventory.is_empty() {
+                format!("swap {replaced} of {database} with it, and keep what was there for --undo")
+            } else {
+                format!("move it all into {database}")
+            });
+        }
+        Strategy::InPlace => {
+            steps.push(match (exists, input.is_partial()) {
+                (false, _) => format!("create {database}"),
+                (true, false) => format!("remove everything from {database}"),
+                (true, true) => format!("replace the chosen tables of {database}"),
+            });
+            steps.push(format!("load {size} bytes of SQL"));
+            steps.push("check objects and row counts".into());
+            if safety_backup || !exists || inventory.is_empty() {
+                steps.push("roll back if any of this fails".into());
+            }
+        }
     }
     Plan {
         backup: options.name.clone(),
@@ -191,7 +250,7 @@ fn plan(
         database,
         exists,
         tables_now: inventory.tables.len(),
-        strategy: options.strategy,
+        strategy,
         tables: input.is_partial().then(|| options.tables.clone()),
         tables_restored: tables.len(),
         rows: tables.iter().filter_map(|section| section.rows).fold(0, u64::saturating_add),
@@ -216,16 +275,26 @@ impl Prepared<'_> {
     pub fn run(self, context: &Context) -> Result<Report> {
         let begun = Instant::now();
         preflight::refuse(&self.plan.findings)?;
-        let safety = if self.plan.safety_backup { Some(self.back_up(context)?) } else { None };
-        let in_place = InPlace {
-            server: self.server,
-            database: &self.plan.database,
-            quoting: self.quoting,
-            before: self.before,
-            safety: safety.as_deref().map(|name| (self.store, name)),
-            prove_tables: &self.options.prove_tables,
+        let database = &self.plan.database;
+        let guard = Guard::take(self.server, self.quoting, database, &context.cancel)?;
+        let recovered = swap::recover(self.server, self.quoting, database, &context.cancel)?;
+        let safety = if self.plan.safety_backup { self.back_up_if_possible(context)? } else { None };
+        let (checked, swapped) = match self.plan.strategy {
+            Strategy::InPlace => {
+                // The guard is held to the end.
+                let checked = self.in_place(safety.as_deref()).run(&self.input, context)?;
+                drop(guard);
+                (checked, None)
+            }
+            Strategy::Swap => {
+                let (checked, swapped) = self.beside().run(guard, &self.input, context)?;
+                (checked, Some(swapped))
+            }
         };
-        let checked = in_place.run(&self.input, context)?;
+        if let Some(keep) = self.options.keep_before {
+            super::undo::keep_newest(self.server, database, keep, &context.cancel)?;
+        }
+        let kept = swapped.as_ref().and_then(|swapped| swapped.kept.clone());
         Ok(Report {
             backup: self.plan.backup,
             store: self.plan.store,
@@ -234,9 +303,54 @@ impl Prepared<'_> {
             tables: checked.tables,
             rows: checked.rows,
             safety_backup: safety,
+            before: kept.filter(|_| self.options.keep_before != Some(0)),
+            trigger_gap_seconds: swapped.map(|swapped| swapped.gap),
+            recovered,
             findings: self.plan.findings,
             seconds: seconds_since(begun),
         })
+    }
+
+    fn in_place<'s>(&'s self, safety: Option<&'s str>) -> InPlace<'s> {
+        InPlace {
+            server: self.server,
+            database: &self.plan.database,
+            quoting: self.quoting,
+            before: self.before.clone(),
+            safety: safety.map(|name| (self.store, name)),
+            prove_tables: &self.options.prove_tables,
+        }
+    }
+
+    fn beside(&self) -> Beside<'_> {
+        Beside {
+            server: self.server,
+            database: &self.plan.database,
+            quoting: self.quoting,
+            charset: self.before.charset.clone(),
+            prove_tables: &self.options.prove_tables,
+        }
+    }
+
+    /// What is there may be too damaged for a dump. A swap keeps it as it is; over it, nothing is loaded then.
+    fn back_up_if_possible(&self, context: &Context) -> Result<Option<String>> {
+        match self.back_up(context) {
+            Err(Error::SafetyBackup { database, cause }) if self.plan.strategy == Strategy::Swap => {
+                context.cancel.check()?;
+                let cause = match *cause {
+                    // What says nothing of the database is no reason to go on.
+                    locked @ (Error::Locked { .. } | Error::Io { .. } | Error::Interrupted(_)) => {
+                        return Err(Error::SafetyBackup { database, cause: Box::new(locked) });
+                    }
+                    cause => cause,
+                };
+                log::warn!(
+                    "what {database} holds now cannot be dumped: {cause}; the swap keeps it all the same"
+                );
+                Ok(None)
+            }
+            made => made.map(Some),
+        }
     }
 
     /// Backs up what is there, and proves that backup: it is what a rollback stands on.

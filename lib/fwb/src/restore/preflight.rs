@@ -1,12 +1,15 @@
 //! What is looked at before anything is written. Each finding refuses the restore or warns, and says what to do.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
+use super::input::Input;
 use super::survey::Survey;
 use crate::error::{Error, Result};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Section};
 use crate::progress::Cancel;
-use crate::server::{ServerClient, ServerFacts, version_numbers};
+use crate::server::{Inventory, ServerClient, ServerFacts, version_numbers};
 
 /// How grave a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -49,8 +52,76 @@ pub(super) fn look(
     Ok((facts, findings))
 }
 
+/// Why this server, or what it holds, or the backup, rules out a swap.
+pub(super) fn swap_obstacle(facts: &ServerFacts, live: &Inventory, input: &Input) -> Option<String> {
+    let marks = facts.version.contains("MariaDB") && version_numbers(&facts.version) >= Some((10, 6));
+    if !marks {
+        return Some("a swap needs a MariaDB server of version 10.6 or later".into());
+    }
+    let aria: Vec<&str> = live.aria.iter().map(String::as_str).collect();
+    if !aria.is_empty() {
+        let names = aria.join(", ");
+        return Some(format!(
+            "tables of engine Aria may not survive a crash of the server in a swap: {names}"
+        ));
+    }
+    let backup = input.survey.engines.contains("ARIA");
+    backup.then(|| {
+        "the backup has tables of engine Aria, which may not survive a crash of the server in a swap".into()
+    })
+}
+
+/// What stands against a swap.
+pub(super) fn swap(
+    server: &ServerClient,
+    facts: &ServerFacts,
+    live: &Inventory,
+    input: &Input,
+    database: &str,
+    cancel: &Cancel,
+) -> Result<Vec<Finding>> {
+    let in_place =
+        "use --strategy in-place: it loads over what is there, and rolls back from a safety backup";
+    let mut findings: Vec<Finding> =
+        swap_obstacle(facts, live, input).map(|obstacle| refusal(obstacle, in_place)).into_iter().collect();
+    let foreign: BTreeSet<String> = server
+        .foreign_keys(database, cancel)?
+        .into_iter()
+        .filter(|key| key.parent.0 == database && key.child.0 != database)
+        .filter(|key| {
+            let restored = |section: &Section| section.name.as_ref() == Some(&key.parent.1);
+            !input.is_partial() || input.sections().any(restored)
+        })
+        .map(|key| format!("{}.{}", key.child.0, key.child.1))
+        .collect();
+    if !foreign.is_empty() {
+        let names = foreign.into_iter().collect::<Vec<_>>().join(", ");
+        let message = format!(
+            "tables of other databases have foreign keys to what would be swapped, and would follow it out: {names}"
+        );
+        findings.push(refusal(message, in_place));
+    }
+    Ok(findings)
+}
+
+/// That a swap is not to be had, and that it does not matter.
+pub(super) fn in_place_instead(obstacle: &str) -> Finding {
+    warning(
+        format!("{obstacle}; the database holds nothing, so the backup is loaded in place"),
+        "nothing is to be done; a restore that is cut off leaves a part, and is run again",
+    )
+}
+
+/// What restores have left that were cut off.
+pub(super) fn unsettled(databases: &[String]) -> Option<Finding> {
+    (!databases.is_empty()).then(|| {
+        let message = format!("a restore was cut off and has left {}", databases.join(", "));
+        warning(message, "this restore brings it to an end first")
+    })
+}
+
 /// A warning that rows of other tables may point to rows that are not there any more.
-pub(super) fn referring(tables: &std::collections::BTreeSet<String>) -> Option<Finding> {
+pub(super) fn referring(tables: &BTreeSet<String>) -> Option<Finding> {
     (!tables.is_empty()).then(|| {
         let names = tables.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         let message = format!("tables that are not restored have foreign keys to restored ones: {names}");

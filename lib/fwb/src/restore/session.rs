@@ -3,6 +3,7 @@
 use std::io::{self, BufWriter, PipeWriter, Write};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::admission::PUT_ASIDE;
 use crate::error::{Error, Result};
 use crate::process::{Child, Program};
 use crate::progress::Cancel;
@@ -54,6 +55,24 @@ impl LoadSession {
         Ok(session)
     }
 
+    /// Sets what must hold whatever the dump's header says: every statement is its own transaction, and no duplicate
+    /// key goes unnoticed. History is taken where rows bring it along.
+    ///
+    /// # Errors
+    /// As [`LoadSession::rows`].
+    pub(super) fn settle(&mut self) -> io::Result<()> {
+        self.put(
+            b"SET SESSION autocommit=1, SESSION unique_checks=1, SESSION foreign_key_checks=0;\n\
+              /*M!101100 SET SESSION system_versioning_insert_history=1, \
+              @old_system_versioning_insert_history=0 */;\n",
+        )?;
+        // A part of the dump may put back what another part has put aside.
+        let known = |aside: &str| !aside.starts_with("@OLD_") && !aside.starts_with("@old_system");
+        let aside = PUT_ASIDE.iter().filter(|(aside, _)| known(aside));
+        let aside: Vec<String> = aside.map(|(aside, of)| format!("{aside}=@@{of}")).collect();
+        self.put(format!("SET {};\n", aside.join(", ")).as_bytes())
+    }
+
     /// From here on, this is loaded; for messages.
     pub(super) fn mark(&mut self, title: impl FnOnce() -> String) {
         self.marks.push((self.lines + 1, title()));
@@ -80,6 +99,26 @@ impl LoadSession {
         if self.quoting == Quoting::Immediate {
             return self.put(format!("EXECUTE IMMEDIATE 0x{};\n", hex::encode(text)).as_bytes());
         }
+        self.delimited(text)
+    }
+
+    /// Hands on one statement of our own, which may be a compound one: servers take those only as they stand.
+    ///
+    /// # Errors
+    /// As [`LoadSession::rows`].
+    pub(super) fn compound(&mut self, text: &str) -> io::Result<()> {
+        self.delimited(text.as_bytes())
+    }
+
+    /// Hands on what has waited in the buffer.
+    ///
+    /// # Errors
+    /// As [`LoadSession::rows`].
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.input.flush()
+    }
+
+    fn delimited(&mut self, text: &[u8]) -> io::Result<()> {
         if memchr::memchr(b';', text).is_none() {
             self.put(text)?;
             return self.put(b"\n;\n");
@@ -108,6 +147,11 @@ impl LoadSession {
         written.map_err(|source| Error::Stream { action: "write to the client program", source })
     }
 
+    /// Whether the client program has ended by itself.
+    pub(super) fn has_ended(&self) -> bool {
+        self.child.has_ended()
+    }
+
     /// The lock that the connection holds while it lasts.
     pub(super) fn lock(&self) -> String {
         self.lock.clone()
@@ -120,7 +164,7 @@ impl LoadSession {
 }
 
 /// A name that no other connection uses.
-fn lock_name() -> String {
+pub(super) fn lock_name() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos());
     format!("fwb-restore-{}-{now}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))

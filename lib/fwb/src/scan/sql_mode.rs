@@ -26,7 +26,7 @@ impl SqlMode {
         for (what, to) in assignments {
             let what = what.to_ascii_lowercase();
             let mode = match to {
-                Value::Text(modes) => quotes_under(modes),
+                Value::Text(modes) => QuoteMode::under(modes),
                 Value::Variable(from) => before.held_by(&from.to_ascii_lowercase()),
                 Value::Word(_) | Value::Other => continue,
             };
@@ -54,11 +54,14 @@ fn system(name: &str) -> &str {
     name.strip_prefix("@@").map_or(name, |bare| bare.strip_prefix("session.").unwrap_or(bare))
 }
 
-/// MariaDB's manual on SQL modes: the combined modes include `ANSI_QUOTES` and the server lists what they expand to.
-fn quotes_under(modes: &str) -> QuoteMode {
-    const ANSI: [&str; 7] = ["ANSI_QUOTES", "ANSI", "DB2", "MAXDB", "MSSQL", "ORACLE", "POSTGRESQL"];
-    let has = |names: &[&str]| {
-        modes.split(',').any(|mode| names.iter().any(|n| n.eq_ignore_ascii_case(mode.trim())))
-    };
-    QuoteMode { no_backslash: has(&["NO_BACKSLASH_ESCAPES"]), ansi: has(&ANSI) }
+impl QuoteMode {
+    /// How quotes work under these modes. MariaDB's manual on SQL modes: the combined modes include `ANSI_QUOTES` and the
+    /// server lists what they expand to.
+    pub(crate) fn under(modes: &str) -> Self {
+        const ANSI: [&str; 7] = ["ANSI_QUOTES", "ANSI", "DB2", "MAXDB", "MSSQL", "ORACLE", "POSTGRESQL"];
+        let has = |names: &[&str]| {
+            modes.split(',').any(|mode| names.iter().any(|n| n.eq_ignore_ascii_case(mode.trim())))
+        };
+        QuoteMode { no_backslash: has(&["NO_BACKSLASH_ESCAPES"]), ansi: has(&ANSI) }
+    }
 }

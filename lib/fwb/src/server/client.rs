@@ -104,8 +104,8 @@ impl ServerClient {
                 }
                 _ => error,
             })?;
-        let text = String::from_utf8_lossy(&output);
-        Ok(text.lines().map(|line| line.split('\t').map(unescape).collect()).collect())
+        let lines = output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        Ok(lines.map(|line| line.split(|byte| *byte == b'\t').map(unescape).collect()).collect())
     }
 }
 
@@ -139,25 +139,26 @@ fn join(flag: &str, value: &std::ffi::OsStr) -> OsString {
 }
 
 /// What `mariadb --batch` escapes: tab, line break, backslash and NUL.
-fn unescape(column: &str) -> String {
-    if !column.contains('\\') {
-        return column.to_owned();
-    }
-    let mut plain = String::with_capacity(column.len());
-    let mut characters = column.chars();
-    while let Some(character) = characters.next() {
-        plain.push(match character {
-            '\\' => match characters.next() {
-                Some('t') => '\t',
-                Some('n') => '\n',
-                Some('0') => '\0',
+pub(super) fn unescaped(column: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(column.len());
+    let mut bytes = column.iter().copied();
+    while let Some(byte) = bytes.next() {
+        plain.push(match byte {
+            b'\\' => match bytes.next() {
+                Some(b't') => b'\t',
+                Some(b'n') => b'\n',
+                Some(b'0') => b'\0',
                 Some(other) => other,
-                None => '\\',
+                None => b'\\',
             },
             other => other,
         });
     }
     plain
+}
+
+fn unescape(column: &[u8]) -> String {
+    String::from_utf8_lossy(&unescaped(column)).into_owned()
 }
 
 /// An option file (MariaDB's manual, "Configuring MariaDB with Option Files") with the password, and the operator's
@@ -209,7 +210,7 @@ mod tests {
         assert_eq!(quote_name("a`; DROP"), "`a``; DROP`");
         assert_eq!(quote_text("a'b"), "_utf8mb4 0x612762");
         assert_eq!(quote_text(""), "''");
-        assert_eq!(unescape("a\\tb\\nc\\\\d\\0"), "a\tb\nc\\d\0");
+        assert_eq!(unescape(b"a\\tb\\nc\\\\d\\0"), "a\tb\nc\\d\0");
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub(crate) struct Inventory {
     pub(crate) views: BTreeSet<String>,
     /// Views that cannot be used, because what they need is gone. They are not among [`Inventory::views`].
     pub(crate) broken_views: BTreeSet<String>,
+    /// Those of the tables whose engine is Aria.
+    pub(crate) aria: BTreeSet<String>,
     /// Triggers, events and routines.
     pub(crate) objects: BTreeSet<Object>,
 }
@@ -110,6 +112,7 @@ impl ServerClient {
         let sql = "
 SELECT 'table', IF(TABLE_TYPE = 'VIEW' AND TABLE_COMMENT <> 'VIEW' AND TABLE_ROWS IS NULL, 'BROKEN', TABLE_TYPE), TABLE_NAME
   FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE();
+SELECT 'aria', '', TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND ENGINE = 'Aria';
 SELECT 'object', ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE();
 SELECT 'object', 'TRIGGER', TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE();
 SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE();
@@ -130,6 +133,9 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
                 }
                 ("table", "SEQUENCE") => {
                     inventory.sequences.insert(name.clone());
+                }
+                ("aria", _) => {
+                    inventory.aria.insert(name.clone());
                 }
                 ("table", kind) => {
                     inventory.tables.insert(name.clone(), kind == "SYSTEM VERSIONED");

@@ -2,11 +2,13 @@
 
 mod catalog;
 mod client;
+mod definitions;
 mod facts;
 mod options;
 
 pub(crate) use catalog::DatabaseFacts;
 pub use client::ServerClient;
-pub(crate) use client::quote_name;
+pub(crate) use client::{quote_name, quote_text};
+pub(crate) use definitions::{Definition, DefinitionKind, ForeignKey, definition_kind};
 pub(crate) use facts::{Inventory, ServerFacts, version_numbers};
 pub use options::{Password, ServerOptions};

@@ -1,0 +1,188 @@
+//! The definitions of a backup, sorted by the stage in which they are made: tables before rows, and what rows must
+//! not meet after them.
+
+use super::admission::{Admission, Admitted, engine_after, name_of};
+use super::event::{self, Status};
+use super::input::{Input, Part};
+use super::rename::Renaming;
+use super::views;
+use crate::artifact::DataHeader;
+use crate::error::{Error, Result};
+use crate::manifest::{ObjectKind, SectionKind};
+use crate::progress::Context;
+use crate::scan::{Feed, Head, Reading, Statement, Tokens, Verb};
+
+/// When a definition is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Tables and sequences, before any row.
+    Structure,
+    /// Procedures, functions and packages: views may call them.
+    Routines,
+    /// Views, each after those that it names.
+    Views,
+    /// Triggers, which must not see the rows arrive.
+    Triggers,
+    /// Events, which may run as soon as they are there.
+    Events,
+}
+
+/// All definitions of what is chosen.
+#[derive(Debug, Default)]
+pub(super) struct Script {
+    /// The session settings before everything else.
+    pub(super) header: Vec<Vec<u8>>,
+    lines: Vec<Line>,
+    /// Tables whose rows go over one connection, in the order of the dump, because the table keeps them in the order
+    /// of their arrival: by the section's index.
+    in_order: Vec<usize>,
+    /// The events, and what each was when the backup was made.
+    pub(super) events: Vec<(String, Status)>,
+}
+
+/// A statement.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// The section that it is in, by its index.
+    pub(super) section: usize,
+    /// What is sent.
+    pub(super) text: Vec<u8>,
+    /// When; none for a session setting, which goes along with what it stands beside.
+    stage: Option<Stage>,
+    /// The view that it is about.
+    view: Option<String>,
+}
+
+impl Script {
+    /// Reads the definitions; rows are passed over. With `disabled`, the events will not run.
+    ///
+    /// # Errors
+    /// The backup cannot be read, or holds what no dump holds.
+    pub(super) fn read(
+        input: &Input,
+        renaming: &Renaming<'_>,
+        disabled: bool,
+        context: &Context,
+    ) -> Result<Self> {
+        let mut script = Self::default();
+        let mut admission = Admission::new(input.manifest.database.as_deref());
+        let mut feed = Feed::new();
+        let mut section = 0;
+        let mut take = |statement: &Statement<'_>, section: usize| {
+            let refused = |why| inadmissible(&input.manifest.name, statement, why);
+            if admission.judge(statement).map_err(refused)? == Admitted::Load {
+                script.take(statement, section, input, renaming, disabled);
+            }
+            Ok(())
+        };
+        input.for_each_piece(Part::Definitions, context, &mut |piece, _| {
+            if piece.flags & DataHeader::CONTINUES == 0 {
+                feed.flush(&mut |statement| take(statement, section))?;
+            }
+            section = piece.section;
+            feed.push(&piece.raw, &mut |statement| take(statement, section))
+        })?;
+        feed.flush(&mut |statement| take(statement, section))?;
+        Ok(script)
+    }
+
+    fn take(
+        &mut self,
+        statement: &Statement<'_>,
+        section: usize,
+        input: &Input,
+        renaming: &Renaming<'_>,
+        disabled: bool,
+    ) {
+        let kind = input.manifest.sections.get(section).map(|section| section.kind);
+        let stage = match statement.head {
+            Head::Set(_) if kind != Some(SectionKind::Trailer) => None,
+            // What the session was before is nothing to those who end it.
+            _ if kind == Some(SectionKind::Trailer) => return,
+            // A view's stand-in helps those who load views in the order of the dump.
+            _ if kind == Some(SectionKind::ViewPlaceholder) => return,
+            Head::Table(..) | Head::Sequence(..) | Head::SetVal(_) => Some(Stage::Structure),
+            Head::View(..) => Some(Stage::Views),
+            Head::Program(_, ObjectKind::Trigger, _) => Some(Stage::Triggers),
+            Head::Program(_, ObjectKind::Event, _) => Some(Stage::Events),
+            Head::Program(..) => Some(Stage::Routines),
+            // Keys are not put off: rows arrive over several connections.
+            _ => return,
+        };
+        let mode = statement.mode.quotes();
+        let mut text = renaming.apply(statement.head, statement.text, mode);
+        if let Head::Program(Verb::Create, ObjectKind::Event, target) = statement.head {
+            if let Some((status, changed)) = event::with_status(&text, mode, Status::Disabled) {
+                self.events.push((target.name.clone(), status));
+                if disabled {
+                    text = changed;
+                }
+            }
+        }
+        if let Head::Table(Verb::Create, _) = statement.head
+            && !is_ordered_by_key(statement)
+        {
+            self.in_order.push(section);
+        }
+        if stage.is_none() && kind == Some(SectionKind::Header) {
+            self.header.push(text);
+            return;
+        }
+        let view = match statement.head {
+            Head::View(_, target) => Some(target.name.clone()),
+            _ => None,
+        };
+        self.lines.push(Line { section, text, stage, view });
+    }
+
+    /// What a session is sent for a stage, in order, by parts that belong together: statements, and the settings before
+    /// and after them. A setting may be sent twice, which is harmless: it puts back before it puts aside.
+    pub(super) fn parts(&self, stage: Stage) -> Vec<&[Line]> {
+        let mut parts: Vec<(usize, usize)> = Vec::new();
+        let mut last: Option<usize> = None;
+        for (index, line) in self.lines.iter().enumerate().filter(|(_, line)| line.stage == Some(stage)) {
+            let run = |lines: &[Line]| lines.iter().take_while(|line| line.stage.is_none()).count();
+            let before = self.lines[..index].iter().rev().take_while(|line| line.stage.is_none()).count();
+            let end = index + 1 + run(&self.lines[index + 1..]);
+            let beside = last.is_some_and(|last| last + 1 + before >= index);
+            match parts.last_mut() {
+                Some(part) if beside && last.is_some_and(|last| self.lines[last].view == line.view) => {
+                    part.1 = end;
+                }
+                _ => parts.push((index - before, end)),
+            }
+            last = Some(index);
+        }
+        let parts: Vec<&[Line]> = parts.into_iter().map(|(from, to)| &self.lines[from..to]).collect();
+        if stage != Stage::Views {
+            return parts;
+        }
+        let views: Vec<(&str, Vec<u8>)> = parts
+            .iter()
+            .map(|part| {
+                let name = part.iter().find_map(|line| line.view.as_deref());
+                let sql: Vec<&[u8]> = part.iter().map(|line| line.text.as_slice()).collect();
+                (name.unwrap_or_default(), sql.join(&b'\n'))
+            })
+            .collect();
+        views::order(&views).into_iter().map(|index| parts[index]).collect()
+    }
+
+    /// Whether the rows of a section must arrive in the order of the dump.
+    pub(super) fn keeps_order(&self, section: usize) -> bool {
+        self.in_order.binary_search(&section).is_ok()
+    }
+}
+
+/// Whether a table keeps its rows by a key, so that it does not matter when they arrive.
+fn is_ordered_by_key(create: &Statement<'_>) -> bool {
+    let tokens: Vec<_> = Tokens::new(create.text, Reading::Everything, create.mode.quotes()).collect();
+    let primary = tokens.windows(2).any(|pair| pair[0].is("PRIMARY") && pair[1].is("KEY"));
+    let innodb = (0..tokens.len()).rev().find_map(|at| engine_after(&tokens[at..]));
+    primary && innodb.is_some_and(|engine| engine.eq_ignore_ascii_case("InnoDB"))
+}
+
+/// A statement that no dump contains.
+pub(super) fn inadmissible(name: &str, statement: &Statement<'_>, why: String) -> Error {
+    Error::Inadmissible { name: name.into(), statement: name_of(statement), offset: statement.offset, why }
+}

@@ -1,0 +1,124 @@
+//! Restoring beside the live database: the backup is loaded into a shadow and proved there, and only then takes its
+//! place.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::check::{Check, Checked};
+use super::event::Status;
+use super::input::Input;
+use super::load::{Destination, Load};
+use super::rename::Renaming;
+use super::session::Quoting;
+use super::swap::{Guard, Marked, Swap, Swapped};
+use crate::error::{Error, Result};
+use crate::manifest::SectionKind;
+use crate::progress::Context;
+use crate::server::{ServerClient, quote_name};
+
+/// A restore beside a live database.
+pub(super) struct Beside<'a> {
+    pub(super) server: &'a ServerClient,
+    pub(super) database: &'a str,
+    pub(super) quoting: Quoting,
+    /// The live database's default character set and collation; none where it does not exist.
+    pub(super) charset: Option<(String, String)>,
+    /// Tables whose rows are counted; none: all.
+    pub(super) prove_tables: &'a [String],
+}
+
+impl Beside<'_> {
+    /// Loads, proves, and swaps.
+    ///
+    /// # Errors
+    /// [`Error::Untouched`] and, if the swap was cut off, [`Error::Unfinished`].
+    pub(super) fn run(&self, guard: Guard, input: &Input, context: &Context) -> Result<(Checked, Swapped)> {
+        let swap = Swap {
+            server: self.server,
+            quoting: self.quoting,
+            live: self.database,
+            scope: input.is_partial().then(|| chosen(input)),
+            charset: self.charset.clone(),
+            cancel: &context.cancel,
+        };
+        let manifest = &input.manifest;
+        let charset = manifest.charset.clone().zip(manifest.collation.clone());
+        let untouched = |cause: Error| match cause {
+            told @ (Error::Untouched { .. } | Error::Unfinished { .. }) => told,
+            cause => Error::Untouched { cause: Box::new(cause), database: self.database.into() },
+        };
+        let shadow = swap.shadow(charset.as_ref().or(self.charset.as_ref())).map_err(untouched)?;
+        let restored = self.load(&shadow, input, context).and_then(|(checked, events)| {
+            context.progress.begin(format!("swapping {}", self.database), 0);
+            swap.run(guard, &shadow, charset, &events).map(|swapped| (checked, swapped))
+        });
+        restored.map_err(|cause| {
+            // A swap that was cut off needs its shadow.
+            if !matches!(cause, Error::Unfinished { .. }) {
+                swap.remove(&shadow);
+            }
+            untouched(cause)
+        })
+    }
+
+    fn load(
+        &self,
+        shadow: &Marked,
+        input: &Input,
+        context: &Context,
+    ) -> Result<(Checked, BTreeMap<String, Status>)> {
+        let to = Destination { server: self.server, database: &shadow.database, quoting: self.quoting };
+        let scope = chosen(input);
+        let here = |name: &str| !input.is_partial() || scope.contains(name);
+        let from = input.manifest.database.as_deref().unwrap_or_default();
+        let renaming = Renaming { from: Some(from), here: &here, elsewhere: self.database };
+        let stand_ins = self.stand_ins(&shadow.database, &scope, input, context)?;
+        let load = Load::new(input, to, &renaming, true, context)?;
+        load.all_but_events()?;
+        load.events()?;
+        let check = Check {
+            input,
+            server: self.server,
+            database: &shadow.database,
+            only: self.prove_tables,
+            kept_views: &stand_ins,
+        };
+        let checked = check.all_but_events(context)?;
+        check.events(context)?;
+        let dropped: String =
+            stand_ins.iter().map(|view| format!("DROP VIEW IF EXISTS {};\n", quote_name(view))).collect();
+        self.server.query(Some(&shadow.database), &dropped, "removing stand-ins", &context.cancel)?;
+        Ok((checked, load.script.events.into_iter().collect()))
+    }
+
+    /// A view that is restored alone needs what it selects from: views of the live database's tables stand in for them
+    /// while it is made.
+    fn stand_ins(
+        &self,
+        shadow: &str,
+        scope: &BTreeSet<String>,
+        input: &Input,
+        context: &Context,
+    ) -> Result<BTreeSet<String>> {
+        let views = input.sections().any(|section| section.kind == SectionKind::View);
+        if !input.is_partial() || !views {
+            return Ok(BTreeSet::new());
+        }
+        let live = self.server.inventory(self.database, &context.cancel)?;
+        let names = live.tables.into_keys().chain(live.views).filter(|name| !scope.contains(name));
+        let stand_ins: BTreeSet<String> = names.collect();
+        let sql: String = stand_ins
+            .iter()
+            .map(|name| {
+                let (name, live) = (quote_name(name), quote_name(self.database));
+                format!("CREATE VIEW {name} AS SELECT * FROM {live}.{name};\n")
+            })
+            .collect();
+        self.server.query(Some(shadow), &sql, "making stand-ins", &context.cancel)?;
+        Ok(stand_ins)
+    }
+}
+
+/// The tables, sequences and views that are restored.
+fn chosen(input: &Input) -> BTreeSet<String> {
+    input.sections().filter_map(|section| section.name.clone()).collect()
+}

@@ -1,0 +1,368 @@
+//! What a swap does, statement by statement: worked out beforehand, so that it can be carried out, completed or taken
+//! back by whoever finds it written down.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::manifest::ObjectKind;
+use crate::restore::event::{self, Status};
+use crate::restore::rename::Renaming;
+use crate::restore::views;
+use crate::scan::{QuoteMode, Reading, Token, Tokens, parse_head};
+use crate::server::{Definition, DefinitionKind, ForeignKey, quote_name};
+
+/// When a step is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// In the live database, before the tables change places: what would stop them from moving.
+    Clear,
+    /// The one statement in which the tables change places.
+    Rename,
+    /// In the live database, right after: the triggers.
+    Triggers,
+    /// In the live database: everything else.
+    Make,
+    /// In the live database, where the tables could not change places: what was cleared.
+    Back,
+    /// In the database that keeps what there was.
+    Keep,
+    /// Never: for an undo, what there was.
+    Definition,
+    /// For an undo, once the tables are back: foreign keys to tables that had not moved.
+    Relink,
+    /// For an undo, the names of what came in.
+    Scope,
+}
+
+impl Stage {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Clear => "clear",
+            Self::Rename => "rename",
+            Self::Triggers => "triggers",
+            Self::Make => "make",
+            Self::Back => "back",
+            Self::Keep => "keep",
+            Self::Definition => "definition",
+            Self::Relink => "relink",
+            Self::Scope => "scope",
+        }
+    }
+}
+
+/// A statement, and the session that it is executed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Step {
+    pub(super) stage: Stage,
+    pub(super) definition: Definition,
+}
+
+/// One of the two sides of a swap.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Side {
+    /// The database that its tables come from, or go to.
+    pub(super) database: String,
+    /// Tables and sequences.
+    pub(super) tables: BTreeSet<String>,
+    /// Views and stored programs.
+    pub(super) definitions: Vec<Definition>,
+    /// Default character set and collation of the database.
+    pub(super) charset: Option<(String, String)>,
+}
+
+/// What changes places.
+pub(super) struct Exchange<'a> {
+    /// The database whose contents are replaced.
+    pub(super) live: &'a str,
+    /// Whether it is there.
+    pub(super) exists: bool,
+    /// Whether all of it is replaced.
+    pub(super) whole: bool,
+    /// What comes in, and from where.
+    pub(super) incoming: &'a Side,
+    /// What goes out, and where to.
+    pub(super) outgoing: &'a Side,
+    /// The live database's foreign keys.
+    pub(super) foreign_keys: Vec<ForeignKey>,
+    /// Defaults from sequences that are in the live database only once they have come in.
+    pub(super) late: Vec<String>,
+    /// Statements of an earlier swap's [`Stage::Relink`].
+    pub(super) relink: Vec<Definition>,
+    /// What an event is once it is live, where the definition does not say so.
+    pub(super) events: &'a BTreeMap<String, Status>,
+}
+
+/// A statement of our own.
+fn own(name: &str, text: String) -> Definition {
+    Definition {
+        kind: DefinitionKind::View,
+        name: name.to_owned(),
+        table: None,
+        sql_mode: String::new(),
+        charset: "utf8mb4".into(),
+        collation: "utf8mb4_general_ci".into(),
+        time_zone: "SYSTEM".into(),
+        text: text.into_bytes(),
+    }
+}
+
+const TRIGGER: DefinitionKind = DefinitionKind::Program(ObjectKind::Trigger);
+const EVENT: DefinitionKind = DefinitionKind::Program(ObjectKind::Event);
+/// In the order in which they are made; a package's specification before its body.
+const MADE: [DefinitionKind; 6] = [
+    DefinitionKind::Program(ObjectKind::Function),
+    DefinitionKind::Program(ObjectKind::Procedure),
+    DefinitionKind::Program(ObjectKind::Package),
+    DefinitionKind::Program(ObjectKind::PackageBody),
+    DefinitionKind::View,
+    EVENT,
+];
+
+impl Exchange<'_> {
+    /// All steps, in order.
+    pub(super) fn steps(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let mut add = |stage: Stage, definitions: Vec<Definition>| {
+            steps.extend(definitions.into_iter().map(|definition| Step { stage, definition }));
+        };
+        add(Stage::Clear, self.clear());
+        add(Stage::Rename, self.rename().into_iter().collect());
+        add(Stage::Triggers, self.triggers());
+        add(Stage::Make, self.make());
+        add(Stage::Back, self.back());
+        add(Stage::Keep, self.keep());
+        add(Stage::Definition, self.outgoing.definitions.clone());
+        add(
+            Stage::Relink,
+            self.leaving_keys()
+                .map(|key| {
+                    let table = format!("{}.{}", quote_name(self.live), quote_name(&key.child.1));
+                    own(&key.name, format!("ALTER TABLE {table} {}", key.add(&key.parent.0)))
+                })
+                .collect(),
+        );
+        let scope =
+            |name: &str, what: &str| Definition { table: Some(what.into()), ..own(name, String::new()) };
+        let tables = self.incoming.tables.iter().map(|table| scope(table, "table"));
+        let views = self.views(self.incoming).map(|view| scope(&view.name, "view"));
+        let whole = self.whole.then(|| scope("", "whole"));
+        add(Stage::Scope, tables.chain(views).chain(whole).collect());
+        steps
+    }
+
+    fn views<'s>(&self, side: &'s Side) -> impl Iterator<Item = &'s Definition> {
+        side.definitions.iter().filter(|definition| definition.kind == DefinitionKind::View)
+    }
+
+    fn clear(&self) -> Vec<Definition> {
+        let mut steps = Vec::new();
+        if !self.exists {
+            let clause = charset_clause(self.incoming.charset.as_ref());
+            steps.push(own("", format!("CREATE DATABASE IF NOT EXISTS {}{clause}", quote_name(self.live))));
+        }
+        steps.push(own("", format!("USE {}", quote_name(self.live))));
+        steps.extend(self.of(self.outgoing, TRIGGER).map(|trigger| self.drop(trigger)));
+        steps.extend(self.in_the_way().map(|view| self.drop(view)));
+        steps
+    }
+
+    /// Views that have the name of a table that comes in.
+    fn in_the_way(&self) -> impl Iterator<Item = &Definition> {
+        self.views(self.outgoing).filter(|view| self.incoming.tables.contains(&view.name))
+    }
+
+    fn of<'s>(&self, side: &'s Side, kind: DefinitionKind) -> impl Iterator<Item = &'s Definition> {
+        side.definitions.iter().filter(move |definition| definition.kind == kind)
+    }
+
+    fn drop(&self, what: &Definition) -> Definition {
+        let name = format!("{}.{}", quote_name(self.live), quote_name(&what.name));
+        let mut step = own(&what.name, format!("DROP {} IF EXISTS {name}", what.kind.as_sql()));
+        if matches!(what.kind, DefinitionKind::Program(ObjectKind::Package | ObjectKind::PackageBody)) {
+            step.sql_mode = "ORACLE".into();
+        }
+        step
+    }
+
+    fn rename(&self) -> Option<Definition> {
+        let pairs: Vec<String> = self
+            .outgoing
+            .tables
+            .iter()
+            .map(|table| (self.live, table, self.outgoing.database.as_str()))
+            .chain(
+                self.incoming.tables.iter().map(|table| (self.incoming.database.as_str(), table, self.live)),
+            )
+            .map(|(from, table, to)| {
+                let table = quote_name(table);
+                format!("{}.{table} TO {}.{table}", quote_name(from), quote_name(to))
+            })
+            .collect();
+        (!pairs.is_empty()).then(|| own("", format!("RENAME TABLE {}", pairs.join(", "))))
+    }
+
+    fn triggers(&self) -> Vec<Definition> {
+        let mut steps = Vec::new();
+        let clause = charset_clause(self.incoming.charset.as_ref());
+        if self.whole && !clause.is_empty() {
+            steps.push(own("", format!("ALTER DATABASE {}{clause}", quote_name(self.live))));
+        }
+        steps.extend(self.late.iter().map(|alter| own("", alter.clone())));
+        // Made anew in their order, which a second run must not change.
+        steps.extend(self.of(self.incoming, TRIGGER).map(|trigger| self.drop(trigger)));
+        steps.extend(
+            self.of(self.incoming, TRIGGER).map(|trigger| self.made(trigger, &self.incoming.database)),
+        );
+        steps
+    }
+
+    fn make(&self) -> Vec<Definition> {
+        let mut steps = self.relinked();
+        steps.extend(self.relink.iter().flat_map(|step| {
+            // Only a second run finds it there already.
+            let add = String::from_utf8_lossy(&step.text).into_owned();
+            let table = add.split(" ADD CONSTRAINT ").next().unwrap_or_default().to_owned();
+            [own("", format!("{table} DROP FOREIGN KEY IF EXISTS {}", quote_name(&step.name))), step.clone()]
+        }));
+        for kind in MADE {
+            let coming: Vec<&Definition> = self.of(self.incoming, kind).collect();
+            let gone = |old: &&Definition| !coming.iter().any(|new| new.name == old.name);
+            let gone = self.of(self.outgoing, kind).filter(gone);
+            steps.extend(
+                gone.filter(|old| !self.incoming.tables.contains(&old.name)).map(|old| self.drop(old)),
+            );
+            let mut made: Vec<Definition> =
+                coming.into_iter().map(|new| self.made(new, &self.incoming.database)).collect();
+            if kind == DefinitionKind::View {
+                made = in_order(made);
+            }
+            steps.extend(made);
+        }
+        steps
+    }
+
+    /// The statement that makes something in the live database, whose definition was read in database `from`.
+    fn made(&self, definition: &Definition, from: &str) -> Definition {
+        let mut made = moved(definition, from);
+        made.text = or_replace(&made);
+        if let (EVENT, Some(status)) = (made.kind, self.events.get(&made.name))
+            && let Some((_, text)) = event::with_status(&made.text, quotes(&made), *status)
+        {
+            made.text = text;
+        }
+        made
+    }
+
+    fn back(&self) -> Vec<Definition> {
+        let triggers = || self.of(self.outgoing, TRIGGER);
+        let mut steps: Vec<Definition> = triggers().map(|trigger| self.drop(trigger)).collect();
+        steps.extend(
+            triggers()
+                .chain(self.in_the_way())
+                .map(|old| Definition { text: or_replace(old), ..old.clone() }),
+        );
+        steps
+    }
+
+    fn keep(&self) -> Vec<Definition> {
+        let mut steps: Vec<Definition> = self
+            .leaving_keys()
+            .map(|key| {
+                let table = format!("{}.{}", quote_name(&self.outgoing.database), quote_name(&key.child.1));
+                own(
+                    &key.name,
+                    format!("ALTER TABLE {table} DROP FOREIGN KEY IF EXISTS {}", quote_name(&key.name)),
+                )
+            })
+            .collect();
+        let kept = |kind| -> Vec<Definition> {
+            let moved = self.of(self.outgoing, kind).map(|old| moved(old, self.live));
+            moved.map(|old| Definition { text: or_replace(&old), ..old }).collect()
+        };
+        steps.extend(kept(TRIGGER));
+        for kind in MADE {
+            let mut all = kept(kind);
+            match kind {
+                DefinitionKind::View => all = in_order(all),
+                EVENT => {
+                    for event in &mut all {
+                        // An event that is kept must not run.
+                        let disabled = event::with_status(&event.text, quotes(event), Status::Disabled);
+                        event.text = disabled.map_or_else(Vec::new, |(_, text)| text);
+                    }
+                }
+                DefinitionKind::Program(_) => {}
+            }
+            steps.extend(all.into_iter().filter(|step| !step.text.is_empty()));
+        }
+        steps
+    }
+
+    /// Foreign keys of tables that go out, to tables that stay: they would go on guarding the live ones.
+    fn leaving_keys(&self) -> impl Iterator<Item = &ForeignKey> {
+        self.foreign_keys.iter().filter(|key| {
+            let leaves = key.child.0 == self.live && self.outgoing.tables.contains(&key.child.1);
+            leaves && !(key.parent.0 == self.live && self.outgoing.tables.contains(&key.parent.1))
+        })
+    }
+
+    /// Foreign keys of tables that stay, to tables that are replaced: they follow the old ones out (error 1452 would
+    /// come of it), and are made anew. Their rows are not checked again.
+    fn relinked(&self) -> Vec<Definition> {
+        let follows = |key: &&ForeignKey| {
+            let stays = key.child.0 == self.live && !self.outgoing.tables.contains(&key.child.1);
+            let goes = key.parent.0 == self.live && self.outgoing.tables.contains(&key.parent.1);
+            stays && goes && self.incoming.tables.contains(&key.parent.1)
+        };
+        self.foreign_keys
+            .iter()
+            .filter(follows)
+            .flat_map(|key| {
+                let table = format!("{}.{}", quote_name(self.live), quote_name(&key.child.1));
+                [
+                    own(
+                        "",
+                        format!("ALTER TABLE {table} DROP FOREIGN KEY IF EXISTS {}", quote_name(&key.name)),
+                    ),
+                    own("", format!("ALTER TABLE {table} {}", key.add(self.live))),
+                ]
+            })
+            .collect()
+    }
+}
+
+/// ` CHARACTER SET … COLLATE …`.
+fn charset_clause(charset: Option<&(String, String)>) -> String {
+    charset.map_or_else(String::new, |(charset, collation)| {
+        format!(" CHARACTER SET {charset} COLLATE {collation}")
+    })
+}
+
+/// Views, each after those that it names.
+fn in_order(views: Vec<Definition>) -> Vec<Definition> {
+    let texts: Vec<(&str, Vec<u8>)> =
+        views.iter().map(|view| (view.name.as_str(), view.text.clone())).collect();
+    views::order(&texts).into_iter().map(|index| views[index].clone()).collect()
+}
+
+fn quotes(definition: &Definition) -> QuoteMode {
+    QuoteMode::under(&definition.sql_mode)
+}
+
+/// A definition that was read in database `from`, without that name where it would go on meaning that one.
+fn moved(definition: &Definition, from: &str) -> Definition {
+    let mode = quotes(definition);
+    let head = parse_head(&definition.text, Reading::Everything, mode);
+    let renaming = Renaming { from: Some(from), here: &|_| true, elsewhere: from };
+    Definition { text: renaming.apply(&head, &definition.text, mode), ..definition.clone() }
+}
+
+/// `CREATE OR REPLACE` instead of `CREATE`: privileges on routines stay, and a second run finds no obstacle.
+fn or_replace(definition: &Definition) -> Vec<u8> {
+    let mut tokens = Tokens::new(&definition.text, Reading::Everything, quotes(definition));
+    let Some(Token::Word(_)) = tokens.next() else { return definition.text.clone() };
+    let at = tokens.position();
+    if tokens.next().is_some_and(|word| word.is("OR")) {
+        return definition.text.clone();
+    }
+    [&definition.text[..at], b" OR REPLACE", &definition.text[at..]].concat()
+}

@@ -1,0 +1,216 @@
+//! Views and stored programs as the server would make them anew, with the session that they were made in: what
+//! `SHOW CREATE` says.
+
+use super::client::{ServerClient, quote_name, quote_text, unescaped};
+use crate::error::{Error, Result};
+use crate::manifest::ObjectKind;
+use crate::progress::Cancel;
+
+/// A view or a stored program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DefinitionKind {
+    /// A view.
+    View,
+    /// Anything else.
+    Program(ObjectKind),
+}
+
+impl DefinitionKind {
+    /// The words that SQL uses.
+    pub(crate) fn as_sql(self) -> &'static str {
+        match self {
+            Self::View => "VIEW",
+            Self::Program(kind) => kind.as_sql(),
+        }
+    }
+}
+
+/// The kind that these words of SQL mean.
+pub(crate) fn definition_kind(words: &str) -> Option<DefinitionKind> {
+    KINDS.into_iter().find(|kind| kind.as_sql() == words)
+}
+
+/// What makes a view or a stored program anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Definition {
+    /// What it is.
+    pub(crate) kind: DefinitionKind,
+    /// Its name.
+    pub(crate) name: String,
+    /// The table of a trigger.
+    pub(crate) table: Option<String>,
+    /// The session's `sql_mode`.
+    pub(crate) sql_mode: String,
+    /// The session's `character_set_client`, which is what `text` is written in.
+    pub(crate) charset: String,
+    /// The session's `collation_connection`.
+    pub(crate) collation: String,
+    /// The session's `time_zone`, which is an event's.
+    pub(crate) time_zone: String,
+    /// The `CREATE` statement.
+    pub(crate) text: Vec<u8>,
+}
+
+/// Broken views are among the views: `SHOW CREATE` knows them too. Triggers of one table and moment come in the order in
+/// which they run.
+const NAMES: &str = "
+SELECT 'VIEW', TABLE_NAME, CHARACTER_SET_CLIENT, '' FROM information_schema.VIEWS WHERE TABLE_SCHEMA = DATABASE();
+SELECT 'TRIGGER', TRIGGER_NAME, 'binary', EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE()
+  ORDER BY EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER;
+SELECT ROUTINE_TYPE, ROUTINE_NAME, 'binary', '' FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE()
+  ORDER BY ROUTINE_TYPE, ROUTINE_NAME;
+SELECT 'EVENT', EVENT_NAME, 'binary', '' FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE();
+";
+
+const KINDS: [DefinitionKind; 7] = [
+    DefinitionKind::View,
+    DefinitionKind::Program(ObjectKind::Trigger),
+    DefinitionKind::Program(ObjectKind::Event),
+    DefinitionKind::Program(ObjectKind::Procedure),
+    DefinitionKind::Program(ObjectKind::Function),
+    DefinitionKind::Program(ObjectKind::Package),
+    DefinitionKind::Program(ObjectKind::PackageBody),
+];
+
+impl ServerClient {
+    /// All views and stored programs of a database; none where it does not exist.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or does not show a definition to our account.
+    pub(crate) fn definitions(&self, database: &str, cancel: &Cancel) -> Result<Vec<Definition>> {
+        let names = match self.query(Some(database), NAMES, "listing views and stored programs", cancel) {
+            Err(Error::NoDatabase { .. }) => return Ok(Vec::new()),
+            names => names?,
+        };
+        let mut sql = String::new();
+        let mut wanted = Vec::new();
+        for name in names {
+            let [kind, name, charset, table] = &name[..] else { continue };
+            let Some(kind) = definition_kind(kind) else { continue };
+            // A program's text is kept in the charset of its maker, a view's in the server's own.
+            sql += &format!(
+                "SET character_set_results={charset};\nSHOW CREATE {} {};\n",
+                kind.as_sql(),
+                quote_name(name)
+            );
+            wanted.push((kind, name.clone(), Some(table.clone()).filter(|table| !table.is_empty())));
+        }
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let shown = self.sql_client(Some(database)).run(sql.as_bytes(), "reading definitions", cancel)?;
+        let lines = shown.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        wanted
+            .into_iter()
+            .zip(lines)
+            .map(|((kind, name, table), line)| {
+                let columns: Vec<Vec<u8>> = line.split(|byte| *byte == b'\t').map(unescaped).collect();
+                read(kind, &name, table, &columns).ok_or_else(|| Error::Child {
+                    program: "SHOW CREATE".into(),
+                    doing: "reading definitions".into(),
+                    reason: format!(
+                        "the account may not see how {} {name} is defined",
+                        kind.as_sql().to_lowercase()
+                    ),
+                })
+            })
+            .collect()
+    }
+}
+
+/// The columns of `SHOW CREATE` (MariaDB's manual, one page for each kind).
+fn read(kind: DefinitionKind, name: &str, table: Option<String>, columns: &[Vec<u8>]) -> Option<Definition> {
+    let column = |index: usize| columns.get(index).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let (sql_mode, time_zone, text, charset) = match kind {
+        DefinitionKind::View => (Some(String::new()), None, 1, 2),
+        DefinitionKind::Program(ObjectKind::Event) => (column(1), column(2), 3, 4),
+        DefinitionKind::Program(_) => (column(1), None, 2, 3),
+    };
+    let text = columns
+        .get(text)
+        .filter(|text| text.get(..6).is_some_and(|word| word.eq_ignore_ascii_case(b"CREATE")))?;
+    Some(Definition {
+        kind,
+        name: name.to_owned(),
+        table,
+        sql_mode: sql_mode?,
+        charset: column(charset)?,
+        collation: column(charset + 1)?,
+        time_zone: time_zone.unwrap_or_else(|| "SYSTEM".into()),
+        text: text.clone(),
+    })
+}
+
+/// A foreign key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ForeignKey {
+    /// The database and table that have it.
+    pub(crate) child: (String, String),
+    /// Its name.
+    pub(crate) name: String,
+    /// The database and table that it refers to.
+    pub(crate) parent: (String, String),
+    /// What follows the referenced table's name, and what precedes it, in `ADD CONSTRAINT`.
+    columns: Vec<(String, String)>,
+    on_update: String,
+    on_delete: String,
+}
+
+impl ForeignKey {
+    /// `ADD CONSTRAINT …`, referring to the parent in `database`.
+    pub(crate) fn add(&self, database: &str) -> String {
+        let list = |names: Vec<&String>| {
+            names.into_iter().map(|name| quote_name(name)).collect::<Vec<_>>().join(", ")
+        };
+        let own = list(self.columns.iter().map(|(own, _)| own).collect());
+        let theirs = list(self.columns.iter().map(|(_, theirs)| theirs).collect());
+        format!(
+            "ADD CONSTRAINT {} FOREIGN KEY ({own}) REFERENCES {}.{} ({theirs}) ON DELETE {} ON UPDATE {}",
+            quote_name(&self.name),
+            quote_name(database),
+            quote_name(&self.parent.1),
+            self.on_delete,
+            self.on_update,
+        )
+    }
+}
+
+impl ServerClient {
+    /// The foreign keys of a database's tables, and those of other databases that refer to them.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub(crate) fn foreign_keys(&self, database: &str, cancel: &Cancel) -> Result<Vec<ForeignKey>> {
+        let name = quote_text(database);
+        let sql = format!(
+            "SELECT k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.REFERENCED_TABLE_SCHEMA, k.REFERENCED_TABLE_NAME, \
+             k.COLUMN_NAME, k.REFERENCED_COLUMN_NAME, r.UPDATE_RULE, r.DELETE_RULE \
+             FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r \
+             ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME AND r.TABLE_NAME = k.TABLE_NAME \
+             WHERE k.REFERENCED_TABLE_NAME IS NOT NULL AND (k.TABLE_SCHEMA = {name} OR k.REFERENCED_TABLE_SCHEMA = {name}) \
+             ORDER BY k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION;\n"
+        );
+        let mut keys: Vec<ForeignKey> = Vec::new();
+        for row in self.query(None, &sql, "looking at foreign keys", cancel)? {
+            let [schema, table, constraint, parent_schema, parent, column, referenced, on_update, on_delete] =
+                &row[..]
+            else {
+                continue;
+            };
+            let child = (schema.clone(), table.clone());
+            let columns = (column.clone(), referenced.clone());
+            match keys.last_mut() {
+                Some(last) if last.child == child && last.name == *constraint => last.columns.push(columns),
+                _ => keys.push(ForeignKey {
+                    child,
+                    name: constraint.clone(),
+                    parent: (parent_schema.clone(), parent.clone()),
+                    columns: vec![columns],
+                    on_update: on_update.clone(),
+                    on_delete: on_delete.clone(),
+                }),
+            }
+        }
+        Ok(keys)
+    }
+}
