@@ -65,9 +65,6 @@ CREATE VIEW `a\view'` AS SELECT `id` AS `i\d'` FROM `back\slash`;
 CREATE SEQUENCE `se``q;uence`;
 CREATE SEQUENCE `se
 quence`;
-CREATE TABLE `from odd sequence` (id INT DEFAULT NEXTVAL(`se``q;uence`), j INT DEFAULT NEXTVAL(`se
-quence`));
-INSERT INTO `from odd sequence` VALUES (), ();
 CREATE DEFINER=`it's "me"; -- ``x```@`%` PROCEDURE `by odd account`() SQL SECURITY INVOKER SELECT 1;
 DELIMITER //
 CREATE TRIGGER `tri``gger; "'\` BEFORE INSERT ON `back``tick` FOR EACH ROW SET @a = NEW.`co``l`//

@@ -26,3 +26,9 @@ CREATE TABLE z_last (id BIGINT NOT NULL DEFAULT (NEXT VALUE FOR corpus_sequences
 INSERT INTO z_last (x) VALUES (0), (1);
 CREATE TABLE m_mode (id BIGINT DEFAULT (PREVIOUS VALUE FOR plain));
 INSERT INTO m_mode VALUES (7);
+CREATE SEQUENCE `se``q;uence`;
+CREATE SEQUENCE `se
+quence`;
+CREATE TABLE `from odd sequence` (id INT DEFAULT NEXTVAL(`se``q;uence`), j INT DEFAULT NEXTVAL(`se
+quence`));
+INSERT INTO `from odd sequence` VALUES (), ();

@@ -1,5 +1,6 @@
 //! What a database is, to the last definition and row, so that it can be held against what comes back.
 
+use std::collections::HashSet;
 use std::fs;
 
 use serde_json::Value;
@@ -10,7 +11,7 @@ use super::{Database, Server, Store, Tool, gunzip};
 pub(crate) fn definitions(database: &Database) -> String {
     let name = &database.name;
     let sql = format!(
-        "SELECT table_name, table_type, engine, row_format, table_collation, auto_increment, create_options, table_comment FROM tables WHERE table_schema = '{name}' ORDER BY 1;
+        "SELECT table_name, table_type, engine, row_format, table_collation, auto_increment, table_comment FROM tables WHERE table_schema = '{name}' ORDER BY 1;
         SELECT table_name, column_name, column_type, column_default, is_nullable, extra, generation_expression, collation_name, column_comment FROM columns WHERE table_schema = '{name}' ORDER BY 1, ordinal_position;
         SELECT table_name, index_name, seq_in_index, column_name, index_type, non_unique, sub_part, collation, ignored, index_comment FROM statistics WHERE table_schema = '{name}' ORDER BY 1, 2, 3;
         SELECT trigger_name, event_manipulation, event_object_table, action_order, action_statement, action_timing, sql_mode, definer, character_set_client, collation_connection, database_collation FROM triggers WHERE trigger_schema = '{name}' ORDER BY 1;
@@ -83,8 +84,19 @@ impl<'a> Before<'a> {
     #[track_caller]
     pub(crate) fn holds(&self, what: &str) {
         let now = self.store.dump(self.database);
-        assert_eq!(definitions(self.database), self.definitions, "{what}");
+        same(what, &definitions(self.database), &self.definitions);
+        same(what, &sql(&self.store, &now), &sql(&self.store, &self.dump));
         assert_eq!(digests(&now), digests(&self.dump), "{what}");
-        assert_eq!(sql(&self.store, &now), sql(&self.store, &self.dump), "{what}");
     }
+}
+
+/// Asserts that two texts are the same; else only the lines that differ are shown.
+#[track_caller]
+fn same(what: &str, now: &str, before: &str) {
+    let lacking = |one: &str, other: &str| {
+        let other: HashSet<&str> = other.lines().collect();
+        let lines = one.lines().filter(|line| !other.contains(line)).take(10);
+        lines.map(|line| format!("  {line:.500}")).collect::<Vec<_>>().join("\n")
+    };
+    assert!(now == before, "{what}: is\n{}\nand was\n{}", lacking(now, before), lacking(before, now));
 }

@@ -34,7 +34,14 @@ pub(super) fn load(input: &Input, part: Part, to: Destination<'_>, context: &Con
     let lock = session.lock();
     let original = input.manifest.database.as_deref().filter(|original| *original != to.database);
     let name = &input.manifest.name;
-    let sender = Sender { session, admission: Admission::default(), rows: false, part, original, name };
+    let sender = Sender {
+        session,
+        admission: Admission::new(input.manifest.database.as_deref()),
+        rows: false,
+        part,
+        original,
+        name,
+    };
     let mut loader =
         Loader { sender, feed: Feed::new(), section: None, views: Views::default(), held: Vec::new() };
     let read = input

@@ -1,37 +1,77 @@
 //! Restoring under another name: what the server prints with its database's name before it.
 //!
 //! A default from a sequence (``DEFAULT nextval(`db`.`seq`)``) and a stored function in a view are printed with the
-//! database, and would go on using the original. Without it, they mean the database that they are in.
+//! database, and would go on using the original. A trigger is printed as it was written, with the database before its
+//! own name or its table's, or without. Without it, all of them mean the database that they are in. What stands in the
+//! body of a stored program is its author's, and stays.
 
+use std::ops::Range;
+
+use crate::manifest::ObjectKind;
 use crate::scan::{Head, QuoteMode, Reading, Token, Tokens, Verb};
 
 /// The statement without the database `from` before names that are the database's own; none where there are none.
 pub(super) fn unqualified(head: &Head, text: &[u8], mode: QuoteMode, from: &str) -> Option<Vec<u8>> {
-    let applies: fn(&[Token<'_>]) -> bool = match head {
-        Head::Table(Verb::Create, _) => |_| true,
-        Head::View(Verb::Create, _) => |after| {
-            // `db`.`function`( or `db`.`table`.`column`; `table`.`column` may look the same as `db`.`table`.
-            matches!(after, [_, Token::Symbol(b'(' | b'.'), ..])
-        },
-        _ => return None,
+    let all = || {
+        let mut tokens = Tokens::new(text, Reading::Everything, mode);
+        std::iter::from_fn(|| tokens.spanned()).collect::<Vec<_>>()
     };
-    let mut tokens = Tokens::new(text, Reading::Everything, mode);
-    let mut all: Vec<(Token<'_>, usize)> = Vec::new();
-    while let Some(token) = tokens.next() {
-        all.push((token, tokens.position()));
+    match head {
+        Head::Table(Verb::Create, _) => strip(text, from, &all(), |tokens, at| is_name(&tokens[at])),
+        Head::View(Verb::Create, _) => strip(text, from, &all(), |tokens, at| {
+            // `db`.`function`( or `db`.`table`.`column`; `table`.`column` may look the same as `db`.`table`.
+            let after = tokens.get(at + 3).map(|(token, _)| token);
+            is_name(&tokens[at]) && matches!(after, Some(Token::Symbol(b'(' | b'.')))
+        }),
+        Head::Program(Verb::Create, ObjectKind::Trigger, _) => {
+            let tokens = all();
+            let places = trigger_names(&tokens);
+            strip(text, from, &tokens, |_, at| places.contains(&at))
+        }
+        _ => None,
     }
-    let (tokens, ends): (Vec<Token<'_>>, Vec<usize>) = all.into_iter().unzip();
+}
+
+type Spanned<'a> = (Token<'a>, Range<usize>);
+
+fn is_name((token, _): &Spanned<'_>) -> bool {
+    matches!(token, Token::Name(_))
+}
+
+/// Where the names of the trigger and of its table begin.
+fn trigger_names(tokens: &[Spanned<'_>]) -> Vec<usize> {
+    let after = |word: &str, from: usize| {
+        let found = tokens.iter().skip(from).position(|(token, _)| token.is(word));
+        found.map(|found| from + found + 1)
+    };
+    let Some(mut name) = after("TRIGGER", 0) else { return Vec::new() };
+    if tokens.get(name).is_some_and(|(token, _)| token.is("IF")) {
+        // IF NOT EXISTS.
+        name += 3;
+    }
+    [name].into_iter().chain(after("ON", name + 1)).collect()
+}
+
+/// The text without `from.` wherever `applies` to the token that it begins with.
+fn strip(
+    text: &[u8],
+    from: &str,
+    tokens: &[Spanned<'_>],
+    applies: impl Fn(&[Spanned<'_>], usize) -> bool,
+) -> Option<Vec<u8>> {
     let mut plain = Vec::with_capacity(text.len());
     let mut copied = 0;
-    for index in 0..tokens.len() {
-        let ours = matches!(&tokens[index], Token::Name(name) if **name == *from.as_bytes());
-        if !ours || tokens.get(index + 1) != Some(&Token::Symbol(b'.')) || !applies(&tokens[index + 2..]) {
-            continue;
+    for (at, pair) in tokens.windows(2).enumerate() {
+        let [(name, span), (Token::Symbol(b'.'), dot)] = pair else { continue };
+        let ours = match name {
+            Token::Word(word) => *word == from.as_bytes(),
+            Token::Name(name) => **name == *from.as_bytes(),
+            _ => false,
+        };
+        if ours && applies(tokens, at) {
+            plain.extend_from_slice(&text[copied..span.start]);
+            copied = dot.end;
         }
-        // The name is quoted, so it ends where its token does and begins after the blanks behind the one before.
-        let quoted = 2 + from.len() + from.matches('`').count();
-        plain.extend_from_slice(&text[copied..ends[index] - quoted]);
-        copied = ends[index + 1];
     }
     if copied == 0 {
         return None;
@@ -65,5 +105,25 @@ mod tests {
         );
         assert_eq!(renamed("CREATE TABLE `t` (`a` int DEFAULT nextval(`other`.`s`))"), None);
         assert_eq!(renamed("DROP TABLE `d``b`"), None);
+    }
+
+    #[test]
+    fn triggers_lose_their_database_as_it_was_written() {
+        let trigger = "/*!50003 CREATE*/ /*!50017 DEFINER=`r`@`%`*/ /*!50003 trigger IF NOT EXISTS `d``b`.`t` AFTER UPDATE ON `d``b` . `a` FOR EACH ROW SET @a = (SELECT 1 FROM `d``b`.`a`) */";
+        let expected = "/*!50003 CREATE*/ /*!50017 DEFINER=`r`@`%`*/ /*!50003 trigger IF NOT EXISTS `t` AFTER UPDATE ON  `a` FOR EACH ROW SET @a = (SELECT 1 FROM `d``b`.`a`) */";
+        assert_eq!(renamed(trigger).as_deref(), Some(expected));
+        let table_only = "CREATE TRIGGER t AFTER UPDATE ON `d``b`.a FOR EACH ROW SET @a = 1";
+        assert_eq!(
+            renamed(table_only).as_deref(),
+            Some("CREATE TRIGGER t AFTER UPDATE ON a FOR EACH ROW SET @a = 1")
+        );
+        let bare = "CREATE TRIGGER db.t AFTER UPDATE ON db.a FOR EACH ROW SET @a = 1";
+        let head = parse_head(bare.as_bytes(), Reading::Everything, QuoteMode::default());
+        let plain = unqualified(&head, bare.as_bytes(), QuoteMode::default(), "db").unwrap();
+        assert_eq!(plain, b"CREATE TRIGGER t AFTER UPDATE ON a FOR EACH ROW SET @a = 1");
+        assert_eq!(
+            renamed("CREATE TRIGGER `t` AFTER UPDATE ON `a` FOR EACH ROW SET @a = `d``b`.`f`()"),
+            None
+        );
     }
 }

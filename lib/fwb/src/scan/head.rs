@@ -50,8 +50,8 @@ pub(crate) enum Verb {
 pub(crate) struct Target {
     /// Its name, unquoted.
     pub(crate) name: String,
-    /// Whether a database's name stands before it.
-    pub(crate) qualified: bool,
+    /// The database's name, where one stands before it.
+    pub(crate) database: Option<String>,
 }
 
 /// The right side of an assignment.
@@ -222,10 +222,11 @@ fn target(tokens: &mut Tokens<'_>) -> Option<Target> {
 fn named(first: Token<'_>, tokens: &mut Tokens<'_>) -> Option<Target> {
     let name = if first.is("IF") { after_if(tokens)? } else { first }.identifier()?;
     if !tokens.take_symbol(b'.') {
-        return Some(Target { name, qualified: false });
+        return Some(Target { name, database: None });
     }
+    let database = Some(name);
     let name = tokens.next()?.identifier()?;
-    Some(Target { name, qualified: true })
+    Some(Target { name, database })
 }
 
 /// Skips `EXISTS` or `NOT EXISTS`.
@@ -275,7 +276,7 @@ mod tests {
     }
 
     fn target(name: &str) -> Target {
-        Target { name: name.into(), qualified: false }
+        Target { name: name.into(), database: None }
     }
 
     #[test]
@@ -311,7 +312,7 @@ mod tests {
             ("INSERT INTO `t` (`a`) VALUES (1)", Head::Insert(target("t"))),
             (
                 "INSERT INTO `mysql`.`user` VALUES (1)",
-                Head::Insert(Target { name: "user".into(), qualified: true }),
+                Head::Insert(Target { name: "user".into(), database: Some("mysql".into()) }),
             ),
             ("/*!40000 ALTER TABLE `t` DISABLE KEYS */", Head::AlterKeys(target("t"))),
             ("ALTER TABLE `t` ADD COLUMN x int", Head::Other("ALTER TABLE `t` ADD".into())),

@@ -5,6 +5,7 @@
 //! [`Reading`] says which one is meant.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// One token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,9 +170,11 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Where the last token ended, in bytes.
-    pub(crate) fn position(&self) -> usize {
-        self.at
+    /// The next token, and where it stands, in bytes.
+    pub(crate) fn spanned(&mut self) -> Option<(Token<'a>, Range<usize>)> {
+        self.skip_blank(&mut |_| ());
+        let from = self.at;
+        self.token().map(|token| (token, from..self.at))
     }
 
     /// Takes the next token if it is this symbol.
@@ -283,8 +286,7 @@ impl<'a> Iterator for Tokens<'a> {
     type Item = Token<'a>;
 
     fn next(&mut self) -> Option<Token<'a>> {
-        self.skip_blank(&mut |_| ());
-        self.token()
+        self.spanned().map(|(token, _)| token)
     }
 }
 
