@@ -32,3 +32,7 @@ quence`;
 CREATE TABLE `from odd sequence` (id INT DEFAULT NEXTVAL(`se``q;uence`), j INT DEFAULT NEXTVAL(`se
 quence`));
 INSERT INTO `from odd sequence` VALUES (), ();
+CREATE SEQUENCE set_below START WITH 50;
+ALTER SEQUENCE set_below RESTART 5;
+CREATE SEQUENCE set_above START WITH -50 INCREMENT BY -5 MINVALUE -100 MAXVALUE 100;
+ALTER SEQUENCE set_above RESTART 75;

@@ -4,6 +4,7 @@
 use std::io;
 
 use super::admission::{Admission, Admitted, name_of};
+use super::amends::{Amends, TAKE_ALL_ROWS};
 use super::input::{Input, Part};
 use super::rename::unqualified;
 use super::session::{LoadSession, Quoting};
@@ -30,13 +31,17 @@ pub(super) struct Destination<'a> {
 /// A statement fails, or the backup cannot be read.
 pub(super) fn load(input: &Input, part: Part, to: Destination<'_>, context: &Context) -> Result<()> {
     context.progress.begin(format!("loading {}", to.database), input.raw_size());
-    let session = LoadSession::start(&to.server.sql_client(Some(to.database)), to.quoting, &context.cancel)?;
+    let mut session =
+        LoadSession::start(&to.server.sql_client(Some(to.database)), to.quoting, &context.cancel)?;
+    // A failure to write shows when the session ends.
+    session.statement(TAKE_ALL_ROWS.as_bytes()).ok();
     let lock = session.lock();
     let original = input.manifest.database.as_deref().filter(|original| *original != to.database);
     let name = &input.manifest.name;
     let sender = Sender {
         session,
         admission: Admission::new(input.manifest.database.as_deref()),
+        amends: Amends::default(),
         rows: false,
         part,
         original,
@@ -171,6 +176,7 @@ impl Loader<'_> {
 struct Sender<'a> {
     session: LoadSession,
     admission: Admission,
+    amends: Amends,
     /// Whether rows are being read.
     rows: bool,
     part: Part,
@@ -192,8 +198,12 @@ impl Sender<'_> {
             return Ok(());
         }
         let mode = statement.mode.quotes();
+        let amended = self.amends.amend(statement.head, statement.text, mode);
+        if let Some(before) = amended.before {
+            sent(self.session.statement(before.as_bytes()))?;
+        }
         let renamed = self.original.and_then(|from| unqualified(statement.head, statement.text, mode, from));
-        sent(self.session.statement(renamed.as_deref().unwrap_or(statement.text)))
+        sent(self.session.statement(amended.instead.or(renamed).as_deref().unwrap_or(statement.text)))
     }
 
     fn refused(&self, statement: &Statement<'_>, why: String) -> Error {
