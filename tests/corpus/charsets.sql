@@ -24,7 +24,7 @@ INSERT INTO made_by_latin1 VALUES (1, 'ä');
 DELIMITER //
 CREATE PROCEDURE latin1_body() SELECT 'äß' AS s//
 CREATE TRIGGER latin1_trigger BEFORE INSERT ON by_default FOR EACH ROW SET @s = 'ä'//
-CREATE EVENT latin1_event ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01' COMMENT 'ä' DO SELECT 'ä'//
+CREATE EVENT latin1_event ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01' COMMENT 'a' DO SELECT 'ä'//
 SET NAMES euckr//
 CREATE PROCEDURE euckr_body() SELECT _binary'x' AS s, 'plain' AS p//
 SET NAMES utf8mb4 COLLATE utf8mb4_bin//

@@ -1,6 +1,5 @@
 //! What a database is, to the last definition and row, so that it can be held against what comes back.
 
-use std::collections::HashSet;
 use std::fs;
 
 use serde_json::Value;
@@ -24,7 +23,12 @@ pub(crate) fn definitions(database: &Database) -> String {
         SELECT table_name, partition_name, subpartition_name, partition_ordinal_position, subpartition_ordinal_position, partition_method, subpartition_method, partition_expression, subpartition_expression, partition_description, table_rows IS NULL, partition_comment FROM partitions WHERE table_schema = '{name}' AND partition_name IS NOT NULL ORDER BY 1, 4, 5;
         SELECT default_character_set_name, default_collation_name FROM schemata WHERE schema_name = '{name}'"
     );
-    Server::shared().query(format!("USE information_schema; {sql}")).replace(&database.quoted(), "`DATABASE`")
+    let answers = Server::shared().query(format!("USE information_schema; {sql}"));
+    let answers = answers.replace(&database.quoted(), "`DATABASE`");
+    // The server's order is not that of the bytes, and leaves open what differs by case alone.
+    let mut lines: Vec<&str> = answers.lines().collect();
+    lines.sort_unstable();
+    lines.join("\n")
 }
 
 /// What each section of a backup holds: kind, name, rows, digest and objects.
@@ -90,13 +94,13 @@ impl<'a> Before<'a> {
     }
 }
 
-/// Asserts that two texts are the same; else only the lines that differ are shown.
+/// Asserts that two texts are the same; else the first lines that differ are shown.
 #[track_caller]
 fn same(what: &str, now: &str, before: &str) {
-    let lacking = |one: &str, other: &str| {
-        let other: HashSet<&str> = other.lines().collect();
-        let lines = one.lines().filter(|line| !other.contains(line)).take(10);
-        lines.map(|line| format!("  {line:.500}")).collect::<Vec<_>>().join("\n")
-    };
-    assert!(now == before, "{what}: is\n{}\nand was\n{}", lacking(now, before), lacking(before, now));
+    if now != before {
+        let lines = now.lines().zip(before.lines()).filter(|(now, before)| now != before).take(3);
+        let shown: String =
+            lines.map(|(now, before)| format!("is:  {now:.500}\nwas: {before:.500}\n")).collect();
+        panic!("{what}, {} lines instead of {}:\n{shown}", now.lines().count(), before.lines().count());
+    }
 }

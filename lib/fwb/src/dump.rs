@@ -147,6 +147,11 @@ impl<'a> Dump<'a> {
         if let (true, Some(view)) = (options.strict, facts.broken_views.first()) {
             return Err(Error::Strict { what: format!("view {} is broken: {}", view.name, view.error) });
         }
+        if let (true, Some(table), false) =
+            (options.strict, facts.versioned_tables.first(), program.has("--dump-history"))
+        {
+            return Err(Error::Strict { what: format!("the history of table {table} cannot be dumped") });
+        }
         if let (true, Some(event)) = (options.strict, facts.undumpable_events.first()) {
             return Err(Error::Strict {
                 what: format!("event {} cannot be dumped: {}", event.name, event.error),

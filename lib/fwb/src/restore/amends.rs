@@ -41,6 +41,7 @@ impl Amends {
                     made.map(|(name, first)| format!("ALTER SEQUENCE {} RESTART {first}", quote_name(name)));
                 Amended { before: restart, instead: None }
             }
+            Head::Table(Verb::Create, _) => Amended { before: None, instead: without_counter(text, mode) },
             Head::Set(assignments) if assignments.iter().any(sets_dump_mode) => {
                 Amended { before: None, instead: Some(with_all_dates(text, mode)) }
             }
@@ -65,6 +66,19 @@ fn first_value(text: &[u8], mode: QuoteMode) -> Option<String> {
     };
     let down = number_after("INCREMENT")?.starts_with('-');
     number_after(if down { "MAXVALUE" } else { "MINVALUE" })
+}
+
+/// A table of engine ARCHIVE without its counter: it takes no number below it, so none of its rows.
+fn without_counter(text: &[u8], mode: QuoteMode) -> Option<Vec<u8>> {
+    let mut tokens = Tokens::new(text, Reading::Everything, mode);
+    let all: Vec<_> = std::iter::from_fn(|| tokens.spanned()).collect();
+    let option = |word: &str| {
+        let at = all.windows(3).position(|at| at[0].0.is(word) && at[1].0 == Token::Symbol(b'='))?;
+        Some((&all[at], &all[at + 2]))
+    };
+    option("ENGINE").filter(|(_, (engine, _))| engine.is("ARCHIVE"))?;
+    let ((_, name), (_, value)) = option("AUTO_INCREMENT")?;
+    Some([&text[..name.start], &text[value.end..]].concat())
 }
 
 fn sets_dump_mode((what, to): &(String, Value)) -> bool {
@@ -110,6 +124,16 @@ mod tests {
             assert_eq!(before, Some(format!("ALTER SEQUENCE `s``1` RESTART {first}")));
         }
         assert_eq!(amend(&mut amends, "DO SETVAL(`other`, 2, 0)"), Amended::default());
+    }
+
+    #[test]
+    fn an_archive_counts_its_rows_itself() {
+        let mut amends = Amends::default();
+        let table = "CREATE TABLE `a` (`id` int AUTO_INCREMENT) ENGINE=ARCHIVE AUTO_INCREMENT=3 COMMENT='x'";
+        let plain = "CREATE TABLE `a` (`id` int AUTO_INCREMENT) ENGINE=ARCHIVE  COMMENT='x'";
+        assert_eq!(amend(&mut amends, table).instead.as_deref(), Some(plain.as_bytes()));
+        let other = table.replace("ARCHIVE", "InnoDB");
+        assert_eq!(amend(&mut amends, &other), Amended::default());
     }
 
     #[test]

@@ -202,8 +202,9 @@ impl Sender<'_> {
         if let Some(before) = amended.before {
             sent(self.session.statement(before.as_bytes()))?;
         }
-        let renamed = self.original.and_then(|from| unqualified(statement.head, statement.text, mode, from));
-        sent(self.session.statement(amended.instead.or(renamed).as_deref().unwrap_or(statement.text)))
+        let text = amended.instead.as_deref().unwrap_or(statement.text);
+        let renamed = self.original.and_then(|from| unqualified(statement.head, text, mode, from));
+        sent(self.session.statement(renamed.as_deref().unwrap_or(text)))
     }
 
     fn refused(&self, statement: &Statement<'_>, why: String) -> Error {

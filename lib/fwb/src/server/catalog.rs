@@ -119,23 +119,27 @@ impl ServerClient {
         cancel: &Cancel,
     ) -> Result<bool> {
         let (table, column) = (quote_name(table), quote_name(column));
-        let beyond =
-            |value: &str| format!("CONVERT({value} USING utf8mb4) RLIKE '[\\x{{10000}}-\\x{{10FFFF}}]'");
-        let mut sql = format!(
+        let beyond = |value: &str| {
+            format!(
+                "CONVERT({value} USING utf8mb4) COLLATE utf8mb4_bin <> CONVERT(CONVERT({value} USING utf8mb3) USING utf8mb4) COLLATE utf8mb4_bin"
+            )
+        };
+        let default = format!(
             "SELECT 1 FROM (SELECT DEFAULT({column}) AS v FROM {table} LIMIT 1) x WHERE {};\n",
             beyond("v")
         );
-        if listed {
-            sql += &format!("SELECT 1 FROM {table} WHERE {} LIMIT 1;\n", beyond(&column));
-        }
-        match self.query(Some(database), &sql, "looking at a column's values", cancel) {
-            Ok(rows) => Ok(!rows.is_empty()),
-            Err(error) => {
-                cancel.check()?;
-                log::debug!("whether {table}.{column} can be dumped is not known: {error}");
-                Ok(false)
+        let rows = format!("SELECT 1 FROM {table} WHERE {} LIMIT 1;\n", beyond(&column));
+        for sql in std::iter::once(default).chain(listed.then_some(rows)) {
+            match self.query(Some(database), &sql, "looking at a column's values", cancel) {
+                Ok(found) if found.is_empty() => {}
+                Ok(_) => return Ok(true),
+                Err(error) => {
+                    cancel.check()?;
+                    log::debug!("whether {table}.{column} can be dumped is not known: {error}");
+                }
             }
         }
+        Ok(false)
     }
 
     /// What `SHOW CREATE` says in its column of this index; none where it fails.
