@@ -240,7 +240,8 @@ fn a_dump_whose_connection_is_killed_is_not_published() {
 fn begin_restore(store: &Store, server: &Server, manifest: &Value, options: &[&str]) -> (Child, Vec<u32>) {
     let database = manifest["database"].as_str().unwrap();
     let tool = store.tool("fwb-restore").env("FWB_DEFAULTS_FILE", server.defaults_file());
-    let restore = tool.args(["--yes", "--strategy", "in-place"]).args(options).stdin(manifest.to_string()).spawn();
+    let restore =
+        tool.args(["--yes", "--strategy", "in-place"]).args(options).stdin(manifest.to_string()).spawn();
     sees(server, database, &format!("{WAITS} AND (info LIKE 'DROP%' OR info LIKE 'EXECUTE IMM%')"));
     let found = Command::new("pgrep").args(["-P", &restore.id().to_string()]).output().unwrap().stdout;
     let children = String::from_utf8(found).unwrap().lines().map(|pid| pid.parse().unwrap()).collect();

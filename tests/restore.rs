@@ -6,7 +6,10 @@ use std::fs;
 use serde_json::Value;
 
 use crate::hostile::foreign;
-use crate::support::{Database, Server, Store, Tool, bash, gunzip, gzip, mariadb_dump, name, slice};
+use crate::support::{
+    Before, Database, Store, Tool, bash, definitions, digests, gunzip, gzip, mariadb_dump, name, restore,
+    slice,
+};
 
 /// A database with one of everything that dumps are known to lose or to choke on.
 const EVERYTHING: &str = r#"
@@ -75,63 +78,6 @@ CREATE OR REPLACE VIEW v2 AS SELECT x.id, x.f FROM v1 x;
 CREATE ALGORITHM=MERGE SQL SECURITY INVOKER VIEW v3 AS SELECT id FROM projects WHERE id > 0 WITH CHECK OPTION;
 CREATE VIEW `v``q` AS SELECT 'a;b' AS `c``1`, id FROM v2;
 "#;
-
-/// All that the server says of a database's objects: what `CREATE` statements are made of.
-fn definitions(database: &Database) -> String {
-    let name = &database.name;
-    let sql = format!(
-        "SELECT table_name, table_type, engine, table_collation, auto_increment, table_comment FROM tables WHERE table_schema = '{name}' ORDER BY 1;
-        SELECT table_name, column_name, column_type, column_default, is_nullable, extra, generation_expression, collation_name FROM columns WHERE table_schema = '{name}' ORDER BY 1, ordinal_position;
-        SELECT table_name, index_name, seq_in_index, column_name, index_type, non_unique FROM statistics WHERE table_schema = '{name}' ORDER BY 1, 2, 3;
-        SELECT trigger_name, event_manipulation, event_object_table, action_order, action_statement, action_timing, sql_mode, definer, character_set_client, collation_connection, database_collation FROM triggers WHERE trigger_schema = '{name}' ORDER BY 1;
-        SELECT routine_name, routine_type, routine_definition, sql_mode, is_deterministic, security_type, definer, routine_comment, character_set_client, collation_connection, database_collation FROM routines WHERE routine_schema = '{name}' ORDER BY 2, 1;
-        SELECT specific_name, ordinal_position, parameter_mode, parameter_name, dtd_identifier FROM parameters WHERE specific_schema = '{name}' ORDER BY 1, 2;
-        SELECT table_name, view_definition, check_option, is_updatable, definer, security_type, algorithm, character_set_client FROM views WHERE table_schema = '{name}' ORDER BY 1;
-        SELECT event_name, event_definition, event_type, execute_at, interval_value, interval_field, sql_mode, starts, status, on_completion, event_comment, definer, time_zone FROM events WHERE event_schema = '{name}' ORDER BY 1;
-        SELECT constraint_name, table_name, referenced_table_name, update_rule, delete_rule FROM referential_constraints WHERE constraint_schema = '{name}' ORDER BY 1;
-        SELECT default_character_set_name, default_collation_name FROM schemata WHERE schema_name = '{name}'"
-    );
-    Server::shared().query(format!("USE information_schema; {sql}")).replace(&database.quoted(), "`DATABASE`")
-}
-
-fn digests(dump: &Value) -> Vec<[&Value; 3]> {
-    let sections = dump["sections"].as_array().unwrap();
-    sections.iter().map(|section| [&section["kind"], &section["name"], &section["rows_digest"]]).collect()
-}
-
-/// A backup's SQL without the lines that hold a date or a host.
-fn sql(store: &Store, dump: &Value) -> String {
-    let text = String::from_utf8(gunzip(&fs::read(store.artifact(dump)).unwrap())).unwrap();
-    let dated = |line: &&str| !line.starts_with("-- Dump completed on ") && !line.starts_with("-- Host: ");
-    text.lines().filter(dated).collect::<Vec<_>>().join("\n")
-}
-
-fn restore(store: &Store, dump: &Value) -> Tool {
-    store.tool("fwb-restore").arg("--yes").stdin(dump.to_string())
-}
-
-/// What a database is, to the last definition and row: it must be the same after everything that fails.
-struct Before<'a> {
-    database: &'a Database,
-    store: Store,
-    dump: Value,
-    definitions: String,
-}
-
-impl<'a> Before<'a> {
-    fn new(database: &'a Database) -> Self {
-        let store = Store::new();
-        Self { database, dump: store.dump(database), definitions: definitions(database), store }
-    }
-
-    #[track_caller]
-    fn holds(&self, what: &str) {
-        let now = self.store.dump(self.database);
-        assert_eq!(definitions(self.database), self.definitions, "{what}");
-        assert_eq!(digests(&now), digests(&self.dump), "{what}");
-        assert_eq!(sql(&self.store, &now), sql(&self.store, &self.dump), "{what}");
-    }
-}
 
 /// The whole point: a database that is lost comes back as it was, to the byte.
 #[test]
@@ -256,17 +202,26 @@ fn a_failed_restore_is_rolled_back_to_the_byte() {
         store.write("fails.sql", foreign(&database.name, &body));
         let run =
             |options: &[&str]| store.tool("fwb-restore").args(["--yes", "fails.sql"]).args(options).run();
-        run(&[]).fails(code, &["rolled back to what it held before"]);
+        run(&[]).fails(code, &["is as it was"]);
         before.holds(what);
+        let in_place = ["--strategy", "in-place"];
+        run(&in_place).fails(code, &["rolled back to what it held before"]);
+        before.holds(&format!("{what}, in place"));
         if body.contains("`projects`") && !body.contains("v5") && !body.contains("p5") {
-            run(&["--tables", "projects"]).fails(code, &["rolled back to what it held before"]);
+            run(&["--tables", "projects"]).fails(code, &["is as it was"]);
+            before.holds(&format!("{what}, of chosen tables"));
+            run(&["--tables", "projects", "--strategy", "in-place"])
+                .fails(code, &["rolled back to what it held before"]);
             before.holds(&format!("{what}, of chosen tables"));
         }
         let fresh = Database::reserved("fresh");
-        run(&["--database", &fresh.name]).fails(code, &["rolled back"]);
+        run(&["--database", &fresh.name]).fails(code, &["is as it was"]);
+        assert!(!fresh.exists(), "{what}: nothing was made");
+        run(&["--database", &fresh.name, "--strategy", "in-place"]).fails(code, &["rolled back"]);
         assert!(!fresh.exists(), "{what}: what a failed restore has made goes again");
         let empty = Database::new("empty");
-        run(&["--database", &empty.name]).fails(code, &["rolled back"]);
+        run(&["--database", &empty.name]).fails(code, &["is as it was"]);
+        run(&["--database", &empty.name, "--strategy", "in-place"]).fails(code, &["rolled back"]);
         assert_eq!(definitions(&empty).lines().count(), 1, "{what}: an empty database is empty again");
     }
 }

@@ -1,11 +1,13 @@
 //! What the tests stand on: a private server, databases and stores that go when their test ends, and the tools.
 
+mod before;
 mod database;
 mod sample;
 mod server;
 mod store;
 mod tool;
 
+pub(crate) use before::{Before, definitions, digests, restore};
 pub(crate) use database::Database;
 pub(crate) use sample::sample;
 pub(crate) use server::Server;

@@ -137,12 +137,20 @@ impl<'a> Dump<'a> {
     ) -> Result<Self> {
         let facts = server.facts(&options.database, cancel)?;
         let program = DumpProgram::find(server, cancel)?;
+        // mariadb-dump fails at the first table whose history it cannot dump.
+        let program =
+            if facts.by_transaction.is_empty() { program } else { program.without("--dump-history") };
         let warnings = warnings(&facts, &program);
         for warning in &warnings {
             log::warn!("{warning}");
         }
         if let (true, Some(view)) = (options.strict, facts.broken_views.first()) {
             return Err(Error::Strict { what: format!("view {} is broken: {}", view.name, view.error) });
+        }
+        if let (true, Some(table), false) =
+            (options.strict, facts.versioned_tables.first(), program.has("--dump-history"))
+        {
+            return Err(Error::Strict { what: format!("the history of table {table} cannot be dumped") });
         }
         if let (true, Some(event)) = (options.strict, facts.undumpable_events.first()) {
             return Err(Error::Strict {
@@ -273,6 +281,22 @@ fn warnings(facts: &DatabaseFacts, program: &DumpProgram) -> Vec<String> {
             "{} prints FLOAT columns with six digits; rounded in this backup: {columns}",
             program.name()
         ));
+    }
+    if !facts.garbled_columns.is_empty() {
+        warnings.push(format!(
+            "the server prints characters such as emoji as ? in definitions, and values that are listed there are lost \
+             from this backup: {}; use other characters",
+            facts.garbled_columns.join(", ")
+        ));
+    }
+    if !facts.versioned_tables.is_empty() && !program.has("--dump-history") {
+        let why = if facts.by_transaction.is_empty() {
+            format!("{} cannot dump it", program.name())
+        } else {
+            format!("{} cannot dump that of {}", program.name(), facts.by_transaction.join(", "))
+        };
+        let tables = facts.versioned_tables.join(", ");
+        warnings.push(format!("the history of these tables is not in this backup, for {why}: {tables}"));
     }
     for event in &facts.undumpable_events {
         warnings.push(format!(

@@ -60,6 +60,11 @@ impl DumpProgram {
         Ok(program)
     }
 
+    /// Whether it is given an option.
+    pub(crate) fn has(&self, option: &str) -> bool {
+        self.options.iter().any(|given| given == option)
+    }
+
     /// Leaves an option out.
     pub(crate) fn without(mut self, option: &str) -> Self {
         self.options.retain(|kept| kept != option);
@@ -70,8 +75,7 @@ impl DumpProgram {
     pub(crate) fn command(&self, database: &str, omitted_views: &[&str]) -> Program {
         let omitted = omitted_views.iter().map(|view| format!("--ignore-table={database}.{view}"));
         // Without --events some programs still dump them where an option file says so.
-        let events =
-            if self.options.iter().any(|option| option == "--events") { None } else { Some("--skip-events") };
+        let events = if self.has("--events") { None } else { Some("--skip-events") };
         self.program.clone().args(&self.options).args(events).args(omitted).arg("--").arg(database)
     }
 

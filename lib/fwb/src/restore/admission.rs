@@ -70,20 +70,30 @@ const SERVER_VARIABLES: [&str; 2] = ["SQL_LOG_BIN", "GTID_PURGED"];
 /// The judge of one stream of statements.
 #[derive(Debug, Default)]
 pub(crate) struct Admission {
+    /// The database that was dumped, where it is known.
+    own: Option<String>,
     /// The database that the header creates and uses, as `mysqldump --databases` writes it.
     created: Option<String>,
     past_header: bool,
-    /// The database that was dumped.
-    own: Option<String>,
     /// The table that was created last, while rows may follow.
     filling: Option<String>,
     views: BTreeSet<String>,
 }
 
 impl Admission {
-    /// A judge of the dump of this database, where that is known.
-    pub(crate) fn new(own: Option<&str>) -> Self {
-        Self { own: own.map(ToOwned::to_owned), ..Self::default() }
+    /// `database` is the one that was dumped.
+    pub(crate) fn new(database: Option<&str>) -> Self {
+        Self { own: database.map(ToOwned::to_owned), ..Self::default() }
+    }
+
+    /// The database whose name triggers may have, where [`Admission::new`] was told none: whoever says so must look
+    /// later whether it was the one that was dumped.
+    pub(crate) fn suppose(&mut self, database: &str) -> bool {
+        let unknown = self.own.is_none();
+        if unknown {
+            self.own = Some(database.to_owned());
+        }
+        unknown
     }
 
     /// From here on, rows of this table follow, whose definition was judged before.
@@ -105,9 +115,18 @@ impl Admission {
         if !matches!(statement.head, Head::Program(..)) && has_semicolon(statement.text, mode, &marks)? {
             return Err("it holds more than one statement".into());
         }
+        if let Head::Program(Verb::Create, ObjectKind::Trigger, Target { database: Some(_), .. }) =
+            statement.head
+            && marks.iter().any(|mark| mark.mariadb || mark.version > OLDEST)
+        {
+            return Err("its database's name may mean something else to another server".into());
+        }
         let verdict = self.judge_head(statement.head, statement.text, Reading::Everything, mode)?;
         for reading in readings(&marks)? {
             let head = parse_head(statement.text, reading, mode);
+            if database_of(&head) != database_of(statement.head) {
+                return Err("its database's name depends on who reads it".into());
+            }
             self.judge_head(&head, statement.text, reading, mode)?;
         }
         self.advance(statement.head);
@@ -146,11 +165,11 @@ impl Admission {
             {
                 Err("a function of a shared library lies elsewhere".into())
             }
-            // A trigger is printed as it was typed. On the way in, the name of its own database is taken off.
-            Head::Program(_, ObjectKind::Trigger, target)
-                if target.database.is_some() && target.database == self.own =>
+            // The server keeps a trigger's text as it was written, with its database or without.
+            Head::Program(Verb::Create, ObjectKind::Trigger, Target { database: Some(database), .. })
+                if self.own.as_ref() == Some(database) =>
             {
-                own_table(Tokens::new(text, reading, mode), self.own.as_deref()).map(|()| Admitted::Load)
+                Ok(Admitted::Load)
             }
             Head::View(_, target)
             | Head::Sequence(_, target)
@@ -221,15 +240,11 @@ fn here(target: &Target) -> Result<(), String> {
     if target.database.is_some() { Err("it names another database".into()) } else { Ok(()) }
 }
 
-/// A trigger's table is in the trigger's database: `ON db.table`, or without the database.
-fn own_table(tokens: Tokens<'_>, own: Option<&str>) -> Result<(), String> {
-    let tokens: Vec<Token<'_>> = tokens.take_while(|token| !token.is("EACH")).collect();
-    let on = tokens.iter().rposition(|token| token.is("ON")).map_or(&tokens[..], |at| &tokens[at + 1..]);
-    match on {
-        [database, Token::Symbol(b'.'), ..] if database.identifier().as_deref() != own => {
-            Err("its table is in another database".into())
-        }
-        _ => Ok(()),
+/// The database that a trigger's name has.
+fn database_of(head: &Head) -> Option<&str> {
+    match head {
+        Head::Program(_, ObjectKind::Trigger, target) => target.database.as_deref(),
+        _ => None,
     }
 }
 
@@ -237,9 +252,11 @@ fn own_table(tokens: Tokens<'_>, own: Option<&str>) -> Result<(), String> {
 fn plain_table(tokens: Tokens<'_>) -> Result<(), String> {
     let tokens: Vec<Token<'_>> = tokens.collect();
     for (index, token) in tokens.iter().enumerate() {
-        if let Some(word) = ["SELECT", "DIRECTORY", "CONNECTION", "UNION"].iter().find(|word| token.is(word))
-        {
+        if let Some(word) = ["SELECT", "DIRECTORY", "CONNECTION"].iter().find(|word| token.is(word)) {
             return Err(format!("a table with {word} reads or writes elsewhere"));
+        }
+        if token.is("UNION") && !merges_own_tables(&tokens[index + 1..]) {
+            return Err("a table with UNION reads or writes elsewhere".into());
         }
         // `CREATE TABLE name LIKE`, and `IF NOT EXISTS`, which would leave what is there.
         if index < 4 && (token.is("LIKE") || token.is("IF") || token.is("TEMPORARY")) {
@@ -251,6 +268,13 @@ fn plain_table(tokens: Tokens<'_>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether `=(name, …)` follows, as a table of engine MERGE has it, without a database before any name.
+fn merges_own_tables(after: &[Token<'_>]) -> bool {
+    let [Token::Symbol(b'='), Token::Symbol(b'('), list @ ..] = after else { return false };
+    let list: Vec<&Token<'_>> = list.iter().take_while(|token| **token != Token::Symbol(b')')).collect();
+    list.chunks(2).all(|pair| matches!(pair, [Token::Name(_)] | [Token::Name(_), Token::Symbol(b',')]))
 }
 
 /// The engine's name, where these tokens begin with `ENGINE`, however it is written.

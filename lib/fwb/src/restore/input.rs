@@ -51,7 +51,7 @@ impl Input {
     pub(crate) fn open(store: &Store, name: &str, tables: &[String], context: &Context) -> Result<Self> {
         let entry = store.entry(name)?;
         let artifact = store.artifact(name)?;
-        let mut survey = Survey::new(name);
+        let mut survey = Survey::new(name, entry.manifest.database.as_deref());
         let footer = artifact.footer()?;
         if let (false, Some(footer)) = (tables.is_empty(), footer) {
             let problem = |problem| Error::damaged(name, problem);
@@ -66,6 +66,7 @@ impl Input {
         if let Some(problem) = problems.into_iter().next() {
             return Err(Error::damaged(name, problem));
         }
+        survey.settle(manifest.database.as_deref())?;
         let chosen = if tables.is_empty() { None } else { Some(choose(&manifest, tables)?) };
         Ok(Self { artifact, manifest, chosen, survey })
     }

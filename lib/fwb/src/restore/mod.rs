@@ -2,6 +2,7 @@
 //! there, checked afterwards, and undone when that fails.
 
 mod admission;
+mod amends;
 mod check;
 mod event;
 mod extract;

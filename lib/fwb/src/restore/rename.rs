@@ -4,6 +4,8 @@
 //! database, and would go on using the original; so is a trigger that was made with it. Without it, they mean the
 //! database that they are in. A foreign key is printed without it, and means a table that may not come along.
 
+use std::ops::Range;
+
 use crate::manifest::ObjectKind;
 use crate::scan::{Head, QuoteMode, Reading, Target, Token, Tokens, Verb};
 use crate::server::quote_name;
@@ -21,57 +23,100 @@ pub(super) struct Renaming<'a> {
 impl Renaming<'_> {
     /// The statement as it must be where it is loaded.
     pub(super) fn apply(&self, head: &Head, text: &[u8], mode: QuoteMode) -> Vec<u8> {
-        let applies = matches!(
-            head,
-            Head::Table(Verb::Create, _)
-                | Head::View(Verb::Create, _)
-                | Head::Program(_, ObjectKind::Trigger, _)
-        );
-        let Some(from) = self.from.filter(|_| applies) else { return text.to_vec() };
+        let Some(from) = self.from else { return text.to_vec() };
         let mut tokens = Tokens::new(text, Reading::Everything, mode);
-        let mut all: Vec<(Token<'_>, usize)> = Vec::new();
-        while let Some(token) = tokens.next() {
-            all.push((token, tokens.position()));
+        let mut tokens = || std::iter::from_fn(|| tokens.spanned()).collect::<Vec<_>>();
+        match head {
+            Head::Table(Verb::Create, _) => {
+                let tokens = tokens();
+                let changed = self.renamed(text, from, &tokens, |at| is_name(&tokens[at]));
+                self.referring(&changed, mode)
+            }
+            Head::View(Verb::Create, _) => {
+                let tokens = tokens();
+                // `db`.`function`( or `db`.`table`.`column`; `table`.`column` may look the same as `db`.`table`.
+                let applies = |at: usize| {
+                    let after = tokens.get(at + 3).map(|(token, _)| token);
+                    is_name(&tokens[at]) && matches!(after, Some(Token::Symbol(b'(' | b'.')))
+                };
+                self.renamed(text, from, &tokens, applies)
+            }
+            Head::Program(Verb::Create, ObjectKind::Trigger, _) => {
+                let tokens = tokens();
+                let places = trigger_names(&tokens);
+                self.renamed(text, from, &tokens, |at| places.contains(&at))
+            }
+            _ => text.to_vec(),
         }
-        let (tokens, ends): (Vec<Token<'_>>, Vec<usize>) = all.into_iter().unzip();
+    }
+
+    /// The text with another database, or none, instead of `from.` wherever `applies` to the token that it begins with.
+    fn renamed(
+        &self,
+        text: &[u8],
+        from: &str,
+        tokens: &[Spanned<'_>],
+        applies: impl Fn(usize) -> bool,
+    ) -> Vec<u8> {
         let mut renamed = Vec::with_capacity(text.len());
         let mut copied = 0;
-        for index in 0..tokens.len() {
-            let after = &tokens[index + 1..];
-            match head {
-                // The body stays as it is: it means what it says wherever it runs.
-                Head::Program(..) if tokens[index].is("EACH") => break,
-                Head::Program(..) if !is(&tokens[index], from) => continue,
-                Head::Table(..) if self.refers_elsewhere(&tokens[index], after) => {
-                    renamed.extend_from_slice(&text[copied..ends[index]]);
-                    renamed.extend_from_slice(format!(" {}.", quote_name(self.elsewhere)).as_bytes());
-                    copied = ends[index];
-                    continue;
+        for (at, pair) in tokens.windows(3).enumerate() {
+            let [(database, span), (Token::Symbol(b'.'), dot), (name, _)] = pair else { continue };
+            let ours = match database {
+                Token::Word(word) => *word == from.as_bytes(),
+                Token::Name(name) => **name == *from.as_bytes(),
+                _ => false,
+            };
+            if ours && applies(at) {
+                renamed.extend_from_slice(&text[copied..span.start]);
+                if !name.identifier().is_none_or(|name| (self.here)(&name)) {
+                    renamed.extend_from_slice(format!("{}.", quote_name(self.elsewhere)).as_bytes());
                 }
-                _ if !is_quoted(&tokens[index], from) => continue,
-                // `db`.`function`( or `db`.`table`.`column`; `table`.`column` may look the same as `db`.`table`.
-                Head::View(..) if !matches!(after.get(2), Some(Token::Symbol(b'(' | b'.'))) => continue,
-                _ => {}
+                copied = dot.end;
             }
-            let [Token::Symbol(b'.'), named, ..] = after else { continue };
-            renamed.extend_from_slice(&text[copied..ends[index] - length(&tokens[index], text, ends[index])]);
-            let stays = named.identifier().is_none_or(|name| (self.here)(&name));
-            if !stays {
-                renamed.extend_from_slice(format!("{}.", quote_name(self.elsewhere)).as_bytes());
-            }
-            copied = ends[index + 1];
         }
         renamed.extend_from_slice(&text[copied..]);
         renamed
     }
 
-    /// `REFERENCES` before the bare name of a table that is not loaded.
-    fn refers_elsewhere(&self, token: &Token<'_>, after: &[Token<'_>]) -> bool {
-        let (Some(name), true) = (after.first().and_then(Token::identifier), token.is("REFERENCES")) else {
-            return false;
-        };
-        after.get(1) != Some(&Token::Symbol(b'.')) && !(self.here)(&name)
+    /// The table with the database's name in those foreign keys whose tables are not loaded.
+    fn referring(&self, text: &[u8], mode: QuoteMode) -> Vec<u8> {
+        let mut tokens = Tokens::new(text, Reading::Everything, mode);
+        let tokens: Vec<_> = std::iter::from_fn(|| tokens.spanned()).collect();
+        let mut changed = Vec::with_capacity(text.len());
+        let mut copied = 0;
+        for three in tokens.windows(3) {
+            let [(word, _), (table, span), (after, _)] = three else { continue };
+            let Some(name) = table.identifier().filter(|_| word.is("REFERENCES")) else { continue };
+            if *after != Token::Symbol(b'.') && !(self.here)(&name) {
+                changed.extend_from_slice(&text[copied..span.start]);
+                changed.extend_from_slice(format!("{}.", quote_name(self.elsewhere)).as_bytes());
+                copied = span.start;
+            }
+        }
+        changed.extend_from_slice(&text[copied..]);
+        changed
     }
+}
+
+type Spanned<'a> = (Token<'a>, Range<usize>);
+
+fn is_name((token, _): &Spanned<'_>) -> bool {
+    matches!(token, Token::Name(_))
+}
+
+/// Where the names of the trigger and of its table begin.
+fn trigger_names(tokens: &[Spanned<'_>]) -> Vec<usize> {
+    let after = |word: &str, from: usize| {
+        let found = tokens.iter().skip(from).position(|(token, _)| token.is(word));
+        found.map(|found| from + found + 1)
+    };
+    let Some(mut name) = after("TRIGGER", 0) else { return Vec::new() };
+    if tokens.get(name).is_some_and(|(token, _)| token.is("IF")) {
+        // IF NOT EXISTS.
+        name += 3;
+    }
+    [name].into_iter().chain(after("ON", name + 1)).collect()
 }
 
 /// A default from a sequence of database `from`, ``nextval(`from`.`seq`)``: the sequence's name, and the default with
@@ -81,7 +126,8 @@ pub(super) fn in_database(default: &str, from: &str, to: &str) -> Option<(String
     let mode = QuoteMode::default();
     let mut tokens = Tokens::new(text, Reading::Everything, mode);
     while let Some(token) = tokens.next() {
-        if is_quoted(&token, from) && tokens.take_symbol(b'.') {
+        let ours = matches!(&token, Token::Name(name) if **name == *from.as_bytes());
+        if ours && tokens.take_symbol(b'.') {
             let name = tokens.next()?.identifier()?;
             let table = Head::Table(Verb::Create, Target { name: String::new(), database: None });
             let renaming = Renaming { from: Some(from), here: &|_| false, elsewhere: to };
@@ -90,26 +136,6 @@ pub(super) fn in_database(default: &str, from: &str, to: &str) -> Option<(String
         }
     }
     None
-}
-
-fn is(token: &Token<'_>, name: &str) -> bool {
-    matches!(token, Token::Word(word) if *word == name.as_bytes()) || is_quoted(token, name)
-}
-
-fn is_quoted(token: &Token<'_>, name: &str) -> bool {
-    matches!(token, Token::Name(quoted) if **quoted == *name.as_bytes())
-}
-
-/// The length of a name as it stands before `end`, in bytes: between its quotes, they are doubled.
-fn length(token: &Token<'_>, text: &[u8], end: usize) -> usize {
-    match token {
-        Token::Name(name) => {
-            let quote = text[end - 1];
-            2 + name.len() + name.iter().filter(|byte| **byte == quote).count()
-        }
-        Token::Word(word) => word.len(),
-        _ => 0,
-    }
 }
 
 #[cfg(test)]
@@ -146,7 +172,7 @@ mod tests {
     #[test]
     fn what_stays_behind_is_named_with_its_database() {
         let table = "CREATE TABLE `t` (`a` int DEFAULT nextval(`d``b`.`away`), FOREIGN KEY (`a`) REFERENCES `away` (`id`), FOREIGN KEY (`a`) REFERENCES `t` (`id`))";
-        let expected = "CREATE TABLE `t` (`a` int DEFAULT nextval(`live`.`away`), FOREIGN KEY (`a`) REFERENCES `live`. `away` (`id`), FOREIGN KEY (`a`) REFERENCES `t` (`id`))";
+        let expected = "CREATE TABLE `t` (`a` int DEFAULT nextval(`live`.`away`), FOREIGN KEY (`a`) REFERENCES `live`.`away` (`id`), FOREIGN KEY (`a`) REFERENCES `t` (`id`))";
         assert_eq!(renamed(table), expected);
     }
 }

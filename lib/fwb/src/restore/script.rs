@@ -2,6 +2,7 @@
 //! not meet after them.
 
 use super::admission::{Admission, Admitted, engine_after, name_of};
+use super::amends::Amends;
 use super::event::{self, Status};
 use super::input::{Input, Part};
 use super::rename::Renaming;
@@ -33,6 +34,7 @@ pub(super) struct Script {
     /// The session settings before everything else.
     pub(super) header: Vec<Vec<u8>>,
     lines: Vec<Line>,
+    amends: Amends,
     /// Tables whose rows go over one connection, in the order of the dump, because the table keeps them in the order
     /// of their arrival: by the section's index.
     in_order: Vec<usize>,
@@ -110,7 +112,9 @@ impl Script {
             _ => return,
         };
         let mode = statement.mode.quotes();
-        let mut text = renaming.apply(statement.head, statement.text, mode);
+        let amended = self.amends.amend(statement.head, statement.text, mode);
+        let amended_text = amended.instead.as_deref().unwrap_or(statement.text);
+        let mut text = renaming.apply(statement.head, amended_text, mode);
         if let Head::Program(Verb::Create, ObjectKind::Event, target) = statement.head {
             if let Some((status, changed)) = event::with_status(&text, mode, Status::Disabled) {
                 self.events.push((target.name.clone(), status));
@@ -132,6 +136,9 @@ impl Script {
             Head::View(_, target) => Some(target.name.clone()),
             _ => None,
         };
+        if let Some(before) = amended.before {
+            self.lines.push(Line { section, text: before.into_bytes(), stage, view: None });
+        }
         self.lines.push(Line { section, text, stage, view });
     }
 

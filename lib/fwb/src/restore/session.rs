@@ -56,13 +56,14 @@ impl LoadSession {
     }
 
     /// Sets what must hold whatever the dump's header says: every statement is its own transaction, and no duplicate
-    /// key goes unnoticed. History is taken where rows bring it along.
+    /// key goes unnoticed. Rows may break a `CHECK` that was added after them: they were there and come back. History is taken where rows bring it along.
     ///
     /// # Errors
     /// As [`LoadSession::rows`].
     pub(super) fn settle(&mut self) -> io::Result<()> {
         self.put(
             b"SET SESSION autocommit=1, SESSION unique_checks=1, SESSION foreign_key_checks=0;\n\
+              /*M!100201 SET SESSION check_constraint_checks=0 */;\n\
               /*M!101100 SET SESSION system_versioning_insert_history=1, \
               @old_system_versioning_insert_history=0 */;\n",
         )?;

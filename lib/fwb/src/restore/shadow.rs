@@ -11,9 +11,9 @@ use super::rename::Renaming;
 use super::session::Quoting;
 use super::swap::{Guard, Marked, Swap, Swapped};
 use crate::error::{Error, Result};
-use crate::manifest::SectionKind;
+use crate::manifest::{ObjectKind, SectionKind};
 use crate::progress::Context;
-use crate::server::{ServerClient, quote_name};
+use crate::server::{Definition, DefinitionKind, ServerClient, quote_name};
 
 /// A restore beside a live database.
 pub(super) struct Beside<'a> {
@@ -90,8 +90,8 @@ impl Beside<'_> {
         Ok((checked, load.script.events.into_iter().collect()))
     }
 
-    /// A view that is restored alone needs what it selects from: views of the live database's tables stand in for them
-    /// while it is made.
+    /// A view that is restored alone needs what it selects from and calls: views of the live database's tables stand in
+    /// for them while it is made, and copies of its functions.
     fn stand_ins(
         &self,
         shadow: &str,
@@ -113,6 +113,17 @@ impl Beside<'_> {
                 format!("CREATE VIEW {name} AS SELECT * FROM {live}.{name};\n")
             })
             .collect();
+        let functions = self.server.definitions(self.database, &context.cancel)?.into_iter();
+        let functions = functions
+            .filter(|definition| definition.kind == DefinitionKind::Program(ObjectKind::Function))
+            .map(|function| {
+                let Definition { sql_mode, charset, collation, text, .. } = function;
+                let session = format!(
+                    "SET SESSION sql_mode='{sql_mode}', SESSION character_set_client={charset}, SESSION collation_connection={collation};\n"
+                );
+                session + &format!("EXECUTE IMMEDIATE 0x{};\n", hex::encode(text))
+            });
+        let sql: String = std::iter::once(sql).chain(functions).collect();
         self.server.query(Some(shadow), &sql, "making stand-ins", &context.cancel)?;
         Ok(stand_ins)
     }

@@ -11,6 +11,8 @@ use crate::scan::{Head, Reading, Statement, Token, Tokens, Verb};
 pub(crate) struct Survey {
     admission: Admission,
     name: String,
+    /// The database whose name triggers have, where it was not known yet which one was dumped.
+    supposed: Option<String>,
     /// Accounts that stored programs and views run as: `user@host`.
     pub(crate) definers: BTreeSet<(String, String)>,
     /// Engines of tables, in upper case.
@@ -24,9 +26,9 @@ pub(crate) struct Survey {
 }
 
 impl Survey {
-    /// `name` is the backup's, for messages.
-    pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), ..Self::default() }
+    /// `name` is the backup's, for messages; `database` the one that was dumped, where it is known.
+    pub(crate) fn new(name: &str, database: Option<&str>) -> Self {
+        Self { name: name.to_owned(), admission: Admission::new(database), ..Self::default() }
     }
 
     /// Takes note of a statement.
@@ -34,6 +36,12 @@ impl Survey {
     /// # Errors
     /// The statement is one that no dump contains.
     pub(crate) fn observe(&mut self, statement: &Statement<'_>) -> Result<()> {
+        if let Head::Program(Verb::Create, crate::ObjectKind::Trigger, target) = statement.head
+            && let Some(database) = &target.database
+            && self.admission.suppose(database)
+        {
+            self.supposed = Some(database.clone());
+        }
         self.admission.judge(statement).map_err(|why| Error::Inadmissible {
             name: self.name.clone(),
             statement: name_of(statement),
@@ -56,6 +64,24 @@ impl Survey {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Checks what had to be supposed, now that it is known which database was dumped.
+    ///
+    /// # Errors
+    /// It is another one.
+    pub(crate) fn settle(&self, database: Option<&str>) -> Result<()> {
+        match &self.supposed {
+            Some(supposed) if database != Some(supposed) => Err(Error::Inadmissible {
+                name: self.name.clone(),
+                statement: "CREATE TRIGGER".into(),
+                offset: 0,
+                why: format!(
+                    "it names the database {supposed}, and the dump does not say that it is of that one"
+                ),
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn note_definer(&mut self, statement: &Statement<'_>) {
@@ -92,11 +118,15 @@ fn is_passing(statement: &Statement<'_>) -> bool {
 }
 
 /// Neither `DETERMINISTIC` nor `NO SQL` nor `READS SQL DATA` stands before the body (MariaDB's manual, "Binary Logging
-/// of Stored Routines").
+/// of Stored Routines"). In Oracle mode, `RETURN` stands before the type and `AS` or `IS` before the body.
 fn is_loose(statement: &Statement<'_>) -> bool {
     let tokens = Tokens::new(statement.text, Reading::Everything, statement.mode.quotes());
-    let before_body: Vec<Token<'_>> =
-        tokens.take_while(|token| !token.is("BEGIN") && !token.is("RETURN")).collect();
+    let mut plain = false;
+    let mut begins_body = |token: &Token<'_>| {
+        plain |= token.is("RETURNS");
+        token.is("BEGIN") || token.is(if plain { "RETURN" } else { "AS" }) || !plain && token.is("IS")
+    };
+    let before_body: Vec<Token<'_>> = tokens.take_while(|token| !begins_body(token)).collect();
     let mut harmless = false;
     for pair in before_body.windows(2) {
         let [before, word] = pair else { continue };

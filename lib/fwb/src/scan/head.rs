@@ -50,7 +50,7 @@ pub(crate) enum Verb {
 pub(crate) struct Target {
     /// Its name, unquoted.
     pub(crate) name: String,
-    /// The database whose name stands before it.
+    /// The database's name, where one stands before it.
     pub(crate) database: Option<String>,
 }
 

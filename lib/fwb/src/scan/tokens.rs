@@ -5,6 +5,7 @@
 //! [`Reading`] says which one is meant.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// One token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,6 +170,13 @@ impl<'a> Tokens<'a> {
         }
     }
 
+    /// The next token, and where it stands, in bytes.
+    pub(crate) fn spanned(&mut self) -> Option<(Token<'a>, Range<usize>)> {
+        self.skip_blank(&mut |_| ());
+        let from = self.at;
+        self.token().map(|token| (token, from..self.at))
+    }
+
     /// Where the last token ended, in bytes.
     pub(crate) fn position(&self) -> usize {
         self.at
@@ -283,8 +291,7 @@ impl<'a> Iterator for Tokens<'a> {
     type Item = Token<'a>;
 
     fn next(&mut self) -> Option<Token<'a>> {
-        self.skip_blank(&mut |_| ());
-        self.token()
+        self.spanned().map(|(token, _)| token)
     }
 }
 

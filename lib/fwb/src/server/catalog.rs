@@ -17,6 +17,12 @@ pub(crate) struct DatabaseFacts {
     pub(crate) collation: String,
     /// Columns of type FLOAT, as `table.column`.
     pub(crate) float_columns: Vec<String>,
+    /// Columns whose definitions hold what the server prints as a question mark, as `table.column`.
+    pub(crate) garbled_columns: Vec<String>,
+    /// Tables that keep their history.
+    pub(crate) versioned_tables: Vec<String>,
+    /// Those among them whose history goes by transactions: mariadb-dump cannot dump it.
+    pub(crate) by_transaction: Vec<String>,
     /// Views that cannot be used, and why.
     pub(crate) broken_views: Vec<LeftOut>,
     /// Events that hold `;;`: mariadb-dump never finds a delimiter for them and runs for ever.
@@ -43,6 +49,15 @@ SELECT 'schema', VERSION(), SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COL
   FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = DATABASE();
 SELECT 'float', TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS
   WHERE TABLE_SCHEMA = DATABASE() AND DATA_TYPE = 'float' ORDER BY TABLE_NAME, ORDINAL_POSITION;
+SELECT 'garbled', TABLE_NAME, COLUMN_NAME, DATA_TYPE IN ('enum', 'set') FROM information_schema.COLUMNS
+  WHERE TABLE_SCHEMA = DATABASE() AND CHARACTER_SET_NAME IN ('utf8mb4', 'utf16', 'utf16le', 'utf32')
+  AND (DATA_TYPE IN ('enum', 'set') AND COLUMN_TYPE LIKE '%?%' OR COLUMN_DEFAULT LIKE '%?%')
+  AND TABLE_NAME IN (SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE <> 'VIEW')
+  ORDER BY TABLE_NAME, ORDINAL_POSITION;
+SELECT 'versioned', TABLE_NAME FROM information_schema.TABLES
+  WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'SYSTEM VERSIONED' ORDER BY TABLE_NAME;
+SELECT 'by_transaction', TABLE_NAME FROM information_schema.COLUMNS
+  WHERE TABLE_SCHEMA = DATABASE() AND GENERATION_EXPRESSION = 'ROW START' AND DATA_TYPE = 'bigint' ORDER BY TABLE_NAME;
 SELECT 'broken', TABLE_NAME, TABLE_COMMENT FROM information_schema.TABLES
   WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'VIEW' AND TABLE_COMMENT <> 'VIEW' AND TABLE_ROWS IS NULL
   ORDER BY TABLE_NAME;
@@ -70,6 +85,13 @@ impl ServerClient {
                     collation.clone_into(&mut facts.collation);
                 }
                 ["float", table, column] => facts.float_columns.push(format!("{table}.{column}")),
+                ["garbled", table, column, listed] => {
+                    if self.is_garbled(database, table, column, listed == "1", cancel)? {
+                        facts.garbled_columns.push(format!("{table}.{column}"));
+                    }
+                }
+                ["versioned", table] => facts.versioned_tables.push(table.to_owned()),
+                ["by_transaction", table] => facts.by_transaction.push(table.to_owned()),
                 ["broken", name, error] => {
                     let definition = self.definition(database, "VIEW", 1, name, cancel)?;
                     facts.broken_views.push(LeftOut { name: name.into(), error: error.into(), definition });
@@ -84,6 +106,40 @@ impl ServerClient {
             }
         }
         Ok(facts)
+    }
+
+    /// Whether a column's default, or a row's value of those that are `listed` in its type, holds a character that the
+    /// server prints as a question mark in definitions, which are utf8mb3: an emoji.
+    fn is_garbled(
+        &self,
+        database: &str,
+        table: &str,
+        column: &str,
+        listed: bool,
+        cancel: &Cancel,
+    ) -> Result<bool> {
+        let (table, column) = (quote_name(table), quote_name(column));
+        let beyond = |value: &str| {
+            format!(
+                "CONVERT({value} USING utf8mb4) COLLATE utf8mb4_bin <> CONVERT(CONVERT({value} USING utf8mb3) USING utf8mb4) COLLATE utf8mb4_bin"
+            )
+        };
+        let default = format!(
+            "SELECT 1 FROM (SELECT DEFAULT({column}) AS v FROM {table} LIMIT 1) x WHERE {};\n",
+            beyond("v")
+        );
+        let rows = format!("SELECT 1 FROM {table} WHERE {} LIMIT 1;\n", beyond(&column));
+        for sql in std::iter::once(default).chain(listed.then_some(rows)) {
+            match self.query(Some(database), &sql, "looking at a column's values", cancel) {
+                Ok(found) if found.is_empty() => {}
+                Ok(_) => return Ok(true),
+                Err(error) => {
+                    cancel.check()?;
+                    log::debug!("whether {table}.{column} can be dumped is not known: {error}");
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// What `SHOW CREATE` says in its column of this index; none where it fails.

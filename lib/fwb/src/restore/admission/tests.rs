@@ -4,7 +4,7 @@ use super::*;
 use crate::scan::Feed;
 
 fn judge(sql: &str) -> Result<Vec<Admitted>, String> {
-    let mut admission = Admission::default();
+    let mut admission = Admission::new(Some("own"));
     let mut verdicts = Vec::new();
     let mut refused = None;
     let mut feed = Feed::new();
@@ -48,6 +48,11 @@ fn what_dumps_contain_is_admitted() {
             "DELIMITER ;;\n/*!50003 CREATE*/ /*!50017 DEFINER=`r`@`%`*/ /*!50003 TRIGGER t BEFORE INSERT ON a FOR EACH ROW BEGIN SET @x=1; END */;;\nDELIMITER ;\n",
             vec![Load],
         ),
+        (
+            "/*!50003 CREATE*/ /*!50017 DEFINER=`r`@`%`*/ /*!50003 TRIGGER `own`.`t` BEFORE INSERT ON `own`.`a` FOR EACH ROW SET @x=1 */;",
+            vec![Load],
+        ),
+        ("CREATE TABLE `a` (x int) ENGINE=MRG_MyISAM INSERT_METHOD=LAST UNION=(`b`,`c`);", vec![Load]),
     ];
     for (sql, expected) in cases {
         assert_eq!(judge(sql), Ok(expected), "{sql}");
@@ -108,6 +113,14 @@ fn everything_else_is_refused() {
         "CREATE TABLE IF NOT EXISTS `a` (x int);",
         "CREATE TABLE a (x int) /* /*! */ ; CREATE DATABASE marker; -- */ ;",
         "/* x /*! y */ CREATE DATABASE marker; */",
+        "CREATE TRIGGER `other`.`t` BEFORE INSERT ON `a` FOR EACH ROW SET @x=1;",
+        "CREATE TRIGGER /*!99999 own.t BEFORE INSERT ON own.a FOR EACH ROW SET @x= */ own.t BEFORE INSERT ON a FOR EACH ROW SET @x=1;",
+        "CREATE TRIGGER /*!99999 t BEFORE INSERT ON a FOR EACH ROW SET @x= */ own.t BEFORE INSERT ON a FOR EACH ROW SET @x=1;",
+        "DROP TRIGGER own.t;",
+        "CREATE PROCEDURE own.p() SELECT 1;",
+        "CREATE TABLE `a` (x int) ENGINE=MRG_MyISAM UNION=(`mysql`.`user`);",
+        "CREATE TABLE `a` (x int) ENGINE=MRG_MyISAM UNION=(`b`,mysql.user);",
+        "CREATE TABLE `a` (x int) UNION SELECT 1;",
     ];
     let rows = [
         "INSERT INTO `a` SELECT f() UNION VALUES (1);",

@@ -75,7 +75,7 @@ impl<'a> Swap<'a> {
         let incoming = Side {
             database: shadow.database.clone(),
             tables: names(&inventory),
-            definitions: self.server.definitions(&shadow.database, self.cancel)?,
+            definitions: self.of_scope(self.server.definitions(&shadow.database, self.cancel)?),
             charset,
         };
         self.exchange(guard, incoming, Vec::new(), events)
@@ -103,6 +103,17 @@ impl<'a> Swap<'a> {
         self.exchange(guard, incoming, relink, &BTreeMap::new())
     }
 
+    /// Those definitions that are replaced: all, or views and the triggers of tables.
+    fn of_scope(&self, mut definitions: Vec<Definition>) -> Vec<Definition> {
+        if let Some(scope) = &self.scope {
+            definitions.retain(|definition| match definition.kind {
+                DefinitionKind::View => scope.contains(&definition.name),
+                _ => definition.table.as_ref().is_some_and(|table| scope.contains(table)),
+            });
+        }
+        definitions
+    }
+
     fn exchange(
         &self,
         guard: Guard,
@@ -124,17 +135,8 @@ impl<'a> Swap<'a> {
                     .iter()
                     .any(|new| new.kind == definition.kind && new.name == definition.name)
         };
-        let mut definitions = self.server.definitions(self.live, self.cancel)?;
-        definitions.retain(|definition| match &self.scope {
-            None => !broken(definition),
-            Some(_) => {
-                replaced(definition.table.as_deref().unwrap_or(&definition.name))
-                    && matches!(
-                        definition.kind,
-                        DefinitionKind::View | DefinitionKind::Program(ObjectKind::Trigger)
-                    )
-            }
-        });
+        let mut definitions = self.of_scope(self.server.definitions(self.live, self.cancel)?);
+        definitions.retain(|definition| self.scope.is_some() || !broken(definition));
         let empty = tables.is_empty() && definitions.is_empty();
         let keeper = mark::create(self.server, Role::Before, self.live, self.charset.as_ref(), self.cancel)?;
         let outgoing =

@@ -1,0 +1,176 @@
+//! The corpus of hard databases: whatever is valid in the server must come back, also where the plain tools lose it.
+//!
+//! Each file of `tests/corpus` makes one database, named after the file, as the `mariadb` client reads it. The table
+//! below says what becomes of it when the same options' `mariadb-dump | mariadb` is all that one has.
+
+use std::ffi::OsString;
+
+use crate::support::{Before, Database, Output, Server, Store, Tool, digests, restore};
+
+/// What `mariadb-dump … > dump; mariadb < dump` makes of a database.
+#[derive(Debug, PartialEq, Eq)]
+enum Plain {
+    /// It comes back.
+    Works,
+    /// All programs succeed, and it is not what it was.
+    Differs,
+    /// The dump fails, with this error of the server.
+    DumpFails(u32),
+    /// The dump cannot be loaded, for this error of the server.
+    LoadFails(u32),
+}
+
+use Plain::{Differs, DumpFails, LoadFails, Works};
+
+/// The options of the backup strategy, as its scripts gave them to the plain program.
+const PLAIN_OPTIONS: [&str; 14] = [
+    "--single-transaction",
+    "--routines",
+    "--triggers",
+    "--events",
+    "--hex-blob",
+    "--add-drop-database",
+    "--add-drop-table",
+    "--add-drop-trigger",
+    "--comments",
+    "--complete-insert",
+    "--extended-insert",
+    "--lock-tables=false",
+    "--set-charset",
+    "--default-character-set=utf8mb4",
+];
+
+/// A test for each file: its name, what the plain programs make of it, and the warnings that its backup has.
+macro_rules! corpus {
+    ($($file:ident: $plain:expr, $warnings:expr;)*) => {
+        $(#[test] fn $file() {
+            let made = include_bytes!(concat!("corpus/", stringify!($file), ".sql"));
+            comes_back(concat!("corpus_", stringify!($file)), made, &$plain, &$warnings);
+        })*
+
+        /// A file that no test reads would prove nothing.
+        #[test]
+        fn every_file_is_in_the_table() {
+            let mut listed = [$(concat!(stringify!($file), ".sql")),*];
+            listed.sort_unstable();
+            let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus")).unwrap();
+            let mut found: Vec<String> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+            found.sort();
+            assert_eq!(found, listed);
+        }
+    };
+}
+
+corpus! {
+    broken_views: DumpFails(1356), ["no_such_column", "no_such_function", "no_such_table", "over`it"];
+    charsets: Works, [];
+    columns: LoadFails(4025), [];
+    emoji_in_definitions: Works, ["moods.d"];
+    empty: Works, [];
+    engines: LoadFails(1022), [];
+    events: Works, [];
+    floats: Works, ["six digits"];
+    foreign_keys: Works, [];
+    geometry: Works, [];
+    history: Differs, [];
+    indexes: Works, [];
+    large_rows: DumpFails(2013), [];
+    looks_like_a_dump: Works, [];
+    many_tables: Works, [];
+    names: Works, [];
+    oracle: Works, [];
+    partitions: Works, [];
+    periods: Differs, [];
+    qualified_names: Works, [];
+    sequences: LoadFails(1100), [];
+    sql_modes: Works, ["procedure no_backslash holds ;;"];
+    transactions: Works, ["cannot dump that of transactions"];
+    triggers: Works, [];
+    two_semicolons: Works, ["in;;name", "in_comment", "in_text", "in_trigger"];
+    types: Differs, [];
+    views: LoadFails(1368), [];
+}
+
+/// Makes a database, backs it up, loses it, restores it, and holds it against what it was. Then the same by the plain
+/// programs.
+fn comes_back(name: &str, made: &[u8], plain: &Plain, warnings: &[&str]) {
+    let (database, store) = (Database::named(name), Store::new());
+    database.sql(made);
+    let plain_dump = Tool::program("mariadb-dump").arg(defaults()).args(PLAIN_OPTIONS).arg(name).run();
+    let dump = store.dump_verified(&database);
+    let said: Vec<&str> =
+        dump["warnings"].as_array().unwrap().iter().map(|said| said.as_str().unwrap()).collect();
+    let as_expected =
+        said.len() == warnings.len() && said.iter().zip(warnings).all(|(said, word)| said.contains(word));
+    assert!(as_expected, "warnings: {said:#?}");
+    // No dump can bring back a broken view: what remains must be as it was.
+    for view in dump["broken_views"].as_array().into_iter().flatten() {
+        database.sql(format!("DROP VIEW `{}`", view["name"].as_str().unwrap().replace('`', "``")));
+    }
+    let before = Before::new(&database);
+    assert_eq!(digests(&dump), digests(&before.dump));
+    database.drop_now();
+    restore(&store, &dump).run().ok();
+    before.holds("after the restore");
+    assert_eq!(&plain_outcome(&database, plain_dump, &before), plain, "what the plain programs make of it");
+}
+
+/// An `ENUM` with an emoji comes back as nothing, whatever the program: whoever has one must hear of it.
+#[test]
+fn values_that_no_dump_holds_are_warned_of() {
+    let (database, store) = (Database::new("emoji"), Store::new());
+    database.sql("CREATE TABLE t (id INT PRIMARY KEY, e ENUM('😀','x'), s SET('😢','?'), unused ENUM('😀','?'), d VARCHAR(9) DEFAULT 'eh?');
+        INSERT INTO t VALUES (1, 'x', '?', '?', '?'), (2, '😀', '?,😢', NULL, '😀')");
+    let dump = store.dump(&database);
+    let said = dump["warnings"][0].as_str().unwrap();
+    assert!(said.contains(": t.e, t.s;"), "{said}");
+}
+
+/// What can be had of tables whose history goes by transactions: the rows that they hold now.
+#[test]
+fn transactions_have_no_history_and_keep_their_rows() {
+    let (database, store) = (Database::new("transactions"), Store::new());
+    database.sql("CREATE TABLE t (id INT PRIMARY KEY, v INT, s BIGINT UNSIGNED GENERATED ALWAYS AS ROW START,
+          e BIGINT UNSIGNED GENERATED ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME (s, e)) WITH SYSTEM VERSIONING;
+        INSERT INTO t (id, v) VALUES (1, 1), (2, 2); UPDATE t SET v = 3 WHERE id = 1");
+    let dump = store.dump_verified(&database);
+    database.drop_now();
+    restore(&store, &dump).run().ok();
+    assert_eq!(database.query("SELECT id, v FROM t"), "1\t3\n2\t2");
+    store.tool("fwb-dump").args(["--strict", "-B", &database.name]).run().fails(1, &["history"]);
+}
+
+fn plain_outcome(database: &Database, dump: Output, before: &Before) -> Plain {
+    if dump.code != Some(0) {
+        return DumpFails(error_number(&dump.stderr));
+    }
+    let manifest = &before.dump;
+    let word = |field: &str| manifest[field].as_str().unwrap();
+    database.drop_now();
+    let made = format!(
+        "CREATE DATABASE {} CHARACTER SET {} COLLATE {}",
+        database.quoted(),
+        word("charset"),
+        word("collation")
+    );
+    Server::shared().sql(made);
+    let loaded = Tool::program("mariadb").arg(defaults()).arg(&database.name).stdin(dump.stdout).run();
+    if loaded.code != Some(0) {
+        return LoadFails(error_number(&loaded.stderr));
+    }
+    if before.is_again() { Works } else { Differs }
+}
+
+/// The number in `ERROR 1100 (HY000) at line 5: …`, `Couldn't execute '…': … (1356)` or `Got error: 1449: …`.
+fn error_number(stderr: &str) -> u32 {
+    let number = |text: &str| text.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok();
+    let after = |mark: &str| stderr.split(mark).skip(1).find_map(number);
+    let found = ["ERROR ", "Error ", "error: ", " ("].into_iter().find_map(after);
+    found.unwrap_or_else(|| panic!("an error: {stderr}"))
+}
+
+fn defaults() -> OsString {
+    let mut option = OsString::from("--defaults-file=");
+    option.push(Server::shared().defaults_file());
+    option
+}
