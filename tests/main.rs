@@ -18,4 +18,5 @@ mod pipelines;
 mod prune;
 mod restore;
 mod secrets;
+mod swap;
 mod verify;

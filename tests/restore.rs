@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 /// A database with one of everything that dumps are known to lose or to choke on.
-const EVERYTHING: &str = r#"
+pub(crate) const EVERYTHING: &str = r#"
 CREATE SEQUENCE seq START WITH 1000 INCREMENT BY 5 CACHE 10;
 CREATE TABLE projects (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(100), `we``ird` INT DEFAULT 3, `q'uote"` TEXT,
   meta JSON, made TIMESTAMP DEFAULT CURRENT_TIMESTAMP) COMMENT='-- Dump completed; `x` ''q''';

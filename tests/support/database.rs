@@ -80,7 +80,13 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         let cnf = Server::shared().defaults_file();
-        let dropped = format!("DROP DATABASE IF EXISTS {}", quoted(&self.name));
+        let left = format!(
+            "SELECT CONCAT('DROP DATABASE `', REPLACE(schema_name, '`', '``'), '`;') FROM information_schema.schemata WHERE LEFT(schema_name, {}) = '{}'",
+            self.name.chars().count() + 2,
+            format!("{}__", self.name).replace('\\', "\\\\").replace('\'', "''")
+        );
+        let left = mariadb(&cnf, &["-N", "-B", "-r"]).stdin(left).run().stdout_text();
+        let dropped = format!("DROP DATABASE IF EXISTS {}; {left}", quoted(&self.name));
         // A server that a test stopped is no reason to hide that test's own failure.
         let _ = mariadb(&cnf, &[]).stdin(dropped).run();
     }
