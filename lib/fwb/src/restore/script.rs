@@ -1,6 +1,8 @@
 //! The definitions of a backup, sorted by the stage in which they are made: tables before rows, and what rows must
 //! not meet after them.
 
+use std::collections::BTreeMap;
+
 use super::admission::{Admission, Admitted, engine_after, name_of};
 use super::amends::Amends;
 use super::event::{self, Status};
@@ -38,8 +40,17 @@ pub(super) struct Script {
     /// Tables whose rows go over one connection, in the order of the dump, because the table keeps them in the order
     /// of their arrival: by the section's index.
     in_order: Vec<usize>,
-    /// The events, and what each was when the backup was made.
-    pub(super) events: Vec<(String, Status)>,
+    /// What the objects were in the database that was dumped.
+    pub(super) origin: Origin,
+}
+
+/// What is changed on the way into a shadow, as it was.
+#[derive(Debug, Default)]
+pub(super) struct Origin {
+    /// Whether each event runs.
+    pub(super) events: BTreeMap<String, Status>,
+    /// How triggers and views were written that have their database's name in them: by `TRIGGER` or `VIEW`, and name.
+    pub(super) texts: BTreeMap<(&'static str, String), Vec<u8>>,
 }
 
 /// A statement.
@@ -117,11 +128,19 @@ impl Script {
         let mut text = renaming.apply(statement.head, amended_text, mode);
         if let Head::Program(Verb::Create, ObjectKind::Event, target) = statement.head {
             if let Some((status, changed)) = event::with_status(&text, mode, Status::Disabled) {
-                self.events.push((target.name.clone(), status));
+                self.origin.events.insert(target.name.clone(), status);
                 if disabled {
                     text = changed;
                 }
             }
+        }
+        let written = match statement.head {
+            Head::Program(Verb::Create, kind @ ObjectKind::Trigger, target) => Some((kind.as_sql(), target)),
+            Head::View(Verb::Create, target) => Some(("VIEW", target)),
+            _ => None,
+        };
+        if let Some((kind, target)) = written.filter(|_| text != amended_text) {
+            self.origin.texts.insert((kind, target.name.clone()), amended_text.to_vec());
         }
         if let Head::Table(Verb::Create, _) = statement.head
             && !is_ordered_by_key(statement)

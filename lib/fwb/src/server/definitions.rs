@@ -1,6 +1,8 @@
 //! Views and stored programs as the server would make them anew, with the session that they were made in: what
 //! `SHOW CREATE` says.
 
+use std::collections::BTreeMap;
+
 use super::client::{ServerClient, quote_name, quote_text, unescaped};
 use crate::error::{Error, Result};
 use crate::manifest::ObjectKind;
@@ -176,41 +178,71 @@ impl ForeignKey {
 }
 
 impl ServerClient {
-    /// The foreign keys of a database's tables, and those of other databases that refer to them.
+    /// The foreign keys of a database's tables.
     ///
     /// # Errors
     /// The server cannot be reached.
     pub(crate) fn foreign_keys(&self, database: &str, cancel: &Cancel) -> Result<Vec<ForeignKey>> {
         let name = quote_text(database);
+        // A join of the two would open every table for every other.
         let sql = format!(
-            "SELECT k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.REFERENCED_TABLE_SCHEMA, k.REFERENCED_TABLE_NAME, \
-             k.COLUMN_NAME, k.REFERENCED_COLUMN_NAME, r.UPDATE_RULE, r.DELETE_RULE \
-             FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r \
-             ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME AND r.TABLE_NAME = k.TABLE_NAME \
-             WHERE k.REFERENCED_TABLE_NAME IS NOT NULL AND (k.TABLE_SCHEMA = {name} OR k.REFERENCED_TABLE_SCHEMA = {name}) \
-             ORDER BY k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION;\n"
+            "SELECT 'rule', TABLE_NAME, CONSTRAINT_NAME, UPDATE_RULE, DELETE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS \
+             WHERE CONSTRAINT_SCHEMA = {name};\n\
+             SELECT 'column', TABLE_NAME, CONSTRAINT_NAME, REFERENCED_TABLE_SCHEMA, REFERENCED_TABLE_NAME, COLUMN_NAME, \
+             REFERENCED_COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = {name} \
+             AND REFERENCED_TABLE_NAME IS NOT NULL ORDER BY TABLE_NAME, CONSTRAINT_NAME, ORDINAL_POSITION;\n"
         );
+        let mut rules: BTreeMap<(String, String), (String, String)> = BTreeMap::new();
         let mut keys: Vec<ForeignKey> = Vec::new();
         for row in self.query(None, &sql, "looking at foreign keys", cancel)? {
-            let [schema, table, constraint, parent_schema, parent, column, referenced, on_update, on_delete] =
-                &row[..]
-            else {
-                continue;
-            };
-            let child = (schema.clone(), table.clone());
-            let columns = (column.clone(), referenced.clone());
-            match keys.last_mut() {
-                Some(last) if last.child == child && last.name == *constraint => last.columns.push(columns),
-                _ => keys.push(ForeignKey {
-                    child,
-                    name: constraint.clone(),
-                    parent: (parent_schema.clone(), parent.clone()),
-                    columns: vec![columns],
-                    on_update: on_update.clone(),
-                    on_delete: on_delete.clone(),
-                }),
+            match &row[..] {
+                [_, table, constraint, on_update, on_delete] => {
+                    let rule = (on_update.clone(), on_delete.clone());
+                    rules.insert((table.clone(), constraint.clone()), rule);
+                }
+                [_, table, constraint, parent_database, parent, column, referenced] => {
+                    let child = (database.to_owned(), table.clone());
+                    let columns = (column.clone(), referenced.clone());
+                    match keys.last_mut() {
+                        Some(last) if last.child == child && last.name == *constraint => {
+                            last.columns.push(columns)
+                        }
+                        _ => keys.push(ForeignKey {
+                            child,
+                            name: constraint.clone(),
+                            parent: (parent_database.clone(), parent.clone()),
+                            columns: vec![columns],
+                            on_update: "RESTRICT".into(),
+                            on_delete: "RESTRICT".into(),
+                        }),
+                    }
+                }
+                _ => {}
+            }
+        }
+        for key in &mut keys {
+            if let Some((on_update, on_delete)) = rules.remove(&(key.child.1.clone(), key.name.clone())) {
+                key.on_update = on_update;
+                key.on_delete = on_delete;
             }
         }
         Ok(keys)
+    }
+
+    /// Tables of other databases with foreign keys to this one's, as (database and table, the table referred to).
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub(crate) fn foreign_children(&self, database: &str, cancel: &Cancel) -> Result<Vec<(String, String)>> {
+        let name = quote_text(database);
+        let sql = format!(
+            "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, REFERENCED_TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS \
+             WHERE UNIQUE_CONSTRAINT_SCHEMA = {name} AND CONSTRAINT_SCHEMA <> {name};\n"
+        );
+        let rows = self.query(None, &sql, "looking at foreign keys", cancel)?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| Some((format!("{}.{}", row.first()?, row.get(1)?), row.get(2)?.clone())))
+            .collect())
     }
 }

@@ -1,11 +1,12 @@
 //! What a swap does, statement by statement: worked out beforehand, so that it can be carried out, completed or taken
 //! back by whoever finds it written down.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::manifest::ObjectKind;
 use crate::restore::event::{self, Status};
 use crate::restore::rename::Renaming;
+use crate::restore::script::Origin;
 use crate::restore::views;
 use crate::scan::{QuoteMode, Reading, Token, Tokens, parse_head};
 use crate::server::{Definition, DefinitionKind, ForeignKey, quote_name};
@@ -83,12 +84,13 @@ pub(super) struct Exchange<'a> {
     pub(super) outgoing: &'a Side,
     /// The live database's foreign keys.
     pub(super) foreign_keys: Vec<ForeignKey>,
-    /// Defaults from sequences that are in the live database only once they have come in.
-    pub(super) late: Vec<String>,
+    /// Defaults from sequences that are in the live database only once they have come in: the sequence, and the
+    /// statement that makes it the default.
+    pub(super) late: Vec<(String, String)>,
     /// Statements of an earlier swap's [`Stage::Relink`].
     pub(super) relink: Vec<Definition>,
-    /// What an event is once it is live, where the definition does not say so.
-    pub(super) events: &'a BTreeMap<String, Status>,
+    /// What the objects are once they are live, where their definitions do not say so.
+    pub(super) origin: &'a Origin,
 }
 
 /// A statement of our own.
@@ -160,6 +162,16 @@ impl Exchange<'_> {
             steps.push(own("", format!("CREATE DATABASE IF NOT EXISTS {}{clause}", quote_name(self.live))));
         }
         steps.push(own("", format!("USE {}", quote_name(self.live))));
+        // The server wants to see a sequence before it makes it a default, and never again. So another one stands in for it.
+        let sequences: BTreeSet<&String> = self.late.iter().map(|(sequence, _)| sequence).collect();
+        let place = |name: &str| format!("{}.{}", quote_name(self.live), quote_name(name));
+        steps.extend(
+            sequences.iter().map(|name| own(name, format!("CREATE SEQUENCE IF NOT EXISTS {}", place(name)))),
+        );
+        steps.extend(self.late.iter().map(|(_, alter)| own("", alter.clone())));
+        steps.extend(
+            sequences.iter().map(|name| own(name, format!("DROP SEQUENCE IF EXISTS {}", place(name)))),
+        );
         steps.extend(self.of(self.outgoing, TRIGGER).map(|trigger| self.drop(trigger)));
         steps.extend(self.in_the_way().map(|view| self.drop(view)));
         steps
@@ -175,12 +187,7 @@ impl Exchange<'_> {
     }
 
     fn drop(&self, what: &Definition) -> Definition {
-        let name = format!("{}.{}", quote_name(self.live), quote_name(&what.name));
-        let mut step = own(&what.name, format!("DROP {} IF EXISTS {name}", what.kind.as_sql()));
-        if matches!(what.kind, DefinitionKind::Program(ObjectKind::Package | ObjectKind::PackageBody)) {
-            step.sql_mode = "ORACLE".into();
-        }
-        step
+        drop_in(self.live, what)
     }
 
     fn rename(&self) -> Option<Definition> {
@@ -206,7 +213,6 @@ impl Exchange<'_> {
         if self.whole && !clause.is_empty() {
             steps.push(own("", format!("ALTER DATABASE {}{clause}", quote_name(self.live))));
         }
-        steps.extend(self.late.iter().map(|alter| own("", alter.clone())));
         // Made anew in their order, which a second run must not change.
         steps.extend(self.of(self.incoming, TRIGGER).map(|trigger| self.drop(trigger)));
         steps.extend(
@@ -243,8 +249,11 @@ impl Exchange<'_> {
     /// The statement that makes something in the live database, whose definition was read in database `from`.
     fn made(&self, definition: &Definition, from: &str) -> Definition {
         let mut made = moved(definition, from);
+        if let Some(text) = self.origin.texts.get(&(made.kind.as_sql(), made.name.clone())) {
+            made.text.clone_from(text);
+        }
         made.text = or_replace(&made);
-        if let (EVENT, Some(status)) = (made.kind, self.events.get(&made.name))
+        if let (EVENT, Some(status)) = (made.kind, self.origin.events.get(&made.name))
             && let Some((_, text)) = event::with_status(&made.text, quotes(&made), *status)
         {
             made.text = text;
@@ -255,6 +264,10 @@ impl Exchange<'_> {
     fn back(&self) -> Vec<Definition> {
         let triggers = || self.of(self.outgoing, TRIGGER);
         let mut steps: Vec<Definition> = triggers().map(|trigger| self.drop(trigger)).collect();
+        steps.extend(self.late.iter().map(|(sequence, _)| {
+            let place = format!("{}.{}", quote_name(self.live), quote_name(sequence));
+            own(sequence, format!("DROP SEQUENCE IF EXISTS {place}"))
+        }));
         steps.extend(
             triggers()
                 .chain(self.in_the_way())
@@ -278,7 +291,10 @@ impl Exchange<'_> {
             let moved = self.of(self.outgoing, kind).map(|old| moved(old, self.live));
             moved.map(|old| Definition { text: or_replace(&old), ..old }).collect()
         };
-        steps.extend(kept(TRIGGER));
+        let kept_triggers = kept(TRIGGER);
+        let database = &self.outgoing.database;
+        steps.extend(kept_triggers.iter().map(|trigger| drop_in(database, trigger)));
+        steps.extend(kept_triggers);
         for kind in MADE {
             let mut all = kept(kind);
             match kind {
@@ -330,6 +346,15 @@ impl Exchange<'_> {
     }
 }
 
+fn drop_in(database: &str, what: &Definition) -> Definition {
+    let name = format!("{}.{}", quote_name(database), quote_name(&what.name));
+    let mut step = own(&what.name, format!("DROP {} IF EXISTS {name}", what.kind.as_sql()));
+    if matches!(what.kind, DefinitionKind::Program(ObjectKind::Package | ObjectKind::PackageBody)) {
+        step.sql_mode = "ORACLE".into();
+    }
+    step
+}
+
 /// ` CHARACTER SET … COLLATE …`.
 fn charset_clause(charset: Option<&(String, String)>) -> String {
     charset.map_or_else(String::new, |(charset, collation)| {
@@ -352,12 +377,16 @@ fn quotes(definition: &Definition) -> QuoteMode {
 fn moved(definition: &Definition, from: &str) -> Definition {
     let mode = quotes(definition);
     let head = parse_head(&definition.text, Reading::Everything, mode);
-    let renaming = Renaming { from: Some(from), here: &|_| true, elsewhere: from };
+    let renaming = Renaming { from: Some(from), here: &|_| true, loaded: &|_| true, elsewhere: from };
     Definition { text: renaming.apply(&head, &definition.text, mode), ..definition.clone() }
 }
 
 /// `CREATE OR REPLACE` instead of `CREATE`: privileges on routines stay, and a second run finds no obstacle.
 fn or_replace(definition: &Definition) -> Vec<u8> {
+    if definition.kind == TRIGGER {
+        // The server would keep the words; they are dropped before they are made.
+        return definition.text.clone();
+    }
     let mut tokens = Tokens::new(&definition.text, Reading::Everything, quotes(definition));
     let Some(Token::Word(_)) = tokens.next() else { return definition.text.clone() };
     let at = tokens.position();
