@@ -17,6 +17,9 @@ const PIPE_SIZE: usize = 1 << 20;
 /// How much of a child's error output is kept, in bytes.
 const STDERR_KEPT: usize = 16 << 10;
 
+/// Where programs for administrators lie (Filesystem Hierarchy Standard, `/usr/sbin`).
+const SYSTEM_DIRS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
+
 /// A program and its arguments. No secret is ever among them.
 #[derive(Debug, Clone)]
 pub struct Program {
@@ -56,6 +59,16 @@ impl Program {
 
     fn spawn_error(&self, source: io::Error) -> Error {
         Error::Spawn { program: self.name.clone(), source }
+    }
+
+    /// The first of these programs that is installed: on `PATH`, or where a server's own programs lie, which a
+    /// user's `PATH` often lacks.
+    pub fn find(names: &[&str]) -> Option<Self> {
+        let beside = |name: &&str| {
+            SYSTEM_DIRS.iter().map(|dir| Self::new(format!("{dir}/{name}"))).collect::<Vec<_>>()
+        };
+        let programs = names.iter().flat_map(|name| std::iter::once(Self::new(*name)).chain(beside(name)));
+        programs.into_iter().find(Self::exists)
     }
 
     /// Whether the program is to be found on `PATH`.
@@ -108,6 +121,14 @@ impl Program {
         let (reader, writer) = self.pipe()?;
         let child = self.start(self.expression().stdin_file(reader).stdout_null(), cancel)?;
         Ok((writer, child))
+    }
+
+    /// Starts the program as a service: nothing to read, its stdout is discarded.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn service(&self, cancel: &Cancel) -> Result<Child> {
+        self.start(self.expression().stdin_null().stdout_null(), cancel)
     }
 
     fn pipe(&self) -> Result<(PipeReader, PipeWriter)> {
@@ -178,6 +199,11 @@ impl Child {
         let status = self.handle.wait().map_err(|source| self.program.spawn_error(source))?.status;
         let stderr = self.stderr.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
         Ok(Ended { program: self.program.clone(), status, stderr })
+    }
+
+    /// Whether the child has not ended yet.
+    pub fn is_running(&self) -> bool {
+        matches!(self.handle.try_wait(), Ok(None))
     }
 
     /// Ends the child at once.

@@ -3,6 +3,7 @@
 
 mod admission;
 mod check;
+mod drill;
 mod extract;
 mod in_place;
 mod input;
@@ -14,6 +15,9 @@ mod session;
 mod survey;
 mod views;
 
+pub(crate) use drill::{drill_preflight, drill_restore};
 pub use extract::extract;
+pub(crate) use input::Input;
 pub use plan::{Plan, Prepared, Report, RestoreOptions, Strategy, prepare};
 pub use preflight::{Finding, Gravity};
+pub(crate) use survey::Survey;

@@ -7,6 +7,6 @@ mod options;
 
 pub(crate) use catalog::DatabaseFacts;
 pub use client::ServerClient;
-pub(crate) use client::quote_name;
+pub(crate) use client::{quote_name, quote_text};
 pub(crate) use facts::{Inventory, ServerFacts, version_numbers};
 pub use options::{Password, ServerOptions};
