@@ -8,6 +8,7 @@ mod support;
 
 mod cli;
 mod content;
+mod drill;
 mod dump;
 mod faults;
 mod format;

@@ -33,15 +33,15 @@ struct Args {
     #[arg(long, conflicts_with = "adopt")]
     no_record: bool,
 
-    /// Drill: where the throwaway server keeps its data [default: the directory for temporary files]
+    /// Where the throwaway server keeps its data [default: the directory for temporary files]
     #[arg(long, value_name = "DIR", env = "FWB_DRILL_DIR", value_hint = ValueHint::DirPath)]
     #[arg(help_heading = "Drill")]
     drill_dir: Option<PathBuf>,
 
-    /// Drill: option file of a server to restore on instead, never the live one
+    /// Option file of a server to restore on instead, never the live one
     ///
     /// Its [client] section says how to reach it. The backup is restored into a database of its own there, which is
-    /// dropped afterwards. The server that FWB_DEFAULTS_FILE, FWB_HOST and so on lead to is refused.
+    /// dropped afterwards. The server that `FWB_DEFAULTS_FILE`, `FWB_HOST` and so on lead to is refused.
     #[arg(long, value_name = "FILE", env = "FWB_DRILL_SERVER", value_hint = ValueHint::FilePath)]
     #[arg(help_heading = "Drill")]
     drill_server: Option<PathBuf>,

@@ -29,7 +29,7 @@ pub fn command<A: CommandFactory>() -> Command {
     empty_is_unset(command.mut_args(|arg| arg.hide_env_values(true)))
 }
 
-/// A CronJob sets what it does not use to the empty string; clap would take that as a value.
+/// A `CronJob` sets what it does not use to the empty string; clap would take that as a value.
 fn empty_is_unset(command: Command) -> Command {
     command.mut_args(|arg| {
         if arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty()) {

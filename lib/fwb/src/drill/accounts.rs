@@ -3,11 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::account;
 use super::throwaway::Throwaway;
 use crate::error::Result;
 use crate::progress::Cancel;
-use crate::server::{ServerFacts, version_numbers};
+use crate::server::{ServerFacts, quote_name, version_numbers};
 
 /// Accounts, as user and host.
 pub(super) type Accounts = BTreeSet<(String, String)>;
@@ -16,6 +15,27 @@ pub(super) type Accounts = BTreeSet<(String, String)>;
 pub(super) fn missing<'a>(definers: &'a Accounts, facts: &ServerFacts) -> Vec<&'a (String, String)> {
     let Some(there) = &facts.accounts else { return Vec::new() };
     definers.iter().filter(|definer| !there.contains(*definer)).collect()
+}
+
+/// An account as SQL writes it. A role is one without a host.
+pub(super) fn name_of((user, host): &(String, String)) -> String {
+    if host.is_empty() { quote_name(user) } else { format!("{}@{}", quote_name(user), quote_name(host)) }
+}
+
+/// The statement that makes one, as which nobody can log in.
+pub(super) fn creation(definer: &(String, String), facts: &ServerFacts) -> String {
+    let name = name_of(definer);
+    if definer.1.is_empty() {
+        return format!("CREATE ROLE {name};\n");
+    }
+    let can_lock = version_numbers(&facts.version).is_some_and(|number| number >= (10, 5));
+    format!("CREATE USER {name}{};\n", if can_lock { " ACCOUNT LOCK" } else { "" })
+}
+
+/// The statement that removes one.
+pub(super) fn removal(definer: &(String, String)) -> String {
+    let what = if definer.1.is_empty() { "ROLE" } else { "USER" };
+    format!("DROP {what} IF EXISTS {};\n", name_of(definer))
 }
 
 /// Makes those that a throwaway server lacks. They may do everything there: which rights they have on the live
@@ -29,11 +49,8 @@ pub(super) fn make_all(
     facts: &ServerFacts,
     cancel: &Cancel,
 ) -> Result<()> {
-    let locks = version_numbers(&facts.version).is_some_and(|number| number >= (10, 5));
-    let lock = if locks { " ACCOUNT LOCK" } else { "" };
     let make = |definer: &(String, String)| {
-        let name = account(definer);
-        format!("CREATE USER {name}{lock};\nGRANT ALL ON *.* TO {name};\n")
+        format!("{}GRANT ALL ON *.* TO {};\n", creation(definer, facts), name_of(definer))
     };
     let sql: String = missing(definers, facts).into_iter().map(make).collect();
     if sql.is_empty() {

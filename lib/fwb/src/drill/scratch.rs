@@ -2,12 +2,12 @@
 //! that says so and is dropped afterwards; what a killed drill has left is dropped by the next.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{PipeWriter, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use super::account;
-use super::accounts::{Accounts, missing};
+use super::accounts::{Accounts, creation, missing, name_of, removal};
 use crate::error::{Error, Result};
 use crate::manifest::{ObjectKind, now};
 use crate::process::Child;
@@ -31,8 +31,15 @@ const IDENTITY: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN \
 /// # Errors
 /// It cannot be reached, is too old, or is the one that `live` names too.
 pub(super) fn server(file: &Path, live: &ServerOptions, cancel: &Cancel) -> Result<ServerClient> {
+    File::open(file).map_err(|error| Error::Usage {
+        message: format!("the option file {} cannot be read: {error}", file.display()),
+        hint: Some("check --drill-server or FWB_DRILL_SERVER".into()),
+    })?;
     let options = ServerOptions { defaults_file: Some(file.to_owned()), ..ServerOptions::default() };
     let server = ServerClient::new(&options)?;
+    // Without settings, the live server is what the client programs find by themselves, or none.
+    let is_set =
+        live.defaults_file.is_some() || live.host.is_some() || live.port.is_some() || live.socket.is_some();
     let live = ServerClient::new(live)?;
     let version = server.query(None, "SELECT VERSION();", "asking for the drill server's version", cancel)?;
     let version = version.into_iter().flatten().next().unwrap_or_default();
@@ -43,29 +50,35 @@ pub(super) fn server(file: &Path, live: &ServerOptions, cancel: &Cancel) -> Resu
             hint: Some("without --drill-server, a drill starts a server of its own".into()),
         });
     }
-    if is_same(&server, &live, cancel)? {
-        return Err(Error::Usage {
-            message: format!("{} names the live server, on which no drill is made", file.display()),
-            hint: Some("name another one; without --drill-server, a drill starts a server of its own".into()),
-        });
+    match is_same(&server, &live, cancel)? {
+        Ok(false) => {}
+        Ok(true) => {
+            return Err(Error::Usage {
+                message: format!("{} names the live server, on which no drill is made", file.display()),
+                hint: Some(
+                    "name another one; without --drill-server, a drill starts a server of its own".into(),
+                ),
+            });
+        }
+        Err(error) => {
+            let level = if is_set { log::Level::Warn } else { log::Level::Info };
+            log::log!(level, "the live server cannot be asked whether it is the drill server: {error}");
+        }
     }
     Ok(server)
 }
 
 /// Whether both are one server. A lock that is taken on the one and seen on the other proves it; their settings tell
-/// where a proxy in between sends us elsewhere, and nodes of one cluster hold the same data.
-fn is_same(server: &ServerClient, live: &ServerClient, cancel: &Cancel) -> Result<bool> {
+/// where a proxy in between sends us elsewhere, and nodes of one cluster hold the same data. The inner error: the live
+/// server cannot be asked.
+fn is_same(server: &ServerClient, live: &ServerClient, cancel: &Cancel) -> Result<Result<bool>> {
     let lock = Lock::take(server, &format!("{PREFIX}{}", unique()), cancel)?;
-    let seen = live.query(None, &is_used(&lock.name), "looking at the live server", cancel);
-    let (seen, theirs) = match seen
-        .and_then(|seen| Ok((seen, live.query(None, IDENTITY, "looking at the live server", cancel)?)))
-    {
+    let ask = |sql: &str| live.query(None, sql, "looking at the live server", cancel);
+    let asked = ask(&is_used(&lock.name)).and_then(|seen| Ok((seen, ask(IDENTITY)?)));
+    cancel.check()?;
+    let (seen, theirs) = match asked {
         Ok(found) => found,
-        Err(error) => {
-            cancel.check()?;
-            log::info!("the live server cannot be asked whether it is the drill server: {error}");
-            return Ok(false);
-        }
+        Err(error) => return Ok(Err(error)),
     };
     let ours = server.query(None, IDENTITY, "looking at the drill server", cancel)?;
     let settings = |rows: Vec<Vec<String>>| -> BTreeMap<String, String> {
@@ -74,7 +87,7 @@ fn is_same(server: &ServerClient, live: &ServerClient, cancel: &Cancel) -> Resul
     let (ours, theirs) = (settings(ours), settings(theirs));
     let cluster = "wsrep_cluster_state_uuid";
     let same_cluster = ours.get(cluster).is_some_and(|uuid| theirs.get(cluster) == Some(uuid));
-    Ok(is_yes(&seen) || ours == theirs || same_cluster)
+    Ok(Ok(is_yes(&seen) || ours == theirs || same_cluster))
 }
 
 /// A database for one drill; dropped with this value.
@@ -99,12 +112,10 @@ impl Scratch {
             .any(|object| object.kind == ObjectKind::Event);
         let scheduler = "SELECT @@event_scheduler = 'ON';";
         if has_events && is_yes(&server.query(None, scheduler, "looking at the drill server", cancel)?) {
-            return Err(Error::Usage {
-                message: "the drill server runs events, and those of the backup would run there".into(),
-                hint: Some(
-                    "SET GLOBAL event_scheduler=OFF; on it, or let the drill start a server of its own"
-                        .into(),
-                ),
+            return Err(Error::NoDrill {
+                reason: "the drill server runs events, and those of the backup would run there".into(),
+                remedy: "SET GLOBAL event_scheduler=OFF; on it, or let the drill start a server of its own"
+                    .into(),
             });
         }
         let database = format!("{PREFIX}{}", unique());
@@ -143,13 +154,11 @@ impl Scratch {
                     quote_text(host)
                 );
             }
-            sql.extend(
-                missing.iter().map(|definer| format!("CREATE USER {} ACCOUNT LOCK;\n", account(definer))),
-            );
+            sql.extend(missing.iter().map(|definer| creation(definer, facts)));
         }
         let rights = quote_name(&pattern(&self.database));
         sql.extend(
-            definers.iter().map(|definer| format!("GRANT ALL ON {rights}.* TO {};\n", account(definer))),
+            definers.iter().map(|definer| format!("GRANT ALL ON {rights}.* TO {};\n", name_of(definer))),
         );
         let doing = "lending accounts to views and programs";
         self.server.query(None, &sql, doing, cancel).map(drop)
@@ -194,7 +203,6 @@ fn sweep(server: &ServerClient, cancel: &Cancel) -> Result<()> {
 fn remove(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<()> {
     let ledger = format!("{database}{LEDGER}");
     let doing = "removing what the drill has made";
-    let named = quote_text(database);
     let ours = |name: &str| {
         format!(
             "SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {} AND SCHEMA_COMMENT = {};\n",
@@ -202,14 +210,13 @@ fn remove(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<()> 
             quote_text(COMMENT)
         )
     };
-    log::debug!("removing {named}");
     let mut sql = "SET SESSION lock_wait_timeout=60;\n".to_owned();
     if is_yes(&server.query(None, &ours(&ledger), doing, cancel)?) {
         // An account that has been unlocked meanwhile is somebody's.
         let made = format!(
             "SELECT made.user, made.host FROM {}.accounts made JOIN mysql.global_priv account \
              ON account.User = made.user AND account.Host = made.host \
-             WHERE JSON_VALUE(account.Priv, '$.account_locked') = 1;\n",
+             WHERE made.host = '' OR JSON_VALUE(account.Priv, '$.account_locked') = 1;\n",
             quote_name(&ledger)
         );
         let made = accounts(server.query(None, &made, doing, cancel).or_else(|error| match &error {
@@ -217,7 +224,7 @@ fn remove(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<()> 
             Error::Child { reason, .. } if reason.contains("ERROR 1146") => Ok(Vec::new()),
             _ => Err(error),
         })?);
-        sql.extend(made.iter().map(|made| format!("DROP USER IF EXISTS {};\n", account(made))));
+        sql.extend(made.iter().map(removal));
         sql += "FLUSH PRIVILEGES;\n";
         server.query(None, &sql, doing, cancel)?;
         sql.clear();
@@ -231,7 +238,7 @@ fn remove(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<()> 
     };
     let rights = quote_name(&pattern(database));
     sql.extend(
-        lent.iter().map(|lent| format!("REVOKE ALL PRIVILEGES ON {rights}.* FROM {};\n", account(lent))),
+        lent.iter().map(|lent| format!("REVOKE ALL PRIVILEGES ON {rights}.* FROM {};\n", name_of(lent))),
     );
     for name in [database, &ledger] {
         if is_yes(&server.query(None, &ours(name), doing, cancel)?) {

@@ -45,7 +45,7 @@ const OPTIONS: &[&str] = &[
     "--loose-debug-no-sync",
     "--key-buffer-size=16M",
     "--loose-aria-pagecache-buffer-size=16M",
-    "--max-connections=100",
+    "--max-connections=1100",
 ];
 
 /// The programs that make and run a server.
@@ -247,4 +247,26 @@ fn option(name: &str, path: &Path) -> OsString {
     let mut option = name.as_bytes().to_vec();
     option.extend_from_slice(path.as_os_str().as_bytes());
     std::os::unix::ffi::OsStringExt::from_vec(option)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_fill_the_disk_is_not_begun() {
+        let of_size = |raw_size: u64| {
+            let at = "2025-07-25T17:02:06+09:00";
+            let manifest = serde_json::json!({
+                "schema": "fwb/1", "name": "a.sql.gz", "kind": "full", "started_at": at, "finished_at": at,
+                "raw_size": raw_size,
+            });
+            check_space(&std::env::temp_dir(), &Manifest::from_value(manifest).unwrap())
+        };
+        for too_much in [1 << 50, u64::MAX] {
+            let error = of_size(too_much).unwrap_err();
+            assert!(error.to_string().contains("MiB are free"), "{error}");
+            assert!(error.hint().is_some_and(|hint| hint.contains("--drill-dir")));
+        }
+    }
 }
