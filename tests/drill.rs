@@ -136,9 +136,9 @@ fn what_is_intact_and_cannot_be_restored_is_found() {
     let table =
         "CREATE TABLE `t` (`id` int NOT NULL, `v` int DEFAULT NULL CHECK (`v` > 0), PRIMARY KEY (`id`))";
     // The client program says why only after it has echoed the whole statement.
-    let many = (1..20_000).map(|id| format!("({id},1),\n")).collect::<String>();
+    let many = (1..20_000).map(|id| format!("({id},1)")).collect::<Vec<_>>().join(",\n");
     let cases = [
-        (format!("{table};\nINSERT INTO `t` VALUES {many}(20000,0);"), "CONSTRAINT `t.v` failed"),
+        (format!("{table};\nINSERT INTO `t` VALUES {many},(20000,0);"), "CONSTRAINT `t.v` failed"),
         (format!("{table};\nINSERT INTO `t` VALUES (1,5),(2,0);"), "CONSTRAINT `t.v` failed"),
         (format!("{table};\nINSERT INTO `t` VALUES (1,5),(1,6);"), "rows with the same key"),
         (format!("{table};\nINSERT INTO `t` VALUES (1,5),(2);"), "Column count doesn't match"),

@@ -138,24 +138,18 @@ impl Scratch {
             return Ok(());
         }
         let missing = missing(definers, facts);
-        let mut sql = String::new();
-        if !missing.is_empty() {
-            let ledger = quote_name(&format!("{}{LEDGER}", self.database));
-            // Written down before they are made, so that they are found after a kill.
-            sql += &format!(
-                "CREATE DATABASE {ledger} COMMENT '{COMMENT}';\n\
-                 CREATE TABLE {ledger}.accounts (user VARCHAR(255) NOT NULL, host VARCHAR(255) NOT NULL)\
-                 CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;\n"
-            );
-            for (user, host) in &missing {
-                sql += &format!(
-                    "INSERT INTO {ledger}.accounts VALUES ({}, {});\n",
-                    quote_text(user),
-                    quote_text(host)
-                );
-            }
-            sql.extend(missing.iter().map(|definer| creation(definer, facts)));
+        // Made first, so that all that follows is found after a kill: its rows name the accounts that are made.
+        let ledger = quote_name(&format!("{}{LEDGER}", self.database));
+        let mut sql = format!(
+            "CREATE DATABASE {ledger} COMMENT '{COMMENT}';\n\
+             CREATE TABLE {ledger}.accounts (user VARCHAR(255) NOT NULL, host VARCHAR(255) NOT NULL) \
+             CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;\n"
+        );
+        for (user, host) in &missing {
+            let (user, host) = (quote_text(user), quote_text(host));
+            sql += &format!("INSERT INTO {ledger}.accounts VALUES ({user}, {host});\n");
         }
+        sql.extend(missing.iter().map(|definer| creation(definer, facts)));
         let rights = quote_name(&pattern(&self.database));
         sql.extend(
             definers.iter().map(|definer| format!("GRANT ALL ON {rights}.* TO {};\n", name_of(definer))),
