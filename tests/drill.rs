@@ -340,7 +340,7 @@ fn a_server_that_is_named_is_left_as_it_was() {
         .tool("fwb-verify")
         .args(["--level", "drill", "bad.sql"])
         .env("FWB_DRILL_SERVER", server.defaults_file());
-    bad.run().fails(3, &["failed its drill", "rows with the same key"]);
+    bad.run().fails(3, &["failed its drill", "Duplicate entry"]);
     assert_eq!(traces(&server), before);
 }
 

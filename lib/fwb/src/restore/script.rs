@@ -13,7 +13,7 @@ use crate::artifact::DataHeader;
 use crate::error::{Error, Result};
 use crate::manifest::{ObjectKind, SectionKind};
 use crate::progress::Context;
-use crate::scan::{Feed, Head, Reading, Statement, Tokens, Verb};
+use crate::scan::{AlterDatabase, Feed, Head, Reading, Statement, Tokens, Verb};
 
 /// When a definition is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,8 @@ pub(super) struct Line {
     stage: Option<Stage>,
     /// The view that it is about.
     view: Option<String>,
+    /// Whether it is a setting of the database, which tables do not need.
+    pub(super) of_database: bool,
 }
 
 impl Script {
@@ -109,7 +111,7 @@ impl Script {
     ) {
         let kind = input.manifest.sections.get(section).map(|section| section.kind);
         let stage = match statement.head {
-            Head::Set(_) if kind != Some(SectionKind::Trailer) => None,
+            Head::Set(_) | Head::AlterDatabase(_) if kind != Some(SectionKind::Trailer) => None,
             // What the session was before is nothing to those who end it.
             _ if kind == Some(SectionKind::Trailer) => return,
             // A view's stand-in helps those who load views in the order of the dump.
@@ -123,6 +125,12 @@ impl Script {
             _ => return,
         };
         let mode = statement.mode.quotes();
+        if let Head::AlterDatabase(AlterDatabase { charset, collation, .. }) = statement.head {
+            // Without the name, which may be another one now.
+            let text = format!("ALTER DATABASE CHARACTER SET {charset} COLLATE {collation}").into_bytes();
+            self.lines.push(Line { section, text, stage, view: None, of_database: true });
+            return;
+        }
         let amended = self.amends.amend(statement.head, statement.text, mode);
         let amended_text = amended.instead.as_deref().unwrap_or(statement.text);
         let mut text = renaming.apply(statement.head, amended_text, mode);
@@ -156,9 +164,15 @@ impl Script {
             _ => None,
         };
         if let Some(before) = amended.before {
-            self.lines.push(Line { section, text: before.into_bytes(), stage, view: None });
+            self.lines.push(Line {
+                section,
+                text: before.into_bytes(),
+                stage,
+                view: None,
+                of_database: false,
+            });
         }
-        self.lines.push(Line { section, text, stage, view });
+        self.lines.push(Line { section, text, stage, view, of_database: false });
     }
 
     /// What a session is sent for a stage, in order, by parts that belong together: statements, and the settings before

@@ -47,6 +47,8 @@ pub(crate) struct Definition {
     pub(crate) charset: String,
     /// The session's `collation_connection`.
     pub(crate) collation: String,
+    /// The database's default collation when it was made; none of a view.
+    pub(crate) database_collation: Option<String>,
     /// The session's `time_zone`, which is an event's.
     pub(crate) time_zone: String,
     /// The `CREATE` statement.
@@ -138,6 +140,7 @@ fn read(kind: DefinitionKind, name: &str, table: Option<String>, columns: &[Vec<
         sql_mode: sql_mode?,
         charset: column(charset)?,
         collation: column(charset + 1)?,
+        database_collation: column(charset + 2).filter(|_| kind != DefinitionKind::View),
         time_zone: time_zone.unwrap_or_else(|| "SYSTEM".into()),
         text: text.clone(),
     })
@@ -156,23 +159,45 @@ pub(crate) struct ForeignKey {
     columns: Vec<(String, String)>,
     on_update: String,
     on_delete: String,
+    /// The index that its columns begin.
+    index: Option<String>,
 }
 
 impl ForeignKey {
+    /// Statements that make it anew, referring to the parent in `database`: on the child in database `child`, under its
+    /// own name, and with its index.
+    pub(crate) fn again(&self, child: &str, database: &str) -> Vec<String> {
+        let table = format!("ALTER TABLE {}.{}", quote_name(child), quote_name(&self.child.1));
+        let name = quote_name(&self.name);
+        let mut again = vec![
+            format!("{table} DROP FOREIGN KEY IF EXISTS {name}"),
+            format!("{table} {}", self.add(database)),
+        ];
+        // The server gives an index that it has made for a foreign key the name of the new one.
+        if let Some(index) = self.index.as_ref().filter(|index| **index != self.name) {
+            again.push(format!("{table} RENAME INDEX IF EXISTS {name} TO {}", quote_name(index)));
+        }
+        again
+    }
+
     /// `ADD CONSTRAINT …`, referring to the parent in `database`.
-    pub(crate) fn add(&self, database: &str) -> String {
+    fn add(&self, database: &str) -> String {
         let list = |names: Vec<&String>| {
             names.into_iter().map(|name| quote_name(name)).collect::<Vec<_>>().join(", ")
         };
         let own = list(self.columns.iter().map(|(own, _)| own).collect());
         let theirs = list(self.columns.iter().map(|(_, theirs)| theirs).collect());
+        // What the server calls RESTRICT was given no rule.
+        let rule = |when: &str, rule: &str| {
+            if rule == "RESTRICT" { String::new() } else { format!(" ON {when} {rule}") }
+        };
         format!(
-            "ADD CONSTRAINT {} FOREIGN KEY ({own}) REFERENCES {}.{} ({theirs}) ON DELETE {} ON UPDATE {}",
+            "ADD CONSTRAINT {} FOREIGN KEY ({own}) REFERENCES {}.{} ({theirs}){}{}",
             quote_name(&self.name),
             quote_name(database),
             quote_name(&self.parent.1),
-            self.on_delete,
-            self.on_update,
+            rule("DELETE", &self.on_delete),
+            rule("UPDATE", &self.on_update),
         )
     }
 }
@@ -190,12 +215,18 @@ impl ServerClient {
              WHERE CONSTRAINT_SCHEMA = {name};\n\
              SELECT 'column', TABLE_NAME, CONSTRAINT_NAME, REFERENCED_TABLE_SCHEMA, REFERENCED_TABLE_NAME, COLUMN_NAME, \
              REFERENCED_COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = {name} \
-             AND REFERENCED_TABLE_NAME IS NOT NULL ORDER BY TABLE_NAME, CONSTRAINT_NAME, ORDINAL_POSITION;\n"
+             AND REFERENCED_TABLE_NAME IS NOT NULL ORDER BY TABLE_NAME, CONSTRAINT_NAME, ORDINAL_POSITION;\n\
+             SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = {name} \
+             ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX;\n"
         );
+        let mut indexes: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         let mut rules: BTreeMap<(String, String), (String, String)> = BTreeMap::new();
         let mut keys: Vec<ForeignKey> = Vec::new();
         for row in self.query(None, &sql, "looking at foreign keys", cancel)? {
             match &row[..] {
+                [table, index, column] => {
+                    indexes.entry((table.clone(), index.clone())).or_default().push(column.clone());
+                }
                 [_, table, constraint, on_update, on_delete] => {
                     let rule = (on_update.clone(), on_delete.clone());
                     rules.insert((table.clone(), constraint.clone()), rule);
@@ -214,6 +245,7 @@ impl ServerClient {
                             columns: vec![columns],
                             on_update: "RESTRICT".into(),
                             on_delete: "RESTRICT".into(),
+                            index: None,
                         }),
                     }
                 }
@@ -225,6 +257,13 @@ impl ServerClient {
                 key.on_update = on_update;
                 key.on_delete = on_delete;
             }
+            let own = |columns: &Vec<String>| {
+                let begin = columns.iter().zip(&key.columns).filter(|(column, (own, _))| *column == own);
+                begin.count() == key.columns.len()
+            };
+            let mut found =
+                indexes.iter().filter(|((table, _), columns)| *table == key.child.1 && own(columns));
+            key.index = found.next().map(|((_, index), _)| index.clone());
         }
         Ok(keys)
     }

@@ -102,6 +102,7 @@ fn own(name: &str, text: String) -> Definition {
         sql_mode: String::new(),
         charset: "utf8mb4".into(),
         collation: "utf8mb4_general_ci".into(),
+        database_collation: None,
         time_zone: "SYSTEM".into(),
         text: text.into_bytes(),
     }
@@ -133,15 +134,8 @@ impl Exchange<'_> {
         add(Stage::Back, self.back());
         add(Stage::Keep, self.keep());
         add(Stage::Definition, self.outgoing.definitions.clone());
-        add(
-            Stage::Relink,
-            self.leaving_keys()
-                .map(|key| {
-                    let table = format!("{}.{}", quote_name(self.live), quote_name(&key.child.1));
-                    own(&key.name, format!("ALTER TABLE {table} {}", key.add(&key.parent.0)))
-                })
-                .collect(),
-        );
+        let relink = self.leaving_keys().flat_map(|key| key.again(self.live, &key.parent.0));
+        add(Stage::Relink, relink.map(|text| own("", text)).collect());
         let scope =
             |name: &str, what: &str| Definition { table: Some(what.into()), ..own(name, String::new()) };
         let tables = self.incoming.tables.iter().map(|table| scope(table, "table"));
@@ -208,11 +202,7 @@ impl Exchange<'_> {
     }
 
     fn triggers(&self) -> Vec<Definition> {
-        let mut steps = Vec::new();
-        let clause = charset_clause(self.incoming.charset.as_ref());
-        if self.whole && !clause.is_empty() {
-            steps.push(own("", format!("ALTER DATABASE {}{clause}", quote_name(self.live))));
-        }
+        let mut steps: Vec<Definition> = self.live_charset().into_iter().collect();
         // Made anew in their order, which a second run must not change.
         steps.extend(self.of(self.incoming, TRIGGER).map(|trigger| self.drop(trigger)));
         steps.extend(
@@ -223,12 +213,7 @@ impl Exchange<'_> {
 
     fn make(&self) -> Vec<Definition> {
         let mut steps = self.relinked();
-        steps.extend(self.relink.iter().flat_map(|step| {
-            // Only a second run finds it there already.
-            let add = String::from_utf8_lossy(&step.text).into_owned();
-            let table = add.split(" ADD CONSTRAINT ").next().unwrap_or_default().to_owned();
-            [own("", format!("{table} DROP FOREIGN KEY IF EXISTS {}", quote_name(&step.name))), step.clone()]
-        }));
+        steps.extend(self.relink.iter().cloned());
         for kind in MADE {
             let coming: Vec<&Definition> = self.of(self.incoming, kind).collect();
             let gone = |old: &&Definition| !coming.iter().any(|new| new.name == old.name);
@@ -243,7 +228,16 @@ impl Exchange<'_> {
             }
             steps.extend(made);
         }
+        // Programs may have been made under another collation.
+        steps.extend(self.live_charset());
         steps
+    }
+
+    /// The live database's charset, as it shall be.
+    fn live_charset(&self) -> Option<Definition> {
+        let incoming = self.incoming.charset.as_ref().filter(|_| self.whole);
+        let clause = charset_clause(incoming.or(self.outgoing.charset.as_ref()));
+        (!clause.is_empty()).then(|| own("", format!("ALTER DATABASE {}{clause}", quote_name(self.live))))
     }
 
     /// The statement that makes something in the live database, whose definition was read in database `from`.
@@ -273,6 +267,10 @@ impl Exchange<'_> {
                 .chain(self.in_the_way())
                 .map(|old| Definition { text: or_replace(old), ..old.clone() }),
         );
+        let clause = charset_clause(self.outgoing.charset.as_ref());
+        if !clause.is_empty() {
+            steps.push(own("", format!("ALTER DATABASE {}{clause}", quote_name(self.live))));
+        }
         steps
     }
 
@@ -310,6 +308,10 @@ impl Exchange<'_> {
             }
             steps.extend(all.into_iter().filter(|step| !step.text.is_empty()));
         }
+        let clause = charset_clause(self.outgoing.charset.as_ref());
+        if !clause.is_empty() {
+            steps.push(own("", format!("ALTER DATABASE {}{clause}", quote_name(&self.outgoing.database))));
+        }
         steps
     }
 
@@ -329,20 +331,8 @@ impl Exchange<'_> {
             let goes = key.parent.0 == self.live && self.outgoing.tables.contains(&key.parent.1);
             stays && goes && self.incoming.tables.contains(&key.parent.1)
         };
-        self.foreign_keys
-            .iter()
-            .filter(follows)
-            .flat_map(|key| {
-                let table = format!("{}.{}", quote_name(self.live), quote_name(&key.child.1));
-                [
-                    own(
-                        "",
-                        format!("ALTER TABLE {table} DROP FOREIGN KEY IF EXISTS {}", quote_name(&key.name)),
-                    ),
-                    own("", format!("ALTER TABLE {table} {}", key.add(self.live))),
-                ]
-            })
-            .collect()
+        let again = self.foreign_keys.iter().filter(follows).flat_map(|key| key.again(self.live, self.live));
+        again.map(|text| own("", text)).collect()
     }
 }
 
