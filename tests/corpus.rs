@@ -64,6 +64,7 @@ macro_rules! corpus {
 corpus! {
     broken_views: DumpFails(1356), ["no_such_column", "no_such_function", "no_such_table", "over`it"];
     charsets: Works, [];
+    collations: Works, [];
     columns: LoadFails(4025), [];
     emoji_in_definitions: Works, ["moods.d"];
     empty: Works, [];

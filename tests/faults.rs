@@ -11,7 +11,7 @@ use crate::support::{Database, Server, Store, Tool, bash, mariadb, name};
 use serde_json::Value;
 
 /// What `look` finds, looked for again and again, though not for ever.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     for _ in 0..1000 {
         if let Some(found) = look() {
             return found;
@@ -27,13 +27,13 @@ fn started(fake: &Fake) -> u32 {
     until("the dump program's start", written)
 }
 
-fn signal(pid: u32, name: &str) {
+pub(crate) fn signal(pid: u32, name: &str) {
     let sent = Command::new("kill").args(["-s", name, &pid.to_string()]).status().unwrap();
     assert!(sent.success());
 }
 
 /// Whether a process is there and no zombie.
-fn runs(pid: u32) -> bool {
+pub(crate) fn runs(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
@@ -43,7 +43,7 @@ fn is_gone(pid: u32) {
 }
 
 /// A child's exit code, its end awaited for a bounded time.
-fn code(child: &mut Child) -> Option<i32> {
+pub(crate) fn code(child: &mut Child) -> Option<i32> {
     until("the tool's end", || child.try_wait().unwrap()).code()
 }
 

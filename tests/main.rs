@@ -9,6 +9,7 @@ mod support;
 mod cli;
 mod content;
 mod corpus;
+mod drill;
 mod dump;
 mod faults;
 mod format;

@@ -344,7 +344,7 @@ fn a_swap_that_is_cut_off_is_carried_out_or_taken_back() {
     let old = (tool("fwb-dump").args(["-B", "d"]).run().ok().json(), state(&server));
     server.sql(format!("USE d; {AFTER}"));
     let new = state(&server);
-    for (victim, expected) in [("TERM", &old.1), ("KILL", &old.1), ("server", &new)] {
+    for victim in ["TERM", "KILL", "server"] {
         let held = hold(&server, "d", "START TRANSACTION; SELECT * FROM more; DO SLEEP(1000)");
         let mut child =
             tool("fwb-restore").args(["--yes", "--no-safety-backup"]).stdin(old.0.to_string()).spawn();
@@ -369,9 +369,16 @@ fn a_swap_that_is_cut_off_is_carried_out_or_taken_back() {
             }
             quiet(&server);
         }
-        assert_eq!(&state(&server), expected, "{victim}");
+        let now = state(&server);
+        // A server that notices that its client is gone gives up, and puts back what it has cleared.
+        let expected = match victim {
+            "TERM" => now == old.1,
+            "KILL" => now == old.1 || now == new,
+            _ => now == new,
+        };
+        assert!(expected, "{victim}: {now}");
         tidy();
-        assert_eq!(&state(&server), expected, "{victim}, tidied up");
+        assert_eq!(state(&server), now, "{victim}, tidied up");
         assert_eq!(left(&server, "d"), [""; 0], "{victim}");
         if victim != "server" {
             server.sql(format!("DROP DATABASE d; CREATE DATABASE d; USE d; {BEFORE} {AFTER}"));

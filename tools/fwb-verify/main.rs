@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
-use fwb::{Error, ErrorClass, Level, Manifest, Record, Result, Store, Verified};
-use fwb_cli::{Outcome, RecordWriter, Session, StoreArgs};
+use clap::{Parser, ValueEnum, ValueHint};
+use fwb::{
+    Drill, DrillOptions, Error, ErrorClass, Level, Manifest, Record, Result, ServerOptions, Store, Verified,
+};
+use fwb_cli::{Outcome, RecordWriter, ServerArgs, Session, StoreArgs};
 
 /// Prove that backups are what their manifests say
 ///
@@ -19,7 +21,7 @@ struct Args {
     #[arg(value_name = "BACKUP")]
     backups: Vec<PathBuf>,
 
-    /// How far to go: sizes and footer, or every byte, row and hash
+    /// How far to go: sizes and footer; every byte, row and hash; or a restore into a throwaway server besides
     #[arg(long, value_name = "LEVEL", default_value = "full", env = "FWB_VERIFY_LEVEL")]
     level: LevelArg,
 
@@ -31,6 +33,19 @@ struct Args {
     #[arg(long, conflicts_with = "adopt")]
     no_record: bool,
 
+    /// Where the throwaway server keeps its data [default: the directory for temporary files]
+    #[arg(long, value_name = "DIR", env = "FWB_DRILL_DIR", value_hint = ValueHint::DirPath)]
+    #[arg(help_heading = "Drill")]
+    drill_dir: Option<PathBuf>,
+
+    /// Option file of a server to restore on instead, never the live one
+    ///
+    /// Its [client] section says how to reach it. The backup is restored into a database of its own there, which is
+    /// dropped afterwards. The server that `FWB_DEFAULTS_FILE`, `FWB_HOST` and so on lead to is refused.
+    #[arg(long, value_name = "FILE", env = "FWB_DRILL_SERVER", value_hint = ValueHint::FilePath)]
+    #[arg(help_heading = "Drill")]
+    drill_server: Option<PathBuf>,
+
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -39,6 +54,7 @@ struct Args {
 enum LevelArg {
     Quick,
     Full,
+    Drill,
 }
 
 fn main() -> ExitCode {
@@ -46,7 +62,7 @@ fn main() -> ExitCode {
 }
 
 fn verify(args: Args, session: &Session) -> Result<Outcome> {
-    let mut run = Run { args: &args, session, out: session.records()?, worst: None, count: 0 };
+    let mut run = Run { args: &args, session, out: session.records()?, drill: None, worst: None, count: 0 };
     if args.backups.is_empty() {
         let Some(manifests) = session.manifests()? else { return Ok(session.short_help()) };
         for manifest in manifests {
@@ -67,6 +83,7 @@ struct Run<'a> {
     args: &'a Args,
     session: &'a Session,
     out: RecordWriter,
+    drill: Option<Drill>,
     worst: Option<Error>,
     count: usize,
 }
@@ -94,17 +111,34 @@ impl Run<'_> {
         }
     }
 
-    fn prove(&self, store: &Path, name: &str) -> Result<Verified> {
-        let level = match self.args.level {
-            LevelArg::Quick => Level::Quick,
-            LevelArg::Full => Level::Full,
-        };
+    fn prove(&mut self, store: &Path, name: &str) -> Result<Verified> {
         let record = match (self.args.adopt, self.args.no_record) {
             (true, _) => Record::Adopt,
             (_, true) => Record::Nothing,
             _ => Record::Known,
         };
-        fwb::verify(&Store::open(store)?, name, level, record, self.session.context())
+        let (store, context) = (Store::open(store)?, self.session.context());
+        match self.args.level {
+            LevelArg::Quick => fwb::verify(&store, name, Level::Quick, record, context),
+            LevelArg::Full => fwb::verify(&store, name, Level::Full, record, context),
+            LevelArg::Drill => self.drill()?.run(&store, name, record, context),
+        }
+    }
+
+    fn drill(&mut self) -> Result<&Drill> {
+        let drill = match self.drill.take() {
+            Some(drill) => drill,
+            None => {
+                let Args { drill_dir: dir, drill_server: server, .. } = self.args;
+                let live = match server {
+                    Some(_) => ServerArgs::of_environment()?.to_domain()?,
+                    None => ServerOptions::default(),
+                };
+                let options = DrillOptions { dir: dir.clone(), server: server.clone(), live };
+                Drill::prepare(&options, self.session.context())?
+            }
+        };
+        Ok(self.drill.insert(drill))
     }
 
     /// The first error of all is told at the end, the others as they come.
@@ -121,7 +155,10 @@ impl Run<'_> {
         if self.worst.is_none() {
             // The first problem of all is what the error at the end tells.
             let problem = problems.next().cloned().unwrap_or_default();
-            self.worst = Some(Error::damaged(&manifest.name, problem));
+            self.worst = Some(match outcome.level {
+                Level::Drill => Error::DrillFailed { name: manifest.name.clone(), problem },
+                _ => Error::damaged(&manifest.name, problem),
+            });
         }
         for problem in problems {
             log::warn!("{}: {problem}", manifest.name);

@@ -79,6 +79,19 @@ impl DumpProgram {
         self.program.clone().args(&self.options).args(events).args(omitted).arg("--").arg(database)
     }
 
+    /// The command that dumps the tables and their rows alone.
+    pub(crate) fn rows_command(&self, database: &str, views: &[&str]) -> Program {
+        let of_programs = ["--routines", "--triggers", "--events"];
+        let options = self.options.iter().filter(|option| !of_programs.contains(&option.as_str()));
+        let omitted = views.iter().map(|view| format!("--ignore-table={database}.{view}"));
+        let program = self.program.clone().args(options);
+        program
+            .args(["--skip-routines", "--skip-triggers", "--skip-events"])
+            .args(omitted)
+            .arg("--")
+            .arg(database)
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.program.name
     }

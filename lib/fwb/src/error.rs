@@ -189,6 +189,22 @@ pub enum Error {
         /// Why the rollback failed.
         rollback: String,
     },
+    /// A drill cannot be made, for reasons that say nothing of the backup.
+    #[error("the drill cannot be made: {reason}")]
+    NoDrill {
+        /// What is missing.
+        reason: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// A backup is intact and did not restore as it should.
+    #[error("{name} failed its drill: {problem}")]
+    DrillFailed {
+        /// The artifact's name.
+        name: String,
+        /// The first problem.
+        problem: String,
+    },
     /// The options or their combination make no sense.
     #[error("{message}")]
     Usage {
@@ -241,6 +257,7 @@ impl Error {
             | Self::NoBackup { .. }
             | Self::Inadmissible { .. }
             | Self::Differs { .. }
+            | Self::DrillFailed { .. }
             | Self::NotProved(_) => ErrorClass::Proof,
             Self::Locked { .. } | Self::Busy { .. } => ErrorClass::Locked,
             Self::Interrupted(signal) => ErrorClass::Interrupted(*signal),
@@ -273,7 +290,11 @@ impl Error {
             Self::Inadmissible { .. } => {
                 Some("only what mariadb-dump and mysqldump write for one database is loaded".into())
             }
-            Self::Preflight { remedy, .. } => Some(remedy.clone()),
+            Self::DrillFailed { .. } => Some(
+                "every byte is as it was written, and still this does not restore: mend the cause and dump anew"
+                    .into(),
+            ),
+            Self::Preflight { remedy, .. } | Self::NoDrill { remedy, .. } => Some(remedy.clone()),
             Self::RolledBack { cause } | Self::Untouched { cause, .. } => cause.hint(),
             Self::Unfinished { .. } => {
                 Some("run fwb-restore again once the server is well: it finds what was left, and puts it in order first".into())

@@ -5,6 +5,7 @@
 //! `docs/ARCHITECTURE.md` (who calls whom).
 
 mod artifact;
+mod drill;
 mod dump;
 mod dump_program;
 mod error;
@@ -24,6 +25,7 @@ mod store;
 mod verify;
 
 pub use artifact::CompressionLevel;
+pub use drill::{Drill, DrillOptions};
 pub use dump::{DumpOptions, dump_to_file, dump_to_store, dump_to_stream, write_manifest};
 pub use error::{Error, ErrorClass, Result};
 pub use manifest::{

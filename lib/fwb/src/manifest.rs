@@ -291,12 +291,37 @@ pub struct Verification {
     /// What did not hold.
     #[serde(default)]
     pub problems: Vec<String>,
+    /// What should be known of a drill and is no problem.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// How long the drill took to load the backup and to check it, in seconds: what a restore takes, without the
+    /// proof before it. Absent where it did not come to an end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_seconds: Option<f64>,
+    /// The server of the drill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<Server>,
     /// Fields of later versions.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
 impl Verification {
+    /// An outcome of now.
+    pub(crate) fn new(level: Level, problems: Vec<String>) -> Self {
+        Self {
+            level,
+            ok: problems.is_empty(),
+            at: now(),
+            seconds: 0.0,
+            problems,
+            notes: Vec::new(),
+            restore_seconds: None,
+            server: None,
+            extra: Map::new(),
+        }
+    }
+
     /// Whether this outcome is proof: everything held at `full` or above.
     pub fn proves(&self) -> bool {
         self.ok && self.level >= Level::Full

@@ -2,6 +2,7 @@
 //! Every child sits in its own process group, so that a Ctrl-C reaches us alone and we decide how it ends, and
 //! dies with this process, however that ends.
 
+use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, PipeReader, PipeWriter, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -16,6 +17,9 @@ use crate::progress::Cancel;
 const PIPE_SIZE: usize = 1 << 20;
 /// How much of a child's error output is kept, in bytes.
 const STDERR_KEPT: usize = 16 << 10;
+
+/// Where programs for administrators lie (Filesystem Hierarchy Standard, `/usr/sbin`).
+const SYSTEM_DIRS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 
 /// A program and its arguments. No secret is ever among them.
 #[derive(Debug, Clone)]
@@ -56,6 +60,16 @@ impl Program {
 
     fn spawn_error(&self, source: io::Error) -> Error {
         Error::Spawn { program: self.name.clone(), source }
+    }
+
+    /// The first of these programs that is installed: on `PATH`, or where a server's own programs lie, which a
+    /// user's `PATH` often lacks.
+    pub fn find(names: &[&str]) -> Option<Self> {
+        let beside = |name: &&str| {
+            SYSTEM_DIRS.iter().map(|dir| Self::new(format!("{dir}/{name}"))).collect::<Vec<_>>()
+        };
+        let programs = names.iter().flat_map(|name| std::iter::once(Self::new(*name)).chain(beside(name)));
+        programs.into_iter().find(Self::exists)
     }
 
     /// Whether the program is to be found on `PATH`.
@@ -108,6 +122,14 @@ impl Program {
         let (reader, writer) = self.pipe()?;
         let child = self.start(self.expression().stdin_file(reader).stdout_null(), cancel)?;
         Ok((writer, child))
+    }
+
+    /// Starts the program as a service: nothing to read, its stdout is discarded.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn service(&self, cancel: &Cancel) -> Result<Child> {
+        self.start(self.expression().stdin_null().stdout_null(), cancel)
     }
 
     fn pipe(&self) -> Result<(PipeReader, PipeWriter)> {
@@ -180,9 +202,9 @@ impl Child {
         Ok(Ended { program: self.program.clone(), status, stderr })
     }
 
-    /// Whether the child has ended by itself.
-    pub fn has_ended(&self) -> bool {
-        !matches!(self.handle.try_wait(), Ok(None))
+    /// Whether the child has not ended yet.
+    pub fn is_running(&self) -> bool {
+        matches!(self.handle.try_wait(), Ok(None))
     }
 
     /// Ends the child at once.
@@ -263,17 +285,30 @@ fn die_with_parent(command: &mut std::process::Command) {
     }
 }
 
-/// Reads to the end and keeps the first part.
+/// Reads to the end and keeps the first part and the last: a client echoes the statement that failed, which may be
+/// megabytes in many lines, before it says why.
 fn drain(stream: impl Read) -> Vec<u8> {
-    let mut kept = Vec::new();
+    let mut first = Vec::new();
+    let mut last: VecDeque<Vec<u8>> = VecDeque::new();
+    let mut last_size = 0;
     for line in BufReader::new(stream).split(b'\n') {
-        let Ok(line) = line else { break };
-        if kept.len() + line.len() < STDERR_KEPT {
-            kept.extend_from_slice(&line);
-            kept.push(b'\n');
+        let Ok(mut line) = line else { break };
+        line.push(b'\n');
+        if line.len() > STDERR_KEPT / 2 {
+            continue;
+        }
+        if last.is_empty() && first.len() + line.len() <= STDERR_KEPT / 2 {
+            first.append(&mut line);
+            continue;
+        }
+        last_size += line.len();
+        last.push_back(line);
+        while last_size > STDERR_KEPT / 2 {
+            last_size -= last.pop_front().map_or(last_size, |line| line.len());
         }
     }
-    kept
+    first.extend(last.into_iter().flatten());
+    first
 }
 
 /// A child's own words about its failure: its error lines only, because a client echoes the statement that
@@ -297,4 +332,19 @@ fn is_error_line(program: &str, line: &str) -> bool {
     let says_error =
         |text: &str| text.starts_with("ERROR") || text.starts_with("Error") || text.starts_with("error");
     says_error(line) || after_name.is_some_and(|rest| rest.starts_with(':') && !rest.contains("[Warning]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_behind_a_long_echo_is_kept() {
+        let rows = "(1,'x'),\n".repeat(200_000);
+        let said = format!("warning\n--------------\nINSERT {rows}\n--------------\n\nERROR 1114 (HY000)\n");
+        let kept = String::from_utf8(drain(said.as_bytes())).unwrap();
+        assert!(kept.starts_with("warning\n") && kept.ends_with("ERROR 1114 (HY000)\n"), "{kept}");
+        assert!(kept.len() <= STDERR_KEPT);
+        assert_eq!(drain(&b"one\ntwo"[..]), b"one\ntwo\n");
+    }
 }

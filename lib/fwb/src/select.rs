@@ -9,7 +9,7 @@ use std::str::FromStr;
 use chrono::{SecondsFormat, TimeDelta};
 
 use crate::error::{Error, Result};
-use crate::manifest::{Kind, Level, Timestamp, Verification, now};
+use crate::manifest::{Kind, Level, Timestamp, Verification};
 use crate::store::{Entry, Store};
 
 /// How many names a message tells before it says how many more there are.
@@ -240,14 +240,7 @@ impl FromStr for Kind {
 }
 
 fn failed_at_a_look(entry: &Entry) -> Verification {
-    Verification {
-        level: Level::Quick,
-        ok: false,
-        at: now(),
-        seconds: 0.0,
-        problems: entry.problems.clone(),
-        extra: serde_json::Map::new(),
-    }
+    Verification { ok: false, ..Verification::new(Level::Quick, entry.problems.clone()) }
 }
 
 fn age_key(entry: &Entry) -> (Timestamp, &str) {

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::artifact::{Artifact, DataHeader, Decoder, Footer, SqlSource, file_sha256};
 use crate::error::{Error, Result};
-use crate::manifest::{self, Kind, Level, Manifest, Section, Server, Verification};
+use crate::manifest::{Kind, Level, Manifest, Section, Server, Verification};
 use crate::progress::{Context, seconds_since};
 use crate::scan::{Feed, Observer, Summary, unobserved};
 use crate::store::{Entry, Sidecar, Store, Wait, from_core};
@@ -51,14 +51,22 @@ pub fn verify(
     context.progress.begin(format!("verifying {name}"), entry.manifest.size);
     let Findings { manifest: proven, problems } = prove(store, &entry, level, context, &mut unobserved)?;
     context.cancel.check()?;
-    let outcome = Verification {
-        level,
-        ok: problems.is_empty(),
-        at: manifest::now(),
-        seconds: seconds_since(begun),
-        problems,
-        extra: Map::new(),
-    };
+    let outcome = Verification { seconds: seconds_since(begun), ..Verification::new(level, problems) };
+    conclude(store, &entry, proven, outcome, record, context)
+}
+
+/// Records an outcome as far as `record` wants it.
+///
+/// # Errors
+/// A signal arrived while the store's lock was waited for.
+pub(crate) fn conclude(
+    store: &Store,
+    entry: &Entry,
+    proven: Manifest,
+    outcome: Verification,
+    record: Record,
+    context: &Context,
+) -> Result<Verified> {
     let foreign = proven.kind == Kind::Foreign && entry.sidecar == Sidecar::Absent;
     let write = match record {
         Record::Nothing => false,

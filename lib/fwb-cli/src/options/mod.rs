@@ -25,9 +25,13 @@ pub fn command<A: CommandFactory>() -> Command {
     if let Some(long_about) = long_about {
         command = command.long_about(long_about);
     }
-    command.after_long_help(after.unwrap_or_default() + EXIT_STATUS).max_term_width(100).mut_args(|arg| {
-        let arg = arg.hide_env_values(true);
-        // A CronJob sets what it does not use to the empty string; clap would take that as a value.
+    let command = command.after_long_help(after.unwrap_or_default() + EXIT_STATUS).max_term_width(100);
+    empty_is_unset(command.mut_args(|arg| arg.hide_env_values(true)))
+}
+
+/// A `CronJob` sets what it does not use to the empty string; clap would take that as a value.
+fn empty_is_unset(command: Command) -> Command {
+    command.mut_args(|arg| {
         if arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty()) {
             return arg.env(None::<&'static str>);
         }

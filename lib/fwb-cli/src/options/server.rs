@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use clap::ValueHint;
+use clap::{Args as _, Command, FromArgMatches as _, ValueHint};
 use fwb::{Error, Password, Result, ServerOptions};
+
+use super::empty_is_unset;
 
 /// More than any password, in bytes; a file that is larger is another file.
 const LONGEST: u64 = 4096;
@@ -45,6 +47,18 @@ pub struct ServerArgs {
 }
 
 impl ServerArgs {
+    /// What the environment alone says: for a tool that has no options for a server of its own.
+    ///
+    /// # Errors
+    /// A usage error when a variable's value is none that its option takes.
+    pub fn of_environment() -> Result<Self> {
+        let command = empty_is_unset(Self::augment_args(Command::new("environment").no_binary_name(true)));
+        let matches = command.try_get_matches_from([""; 0]).and_then(|found| Self::from_arg_matches(&found));
+        matches.map_err(|error| {
+            Error::usage(error.to_string().lines().next().unwrap_or_default().replace("error: ", ""))
+        })
+    }
+
     /// The same for the library; reads the password file.
     ///
     /// # Errors

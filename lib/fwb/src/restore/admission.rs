@@ -178,6 +178,8 @@ impl Admission {
             | Head::SetVal(target) => here(target).map(|()| Admitted::Load),
             Head::Lock | Head::Transaction | Head::Empty => Ok(Admitted::Skip),
             Head::Set(assignments) => set(assignments),
+            // Whichever database it names, it is said of the one that is restored.
+            Head::AlterDatabase(_) => Ok(Admitted::Load),
             Head::CreateDatabase(_) if !self.past_header && self.created.is_none() => Ok(Admitted::Skip),
             Head::Use(name) if self.created.as_ref() == Some(name) => Ok(Admitted::Skip),
             Head::CreateDatabase(_) | Head::Use(_) => {
@@ -196,6 +198,7 @@ impl Admission {
             | Head::Transaction
             | Head::Insert(_)
             | Head::AlterKeys(_)
+            | Head::AlterDatabase(_)
             | Head::Lock => {}
             _ => {
                 self.past_header = true;

@@ -76,7 +76,7 @@ impl InPlace<'_> {
         let to = Destination { server: self.server, database: self.database, quoting: self.quoting };
         let original = input.manifest.database.as_deref();
         let from = original.filter(|original| *original != self.database);
-        let renaming = Renaming { from, here: &|_| true, elsewhere: self.database };
+        let renaming = Renaming { from, here: &|_| true, loaded: &|_| true, elsewhere: self.database };
         Load::new(input, to, &renaming, false, context)
     }
 

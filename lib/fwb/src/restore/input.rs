@@ -71,6 +71,15 @@ impl Input {
         Ok(Self { artifact, manifest, chosen, survey })
     }
 
+    /// Opens a backup that was proved a moment ago, and surveyed meanwhile.
+    ///
+    /// # Errors
+    /// It is gone, or cannot be opened.
+    pub(crate) fn proved(store: &Store, manifest: Manifest, survey: Survey) -> Result<Self> {
+        let artifact = store.artifact(&manifest.name)?;
+        Ok(Self { artifact, manifest, chosen: None, survey })
+    }
+
     /// Proves the chosen sections alone: every member's checksum, their rows and digests.
     fn prove_chosen(mut self, context: &Context) -> Result<Self> {
         let sections: Vec<Section> = self.sections().cloned().collect();

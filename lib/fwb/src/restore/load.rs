@@ -62,13 +62,18 @@ impl<'a> Load<'a> {
     }
 
     fn stages(&self, stages: &[Stage]) -> Result<()> {
-        let parts: Vec<_> = stages.iter().flat_map(|stage| self.script.parts(*stage)).collect();
+        let parts: Vec<_> = stages
+            .iter()
+            .flat_map(|stage| self.script.parts(*stage).into_iter().flatten().map(move |line| (*stage, line)))
+            .filter(|(stage, line)| !(line.of_database && *stage == Stage::Structure))
+            .map(|(_, line)| line)
+            .collect();
         if parts.is_empty() {
             return Ok(());
         }
         let mut session = start_session(self.to, &self.script, &self.context.cancel)?;
         let mut section = None;
-        let sent = parts.into_iter().flatten().try_for_each(|line| {
+        let sent = parts.into_iter().try_for_each(|line| {
             if section != Some(line.section) {
                 section = Some(line.section);
                 session.mark(|| self.input.place(line.section, None));

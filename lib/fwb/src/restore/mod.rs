@@ -4,6 +4,7 @@
 mod admission;
 mod amends;
 mod check;
+mod drill;
 mod event;
 mod extract;
 mod in_place;
@@ -21,7 +22,10 @@ mod swap;
 mod undo;
 mod views;
 
+pub(crate) use drill::{drill_preflight, drill_restore};
 pub use extract::extract;
+pub(crate) use input::Input;
 pub use plan::{Plan, Prepared, Report, RestoreOptions, Strategy, prepare};
 pub use preflight::{Finding, Gravity};
+pub(crate) use survey::Survey;
 pub use undo::{Forgotten, Undo, Undone, forget, prepare_undo};

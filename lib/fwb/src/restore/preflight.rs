@@ -85,14 +85,13 @@ pub(super) fn swap(
     let mut findings: Vec<Finding> =
         swap_obstacle(facts, live, input).map(|obstacle| refusal(obstacle, in_place)).into_iter().collect();
     let foreign: BTreeSet<String> = server
-        .foreign_keys(database, cancel)?
+        .foreign_children(database, cancel)?
         .into_iter()
-        .filter(|key| key.parent.0 == database && key.child.0 != database)
-        .filter(|key| {
-            let restored = |section: &Section| section.name.as_ref() == Some(&key.parent.1);
+        .filter(|(_, parent)| {
+            let restored = |section: &Section| section.name.as_ref() == Some(parent);
             !input.is_partial() || input.sections().any(restored)
         })
-        .map(|key| format!("{}.{}", key.child.0, key.child.1))
+        .map(|(child, _)| child)
         .collect();
     if !foreign.is_empty() {
         let names = foreign.into_iter().collect::<Vec<_>>().join(", ");

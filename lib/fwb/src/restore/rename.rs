@@ -14,8 +14,10 @@ use crate::server::quote_name;
 pub(super) struct Renaming<'a> {
     /// The database that was dumped, where its name must not stay.
     pub(super) from: Option<&'a str>,
-    /// Whether the object of this name is loaded too; others are looked for in `elsewhere`.
+    /// Whether what has the database's name before it is loaded too; the rest is looked for in `elsewhere`.
     pub(super) here: &'a dyn Fn(&str) -> bool,
+    /// Whether this table is loaded too; foreign keys look for the others in `elsewhere`.
+    pub(super) loaded: &'a dyn Fn(&str) -> bool,
     /// The database that has what is not loaded.
     pub(super) elsewhere: &'a str,
 }
@@ -88,7 +90,7 @@ impl Renaming<'_> {
         for three in tokens.windows(3) {
             let [(word, _), (table, span), (after, _)] = three else { continue };
             let Some(name) = table.identifier().filter(|_| word.is("REFERENCES")) else { continue };
-            if *after != Token::Symbol(b'.') && !(self.here)(&name) {
+            if *after != Token::Symbol(b'.') && !(self.loaded)(&name) {
                 changed.extend_from_slice(&text[copied..span.start]);
                 changed.extend_from_slice(format!("{}.", quote_name(self.elsewhere)).as_bytes());
                 copied = span.start;
@@ -130,7 +132,7 @@ pub(super) fn in_database(default: &str, from: &str, to: &str) -> Option<(String
         if ours && tokens.take_symbol(b'.') {
             let name = tokens.next()?.identifier()?;
             let table = Head::Table(Verb::Create, Target { name: String::new(), database: None });
-            let renaming = Renaming { from: Some(from), here: &|_| false, elsewhere: to };
+            let renaming = Renaming { from: Some(from), here: &|_| false, loaded: &|_| true, elsewhere: to };
             let changed = renaming.apply(&table, text, mode);
             return Some((name, String::from_utf8_lossy(&changed).into_owned()));
         }
@@ -147,7 +149,7 @@ mod tests {
         let mode = QuoteMode::default();
         let head = parse_head(sql.as_bytes(), Reading::Everything, mode);
         let here = |name: &str| name != "away";
-        let renaming = Renaming { from: Some("d`b"), here: &here, elsewhere: "live" };
+        let renaming = Renaming { from: Some("d`b"), here: &here, loaded: &here, elsewhere: "live" };
         String::from_utf8(renaming.apply(&head, sql.as_bytes(), mode)).unwrap()
     }
 

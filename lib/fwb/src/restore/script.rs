@@ -1,6 +1,8 @@
 //! The definitions of a backup, sorted by the stage in which they are made: tables before rows, and what rows must
 //! not meet after them.
 
+use std::collections::BTreeMap;
+
 use super::admission::{Admission, Admitted, engine_after, name_of};
 use super::amends::Amends;
 use super::event::{self, Status};
@@ -11,7 +13,7 @@ use crate::artifact::DataHeader;
 use crate::error::{Error, Result};
 use crate::manifest::{ObjectKind, SectionKind};
 use crate::progress::Context;
-use crate::scan::{Feed, Head, Reading, Statement, Tokens, Verb};
+use crate::scan::{AlterDatabase, Feed, Head, Reading, Statement, Tokens, Verb};
 
 /// When a definition is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +40,17 @@ pub(super) struct Script {
     /// Tables whose rows go over one connection, in the order of the dump, because the table keeps them in the order
     /// of their arrival: by the section's index.
     in_order: Vec<usize>,
-    /// The events, and what each was when the backup was made.
-    pub(super) events: Vec<(String, Status)>,
+    /// What the objects were in the database that was dumped.
+    pub(super) origin: Origin,
+}
+
+/// What is changed on the way into a shadow, as it was.
+#[derive(Debug, Default)]
+pub(super) struct Origin {
+    /// Whether each event runs.
+    pub(super) events: BTreeMap<String, Status>,
+    /// How triggers and views were written that have their database's name in them: by `TRIGGER` or `VIEW`, and name.
+    pub(super) texts: BTreeMap<(&'static str, String), Vec<u8>>,
 }
 
 /// A statement.
@@ -53,6 +64,8 @@ pub(super) struct Line {
     stage: Option<Stage>,
     /// The view that it is about.
     view: Option<String>,
+    /// Whether it is a setting of the database, which tables do not need.
+    pub(super) of_database: bool,
 }
 
 impl Script {
@@ -98,7 +111,7 @@ impl Script {
     ) {
         let kind = input.manifest.sections.get(section).map(|section| section.kind);
         let stage = match statement.head {
-            Head::Set(_) if kind != Some(SectionKind::Trailer) => None,
+            Head::Set(_) | Head::AlterDatabase(_) if kind != Some(SectionKind::Trailer) => None,
             // What the session was before is nothing to those who end it.
             _ if kind == Some(SectionKind::Trailer) => return,
             // A view's stand-in helps those who load views in the order of the dump.
@@ -112,16 +125,30 @@ impl Script {
             _ => return,
         };
         let mode = statement.mode.quotes();
+        if let Head::AlterDatabase(AlterDatabase { charset, collation, .. }) = statement.head {
+            // Without the name, which may be another one now.
+            let text = format!("ALTER DATABASE CHARACTER SET {charset} COLLATE {collation}").into_bytes();
+            self.lines.push(Line { section, text, stage, view: None, of_database: true });
+            return;
+        }
         let amended = self.amends.amend(statement.head, statement.text, mode);
         let amended_text = amended.instead.as_deref().unwrap_or(statement.text);
         let mut text = renaming.apply(statement.head, amended_text, mode);
         if let Head::Program(Verb::Create, ObjectKind::Event, target) = statement.head {
             if let Some((status, changed)) = event::with_status(&text, mode, Status::Disabled) {
-                self.events.push((target.name.clone(), status));
+                self.origin.events.insert(target.name.clone(), status);
                 if disabled {
                     text = changed;
                 }
             }
+        }
+        let written = match statement.head {
+            Head::Program(Verb::Create, kind @ ObjectKind::Trigger, target) => Some((kind.as_sql(), target)),
+            Head::View(Verb::Create, target) => Some(("VIEW", target)),
+            _ => None,
+        };
+        if let Some((kind, target)) = written.filter(|_| text != amended_text) {
+            self.origin.texts.insert((kind, target.name.clone()), amended_text.to_vec());
         }
         if let Head::Table(Verb::Create, _) = statement.head
             && !is_ordered_by_key(statement)
@@ -137,9 +164,15 @@ impl Script {
             _ => None,
         };
         if let Some(before) = amended.before {
-            self.lines.push(Line { section, text: before.into_bytes(), stage, view: None });
+            self.lines.push(Line {
+                section,
+                text: before.into_bytes(),
+                stage,
+                view: None,
+                of_database: false,
+            });
         }
-        self.lines.push(Line { section, text, stage, view });
+        self.lines.push(Line { section, text, stage, view, of_database: false });
     }
 
     /// What a session is sent for a stage, in order, by parts that belong together: statements, and the settings before

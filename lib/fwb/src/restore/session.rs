@@ -150,7 +150,7 @@ impl LoadSession {
 
     /// Whether the client program has ended by itself.
     pub(super) fn has_ended(&self) -> bool {
-        self.child.has_ended()
+        !self.child.is_running()
     }
 
     /// The lock that the connection holds while it lasts.

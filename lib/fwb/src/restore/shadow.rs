@@ -1,13 +1,13 @@
 //! Restoring beside the live database: the backup is loaded into a shadow and proved there, and only then takes its
 //! place.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::check::{Check, Checked};
-use super::event::Status;
 use super::input::Input;
 use super::load::{Destination, Load};
 use super::rename::Renaming;
+use super::script::Origin;
 use super::session::Quoting;
 use super::swap::{Guard, Marked, Swap, Swapped};
 use crate::error::{Error, Result};
@@ -47,9 +47,9 @@ impl Beside<'_> {
             cause => Error::Untouched { cause: Box::new(cause), database: self.database.into() },
         };
         let shadow = swap.shadow(charset.as_ref().or(self.charset.as_ref())).map_err(untouched)?;
-        let restored = self.load(&shadow, input, context).and_then(|(checked, events)| {
+        let restored = self.load(&shadow, input, context).and_then(|(checked, origin)| {
             context.progress.begin(format!("swapping {}", self.database), 0);
-            swap.run(guard, &shadow, charset, &events).map(|swapped| (checked, swapped))
+            swap.run(guard, &shadow, charset, &origin).map(|swapped| (checked, swapped))
         });
         restored.map_err(|cause| {
             // A swap that was cut off needs its shadow.
@@ -60,17 +60,14 @@ impl Beside<'_> {
         })
     }
 
-    fn load(
-        &self,
-        shadow: &Marked,
-        input: &Input,
-        context: &Context,
-    ) -> Result<(Checked, BTreeMap<String, Status>)> {
+    fn load(&self, shadow: &Marked, input: &Input, context: &Context) -> Result<(Checked, Origin)> {
         let to = Destination { server: self.server, database: &shadow.database, quoting: self.quoting };
         let scope = chosen(input);
         let here = |name: &str| !input.is_partial() || scope.contains(name);
         let from = input.manifest.database.as_deref().unwrap_or_default();
-        let renaming = Renaming { from: Some(from), here: &here, elsewhere: self.database };
+        // A foreign key may refer to a table that never was; it must not mean one of the shadow.
+        let loaded = |name: &str| scope.contains(name);
+        let renaming = Renaming { from: Some(from), here: &here, loaded: &loaded, elsewhere: self.database };
         let stand_ins = self.stand_ins(&shadow.database, &scope, input, context)?;
         let load = Load::new(input, to, &renaming, true, context)?;
         load.all_but_events()?;
@@ -87,7 +84,12 @@ impl Beside<'_> {
         let dropped: String =
             stand_ins.iter().map(|view| format!("DROP VIEW IF EXISTS {};\n", quote_name(view))).collect();
         self.server.query(Some(&shadow.database), &dropped, "removing stand-ins", &context.cancel)?;
-        Ok((checked, load.script.events.into_iter().collect()))
+        let mut origin = load.script.origin;
+        if self.database != from {
+            // The names in them mean another database there.
+            origin.texts.clear();
+        }
+        Ok((checked, origin))
     }
 
     /// A view that is restored alone needs what it selects from and calls: views of the live database's tables stand in

@@ -89,8 +89,14 @@ impl Survey {
         if !tokens.by_ref().take(8).any(|token| token.is("DEFINER")) || !tokens.take_symbol(b'=') {
             return;
         }
-        let Some(user) = tokens.next().and_then(|token| token.identifier()) else { return };
+        let Some(user) = tokens.next().filter(|token| !token.is("CURRENT_USER") && !token.is("CURRENT_ROLE"))
+        else {
+            return;
+        };
+        let Some(user) = user.identifier() else { return };
         if tokens.next() != Some(Token::Variable(b"@")) {
+            // A role has no host, and the server's table of accounts says so in the same way.
+            self.definers.insert((user, String::new()));
             return;
         }
         if let Some(host) = tokens.next().and_then(|token| token.identifier()) {

@@ -24,6 +24,8 @@ pub(crate) enum Head {
     SetVal(Target),
     /// `SET …`: its assignments, as (what, to what).
     Set(Vec<(String, Value)>),
+    /// `ALTER DATABASE … CHARACTER SET … COLLATE …`, around a program that was made under another collation.
+    AlterDatabase(AlterDatabase),
     /// `CREATE DATABASE`.
     CreateDatabase(String),
     /// `USE`.
@@ -34,6 +36,17 @@ pub(crate) enum Head {
     Empty,
     /// Anything else; its first words.
     Other(String),
+}
+
+/// A database's default character set and collation, as a dump changes them for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AlterDatabase {
+    /// The database.
+    pub(crate) name: String,
+    /// The default character set.
+    pub(crate) charset: String,
+    /// The default collation.
+    pub(crate) collation: String,
 }
 
 /// Whether something is made or removed.
@@ -198,11 +211,29 @@ fn insert(tokens: &mut Tokens<'_>) -> Option<Head> {
 }
 
 fn alter(tokens: &mut Tokens<'_>) -> Option<Head> {
-    tokens.next().filter(|word| word.is("TABLE"))?;
+    let what = tokens.next()?;
+    if what.is("DATABASE") {
+        return alter_database(tokens);
+    }
+    if !what.is("TABLE") {
+        return None;
+    }
     let target = target(tokens)?;
     tokens.next().filter(|word| word.is("DISABLE") || word.is("ENABLE"))?;
     tokens.next().filter(|word| word.is("KEYS"))?;
     tokens.next().is_none().then_some(Head::AlterKeys(target))
+}
+
+fn alter_database(tokens: &mut Tokens<'_>) -> Option<Head> {
+    let name = tokens.next()?.identifier()?;
+    let mut after = |words: &[&str]| {
+        let follow = words.iter().all(|word| tokens.next().is_some_and(|token| token.is(word)));
+        let plain = |token: Token<'_>| matches!(token, Token::Word(_)).then(|| token.identifier()).flatten();
+        follow.then(|| tokens.next().and_then(plain)).flatten()
+    };
+    let (charset, collation) = (after(&["CHARACTER", "SET"])?, after(&["COLLATE"])?);
+    let altered = AlterDatabase { name, charset, collation };
+    tokens.next().is_none().then_some(Head::AlterDatabase(altered))
 }
 
 fn setval(tokens: &mut Tokens<'_>) -> Option<Head> {
@@ -315,6 +346,18 @@ mod tests {
                 Head::Insert(Target { name: "user".into(), database: Some("mysql".into()) }),
             ),
             ("/*!40000 ALTER TABLE `t` DISABLE KEYS */", Head::AlterKeys(target("t"))),
+            (
+                "ALTER DATABASE `d` CHARACTER SET latin1 COLLATE latin1_swedish_ci ",
+                Head::AlterDatabase(AlterDatabase {
+                    name: "d".into(),
+                    charset: "latin1".into(),
+                    collation: "latin1_swedish_ci".into(),
+                }),
+            ),
+            (
+                "ALTER DATABASE `d` UPGRADE DATA DIRECTORY NAME",
+                Head::Other("ALTER DATABASE `d` UPGRADE".into()),
+            ),
             ("ALTER TABLE `t` ADD COLUMN x int", Head::Other("ALTER TABLE `t` ADD".into())),
             ("DO SETVAL(`s1`, 1001, 0)", Head::SetVal(target("s1"))),
             (

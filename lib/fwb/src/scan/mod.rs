@@ -18,7 +18,7 @@ mod tokens;
 
 pub(crate) use feed::Feed;
 
-pub(crate) use head::{Head, Target, Value, Verb, first_words, parse as parse_head};
+pub(crate) use head::{AlterDatabase, Head, Target, Value, Verb, first_words, parse as parse_head};
 pub(crate) use outcome::{Event, Observer, Statement, Summary, unobserved};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use reference::assert_agreement;

@@ -1,6 +1,8 @@
 //! Views and stored programs as the server would make them anew, with the session that they were made in: what
 //! `SHOW CREATE` says.
 
+use std::collections::BTreeMap;
+
 use super::client::{ServerClient, quote_name, quote_text, unescaped};
 use crate::error::{Error, Result};
 use crate::manifest::ObjectKind;
@@ -45,6 +47,8 @@ pub(crate) struct Definition {
     pub(crate) charset: String,
     /// The session's `collation_connection`.
     pub(crate) collation: String,
+    /// The database's default collation when it was made; none of a view.
+    pub(crate) database_collation: Option<String>,
     /// The session's `time_zone`, which is an event's.
     pub(crate) time_zone: String,
     /// The `CREATE` statement.
@@ -136,6 +140,7 @@ fn read(kind: DefinitionKind, name: &str, table: Option<String>, columns: &[Vec<
         sql_mode: sql_mode?,
         charset: column(charset)?,
         collation: column(charset + 1)?,
+        database_collation: column(charset + 2).filter(|_| kind != DefinitionKind::View),
         time_zone: time_zone.unwrap_or_else(|| "SYSTEM".into()),
         text: text.clone(),
     })
@@ -154,63 +159,129 @@ pub(crate) struct ForeignKey {
     columns: Vec<(String, String)>,
     on_update: String,
     on_delete: String,
+    /// The index that its columns begin.
+    index: Option<String>,
 }
 
 impl ForeignKey {
+    /// Statements that make it anew, referring to the parent in `database`: on the child in database `child`, under its
+    /// own name, and with its index.
+    pub(crate) fn again(&self, child: &str, database: &str) -> Vec<String> {
+        let table = format!("ALTER TABLE {}.{}", quote_name(child), quote_name(&self.child.1));
+        let name = quote_name(&self.name);
+        let mut again = vec![
+            format!("{table} DROP FOREIGN KEY IF EXISTS {name}"),
+            format!("{table} {}", self.add(database)),
+        ];
+        // The server gives an index that it has made for a foreign key the name of the new one.
+        if let Some(index) = self.index.as_ref().filter(|index| **index != self.name) {
+            again.push(format!("{table} RENAME INDEX IF EXISTS {name} TO {}", quote_name(index)));
+        }
+        again
+    }
+
     /// `ADD CONSTRAINT …`, referring to the parent in `database`.
-    pub(crate) fn add(&self, database: &str) -> String {
+    fn add(&self, database: &str) -> String {
         let list = |names: Vec<&String>| {
             names.into_iter().map(|name| quote_name(name)).collect::<Vec<_>>().join(", ")
         };
         let own = list(self.columns.iter().map(|(own, _)| own).collect());
         let theirs = list(self.columns.iter().map(|(_, theirs)| theirs).collect());
+        // What the server calls RESTRICT was given no rule.
+        let rule = |when: &str, rule: &str| {
+            if rule == "RESTRICT" { String::new() } else { format!(" ON {when} {rule}") }
+        };
         format!(
-            "ADD CONSTRAINT {} FOREIGN KEY ({own}) REFERENCES {}.{} ({theirs}) ON DELETE {} ON UPDATE {}",
+            "ADD CONSTRAINT {} FOREIGN KEY ({own}) REFERENCES {}.{} ({theirs}){}{}",
             quote_name(&self.name),
             quote_name(database),
             quote_name(&self.parent.1),
-            self.on_delete,
-            self.on_update,
+            rule("DELETE", &self.on_delete),
+            rule("UPDATE", &self.on_update),
         )
     }
 }
 
 impl ServerClient {
-    /// The foreign keys of a database's tables, and those of other databases that refer to them.
+    /// The foreign keys of a database's tables.
     ///
     /// # Errors
     /// The server cannot be reached.
     pub(crate) fn foreign_keys(&self, database: &str, cancel: &Cancel) -> Result<Vec<ForeignKey>> {
         let name = quote_text(database);
+        // A join of the two would open every table for every other.
         let sql = format!(
-            "SELECT k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.REFERENCED_TABLE_SCHEMA, k.REFERENCED_TABLE_NAME, \
-             k.COLUMN_NAME, k.REFERENCED_COLUMN_NAME, r.UPDATE_RULE, r.DELETE_RULE \
-             FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r \
-             ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME AND r.TABLE_NAME = k.TABLE_NAME \
-             WHERE k.REFERENCED_TABLE_NAME IS NOT NULL AND (k.TABLE_SCHEMA = {name} OR k.REFERENCED_TABLE_SCHEMA = {name}) \
-             ORDER BY k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION;\n"
+            "SELECT 'rule', TABLE_NAME, CONSTRAINT_NAME, UPDATE_RULE, DELETE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS \
+             WHERE CONSTRAINT_SCHEMA = {name};\n\
+             SELECT 'column', TABLE_NAME, CONSTRAINT_NAME, REFERENCED_TABLE_SCHEMA, REFERENCED_TABLE_NAME, COLUMN_NAME, \
+             REFERENCED_COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = {name} \
+             AND REFERENCED_TABLE_NAME IS NOT NULL ORDER BY TABLE_NAME, CONSTRAINT_NAME, ORDINAL_POSITION;\n\
+             SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = {name} \
+             ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX;\n"
         );
+        let mut indexes: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+        let mut rules: BTreeMap<(String, String), (String, String)> = BTreeMap::new();
         let mut keys: Vec<ForeignKey> = Vec::new();
         for row in self.query(None, &sql, "looking at foreign keys", cancel)? {
-            let [schema, table, constraint, parent_schema, parent, column, referenced, on_update, on_delete] =
-                &row[..]
-            else {
-                continue;
-            };
-            let child = (schema.clone(), table.clone());
-            let columns = (column.clone(), referenced.clone());
-            match keys.last_mut() {
-                Some(last) if last.child == child && last.name == *constraint => last.columns.push(columns),
-                _ => keys.push(ForeignKey {
-                    child,
-                    name: constraint.clone(),
-                    parent: (parent_schema.clone(), parent.clone()),
-                    columns: vec![columns],
-                    on_update: on_update.clone(),
-                    on_delete: on_delete.clone(),
-                }),
+            match &row[..] {
+                [table, index, column] => {
+                    indexes.entry((table.clone(), index.clone())).or_default().push(column.clone());
+                }
+                [_, table, constraint, on_update, on_delete] => {
+                    let rule = (on_update.clone(), on_delete.clone());
+                    rules.insert((table.clone(), constraint.clone()), rule);
+                }
+                [_, table, constraint, parent_database, parent, column, referenced] => {
+                    let child = (database.to_owned(), table.clone());
+                    let columns = (column.clone(), referenced.clone());
+                    match keys.last_mut() {
+                        Some(last) if last.child == child && last.name == *constraint => {
+                            last.columns.push(columns)
+                        }
+                        _ => keys.push(ForeignKey {
+                            child,
+                            name: constraint.clone(),
+                            parent: (parent_database.clone(), parent.clone()),
+                            columns: vec![columns],
+                            on_update: "RESTRICT".into(),
+                            on_delete: "RESTRICT".into(),
+                            index: None,
+                        }),
+                    }
+                }
+                _ => {}
             }
         }
+        for key in &mut keys {
+            if let Some((on_update, on_delete)) = rules.remove(&(key.child.1.clone(), key.name.clone())) {
+                key.on_update = on_update;
+                key.on_delete = on_delete;
+            }
+            let own = |columns: &Vec<String>| {
+                let begin = columns.iter().zip(&key.columns).filter(|(column, (own, _))| *column == own);
+                begin.count() == key.columns.len()
+            };
+            let mut found =
+                indexes.iter().filter(|((table, _), columns)| *table == key.child.1 && own(columns));
+            key.index = found.next().map(|((_, index), _)| index.clone());
+        }
         Ok(keys)
+    }
+
+    /// Tables of other databases with foreign keys to this one's, as (database and table, the table referred to).
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub(crate) fn foreign_children(&self, database: &str, cancel: &Cancel) -> Result<Vec<(String, String)>> {
+        let name = quote_text(database);
+        let sql = format!(
+            "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, REFERENCED_TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS \
+             WHERE UNIQUE_CONSTRAINT_SCHEMA = {name} AND CONSTRAINT_SCHEMA <> {name};\n"
+        );
+        let rows = self.query(None, &sql, "looking at foreign keys", cancel)?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| Some((format!("{}.{}", row.first()?, row.get(1)?), row.get(2)?.clone())))
+            .collect())
     }
 }

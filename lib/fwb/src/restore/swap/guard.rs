@@ -49,7 +49,8 @@ impl Guard {
     ) -> Result<Self> {
         let lock = format!("fwb-restore-{}", &hex::encode(Sha256::digest(database.as_bytes()))[..40]);
         let tried = lock_name();
-        let mut session = LoadSession::start(&server.sql_client(None), quoting, cancel)?;
+        // A signal must not end it in the middle of a swap; it ends with this process.
+        let mut session = LoadSession::start(&server.sql_client(None), quoting, &Cancel::default())?;
         let begun = session
             .compound(&format!("DO GET_LOCK('{lock}', {seconds})"))
             .and_then(|()| session.compound(&format!("DO GET_LOCK('{tried}', 0)")))

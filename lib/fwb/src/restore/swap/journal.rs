@@ -79,10 +79,10 @@ impl<'a> Journal<'a> {
         let mut sql = format!(
             "CREATE TABLE {place} (id INT UNSIGNED AUTO_INCREMENT PRIMARY KEY, stage VARCHAR(10) NOT NULL, kind VARCHAR(16) NOT NULL, \
              name TEXT NOT NULL, of_table TEXT NOT NULL, sql_mode TEXT NOT NULL, charset VARCHAR(64) NOT NULL, collation VARCHAR(64) NOT NULL, \
-             time_zone VARCHAR(64) NOT NULL, text LONGBLOB NOT NULL) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin \
+             database_collation VARCHAR(64) NOT NULL, time_zone VARCHAR(64) NOT NULL, text LONGBLOB NOT NULL) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin \
              COMMENT 'How fwb-restore made the swap that left this database, and what --undo needs';\n\
              START TRANSACTION;\n\
-             INSERT INTO {place} VALUES (NULL, 'phase', '', '', {}, '', '', '', '', 'prepared');\n",
+             INSERT INTO {place} VALUES (NULL, 'phase', '', '', {}, '', '', '', '', '', 'prepared');\n",
             quote_text(&journal.incoming),
         );
         for Step { stage, definition } in steps {
@@ -92,6 +92,7 @@ impl<'a> Journal<'a> {
                 &definition.sql_mode,
                 &definition.charset,
                 &definition.collation,
+                definition.database_collation.as_deref().unwrap_or_default(),
                 &definition.time_zone,
             ];
             let texts: Vec<String> = texts.iter().map(|text| quote_text(text)).collect();
@@ -161,7 +162,7 @@ impl<'a> Journal<'a> {
     /// The steps of a stage.
     pub(super) fn read(&self, stage: Stage, cancel: &Cancel) -> Result<Vec<Definition>> {
         let sql = format!(
-            "SELECT kind, HEX(name), HEX(of_table), sql_mode, charset, collation, time_zone, HEX(text) FROM {} WHERE stage = '{}' ORDER BY id;\n",
+            "SELECT kind, HEX(name), HEX(of_table), sql_mode, charset, collation, database_collation, time_zone, HEX(text) FROM {} WHERE stage = '{}' ORDER BY id;\n",
             self.place(),
             stage.as_str()
         );
@@ -170,7 +171,9 @@ impl<'a> Journal<'a> {
             hex::decode(hexadecimal).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         };
         let read = |row: &Vec<String>| {
-            let [kind, name, table, sql_mode, charset, collation, time_zone, statement] = &row[..] else {
+            let [kind, name, table, sql_mode, charset, collation, database_collation, time_zone, statement] =
+                &row[..]
+            else {
                 return None;
             };
             Some(Definition {
@@ -180,6 +183,8 @@ impl<'a> Journal<'a> {
                 sql_mode: sql_mode.clone(),
                 charset: charset.clone(),
                 collation: collation.clone(),
+                database_collation: Some(database_collation.clone())
+                    .filter(|collation| !collation.is_empty()),
                 time_zone: time_zone.clone(),
                 text: hex::decode(statement).ok()?,
             })
@@ -286,9 +291,12 @@ impl<'a> Journal<'a> {
     /// Executes the steps of a stage, each as it was made.
     fn run(&self, stage: Stage) -> String {
         format!(
-            "FOR step IN (SELECT sql_mode, charset, collation, time_zone, text FROM {} WHERE stage = '{}' ORDER BY id) DO\n\
+            "FOR step IN (SELECT sql_mode, charset, collation, database_collation, time_zone, text FROM {} WHERE stage = '{}' ORDER BY id) DO\n\
              SET SESSION sql_mode = step.sql_mode, SESSION character_set_client = step.charset, \
              SESSION collation_connection = step.collation, SESSION time_zone = step.time_zone;\n\
+             IF step.database_collation NOT IN ('', @@collation_database) THEN\n\
+             EXECUTE IMMEDIATE CONCAT('ALTER DATABASE COLLATE ', step.database_collation);\n\
+             END IF;\n\
              EXECUTE IMMEDIATE step.text;\n\
              END FOR;\n\
              SET SESSION sql_mode = '', SESSION character_set_client = utf8mb4, SESSION collation_connection = utf8mb4_general_ci;\n",

@@ -10,12 +10,12 @@ mod journal;
 mod mark;
 mod steps;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use self::journal::{Journal, Phase};
 use self::mark::Role;
 use self::steps::{Exchange, Side, Stage};
-use super::event::Status;
+use super::script::Origin;
 use super::session::Quoting;
 use crate::error::{Error, Result};
 use crate::manifest::ObjectKind;
@@ -69,7 +69,7 @@ impl<'a> Swap<'a> {
         guard: Guard,
         shadow: &Marked,
         charset: Option<(String, String)>,
-        events: &BTreeMap<String, Status>,
+        origin: &Origin,
     ) -> Result<Swapped> {
         let inventory = self.server.inventory(&shadow.database, self.cancel)?;
         let incoming = Side {
@@ -78,7 +78,7 @@ impl<'a> Swap<'a> {
             definitions: self.of_scope(self.server.definitions(&shadow.database, self.cancel)?),
             charset,
         };
-        self.exchange(guard, incoming, Vec::new(), events)
+        self.exchange(guard, incoming, Vec::new(), origin)
     }
 
     /// Puts back what an earlier swap has taken away.
@@ -100,7 +100,7 @@ impl<'a> Swap<'a> {
         let relink = journal.read(Stage::Relink, self.cancel)?;
         let incoming =
             Side { database: journal.database.clone(), tables, definitions, charset: kept.charset.clone() };
-        self.exchange(guard, incoming, relink, &BTreeMap::new())
+        self.exchange(guard, incoming, relink, &Origin::default())
     }
 
     /// Those definitions that are replaced: all, or views and the triggers of tables.
@@ -119,7 +119,7 @@ impl<'a> Swap<'a> {
         guard: Guard,
         incoming: Side,
         relink: Vec<Definition>,
-        events: &BTreeMap<String, Status>,
+        origin: &Origin,
     ) -> Result<Swapped> {
         let inventory = self.server.inventory(self.live, self.cancel)?;
         let replaced = |name: &str| self.scope.as_ref().is_none_or(|scope| scope.contains(name));
@@ -141,7 +141,7 @@ impl<'a> Swap<'a> {
         let keeper = mark::create(self.server, Role::Before, self.live, self.charset.as_ref(), self.cancel)?;
         let outgoing =
             Side { database: keeper.database.clone(), tables, definitions, charset: self.charset.clone() };
-        let prepared = self.prepare(&incoming, &outgoing, relink, events).and_then(|steps| {
+        let prepared = self.prepare(&incoming, &outgoing, relink, origin).and_then(|steps| {
             Journal::write(self.server, self.quoting, &keeper, &steps, [&incoming, &outgoing], self.cancel)
         });
         let journal = prepared.inspect_err(|_| self.remove(&keeper))?;
@@ -165,7 +165,7 @@ impl<'a> Swap<'a> {
         incoming: &Side,
         outgoing: &Side,
         relink: Vec<Definition>,
-        events: &BTreeMap<String, Status>,
+        origin: &Origin,
     ) -> Result<Vec<steps::Step>> {
         let foreign_keys = self.server.foreign_keys(self.live, self.cancel)?;
         let mut sql = String::from("SET SESSION foreign_key_checks=0;\n");
@@ -184,7 +184,7 @@ impl<'a> Swap<'a> {
             if outgoing.tables.contains(&sequence) {
                 sql += &format!("{};\n", alter(&incoming.database));
             } else {
-                late.push(alter(self.live));
+                late.push((sequence, alter(&incoming.database)));
             }
         }
         self.server.query(
@@ -202,7 +202,7 @@ impl<'a> Swap<'a> {
             foreign_keys,
             relink,
             late,
-            events,
+            origin,
         };
         Ok(exchange.steps())
     }
@@ -265,7 +265,7 @@ fn settle(server: &ServerClient, live: &str, journal: &Journal<'_>, cancel: &Can
         return Ok(true);
     }
     if journal.phase == Phase::Prepared && !have_moved(server, journal, cancel)? {
-        let now = server.inventory(live, cancel)?;
+        let mut now = server.inventory(live, cancel)?;
         let back = journal.read(Stage::Back, cancel)?;
         let lacks = |old: &Definition| match old.kind {
             DefinitionKind::Program(kind) => {
@@ -274,8 +274,12 @@ fn settle(server: &ServerClient, live: &str, journal: &Journal<'_>, cancel: &Can
             DefinitionKind::View => !now.views.contains(&old.name) && !now.broken_views.contains(&old.name),
         };
         let cleared = |old: &&Definition| old.text.starts_with(b"CREATE");
-        if back.iter().filter(cleared).any(lacks) {
+        let stood_in = back
+            .iter()
+            .any(|step| step.text.starts_with(b"DROP SEQUENCE") && now.sequences.contains(&step.name));
+        if stood_in || back.iter().filter(cleared).any(lacks) {
             journal.put_back(live, cancel)?;
+            now = server.inventory(live, cancel)?;
         }
         let made = journal.read(Stage::Clear, cancel)?;
         if now.is_empty() && made.iter().any(|step| step.text.starts_with(b"CREATE DATABASE")) {

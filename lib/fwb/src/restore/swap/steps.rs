@@ -1,11 +1,12 @@
 //! What a swap does, statement by statement: worked out beforehand, so that it can be carried out, completed or taken
 //! back by whoever finds it written down.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::manifest::ObjectKind;
 use crate::restore::event::{self, Status};
 use crate::restore::rename::Renaming;
+use crate::restore::script::Origin;
 use crate::restore::views;
 use crate::scan::{QuoteMode, Reading, Token, Tokens, parse_head};
 use crate::server::{Definition, DefinitionKind, ForeignKey, quote_name};
@@ -83,12 +84,13 @@ pub(super) struct Exchange<'a> {
     pub(super) outgoing: &'a Side,
     /// The live database's foreign keys.
     pub(super) foreign_keys: Vec<ForeignKey>,
-    /// Defaults from sequences that are in the live database only once they have come in.
-    pub(super) late: Vec<String>,
+    /// Defaults from sequences that are in the live database only once they have come in: the sequence, and the
+    /// statement that makes it the default.
+    pub(super) late: Vec<(String, String)>,
     /// Statements of an earlier swap's [`Stage::Relink`].
     pub(super) relink: Vec<Definition>,
-    /// What an event is once it is live, where the definition does not say so.
-    pub(super) events: &'a BTreeMap<String, Status>,
+    /// What the objects are once they are live, where their definitions do not say so.
+    pub(super) origin: &'a Origin,
 }
 
 /// A statement of our own.
@@ -100,6 +102,7 @@ fn own(name: &str, text: String) -> Definition {
         sql_mode: String::new(),
         charset: "utf8mb4".into(),
         collation: "utf8mb4_general_ci".into(),
+        database_collation: None,
         time_zone: "SYSTEM".into(),
         text: text.into_bytes(),
     }
@@ -131,15 +134,8 @@ impl Exchange<'_> {
         add(Stage::Back, self.back());
         add(Stage::Keep, self.keep());
         add(Stage::Definition, self.outgoing.definitions.clone());
-        add(
-            Stage::Relink,
-            self.leaving_keys()
-                .map(|key| {
-                    let table = format!("{}.{}", quote_name(self.live), quote_name(&key.child.1));
-                    own(&key.name, format!("ALTER TABLE {table} {}", key.add(&key.parent.0)))
-                })
-                .collect(),
-        );
+        let relink = self.leaving_keys().flat_map(|key| key.again(self.live, &key.parent.0));
+        add(Stage::Relink, relink.map(|text| own("", text)).collect());
         let scope =
             |name: &str, what: &str| Definition { table: Some(what.into()), ..own(name, String::new()) };
         let tables = self.incoming.tables.iter().map(|table| scope(table, "table"));
@@ -160,6 +156,16 @@ impl Exchange<'_> {
             steps.push(own("", format!("CREATE DATABASE IF NOT EXISTS {}{clause}", quote_name(self.live))));
         }
         steps.push(own("", format!("USE {}", quote_name(self.live))));
+        // The server wants to see a sequence before it makes it a default, and never again. So another one stands in for it.
+        let sequences: BTreeSet<&String> = self.late.iter().map(|(sequence, _)| sequence).collect();
+        let place = |name: &str| format!("{}.{}", quote_name(self.live), quote_name(name));
+        steps.extend(
+            sequences.iter().map(|name| own(name, format!("CREATE SEQUENCE IF NOT EXISTS {}", place(name)))),
+        );
+        steps.extend(self.late.iter().map(|(_, alter)| own("", alter.clone())));
+        steps.extend(
+            sequences.iter().map(|name| own(name, format!("DROP SEQUENCE IF EXISTS {}", place(name)))),
+        );
         steps.extend(self.of(self.outgoing, TRIGGER).map(|trigger| self.drop(trigger)));
         steps.extend(self.in_the_way().map(|view| self.drop(view)));
         steps
@@ -175,12 +181,7 @@ impl Exchange<'_> {
     }
 
     fn drop(&self, what: &Definition) -> Definition {
-        let name = format!("{}.{}", quote_name(self.live), quote_name(&what.name));
-        let mut step = own(&what.name, format!("DROP {} IF EXISTS {name}", what.kind.as_sql()));
-        if matches!(what.kind, DefinitionKind::Program(ObjectKind::Package | ObjectKind::PackageBody)) {
-            step.sql_mode = "ORACLE".into();
-        }
-        step
+        drop_in(self.live, what)
     }
 
     fn rename(&self) -> Option<Definition> {
@@ -201,12 +202,7 @@ impl Exchange<'_> {
     }
 
     fn triggers(&self) -> Vec<Definition> {
-        let mut steps = Vec::new();
-        let clause = charset_clause(self.incoming.charset.as_ref());
-        if self.whole && !clause.is_empty() {
-            steps.push(own("", format!("ALTER DATABASE {}{clause}", quote_name(self.live))));
-        }
-        steps.extend(self.late.iter().map(|alter| own("", alter.clone())));
+        let mut steps: Vec<Definition> = self.live_charset().into_iter().collect();
         // Made anew in their order, which a second run must not change.
         steps.extend(self.of(self.incoming, TRIGGER).map(|trigger| self.drop(trigger)));
         steps.extend(
@@ -217,12 +213,7 @@ impl Exchange<'_> {
 
     fn make(&self) -> Vec<Definition> {
         let mut steps = self.relinked();
-        steps.extend(self.relink.iter().flat_map(|step| {
-            // Only a second run finds it there already.
-            let add = String::from_utf8_lossy(&step.text).into_owned();
-            let table = add.split(" ADD CONSTRAINT ").next().unwrap_or_default().to_owned();
-            [own("", format!("{table} DROP FOREIGN KEY IF EXISTS {}", quote_name(&step.name))), step.clone()]
-        }));
+        steps.extend(self.relink.iter().cloned());
         for kind in MADE {
             let coming: Vec<&Definition> = self.of(self.incoming, kind).collect();
             let gone = |old: &&Definition| !coming.iter().any(|new| new.name == old.name);
@@ -237,14 +228,26 @@ impl Exchange<'_> {
             }
             steps.extend(made);
         }
+        // Programs may have been made under another collation.
+        steps.extend(self.live_charset());
         steps
+    }
+
+    /// The live database's charset, as it shall be.
+    fn live_charset(&self) -> Option<Definition> {
+        let incoming = self.incoming.charset.as_ref().filter(|_| self.whole);
+        let clause = charset_clause(incoming.or(self.outgoing.charset.as_ref()));
+        (!clause.is_empty()).then(|| own("", format!("ALTER DATABASE {}{clause}", quote_name(self.live))))
     }
 
     /// The statement that makes something in the live database, whose definition was read in database `from`.
     fn made(&self, definition: &Definition, from: &str) -> Definition {
         let mut made = moved(definition, from);
+        if let Some(text) = self.origin.texts.get(&(made.kind.as_sql(), made.name.clone())) {
+            made.text.clone_from(text);
+        }
         made.text = or_replace(&made);
-        if let (EVENT, Some(status)) = (made.kind, self.events.get(&made.name))
+        if let (EVENT, Some(status)) = (made.kind, self.origin.events.get(&made.name))
             && let Some((_, text)) = event::with_status(&made.text, quotes(&made), *status)
         {
             made.text = text;
@@ -255,11 +258,19 @@ impl Exchange<'_> {
     fn back(&self) -> Vec<Definition> {
         let triggers = || self.of(self.outgoing, TRIGGER);
         let mut steps: Vec<Definition> = triggers().map(|trigger| self.drop(trigger)).collect();
+        steps.extend(self.late.iter().map(|(sequence, _)| {
+            let place = format!("{}.{}", quote_name(self.live), quote_name(sequence));
+            own(sequence, format!("DROP SEQUENCE IF EXISTS {place}"))
+        }));
         steps.extend(
             triggers()
                 .chain(self.in_the_way())
                 .map(|old| Definition { text: or_replace(old), ..old.clone() }),
         );
+        let clause = charset_clause(self.outgoing.charset.as_ref());
+        if !clause.is_empty() {
+            steps.push(own("", format!("ALTER DATABASE {}{clause}", quote_name(self.live))));
+        }
         steps
     }
 
@@ -278,7 +289,10 @@ impl Exchange<'_> {
             let moved = self.of(self.outgoing, kind).map(|old| moved(old, self.live));
             moved.map(|old| Definition { text: or_replace(&old), ..old }).collect()
         };
-        steps.extend(kept(TRIGGER));
+        let kept_triggers = kept(TRIGGER);
+        let database = &self.outgoing.database;
+        steps.extend(kept_triggers.iter().map(|trigger| drop_in(database, trigger)));
+        steps.extend(kept_triggers);
         for kind in MADE {
             let mut all = kept(kind);
             match kind {
@@ -293,6 +307,10 @@ impl Exchange<'_> {
                 DefinitionKind::Program(_) => {}
             }
             steps.extend(all.into_iter().filter(|step| !step.text.is_empty()));
+        }
+        let clause = charset_clause(self.outgoing.charset.as_ref());
+        if !clause.is_empty() {
+            steps.push(own("", format!("ALTER DATABASE {}{clause}", quote_name(&self.outgoing.database))));
         }
         steps
     }
@@ -313,21 +331,18 @@ impl Exchange<'_> {
             let goes = key.parent.0 == self.live && self.outgoing.tables.contains(&key.parent.1);
             stays && goes && self.incoming.tables.contains(&key.parent.1)
         };
-        self.foreign_keys
-            .iter()
-            .filter(follows)
-            .flat_map(|key| {
-                let table = format!("{}.{}", quote_name(self.live), quote_name(&key.child.1));
-                [
-                    own(
-                        "",
-                        format!("ALTER TABLE {table} DROP FOREIGN KEY IF EXISTS {}", quote_name(&key.name)),
-                    ),
-                    own("", format!("ALTER TABLE {table} {}", key.add(self.live))),
-                ]
-            })
-            .collect()
+        let again = self.foreign_keys.iter().filter(follows).flat_map(|key| key.again(self.live, self.live));
+        again.map(|text| own("", text)).collect()
     }
+}
+
+fn drop_in(database: &str, what: &Definition) -> Definition {
+    let name = format!("{}.{}", quote_name(database), quote_name(&what.name));
+    let mut step = own(&what.name, format!("DROP {} IF EXISTS {name}", what.kind.as_sql()));
+    if matches!(what.kind, DefinitionKind::Program(ObjectKind::Package | ObjectKind::PackageBody)) {
+        step.sql_mode = "ORACLE".into();
+    }
+    step
 }
 
 /// ` CHARACTER SET … COLLATE …`.
@@ -352,12 +367,16 @@ fn quotes(definition: &Definition) -> QuoteMode {
 fn moved(definition: &Definition, from: &str) -> Definition {
     let mode = quotes(definition);
     let head = parse_head(&definition.text, Reading::Everything, mode);
-    let renaming = Renaming { from: Some(from), here: &|_| true, elsewhere: from };
+    let renaming = Renaming { from: Some(from), here: &|_| true, loaded: &|_| true, elsewhere: from };
     Definition { text: renaming.apply(&head, &definition.text, mode), ..definition.clone() }
 }
 
 /// `CREATE OR REPLACE` instead of `CREATE`: privileges on routines stay, and a second run finds no obstacle.
 fn or_replace(definition: &Definition) -> Vec<u8> {
+    if definition.kind == TRIGGER {
+        // The server would keep the words; they are dropped before they are made.
+        return definition.text.clone();
+    }
     let mut tokens = Tokens::new(&definition.text, Reading::Everything, quotes(definition));
     let Some(Token::Word(_)) = tokens.next() else { return definition.text.clone() };
     let at = tokens.position();

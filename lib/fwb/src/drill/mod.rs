@@ -1,0 +1,306 @@
+//! The restore drill: a backup is proved in full, then restored into a server that nobody needs, and what came of it
+//! is held against the manifest. What can be restored is known only of what was restored.
+//!
+//! What fails is told apart with care. A backup that does not restore, or comes out different, has failed, and that
+//! is recorded. A server that cannot be started, lacks space or goes away says nothing of the backup: that is an
+//! error, and nothing is recorded; it is never a pass.
+
+mod accounts;
+mod compare;
+mod home;
+mod scratch;
+mod throwaway;
+mod time_zones;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::manifest::{Level, Manifest, Server, Verification};
+use crate::progress::{Context, seconds_since};
+use crate::restore::{Gravity, Input, Survey, drill_preflight, drill_restore};
+use crate::server::{ServerClient, ServerFacts, ServerOptions, quote_name};
+use crate::store::Store;
+use crate::verify::{Findings, Record, Verified, conclude, prove};
+use compare::compare;
+use scratch::Scratch;
+use throwaway::{Programs, Throwaway};
+use time_zones::TimeZones;
+
+/// Where drills are made.
+#[derive(Debug, Clone, Default)]
+pub struct DrillOptions {
+    /// Where the data of a throwaway server go; by default the system's directory for temporary files.
+    pub dir: Option<PathBuf>,
+    /// An option file with a `[client]` section: the server to drill on, instead of a throwaway one.
+    pub server: Option<PathBuf>,
+    /// How the live server is reached, on which no drill is made.
+    pub live: ServerOptions,
+}
+
+/// Makes drills.
+#[derive(Debug)]
+pub struct Drill {
+    ground: Ground,
+}
+
+/// What drills are made on.
+#[derive(Debug)]
+enum Ground {
+    /// A server of its own for each.
+    Own { programs: Programs, dir: PathBuf },
+    /// A database of its own for each, on this server.
+    Named(ServerClient),
+}
+
+/// Where one backup is restored; it is removed when this is dropped.
+enum Place {
+    Own(Throwaway),
+    Named(Scratch),
+}
+
+/// How a drill went.
+#[derive(Default)]
+struct Drilled {
+    problems: Vec<String>,
+    notes: Vec<String>,
+    restore_seconds: Option<f64>,
+}
+
+impl Drill {
+    /// Looks whether drills can be made, and removes what killed ones have left.
+    ///
+    /// # Errors
+    /// The server's programs are not installed; or the server named cannot be reached, is not fit for it, or is the
+    /// live one.
+    pub fn prepare(options: &DrillOptions, context: &Context) -> Result<Self> {
+        let ground = match &options.server {
+            Some(file) => Ground::Named(scratch::server(file, &options.live, &context.cancel)?),
+            None => {
+                let programs = Programs::find()?;
+                let dir = options.dir.clone().unwrap_or_else(std::env::temp_dir);
+                throwaway::sweep(&dir);
+                Ground::Own { programs, dir }
+            }
+        };
+        Ok(Self { ground })
+    }
+
+    /// Proves the backup `name` in full, restores it, compares, and records the outcome. A backup that does not pass
+    /// the proof is not restored, and its outcome is one of [`Level::Full`].
+    ///
+    /// # Errors
+    /// There is no such backup, or it cannot be read or restored for reasons that say nothing about it. Nothing is
+    /// recorded then.
+    pub fn run(&self, store: &Store, name: &str, record: Record, context: &Context) -> Result<Verified> {
+        let begun = Instant::now();
+        let entry = store.entry(name)?;
+        context.progress.begin(format!("verifying {name}"), entry.manifest.size);
+        let mut survey = Survey::new(name, entry.manifest.database.as_deref());
+        let mut zones = TimeZones::default();
+        let mut refused = None;
+        let Findings { manifest, problems } = prove(store, &entry, Level::Full, context, &mut |statement| {
+            zones.observe(statement);
+            if refused.is_none() {
+                refused = survey.observe(statement).err();
+            }
+            Ok(())
+        })?;
+        context.cancel.check()?;
+        let refused = refused.or_else(|| survey.settle(manifest.database.as_deref()).err());
+        let mut outcome = Verification::new(Level::Full, problems);
+        if outcome.ok {
+            let input = Input::proved(store, manifest.clone(), survey)?;
+            let (server, drilled) = match refused {
+                Some(error) => (None, Drilled { problems: vec![problem(error)?], ..Drilled::default() }),
+                None => self.restore(&input, &zones, context)?,
+            };
+            outcome = Verification {
+                notes: drilled.notes,
+                restore_seconds: drilled.restore_seconds,
+                server,
+                ..Verification::new(Level::Drill, drilled.problems)
+            };
+        }
+        outcome.seconds = seconds_since(begun);
+        conclude(store, &entry, manifest, outcome, record, context)
+    }
+
+    fn restore(
+        &self,
+        input: &Input,
+        zones: &TimeZones,
+        context: &Context,
+    ) -> Result<(Option<Server>, Drilled)> {
+        let place = self.place(input, context)?;
+        zones.load(&place, &context.cancel)?;
+        let facts = place.server().server_facts(place.database(), &context.cancel)?;
+        let mut drilled = Drilled::default();
+        match place.rehearse(input, &facts, &mut drilled, context) {
+            Ok(()) => {}
+            Err(error) => {
+                context.cancel.check()?;
+                drilled.problems.push(problem(error).map_err(|error| place.explain(error))?);
+            }
+        }
+        for note in &drilled.notes {
+            log::warn!("{}: {note}", input.manifest.name);
+        }
+        let version = facts.version;
+        Ok((Some(Server { version, extra: serde_json::Map::new() }), drilled))
+    }
+
+    fn place(&self, input: &Input, context: &Context) -> Result<Place> {
+        match &self.ground {
+            Ground::Own { programs, dir } => {
+                Throwaway::start(programs, dir, &input.manifest, context).map(Place::Own)
+            }
+            Ground::Named(server) => Scratch::make(server, input, &context.cancel).map(Place::Named),
+        }
+    }
+}
+
+impl Place {
+    fn server(&self) -> &ServerClient {
+        match self {
+            Self::Own(throwaway) => &throwaway.server,
+            Self::Named(scratch) => &scratch.server,
+        }
+    }
+
+    fn database(&self) -> &str {
+        match self {
+            Self::Own(throwaway) => &throwaway.database,
+            Self::Named(scratch) => &scratch.database,
+        }
+    }
+
+    /// The restore, and the comparison of what came of it. Problems that do not end it are noted in `drilled`.
+    ///
+    /// # Errors
+    /// What fails in it, of whatever kind.
+    fn rehearse(
+        &self,
+        input: &Input,
+        facts: &ServerFacts,
+        drilled: &mut Drilled,
+        context: &Context,
+    ) -> Result<()> {
+        let (server, database) = (self.server(), self.database());
+        match self {
+            Self::Own(throwaway) => {
+                accounts::make_all(throwaway, &input.survey.definers, facts, &context.cancel)?;
+            }
+            Self::Named(scratch) => {
+                scratch.lend_accounts(&input.survey.definers, facts, &context.cancel)?;
+            }
+        }
+        for finding in drill_preflight(input, server, database, &context.cancel)? {
+            match (finding.gravity, self) {
+                (Gravity::Warning, _) => drilled.notes.push(finding.message),
+                (Gravity::Refusal, Self::Own(_)) => drilled.problems.push(finding.message),
+                (Gravity::Refusal, Self::Named(_)) => {
+                    return Err(Error::NoDrill { reason: finding.message, remedy: finding.remedy });
+                }
+            }
+        }
+        if !drilled.problems.is_empty() {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        self.create_database(&input.manifest, context)?;
+        drill_restore(input, server, &facts.version, database, context)?;
+        drilled.restore_seconds = Some(seconds_since(begun));
+        let compared = compare(server, database, &input.manifest, context)?;
+        drilled.problems.extend(compared.problems);
+        drilled.notes.extend(compared.notes);
+        Ok(())
+    }
+
+    fn create_database(&self, manifest: &Manifest, context: &Context) -> Result<()> {
+        let is_word = |text: &&String| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let mut sql = format!("CREATE DATABASE {}", quote_name(self.database()));
+        if let Some(charset) = manifest.charset.as_ref().filter(is_word) {
+            sql += &format!(" CHARACTER SET {charset}");
+        }
+        if let Some(collation) = manifest.collation.as_ref().filter(is_word) {
+            sql += &format!(" COLLATE {collation}");
+        }
+        if let Self::Named(_) = self {
+            sql += &format!(" COMMENT '{}'", scratch::COMMENT);
+        }
+        self.server().query(None, &format!("{sql};\n"), "creating the database", &context.cancel).map(drop)
+    }
+
+    /// What an error really is: the throwaway server's own, where that has ended.
+    fn explain(&self, error: Error) -> Error {
+        match self {
+            Self::Own(throwaway) => throwaway.death().unwrap_or(error),
+            Self::Named(_) => error,
+        }
+    }
+}
+
+/// The problem of the backup that an error shows.
+///
+/// # Errors
+/// The error, where it says nothing of the backup.
+fn problem(error: Error) -> Result<String> {
+    match error {
+        // How InnoDB tells of a duplicate while it fills an empty table in bulk (tried on MariaDB 10.11).
+        Error::Child { doing, reason, .. } if reason.contains(IN_BULK) => {
+            Ok(format!("{doing} failed: {reason} (rows with the same key, most likely)"))
+        }
+        Error::Child { doing, reason, .. } if is_verdict(&reason) => Ok(format!("{doing} failed: {reason}")),
+        Error::Inadmissible { statement, offset, why, .. } => {
+            Ok(format!("{statement} at byte {offset} of the SQL is refused: {why}"))
+        }
+        Error::Differs { difference, .. } => Ok(format!("the restored database differs: {difference}")),
+        Error::Damaged { problem, .. } => Ok(problem),
+        other => Err(other),
+    }
+}
+
+/// Error 1180 at the end of a transaction, which names no row.
+const IN_BULK: &str = "Got error 1 \"Operation not permitted\" during COMMIT";
+
+/// Whether the server has judged a statement. Without a number, the client program did not get that far; and these
+/// numbers (MariaDB's manual, "MariaDB Error Codes") tell of the server: connections, privileges, space and memory,
+/// locks, a shutdown, settings.
+fn is_verdict(reason: &str) -> bool {
+    const OF_THE_SERVER: [u32; 34] = [
+        1021, 1030, 1037, 1038, 1040, 1041, 1044, 1045, 1053, 1114, 1129, 1130, 1135, 1142, 1180, 1203, 1205,
+        1206, 1213, 1226, 1227, 1290, 1317, 1370, 1396, 1410, 1418, 1419, 1698, 1836, 1927, 1969, 3024, 4151,
+    ];
+    let after = ["ERROR ", "error: "].iter().find_map(|word| reason.split_once(word)).map(|(_, after)| after);
+    let digits = after.and_then(|after| after.split(|c: char| !c.is_ascii_digit()).next());
+    let number: Option<u32> = digits.and_then(|digits| digits.parse().ok());
+    // From 2000 on, the numbers are the client's own.
+    number.is_some_and(|number| !OF_THE_SERVER.contains(&number) && !(2000..3000).contains(&number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_nothing_of_the_backup_is_no_verdict() {
+        for verdict in [
+            "ERROR 1062 (23000) at line 7: Duplicate entry '2013' for key 'PRIMARY'",
+            "ERROR 4025 (23000) at line 7: CONSTRAINT `t.a` failed for `db`.`t`",
+            "ERROR 1136 (21S01) at line 9: Column count doesn't match value count at row 1",
+            "mariadb-dump: Got error: 1356: \"View 'v' references invalid table(s)\"",
+        ] {
+            assert!(is_verdict(verdict), "{verdict}");
+        }
+        for silent in [
+            "ERROR 2013 (HY000) at line 7: Lost connection to server during query",
+            "ERROR 1114 (HY000) at line 7: The table 't' is full",
+            "ERROR 1021 (HY000): Disk full",
+            "it was killed by signal 9",
+            "mariadb-dump: Got error: 2002: \"Can't connect\"",
+        ] {
+            assert!(!is_verdict(silent), "{silent}");
+        }
+    }
+}

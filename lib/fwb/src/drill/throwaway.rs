@@ -1,0 +1,272 @@
+//! A MariaDB server that lives for one drill: its own data, its own socket that only this user reaches, no network, no
+//! configuration file, no events, no binary log, little memory, and nothing of it left afterwards.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::home::{self, Home};
+use crate::error::{Error, Result};
+use crate::manifest::Manifest;
+use crate::process::{Child, Program};
+use crate::progress::{Cancel, Context};
+use crate::server::{ServerClient, ServerOptions};
+
+/// Bytes of disk that each byte of SQL may need: rows with their indexes, a table that is being built, the log.
+const SPACE_FACTOR: u64 = 3;
+/// Bytes of disk that an empty server needs.
+const SPACE_EMPTY: u64 = 300 << 20;
+/// How long the server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Between two looks whether it answers.
+const PAUSE: Duration = Duration::from_millis(50);
+/// What a socket's path may have at most, in bytes (unix(7): 108 with the NUL at its end).
+const LONGEST_SOCKET: usize = 107;
+/// Databases that a new server has.
+const TAKEN: [&str; 5] = ["mysql", "information_schema", "performance_schema", "sys", "test"];
+
+/// Small and careless: what is in it is in the backup too. An option that a version does not know is left out.
+const OPTIONS: &[&str] = &[
+    "--skip-networking",
+    "--skip-name-resolve",
+    "--local-infile=OFF",
+    "--max-allowed-packet=1G",
+    "--character-set-server=utf8mb4",
+    "--event-scheduler=OFF",
+    "--skip-log-bin",
+    "--skip-slave-start",
+    "--loose-performance-schema=OFF",
+    "--innodb-buffer-pool-size=128M",
+    "--innodb-flush-log-at-trx-commit=0",
+    "--loose-innodb-doublewrite=OFF",
+    "--loose-innodb-buffer-pool-dump-at-shutdown=OFF",
+    "--loose-innodb-buffer-pool-load-at-startup=OFF",
+    "--loose-debug-no-sync",
+    "--key-buffer-size=16M",
+    "--loose-aria-pagecache-buffer-size=16M",
+    "--max-connections=1100",
+];
+
+/// The programs that make and run a server.
+#[derive(Debug, Clone)]
+pub(super) struct Programs {
+    server: Program,
+    installer: Program,
+}
+
+impl Programs {
+    /// Finds them.
+    ///
+    /// # Errors
+    /// They are not installed.
+    pub(super) fn find() -> Result<Self> {
+        let find = |names: &[&str]| {
+            Program::find(names).ok_or_else(|| Error::NoDrill {
+                reason: format!("{} is not installed", names[0]),
+                remedy: "install mariadb-server, or name a server to drill on with --drill-server".into(),
+            })
+        };
+        Ok(Self {
+            server: find(&["mariadbd", "mysqld"])?,
+            installer: find(&["mariadb-install-db", "mysql_install_db"])?,
+        })
+    }
+}
+
+/// A running server.
+pub(super) struct Throwaway {
+    /// How it is reached, as root.
+    pub(super) server: ServerClient,
+    /// The database to restore into: the backup's own name, which is as free here as any other.
+    pub(super) database: String,
+    process: Option<Child>,
+    log: PathBuf,
+    // Removed after the process has ended, which `drop` sees to.
+    _homes: Vec<Home>,
+}
+
+impl Throwaway {
+    /// Makes and starts one with its data in `base`.
+    ///
+    /// # Errors
+    /// There is too little space, or it does not start.
+    pub(super) fn start(
+        programs: &Programs,
+        base: &Path,
+        manifest: &Manifest,
+        context: &Context,
+    ) -> Result<Self> {
+        context.progress.begin("starting a throwaway server", 0);
+        let base = std::path::absolute(base).map_err(Error::io("find", base))?;
+        check_space(&base, manifest)?;
+        let home = Home::make(&base)?;
+        let at = |name: &str| home.path().join(name);
+        for dir in ["tmp", "files"] {
+            std::fs::create_dir(at(dir)).map_err(Error::io("create", at(dir)))?;
+        }
+        let mut homes = Vec::new();
+        let mut socket = at("s");
+        if socket.as_os_str().len() > LONGEST_SOCKET {
+            let short = Home::make(Path::new("/tmp"))?;
+            socket = short.path().join("s");
+            homes.push(short);
+        }
+        let (data, log, options) = (at("data"), at("error.log"), at("client.cnf"));
+        install(&programs.installer, &data, &context.cancel)?;
+        let service = common(programs.server.clone(), &data)
+            .arg(option("--socket=", &socket))
+            .arg(option("--pid-file=", &at("pid")))
+            .arg(option("--log-error=", &log))
+            .arg(option("--tmpdir=", &at("tmp")))
+            .arg(option("--secure-file-priv=", &at("files")))
+            .args(OPTIONS);
+        // Whatever the caller's environment and option files say, this is how this server is reached.
+        std::fs::write(&options, "[client]\nprotocol=socket\nuser=root\npassword=\n")
+            .map_err(Error::io("write", &options))?;
+        let server = ServerClient::new(&ServerOptions {
+            defaults_file: Some(options),
+            host: Some("localhost".into()),
+            socket: Some(socket.clone()),
+            ..ServerOptions::default()
+        })?;
+        homes.push(home);
+        let process = Some(service.service(&context.cancel)?);
+        let database = manifest.database.clone().unwrap_or_default();
+        let taken = database.is_empty() || TAKEN.iter().any(|name| name.eq_ignore_ascii_case(&database));
+        let database = if taken { "fwb_drill".into() } else { database };
+        let throwaway = Self { server, database, process, log, _homes: homes };
+        throwaway.await_answer(&socket, &context.cancel)?;
+        Ok(throwaway)
+    }
+
+    fn await_answer(&self, socket: &Path, cancel: &Cancel) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            cancel.check()?;
+            if let Some(death) = self.death() {
+                return Err(death);
+            }
+            let answered =
+                socket.exists().then(|| self.server.query(None, "SELECT 1;", "asking for an answer", cancel));
+            match answered {
+                Some(Ok(_)) => return Ok(()),
+                Some(Err(error)) if begun.elapsed() > PATIENCE => return Err(no_start(error.to_string())),
+                None if begun.elapsed() > PATIENCE => return Err(no_start("it does not answer".into())),
+                _ => std::thread::sleep(PAUSE),
+            }
+        }
+    }
+
+    /// Why the server has ended; none while it runs.
+    pub(super) fn death(&self) -> Option<Error> {
+        if self.process.as_ref().is_some_and(Child::is_running) {
+            return None;
+        }
+        let log = std::fs::read(&self.log).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let errors: Vec<&str> =
+            log.lines().filter_map(|line| line.split_once("[ERROR] ")).map(|(_, why)| why).collect();
+        let last = errors[errors.len().saturating_sub(2)..].join("; ");
+        Some(no_start(if last.is_empty() {
+            "it has ended and its log does not say why".into()
+        } else {
+            last
+        }))
+    }
+}
+
+impl Drop for Throwaway {
+    fn drop(&mut self) {
+        let Some(process) = self.process.take() else { return };
+        process.kill();
+        if let Err(error) = process.wait() {
+            log::warn!("{error}");
+        }
+    }
+}
+
+/// Removes what killed drills have left.
+pub(super) fn sweep(base: &Path) {
+    home::sweep(base);
+    if base != Path::new("/tmp") {
+        home::sweep(Path::new("/tmp"));
+    }
+}
+
+fn check_space(dir: &Path, manifest: &Manifest) -> Result<()> {
+    let stat = rustix::fs::statvfs(dir).map_err(|error| Error::io("examine", dir)(error.into()))?;
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let needed =
+        manifest.raw_size.unwrap_or_default().saturating_mul(SPACE_FACTOR).saturating_add(SPACE_EMPTY);
+    if free >= needed {
+        return Ok(());
+    }
+    let mib = |bytes: u64| bytes >> 20;
+    Err(Error::NoDrill {
+        reason: format!(
+            "it may need {} MiB in {}, where {} MiB are free",
+            mib(needed),
+            dir.display(),
+            mib(free)
+        ),
+        remedy: "free some space there, or choose another place with --drill-dir".into(),
+    })
+}
+
+/// What the program that makes the data and the server itself are both told. The server refuses to run as root unless
+/// it is told so.
+fn common(program: Program, data: &Path) -> Program {
+    let as_root = rustix::process::geteuid().is_root().then_some("--user=root");
+    program.arg("--no-defaults").args(as_root).arg(option("--datadir=", data))
+}
+
+fn install(installer: &Program, data: &Path, cancel: &Cancel) -> Result<()> {
+    let made = common(installer.clone(), data)
+        .args(["--skip-test-db", "--auth-root-authentication-method=normal", "--skip-name-resolve"])
+        .args([
+            "--innodb-flush-log-at-trx-commit=0",
+            "--loose-innodb-doublewrite=OFF",
+            "--loose-debug-no-sync",
+        ])
+        .run(b"", "making the data of a throwaway server", cancel);
+    made.map(drop).map_err(|error| match cancel.explain(error) {
+        interrupted @ Error::Interrupted(_) => interrupted,
+        other => no_start(other.to_string()),
+    })
+}
+
+fn no_start(reason: String) -> Error {
+    Error::NoDrill {
+        reason: format!("the throwaway server does not run: {reason}"),
+        remedy: "mend the cause, or name a server to drill on with --drill-server".into(),
+    }
+}
+
+fn option(name: &str, path: &Path) -> OsString {
+    let mut option = name.as_bytes().to_vec();
+    option.extend_from_slice(path.as_os_str().as_bytes());
+    std::os::unix::ffi::OsStringExt::from_vec(option)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_fill_the_disk_is_not_begun() {
+        let of_size = |raw_size: u64| {
+            let at = "2025-07-25T17:02:06+09:00";
+            let manifest = serde_json::json!({
+                "schema": "fwb/1", "name": "a.sql.gz", "kind": "full", "started_at": at, "finished_at": at,
+                "raw_size": raw_size,
+            });
+            check_space(&std::env::temp_dir(), &Manifest::from_value(manifest).unwrap())
+        };
+        for too_much in [1 << 50, u64::MAX] {
+            let error = of_size(too_much).unwrap_err();
+            assert!(error.to_string().contains("MiB are free"), "{error}");
+            assert!(error.hint().is_some_and(|hint| hint.contains("--drill-dir")));
+        }
+    }
+}
