@@ -43,7 +43,7 @@ impl Beside<'_> {
         let manifest = &input.manifest;
         let charset = manifest.charset.clone().zip(manifest.collation.clone());
         let untouched = |cause: Error| match cause {
-            told @ (Error::Untouched { .. } | Error::Unfinished { .. }) => told,
+            told @ (Error::Untouched { .. } | Error::Unfinished { .. } | Error::Incomplete { .. }) => told,
             cause => Error::Untouched { cause: Box::new(cause), database: self.database.into() },
         };
         let shadow = swap.shadow(charset.as_ref().or(self.charset.as_ref())).map_err(untouched)?;
