@@ -17,6 +17,7 @@ mod rows;
 mod script;
 mod session;
 mod shadow;
+mod shares;
 mod survey;
 mod swap;
 mod undo;
