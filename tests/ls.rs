@@ -71,8 +71,7 @@ fn filters_add_up() {
         (vec!["--verified"], "1"),
         (vec!["--since", "40h"], "234"),
         (vec!["--since", "3h", "-B", &a], "3"),
-        (vec!["--at", "3h"], "12"),
-        (vec!["--at", "3h", "-B", &a], "1"),
+        (vec!["--at", "40h"], "1"),
         (vec!["--latest", "-B", &a], "3"),
         (vec!["--latest", "-B", &b], "2"),
         (vec!["--latest", "-B", &b, "--kind", "safety"], "4"),
@@ -95,6 +94,47 @@ fn the_latest_is_exactly_one_or_an_error() {
     Store::new().tool("fwb-ls").arg("--latest").run().fails(1, &["holds no backup"]);
     assert!(Store::new().tool("fwb-ls").run().ok().stdout.is_empty());
     Tool::new("fwb-ls").args(["-s", "/no/store"]).run().fails(1, &["/no/store", "hint: "]);
+}
+
+/// "What was there before yesterday's mistake?" must not be answered by a backup of after it, nor of another database.
+#[test]
+fn a_moment_is_answered_by_one_backup_or_an_error() {
+    let (store, names, [a, b]) = four();
+    let began = |number: usize| {
+        let sidecar = fs::read_to_string(store.file(&format!("{}.json", names[number - 1]))).unwrap();
+        let sidecar: Value = serde_json::from_str(&sidecar).unwrap();
+        let text = sidecar["started_at"].as_str().unwrap();
+        chrono::DateTime::parse_from_rfc3339(text).unwrap().with_timezone(&chrono::Local)
+    };
+    let at = |options: &[&str]| store.tool("fwb-ls").arg("--at").args(options).run();
+    let second = chrono::TimeDelta::seconds(1);
+    // In the local zone, as --since has it, and with an offset.
+    let (local, offset) = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S%:z");
+    for format in [local, offset] {
+        let moment = |time: chrono::DateTime<chrono::Local>| time.format(format).to_string();
+        assert_eq!(listed(&at(&[&moment(began(3)), "-B", &a]).ok(), &names), "3", "begun in that second");
+        assert_eq!(listed(&at(&[&moment(began(3) - second), "-B", &a]).ok(), &names), "1");
+    }
+    let seoul = began(3).naive_utc() + chrono::TimeDelta::hours(9);
+    let seoul = [seoul.format(local).to_string(), (seoul - second).format(local).to_string()];
+    for (moment, expected) in seoul.iter().zip(["3", "1"]) {
+        let zoned = store.tool("fwb-ls").env("TZ", "KST-9").args(["--at", moment, "-B", &a]).run().ok();
+        assert_eq!(listed(&zoned, &names), expected, "{moment} in Seoul");
+    }
+    assert_eq!(
+        listed(&at(&["1h", "-B", &a, "--verified"]).ok(), &names),
+        "1",
+        "the newest proved one by then"
+    );
+    assert_eq!(listed(&at(&["3h", "-B", &b]).ok(), &names), "2");
+
+    let several = at(&["3h"]).fails(2, &[&a, &b, "--database", "hint: "]);
+    let none = at(&["99h"]).fails(1, &["began by", "the first began"]);
+    let unproved = at(&["3h", "-B", &b, "--verified"]).fails(1, &["fwb-verify"]);
+    let nonsense = at(&["yesterday"]).fails(2, &["not a time", "hint: "]);
+    for out in [several, none, unproved, nonsense] {
+        assert!(out.stdout.is_empty(), "{out:?}");
+    }
 }
 
 #[test]

@@ -15,9 +15,10 @@ use fwb_cli::{Outcome, Session, StoreArgs};
 #[command(name = "fwb-ls", version)]
 #[command(
     after_long_help = "Times are 2025-07-25, '2025-07-25 17:00', 2025-07-25T17:00:05+09:00, or 26h for so \
-    long ago. A backup is proved when fwb-verify passed it at level full or above and its artifact is there with \
-    the size that its manifest says. Backups that are damaged or lost are named on standard error and make the \
-    exit status 3; with --latest and --at they are passed over, with a warning."
+    long ago; without an offset the local time zone holds. A backup is proved when fwb-verify passed it at level \
+    full or above and its artifact is there with the size that its manifest says. Backups that are damaged or lost \
+    are named on standard error and make the exit status 3; with --latest and --at they are passed over, with a \
+    warning."
 )]
 struct Args {
     /// Only backups of these kinds [default: all; with --latest, --at and --max-age: full]
@@ -34,7 +35,7 @@ struct Args {
         |text: &str| fwb_cli::parse_since(text, fwb::now()))]
     since: Option<Timestamp>,
 
-    /// Of each database the newest backup begun at or before this time
+    /// The newest of those backups that began at or before this time, and exactly one, as --latest
     #[arg(long, value_name = "WHEN", value_parser =
         |text: &str| fwb_cli::parse_at(text, fwb::now()))]
     at: Option<Timestamp>,

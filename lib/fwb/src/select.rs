@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use chrono::TimeDelta;
+use chrono::{SecondsFormat, TimeDelta};
 
 use crate::error::{Error, Result};
 use crate::manifest::{Kind, Level, Timestamp, Verification};
@@ -36,7 +36,7 @@ pub struct Selection {
     pub database: Option<String>,
     /// Begun at or after this moment.
     pub since: Option<Timestamp>,
-    /// Begun at or before this moment, and of each database only the newest such.
+    /// Begun at or before this moment; the newest such, and exactly one.
     pub at: Option<Timestamp>,
     /// Proved.
     pub verified: bool,
@@ -72,23 +72,19 @@ impl Listing {
     /// Where one backup is asked for (`latest`, `at`), those that are not there whole are passed over.
     ///
     /// # Errors
-    /// [`Error::NothingFound`] when one backup is asked for and there is none; a usage error when `latest` could
-    /// mean several databases.
+    /// [`Error::NothingFound`] when one backup is asked for and there is none; a usage error when it could be of
+    /// several databases.
     pub fn select(&self, selection: &Selection) -> Result<Vec<&Entry>> {
         let admitted = self.entries.iter().filter(|entry| selection.admits(entry));
         if !selection.asks_for_one() {
             return Ok(admitted.collect());
         }
         let newest = newest_of_each(admitted.filter(|entry| entry.problems.is_empty()));
-        if newest.is_empty() {
-            return Err(self.nothing(selection));
+        match newest.len() {
+            0 => Err(self.nothing(selection)),
+            1 => Ok(newest.into_values().collect()),
+            _ => Err(ambiguous(newest.keys().copied())),
         }
-        if selection.latest && newest.len() > 1 {
-            return Err(ambiguous(newest.keys().copied()));
-        }
-        let mut newest: Vec<&Entry> = newest.into_values().collect();
-        newest.sort_by_key(|entry| age_key(entry));
-        Ok(newest)
     }
 
     /// Logs a warning for each backup that is damaged, lost or unreadable, as far as the selection concerns it.
@@ -169,6 +165,17 @@ impl Listing {
         let unproved = Selection { verified: false, ..selection.clone() };
         let matching = || self.entries.iter().filter(|entry| unproved.admits(entry));
         let (all, whole) = (matching().count(), matching().filter(|entry| entry.problems.is_empty()).count());
+        let any_time = Selection { at: None, latest: true, ..unproved.clone() };
+        let later =
+            self.entries.iter().filter(|entry| any_time.admits(entry)).min_by_key(|entry| age_key(entry));
+        let too_early = selection.at.zip(later).filter(|_| all == 0);
+        if let Some((at, later)) = too_early {
+            let [at, first] =
+                [at, later.manifest.started_at].map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, false));
+            return Error::NothingFound(format!(
+                "no backup in {store} that was asked for began by {at}: the first began {first}"
+            ));
+        }
         Error::NothingFound(match (self.entries.len(), all, whole) {
             (0, ..) => format!("{store} holds no backup"),
             (held, 0, _) => format!("no backup in {store} is what was asked for, of {held} in all"),
@@ -183,7 +190,7 @@ impl Listing {
 }
 
 impl Selection {
-    /// Whether one backup, of each database or in all, is asked for.
+    /// Whether exactly one backup is asked for.
     pub fn asks_for_one(&self) -> bool {
         self.latest || self.at.is_some()
     }

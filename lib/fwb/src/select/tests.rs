@@ -106,13 +106,51 @@ fn the_latest_of_several_databases_is_nobodys() {
 }
 
 #[test]
-fn a_moment_selects_one_backup_of_each_database() {
-    let store = listing(&["shop full 20", "blog full 21", "shop full 22", "shop safety 22", "blog full 23"]);
+fn a_moment_selects_the_newest_backup_that_had_begun() {
+    let store = listing(&[
+        "shop full 20 proved",
+        "shop full 22",
+        "shop safety 22",
+        "shop full 23 lost",
+        "shop full 24 proved",
+        "shop full 25",
+    ]);
     let moment = |text: &str| Selection { at: Some(at(text)), ..Selection::default() };
-    assert_eq!(selected(&store, &moment("2025-07-22T02:00:00+09:00")), "12");
-    assert_eq!(selected(&store, &moment("2025-07-20T17:00:00Z")), "01");
+    let verified = |text: &str| Selection { verified: true, ..moment(text) };
+    let cases = [
+        (moment("2025-07-22T02:00:00+09:00"), "1", "what began in this very second counts"),
+        (moment("2025-07-22T01:59:59+09:00"), "0", "a second earlier"),
+        (moment("2025-07-21T17:00:00Z"), "1", "the same moment in another zone"),
+        (moment("2025-07-23T12:00:00+09:00"), "1", "one that is lost is passed over"),
+        (verified("2025-07-23T12:00:00+09:00"), "0", "the newest proved one by then"),
+        (verified(NOW), "4", "a newer one is not proved"),
+        (Selection { kinds: vec![Kind::Safety], ..moment(NOW) }, "2", "of the kinds asked for"),
+        (Selection { latest: true, ..moment("2025-07-24T12:00:00+09:00") }, "4", "--latest adds nothing"),
+        (
+            Selection { since: Some(at("2025-07-21T00:00:00Z")), ..moment("2025-07-22T12:00:00Z") },
+            "1",
+            "a period",
+        ),
+    ];
+    for (selection, expected, why) in cases {
+        assert_eq!(selected(&store, &selection), expected, "{why}");
+    }
+}
+
+#[test]
+fn a_moment_of_several_databases_is_nobodys() {
+    let store = listing(&["shop full 20", "blog full 21", "shop full 22"]);
+    let moment = |text: &str| Selection { at: Some(at(text)), ..Selection::default() };
+    let error = store.select(&moment("2025-07-22T02:00:00+09:00")).unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Usage);
+    assert_eq!(error.hint().unwrap(), "say which with --database: blog, shop");
+    assert_eq!(selected(&store, &moment("2025-07-20T16:59:59Z")), "0", "the other one has none by then");
+    let shop = Selection { database: Some("shop".into()), ..moment(NOW) };
+    assert_eq!(selected(&store, &shop), "2");
     let error = store.select(&moment("2025-07-01T00:00:00Z")).unwrap_err();
     assert_eq!(error.class(), ErrorClass::Failure);
+    let told = "no backup in /store that was asked for began by 2025-07-01T00:00:00+00:00: the first began 2025-07-20T02:00:00+09:00";
+    assert_eq!(error.to_string(), told);
 }
 
 #[test]
