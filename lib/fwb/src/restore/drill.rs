@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::check::Check;
 use super::input::Input;
+use super::plan::Proof;
 use super::load::{Destination, Load};
 use super::preflight::{self, Finding};
 use super::rename::Renaming;
@@ -45,7 +46,7 @@ pub(crate) fn drill_restore(
     let load = Load::new(input, to, &renaming, false, context)?;
     load.all_but_events()?;
     load.events()?;
-    let check = Check { input, server, database, only: &[], kept_views: &BTreeSet::new() };
+    let check = Check { input, server, database, only: &[], kept_views: &BTreeSet::new(), proof: Proof::Rows };
     check.all_but_events(context)?;
     // Those whose time has passed were never made, and that is no fault of the backup.
     check.events(context)

@@ -4,6 +4,7 @@
 mod admission;
 mod amends;
 mod check;
+mod compare;
 mod drill;
 mod event;
 mod extract;
@@ -23,10 +24,11 @@ mod swap;
 mod undo;
 mod views;
 
+pub(crate) use compare::compare;
 pub(crate) use drill::{drill_preflight, drill_restore};
 pub use extract::extract;
 pub(crate) use input::Input;
-pub use plan::{Plan, Prepared, Report, RestoreOptions, Strategy, prepare};
+pub use plan::{Plan, Prepared, Proof, Report, RestoreOptions, Strategy, prepare};
 pub use preflight::{Finding, Gravity};
 pub(crate) use survey::Survey;
 pub use undo::{Forgotten, Undo, Undone, forget, prepare_undo};

@@ -32,6 +32,16 @@ pub enum Strategy {
     InPlace,
 }
 
+/// What is held against the backup once it is loaded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Proof {
+    /// The objects, and the number of rows.
+    #[default]
+    Rows,
+    /// The rows' contents too: what was restored is dumped once more, to nowhere.
+    Digest,
+}
+
 /// What to restore, and where.
 #[derive(Debug, Clone)]
 pub struct RestoreOptions {
@@ -43,6 +53,8 @@ pub struct RestoreOptions {
     pub tables: Vec<String>,
     /// Count rows in these tables alone when checking; none: in all.
     pub prove_tables: Vec<String>,
+    /// What is held against the backup.
+    pub proof: Proof,
     /// How; none: by swap, unless there is nothing to be hurt and swap is not to be had.
     pub strategy: Option<Strategy>,
     /// Whether what is there is backed up first.
@@ -319,6 +331,7 @@ impl Prepared<'_> {
             before: self.before.clone(),
             safety: safety.map(|name| (self.store, name)),
             prove_tables: &self.options.prove_tables,
+            proof: self.options.proof,
         }
     }
 
@@ -329,6 +342,7 @@ impl Prepared<'_> {
             quoting: self.quoting,
             charset: self.before.charset.clone(),
             prove_tables: &self.options.prove_tables,
+            proof: self.options.proof,
         }
     }
 

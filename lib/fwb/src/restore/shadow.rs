@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::check::{Check, Checked};
 use super::input::Input;
+use super::plan::Proof;
 use super::load::{Destination, Load};
 use super::rename::Renaming;
 use super::script::Origin;
@@ -24,6 +25,8 @@ pub(super) struct Beside<'a> {
     pub(super) charset: Option<(String, String)>,
     /// Tables whose rows are counted; none: all.
     pub(super) prove_tables: &'a [String],
+    /// What is held against the backup.
+    pub(super) proof: Proof,
 }
 
 impl Beside<'_> {
@@ -78,6 +81,7 @@ impl Beside<'_> {
             database: &shadow.database,
             only: self.prove_tables,
             kept_views: &stand_ins,
+            proof: self.proof,
         };
         let checked = check.all_but_events(context)?;
         check.events(context)?;
