@@ -49,7 +49,7 @@ say '5. A bad day: a table is lost, another one damaged'
 sql -e "SET foreign_key_checks=0; DROP TABLE files; UPDATE projects SET name='?'; SHOW TABLES" "$FWB_DATABASE"
 
 say '6. Bring the newest proved backup back'
-show 'fwb-ls --latest --verified | fwb-restore --yes | jq -c "{backup, database, tables, rows, safety_backup}"'
+show 'fwb-ls --latest --verified | fwb-restore --yes | jq -c "{backup, database, tables, rows, before, safety_backup}"'
 
 say '7. Everything is back'
 after=$(checksums)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Restore by hand: list what there is, or bring one backup back. The work is done by fwb-ls and fwb-restore: the
-# file is proved first, what is there is backed up, the result is checked, and a failure is rolled back.
+# Restore by hand: list what there is, bring one backup back, or take that back. The work is done by fwb-ls and
+# fwb-restore: the file is proved first, loaded beside what is there and checked, and only then takes its place. What
+# was there is kept.
 set -euo pipefail
 
 usage() {
@@ -8,13 +9,19 @@ usage() {
 usage: restore-database.sh --list
        restore-database.sh -f FILE [options]
        restore-database.sh --latest [options]
+       restore-database.sh --undo [-B NAME] [--dry-run] [--yes]
+       restore-database.sh --drop-before [-B NAME] [--dry-run] [--yes]
 
       --list             list the backups, oldest first
   -f, --file FILE        restore this backup: a name in the store, or a path
       --latest           restore the newest backup that is proved
-  -B, --database NAME    restore into this database [the one that was dumped]
+      --undo             put back what the last restore has replaced
+      --drop-before      remove what restores have kept for --undo
+  -B, --database NAME    restore into this database [the one that was dumped]; the one to undo
   -s, --store DIR        directory of the backups [FWB_STORE, else ./backups]
       --tables A,B       these tables alone
+      --strategy WHICH   swap [the default], or in-place: over what is there, with a rollback if it fails
+      --no-safety-backup make no backup of what is there
       --dry-run          print the plan and do nothing
   -y, --yes              do not ask
   -h, --help             this text
@@ -22,8 +29,9 @@ usage: restore-database.sh --list
 Where the server is, and the account, come from FWB_DEFAULTS_FILE, FWB_HOST, FWB_PORT, FWB_SOCKET, FWB_USER and
 FWB_PASSWORD_FILE, as for fwb-restore; with none of them the MariaDB client's own defaults hold.
 
-Exit status: 0 done; 1 a failure; 2 usage, or not confirmed; 3 the backup is damaged, or the result differed and
-was rolled back; 4 another run is busy.
+Exit status: 0 done; 1 a failure, or not confirmed; 2 usage, or a server on which it cannot be done; 3 the backup
+is damaged, or the result differed; 4 another run is busy. After 1 to 4 the database is as it was, or the message says
+that it is not.
 EOF
 }
 
@@ -49,33 +57,34 @@ filter=()
 while [ $# -gt 0 ]; do
     case $1 in
         -h | --help) usage; exit 0 ;;
-        --list | --latest)
-            [ -z "$action" ] || fail_usage "one of --list, --latest and -f is enough"
+        --list | --latest | --undo | --drop-before)
+            [ -z "$action" ] || fail_usage "one of --list, --latest, --undo, --drop-before and -f is enough"
             action=${1#--}
             shift
             ;;
-        --dry-run | -y | --yes) options+=("$1"); shift ;;
-        -f | --file | -B | --database | -s | --store | --tables)
+        --dry-run | -y | --yes | --no-safety-backup) options+=("$1"); shift ;;
+        -f | --file | -B | --database | -s | --store | --tables | --strategy)
             [ $# -ge 2 ] || fail_usage "$1 needs a value"
             case $1 in
                 -f | --file)
-                    [ -z "$action" ] || fail_usage "one of --list, --latest and -f is enough"
+                    [ -z "$action" ] || fail_usage "one of --list, --latest, --undo, --drop-before and -f is enough"
                     action=file file=$2
                     ;;
                 -B | --database) options+=(--database "$2") filter+=(--database "$2") ;;
                 -s | --store) store=$2 ;;
-                --tables) options+=(--tables "$2") ;;
+                --tables | --strategy) options+=("$1" "$2") ;;
             esac
             shift 2
             ;;
         *) fail_usage "unknown argument: $1" ;;
     esac
 done
-[ -n "$action" ] || fail_usage "nothing to do: give --list, --latest or -f FILE"
+[ -n "$action" ] || fail_usage "nothing to do: give --list, --latest, --undo, --drop-before or -f FILE"
 tools
 
 case $action in
     list) exec fwb-ls --store "$store" ${filter[@]+"${filter[@]}"} --format table ;;
+    undo | drop-before) exec fwb-restore "--$action" ${options[@]+"${options[@]}"} ;;
     file) exec fwb-restore --store "$store" ${options[@]+"${options[@]}"} --file "$file" ;;
     latest)
         newest=$(fwb-ls --store "$store" --latest --verified)

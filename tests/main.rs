@@ -18,6 +18,7 @@ mod ls;
 mod pipelines;
 mod prune;
 mod restore;
+mod runbook;
 mod secrets;
 mod swap;
 mod verify;

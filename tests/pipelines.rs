@@ -205,6 +205,15 @@ fn the_two_scripts_back_up_list_and_restore() {
         script("restore-database.sh", &store, home.path()).args(&which).arg("--yes").run().ok();
         assert_eq!(db.content(), content, "{which:?}");
     }
+    let which = |action: &str| {
+        script("restore-database.sh", &store, home.path()).args([action, "-B", &db.name, "--yes"]).run().ok()
+    };
+    which("--undo");
+    assert_eq!(db.query("SELECT COUNT(*) FROM file_views"), "0", "what the last restore has replaced");
+    let in_place = ["--latest", "--strategy", "in-place", "--no-safety-backup", "--yes"];
+    script("restore-database.sh", &store, home.path()).args(in_place).run().ok();
+    assert_eq!(db.content(), content);
+    assert!(which("--drop-before").json()["removed"].as_array().is_some_and(|removed| !removed.is_empty()));
     // Nobody is there to say yes.
     let unasked = bash(r#"exec setsid "$SCRIPT" --latest"#)
         .env("SCRIPT", repository().join("scripts/restore-database.sh"))

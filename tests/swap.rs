@@ -14,7 +14,7 @@ use crate::restore::EVERYTHING;
 use crate::support::{Before, Database, Server, Store, Tool, mariadb, restore};
 
 /// Databases that restores of `database` have left on the server.
-fn left(server: &Server, database: &str) -> Vec<String> {
+pub(crate) fn left(server: &Server, database: &str) -> Vec<String> {
     let names = format!(
         "SELECT schema_name FROM information_schema.schemata WHERE schema_comment LIKE '%\"of\":\"{database}\"%' ORDER BY 1"
     );
@@ -201,7 +201,7 @@ fn one_restore_at_a_time() {
 }
 
 /// A client that holds what it has touched.
-fn hold(server: &Server, database: &str, sql: &str) -> Child {
+pub(crate) fn hold(server: &Server, database: &str, sql: &str) -> Child {
     let mut client = mariadb(&server.defaults_file(), &[&format!("--database={database}")])
         .command()
         .stdin(Stdio::piped())
@@ -216,13 +216,13 @@ fn hold(server: &Server, database: &str, sql: &str) -> Child {
     client
 }
 
-fn release(mut client: Child) {
+pub(crate) fn release(mut client: Child) {
     client.kill().unwrap();
     client.wait().unwrap();
 }
 
 /// Waits until a connection waits for a table in a statement that begins like this.
-fn waits(server: &Server, sql: &str) {
+pub(crate) fn waits(server: &Server, sql: &str) {
     let waiting = format!(
         "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE 'Waiting for table metadata%' AND info LIKE '{sql}%'"
     );
@@ -237,20 +237,20 @@ fn until(mut condition: impl FnMut() -> bool) {
     }
 }
 
-const BEFORE: &str = "
+pub(crate) const BEFORE: &str = "
 CREATE TABLE files (id INT PRIMARY KEY, v VARCHAR(50)); INSERT INTO files SELECT seq, 'old' FROM seq_1_to_5000;
 CREATE TABLE notes (id INT PRIMARY KEY, f INT, FOREIGN KEY (f) REFERENCES files (id)); INSERT INTO notes SELECT seq, seq FROM seq_1_to_1000;
 CREATE TABLE log (id INT AUTO_INCREMENT PRIMARY KEY, t TEXT); CREATE SEQUENCE s;
 CREATE TRIGGER t1 BEFORE INSERT ON files FOR EACH ROW SET NEW.v = 'old trigger';
 CREATE TRIGGER t2 BEFORE INSERT ON files FOR EACH ROW SET @a = 1;
 CREATE VIEW v1 AS SELECT id, v, 'old' AS k FROM files; CREATE PROCEDURE p() SELECT 'old';";
-const AFTER: &str = "
+pub(crate) const AFTER: &str = "
 DROP TRIGGER t1; UPDATE files SET v = 'new'; CREATE TABLE more (id INT PRIMARY KEY); INSERT INTO more VALUES (1);
 CREATE TRIGGER t1 BEFORE INSERT ON files FOR EACH ROW SET NEW.v = 'new trigger';
 CREATE OR REPLACE VIEW v1 AS SELECT id, v, 'new' AS k FROM files; CREATE OR REPLACE PROCEDURE p() SELECT 'new'; CREATE VIEW v2 AS SELECT * FROM more;";
 
 /// All of a database that a half-done restore would get wrong.
-fn state(server: &Server) -> String {
+pub(crate) fn state(server: &Server) -> String {
     server.query(
         "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'd' ORDER BY 1;
         SELECT trigger_name, action_statement, action_order FROM information_schema.triggers WHERE trigger_schema = 'd' ORDER BY 1;
@@ -261,13 +261,13 @@ fn state(server: &Server) -> String {
     )
 }
 
-fn restart(server: &Server) {
+pub(crate) fn restart(server: &Server) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/sandbox.sh");
     let dir = server.defaults_file();
     Tool::program(script).args(["start", "--dir"]).arg(dir.parent().unwrap()).run().ok();
 }
 
-fn signal(pid: u32, name: &str) {
+pub(crate) fn signal(pid: u32, name: &str) {
     Tool::program("kill").args(["-s", name, &pid.to_string()]).run();
 }
 
@@ -328,7 +328,7 @@ fn a_kill_at_any_time_leaves_one_of_two_databases() {
 }
 
 /// Waits until the server works on nothing.
-fn quiet(server: &Server) {
+pub(crate) fn quiet(server: &Server) {
     until(|| {
         server.query("SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'root' AND id <> CONNECTION_ID()") == "0"
     });

@@ -1,0 +1,378 @@
+//! `docs/RUNBOOK.md` is read when something is broken, and by somebody who has no time to find out that it is wrong.
+//! Its commands are run here as they stand there, each section against what it is about: a database that is damaged
+//! before and must be whole afterwards.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{Before, Database, Output, Server, Store, bash, name};
+use crate::swap::{self, hold, quiet, release, restart, signal, waits};
+
+const DOCUMENT: &str = include_str!("../docs/RUNBOOK.md");
+
+/// The heading of a section, and its ```` ```sh test ```` blocks.
+fn sections() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
+    DOCUMENT.split("\n## ").skip(1).map(|section| {
+        let blocks = section.split("```sh test\n").skip(1);
+        let blocks = blocks.map(|rest| rest.split("\n```\n").next().expect("the end of a block"));
+        (section.lines().next().expect("a heading"), blocks.collect())
+    })
+}
+
+/// A section that is being followed: its commands in their order, with what an operator has exported.
+struct Section {
+    heading: &'static str,
+    /// What every reader has typed before.
+    shorthand: &'static str,
+    blocks: std::vec::IntoIter<&'static str>,
+    exported: Vec<(&'static str, String)>,
+    dir: tempfile::TempDir,
+}
+
+impl Section {
+    fn new(heading: &'static str, store: &Store, database: &str) -> Self {
+        let blocks = |heading: &str| sections().find(|(found, _)| *found == heading).expect("a section").1;
+        let [shorthand] = blocks("Before you start")[..] else { panic!("one block before all others") };
+        let exported = vec![
+            ("FWB_STORE", store.path().to_str().unwrap().to_owned()),
+            ("FWB_DATABASE", database.to_owned()),
+        ];
+        Self {
+            heading,
+            shorthand,
+            blocks: blocks(heading).into_iter(),
+            exported,
+            dir: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// Another variable that the section says to export.
+    fn export(&mut self, name: &'static str, value: impl Into<String>) {
+        assert!(DOCUMENT.contains(&format!("{name}=")), "the runbook says what {name} is");
+        self.exported.push((name, value.into()));
+    }
+
+    /// Runs the next blocks in one shell, which stops at the first failure.
+    #[track_caller]
+    fn follow(&mut self, count: usize) -> Output {
+        let blocks: Vec<&str> = self.blocks.by_ref().take(count).collect();
+        assert_eq!(blocks.len(), count, "the section has so many blocks more");
+        // No stage of a pipeline fails, but where backups are broken, which is said by an exit code.
+        let pipefail = if self.heading == "The backup is broken" { '+' } else { '-' };
+        let script = format!("set {pipefail}o pipefail\n{}\n{}", self.shorthand, blocks.join("\n"));
+        let mut shell = bash(&script).dir(self.dir.path());
+        for (name, value) in &self.exported {
+            shell = shell.env(name, value);
+        }
+        shell.run().ok()
+    }
+
+    /// That nothing of the section was left out.
+    #[track_caller]
+    fn end(mut self) {
+        assert_eq!(self.blocks.next(), None, "every block of the section is run");
+    }
+}
+
+/// A database and a store with one proved backup of it.
+fn backed_up(name: &str) -> (Database, Store, Value) {
+    let (database, store) = (Database::sample(name), Store::new());
+    let manifest = store.dump_verified(&database);
+    (database, store, manifest)
+}
+
+/// The reports and other objects that a block printed.
+fn objects(out: &Output) -> Vec<Value> {
+    let text = out.stdout_text();
+    let begin = text.find("\n{").expect("an object") + 1;
+    serde_json::Deserializer::from_str(&text[begin..]).into_iter().map_while(Result::ok).collect()
+}
+
+#[test]
+fn every_section_with_commands_is_followed_here() {
+    let with_commands: Vec<&str> =
+        sections().filter(|(_, blocks)| !blocks.is_empty()).map(|(heading, _)| heading).collect();
+    let followed = include_str!("runbook.rs");
+    for heading in with_commands.iter().skip(1) {
+        assert!(followed.contains(&format!("\"{heading}\", &store")), "{heading} is tested");
+    }
+    assert_eq!(with_commands.len(), 1 + 9);
+}
+
+#[test]
+fn every_link_leads_to_a_section() {
+    let anchor = |heading: &str| {
+        let kept = heading.to_lowercase().replace(' ', "-");
+        kept.replace(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-', "")
+    };
+    let anchors: BTreeSet<String> = sections().map(|(heading, _)| anchor(heading)).collect();
+    let links: BTreeSet<&str> =
+        DOCUMENT.split("](#").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
+    for link in &links {
+        assert!(anchors.contains(*link), "{link} among {anchors:?}");
+    }
+    assert_eq!(links.len(), anchors.len() - 1, "each symptom is in the list at the top");
+}
+
+#[test]
+fn a_damaged_database() {
+    let (database, store, _) = backed_up("rb_damaged");
+    let whole = Before::new(&database);
+    database.sql("SET foreign_key_checks = 0; DROP TABLE files; UPDATE projects SET name = id; DROP PROCEDURE forget_views; DROP EVENT forget_daily");
+    assert!(!whole.is_again());
+    let mut section = Section::new("The database is damaged", &store, &database.name);
+    let out = section.follow(1);
+    whole.holds("after the restore");
+    let report = objects(&out).pop().unwrap();
+    let kept = swap::left(Server::shared(), &database.name);
+    assert_eq!(report["before"].as_str(), kept.first().map(String::as_str), "{report}");
+    assert!(store.holds(report["safety_backup"].as_str().unwrap()));
+    let names = Server::shared().query(format!("SELECT COUNT(*) FROM {}.projects WHERE name = id", kept[0]));
+    assert_eq!(names, "3", "what was replaced is kept as it was");
+
+    let out = section.follow(1);
+    assert!(out.stdout_text().contains("file_views"), "{}", out.stdout_text());
+    assert!(swap::left(Server::shared(), &database.name).is_empty());
+    whole.holds("after what was kept is gone");
+    section.end();
+}
+
+#[test]
+fn a_table_that_was_dropped() {
+    let (database, store, _) = backed_up("rb_dropped");
+    database.sql("INSERT INTO shares VALUES (1, 'since the backup'); UPDATE projects SET settings = '{}'");
+    let whole = Before::new(&database);
+    database.sql("SET foreign_key_checks = 0; DROP TABLE files");
+    let damaged = database.content();
+    let mut section = Section::new("One table was dropped by mistake", &store, &database.name);
+    section.export("TABLE", "files");
+    let out = section.follow(1).stdout_text();
+    assert!(out.contains("\"rows\":40"), "{out}");
+    for what in ["restored into another database", "piped into another database"] {
+        let out = section.follow(1).stdout_text();
+        assert!(out.contains("40"), "{what}: {out}");
+        assert_eq!(database.content(), damaged, "{what}: the live database is left alone");
+    }
+    assert!(!whole.is_again());
+    section.follow(1);
+    whole.holds("after the table came back");
+    section.end();
+}
+
+#[test]
+fn rows_that_were_deleted_some_time_ago() {
+    let (database, store, _) = backed_up("rb_rows");
+    let whole = Before::new(&database);
+    let second = std::time::Duration::from_millis(1100);
+    std::thread::sleep(second);
+    let moment = chrono::Local::now().format("%Y-%m-%d %H:%M:%S").to_string();
+    std::thread::sleep(second);
+    database.sql(
+        "DELETE FROM settings WHERE name = 'binary'; UPDATE settings SET value = 'wrong' WHERE name = 'looks_done';
+        INSERT INTO settings VALUES ('since', 'then')",
+    );
+    store.dump_verified(&database);
+    let names = || database.query("SELECT name FROM settings WHERE value <> 'wrong' ORDER BY name");
+    assert_eq!(names(), "looks_table\nsince");
+    let mut section =
+        Section::new("Rows were deleted or changed by mistake some time ago", &store, &database.name);
+    section.export("MOMENT", moment);
+    section.export("TABLE", "settings");
+    section.follow(1);
+    let shown = section.follow(1).stdout_text();
+    for row in ["| binary ", "| looks_done ", "| since "] {
+        assert!(shown.contains(row), "{row}: {shown}");
+    }
+    assert_eq!(names(), "looks_table\nsince", "looking changes nothing");
+    section.follow(1);
+    assert_eq!(names(), "binary\nlooks_table\nsince", "what was gone is back, and all else as it was");
+    section.follow(2);
+    whole.holds("after the whole table came back");
+    section.end();
+}
+
+/// Damages the part of an artifact that holds a table.
+fn break_table(store: &Store, manifest: &Value, table: &str) {
+    let sections = manifest["sections"].as_array().unwrap();
+    let section = sections.iter().find(|section| section["name"] == table).unwrap();
+    let middle = section["offset"].as_u64().unwrap() + section["size"].as_u64().unwrap() / 2;
+    let mut bytes = fs::read(store.artifact(manifest)).unwrap();
+    bytes[usize::try_from(middle).unwrap()] ^= 0x55;
+    store.write(name(manifest), bytes);
+}
+
+#[test]
+fn a_broken_backup() {
+    let (database, store, older) = backed_up("rb_broken");
+    let whole = Before::new(&database);
+    let newest = store.dump_verified(&database);
+    break_table(&store, &newest, "settings");
+    let damage = || {
+        database.sql("SET foreign_key_checks = 0; DELETE FROM settings; DELETE FROM projects; DROP TABLE files; TRUNCATE file_views");
+        assert!(!whole.is_again());
+    };
+    damage();
+    let mut section = Section::new("The backup is broken", &store, &database.name);
+    let out = section.follow(1).stdout_text();
+    assert!(out.contains(&format!("{}\tfalse\t", name(&newest))), "{out}");
+    assert!(out.contains(&format!("{}\ttrue\t", name(&older))), "{out}");
+    let listed = out.lines().filter(|line| line.contains(" proved (")).count();
+    assert_eq!(listed, 1, "the whole one is listed: {out}");
+    section.follow(1);
+    whole.holds("after the restore of the whole one");
+
+    damage();
+    section.export("BACKUP", name(&newest));
+    let out = section.follow(2).stdout_text();
+    assert!(out.contains("whole: file_views files projects shares\n"), "{out}");
+    store.tool("fwb-restore").args(["--yes", "--tables", "settings", name(&older)]).run().ok();
+    whole.holds("after the whole tables, and one of the older backup");
+
+    let sections = newest["sections"].as_array().unwrap();
+    let settings = sections.iter().find(|section| section["name"] == "settings").unwrap();
+    let cut = usize::try_from(settings["offset"].as_u64().unwrap() + 100).unwrap();
+    store.write(name(&newest), &fs::read(store.artifact(&newest)).unwrap()[..cut]);
+    let rescued = Database::named("rescued");
+    rescued.drop_now();
+    let out = section.follow(1).stdout_text();
+    assert!(out.ends_with("file_views is rescued\nfiles is rescued\nprojects is rescued\n"), "{out}");
+    for table in ["file_views", "files", "projects"] {
+        let rows = format!("SELECT * FROM {table} ORDER BY 1");
+        assert_eq!(rescued.query(&rows), database.query(&rows), "{table}");
+    }
+    assert_eq!(rescued.query("SHOW TRIGGERS").lines().count(), 1);
+    section.end();
+}
+
+#[test]
+fn a_full_disk() {
+    let (database, store, made) = backed_up("rb_full");
+    let whole = Before::new(&database);
+    let old: Vec<String> = [24 * 9, 24 * 5].into_iter().map(|hours| store.aged(&made, hours)).collect();
+    let young = store.aged(&made, 24);
+    let restored = store.aged(&made, 24 * 2);
+    let kept = store.aged(&made, 2);
+    for safety in [&restored, &kept] {
+        store.edit(safety, "kind", json!("safety"));
+    }
+    let mut section = Section::new("The disk is full", &store, &database.name);
+    let out = section.follow(1).stdout_text();
+    assert!(old.iter().all(|name| out.contains(&format!(" {name}\n"))), "{out}");
+    assert!(old.iter().all(|name| !store.holds(name)), "the old ones are gone");
+    assert!([name(&made), &young, &restored, &kept].into_iter().all(|name| store.holds(name)));
+    section.follow(1);
+    assert!(!store.holds(&restored) && store.holds(&kept) && store.holds(name(&made)));
+    let out = section.follow(1).stdout_text();
+    assert!(out.contains("\"ok\":true"), "{out}");
+
+    // The server's disk: two restores have kept what they replaced.
+    for _ in 0..2 {
+        store.tool("fwb-restore").args(["--yes", "--no-safety-backup", name(&made)]).run().ok();
+    }
+    assert_eq!(swap::left(Server::shared(), &database.name).len(), 2);
+    database.sql("SET foreign_key_checks = 0; DELETE FROM files; DROP TABLE settings");
+    let out = section.follow(1).stdout_text();
+    assert!(out.contains(&format!("{}__before_", database.name)), "{out}");
+    assert!(swap::left(Server::shared(), &database.name).is_empty());
+    assert!(!whole.is_again());
+    section.follow(1);
+    whole.holds("after the restore in place");
+    assert!(swap::left(Server::shared(), &database.name).is_empty(), "it takes no room for a second copy");
+    section.end();
+}
+
+#[test]
+fn a_restore_that_was_cut_off() {
+    let (server, store) = (Server::private("runbook", &[]), Store::new());
+    let tool = |name: &str| store.tool(name).env("FWB_DEFAULTS_FILE", server.defaults_file());
+    server.sql(format!("CREATE DATABASE d; USE d; {}", swap::BEFORE));
+    let dump = tool("fwb-dump").args(["-B", "d"]).run().ok().json();
+    tool("fwb-verify").arg(name(&dump)).run().ok();
+    let whole = swap::state(&server);
+    let cut_off = |victim: &str| {
+        server.sql(format!("USE d; {}", swap::AFTER));
+        assert_ne!(swap::state(&server), whole);
+        let held = hold(&server, "d", "START TRANSACTION; SELECT * FROM more; DO SLEEP(1000)");
+        let mut child = tool("fwb-restore").args(["--yes", "--no-safety-backup", name(&dump)]).spawn();
+        waits(&server, "RENAME TABLE");
+        let pid = if victim == "server" { server.pid() } else { child.id() };
+        signal(pid, "KILL");
+        child.wait().unwrap();
+        release(held);
+        if victim == "server" {
+            restart(&server);
+        } else {
+            quiet(&server);
+        }
+        assert!(!swap::left(&server, "d").is_empty(), "something was left");
+    };
+    for victim in ["tool", "server"] {
+        let mut section = Section::new("The restore was cut off", &store, "d");
+        section.exported.push(("FWB_DEFAULTS_FILE", server.defaults_file().to_str().unwrap().to_owned()));
+        cut_off(victim);
+        let out = section.follow(1).stdout_text();
+        assert!(out.contains("fwb-restore") && out.contains("d__shadow_"), "{victim}: {out}");
+        let report = objects(&section.follow(1)).pop().unwrap();
+        assert!(report["recovered"].as_array().is_some_and(|told| !told.is_empty()), "{victim}: {report}");
+        assert_eq!(swap::state(&server), whole, "{victim}");
+        cut_off(victim);
+        section.follow(1);
+        let left = swap::left(&server, "d");
+        assert!(left.iter().all(|name| name.starts_with("d__before_")), "{victim}: in order again: {left:?}");
+        section.end();
+        server.sql(format!("DROP DATABASE d; CREATE DATABASE d; USE d; {}", swap::BEFORE));
+    }
+}
+
+#[test]
+fn a_restore_that_went_wrong_afterwards() {
+    let (database, store, old) = backed_up("rb_wrong");
+    database.sql(
+        "INSERT INTO shares VALUES (1, 'since the backup'); ALTER TABLE projects ADD owner INT; DROP PROCEDURE forget_views;
+        CREATE VIEW share_count AS SELECT COUNT(*) AS n FROM shares",
+    );
+    let whole = Before::new(&database);
+    let restore = |options: &[&str]| {
+        store.tool("fwb-restore").arg("--yes").args(options).arg(name(&old)).run().ok();
+        assert!(!whole.is_again());
+    };
+    restore(&[]);
+    let mut section = Section::new("A restore went wrong afterwards", &store, &database.name);
+    section.follow(1);
+    whole.holds("after the undo");
+    restore(&["--strategy", "in-place", "--drop-before"]);
+    section.follow(1);
+    whole.holds("after the restore of the safety backup");
+    section.end();
+}
+
+#[test]
+fn a_cluster_that_was_rebuilt() {
+    let (database, store, manifest) = backed_up("rb_rebuilt");
+    let whole = Before::new(&database);
+    database.drop_now();
+    fs::remove_file(store.sidecar(&manifest)).unwrap();
+    let mut section = Section::new("The cluster was rebuilt", &store, &database.name);
+    section.follow(1);
+    whole.holds("after the restore from the store alone");
+    assert!(store.holds(name(&manifest)), "the sidecar is back");
+    section.end();
+}
+
+#[test]
+fn last_nights_backup() {
+    let (database, store, manifest) = backed_up("rb_night");
+    store.aged(&manifest, 30);
+    fs::remove_file(store.artifact(&manifest)).unwrap();
+    fs::remove_file(store.sidecar(&manifest)).unwrap();
+    let mut section = Section::new("Is last night's backup there?", &store, &database.name);
+    let out = section.follow(1);
+    assert!(out.stdout_text().ends_with("no: exit 3\n"), "{}", out.stdout_text());
+    assert!(out.stderr.contains(&database.name), "{}", out.stderr);
+    section.follow(1);
+    section.end();
+    let mut again = Section::new("Is last night's backup there?", &store, &database.name);
+    assert!(again.follow(1).stdout_text().ends_with("yes\n"));
+}
