@@ -5,7 +5,10 @@ use std::process::ExitCode;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueEnum};
-use fwb::{CompressionLevel, Error, ErrorClass, Plan, Proof, RestoreOptions, Result, ServerClient, Store, Strategy};
+use fwb::{
+    CompressionLevel, Error, ErrorClass, Plan, RestoreOptions, RestoreProof, Result, ServerClient, Store,
+    Strategy,
+};
 use fwb_cli::{Outcome, ServerArgs, Session, StoreArgs, confirm, human_size};
 
 /// Restore a backup
@@ -121,8 +124,8 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
         tables: args.tables.clone(),
         prove_tables: args.prove_tables.clone(),
         proof: match args.prove {
-            None | Some(ProofArg::Rows) => Proof::Rows,
-            Some(ProofArg::Digest) => Proof::Digest,
+            None | Some(ProofArg::Rows) => RestoreProof::Rows,
+            Some(ProofArg::Digest) => RestoreProof::Digest,
         },
         strategy: args.strategy.map(|strategy| match strategy {
             StrategyArg::Swap => Strategy::Swap,

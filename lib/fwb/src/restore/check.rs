@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::compare::compare;
 use super::input::Input;
-use super::plan::Proof;
+use super::plan::RestoreProof;
 use crate::error::{Error, Result};
 use crate::manifest::{Object, ObjectKind, SectionKind};
 use crate::progress::Context;
@@ -32,7 +32,7 @@ pub(super) struct Check<'a> {
     /// Views that were there before and were left alone.
     pub(super) kept_views: &'a BTreeSet<String>,
     /// Whether contents are compared too.
-    pub(super) proof: Proof,
+    pub(super) proof: RestoreProof,
 }
 
 impl Check<'_> {
@@ -64,7 +64,7 @@ impl Check<'_> {
             }
         }
         self.differ(&differences)?;
-        if self.proof == Proof::Digest {
+        if self.proof == RestoreProof::Digest {
             let compared = compare(self.server, self.database, self.input, context)?;
             compared.notes.iter().for_each(|note| log::warn!("{note}"));
             self.differ(&compared.problems)?;

@@ -39,8 +39,7 @@ pub(crate) fn compare(
     let views = server.inventory(database, &context.cancel)?.views;
     let summary =
         dump_rows(&program, database, &views.iter().map(String::as_str).collect::<Vec<_>>(), context)?;
-    let said: Vec<&Section> =
-        input.sections().filter(|section| section.kind == SectionKind::Table).collect();
+    let said: Vec<&Section> = input.sections().filter(|section| section.kind == SectionKind::Table).collect();
     let renumbered = renumbered(server, database, &context.cancel)?;
     Ok(judge(&said, &summary.sections, !is_same_program(&input.manifest, &program), &renumbered))
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::check::{Check, Checked};
 use super::input::Input;
-use super::plan::Proof;
 use super::load::{Destination, Load};
+use super::plan::RestoreProof;
 use super::rename::Renaming;
 use super::session::Quoting;
 use crate::error::{Error, Result};
@@ -25,7 +25,7 @@ pub(super) struct InPlace<'a> {
     /// Tables whose rows are counted; none: all.
     pub(super) prove_tables: &'a [String],
     /// What is held against the backup.
-    pub(super) proof: Proof,
+    pub(super) proof: RestoreProof,
 }
 
 /// What there was before.

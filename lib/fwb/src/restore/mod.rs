@@ -28,7 +28,7 @@ pub(crate) use compare::compare;
 pub(crate) use drill::{drill_preflight, drill_restore};
 pub use extract::extract;
 pub(crate) use input::Input;
-pub use plan::{Plan, Prepared, Proof, Report, RestoreOptions, Strategy, prepare};
+pub use plan::{Plan, Prepared, Report, RestoreOptions, RestoreProof, Strategy, prepare};
 pub use preflight::{Finding, Gravity};
 pub(crate) use survey::Survey;
 pub use undo::{Forgotten, Undo, Undone, forget, prepare_undo};

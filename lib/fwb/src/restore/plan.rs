@@ -34,7 +34,7 @@ pub enum Strategy {
 
 /// What is held against the backup once it is loaded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Proof {
+pub enum RestoreProof {
     /// The objects, and the number of rows.
     #[default]
     Rows,
@@ -54,7 +54,7 @@ pub struct RestoreOptions {
     /// Count rows in these tables alone when checking; none: in all.
     pub prove_tables: Vec<String>,
     /// What is held against the backup.
-    pub proof: Proof,
+    pub proof: RestoreProof,
     /// How; none: by swap, unless there is nothing to be hurt and swap is not to be had.
     pub strategy: Option<Strategy>,
     /// Whether what is there is backed up first.
@@ -187,8 +187,8 @@ pub fn prepare<'a>(
             .cloned()
             .collect(),
     };
-    let plan =
-        plan(store, &options, strategy, &input, database, before.charset.is_some(), &inventory, findings);
+    let exists = before.charset.is_some();
+    let plan = Plan { findings, ..plan(store, &options, strategy, &input, database, exists, &inventory) };
     Ok(Prepared { store, server, options, input, plan, quoting, before })
 }
 
@@ -220,7 +220,6 @@ fn plan(
     database: String,
     exists: bool,
     inventory: &Inventory,
-    findings: Vec<Finding>,
 ) -> Plan {
     let tables: Vec<_> = input.sections().filter(|section| section.kind == SectionKind::Table).collect();
     let safety_backup = exists && !inventory.is_empty() && options.safety_backup;
@@ -268,7 +267,7 @@ fn plan(
         rows: tables.iter().filter_map(|section| section.rows).fold(0, u64::saturating_add),
         raw_size: input.raw_size(),
         safety_backup,
-        findings,
+        findings: Vec::new(),
         steps,
     }
 }

@@ -226,7 +226,7 @@ impl<'a> Journal<'a> {
             after = self.after("began"),
         );
         session.mark(|| "the swap".into());
-        self.settle(&mut session).and_then(|()| session.compound(&sql)).ok();
+        settle(&mut session).and_then(|()| session.compound(&sql)).ok();
         session.finish()
     }
 
@@ -256,14 +256,8 @@ impl<'a> Journal<'a> {
     fn execute(&self, database: &str, sql: &str, cancel: &Cancel) -> Result<()> {
         let mut session = LoadSession::start(&self.server.sql_client(Some(database)), self.quoting, cancel)?;
         session.mark(|| "the swap".into());
-        self.settle(&mut session).and_then(|()| session.compound(sql)).ok();
+        settle(&mut session).and_then(|()| session.compound(sql)).ok();
         session.finish().map_err(|error| cancel.explain(error))
-    }
-
-    fn settle(&self, session: &mut LoadSession) -> std::io::Result<()> {
-        session.compound(&format!(
-            "SET SESSION foreign_key_checks=0, SESSION lock_wait_timeout={LOCK_WAIT}, SESSION max_statement_time=0"
-        ))
     }
 
     fn after(&self, began: &str) -> String {
@@ -323,6 +317,13 @@ impl<'a> Journal<'a> {
             stage.as_str()
         )
     }
+}
+
+/// Sets what must hold in the session of a swap.
+fn settle(session: &mut LoadSession) -> std::io::Result<()> {
+    session.compound(&format!(
+        "SET SESSION foreign_key_checks=0, SESSION lock_wait_timeout={LOCK_WAIT}, SESSION max_statement_time=0"
+    ))
 }
 
 /// After a failure, the steps that follow are left out.

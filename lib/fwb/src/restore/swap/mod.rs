@@ -47,7 +47,7 @@ pub(super) struct Swap<'a> {
     pub(super) cancel: &'a Cancel,
 }
 
-impl<'a> Swap<'a> {
+impl Swap<'_> {
     /// A database beside the live one, for a backup to be loaded into.
     pub(super) fn shadow(&self, charset: Option<&(String, String)>) -> Result<Marked> {
         mark::create(self.server, Role::Shadow, self.live, charset, self.cancel)
@@ -108,7 +108,9 @@ impl<'a> Swap<'a> {
         if let Some(scope) = &self.scope {
             definitions.retain(|definition| match definition.kind {
                 DefinitionKind::View => scope.contains(&definition.name),
-                _ => definition.table.as_ref().is_some_and(|table| scope.contains(table)),
+                DefinitionKind::Program(_) => {
+                    definition.table.as_ref().is_some_and(|table| scope.contains(table))
+                }
             });
         }
         definitions
