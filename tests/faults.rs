@@ -268,7 +268,8 @@ fn an_interrupted_restore_is_rolled_back() {
         let held = Holder::new(server, &database.name, "START TRANSACTION; SELECT * FROM zz");
         let (mut restore, children) = begin_restore(&store, server, &manifest, options);
         signal(restore.id(), number);
-        children.into_iter().for_each(is_gone);
+        // The first one is the guard, which keeps other restores away until the end.
+        children.into_iter().skip(1).for_each(is_gone);
         drop(held);
         assert_eq!(code(&mut restore), Some(expected));
         let said = stderr(restore);

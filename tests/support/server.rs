@@ -20,6 +20,14 @@ fn sandbox(action: &[&str], dir: &Path) -> Command {
     command
 }
 
+/// Where Linux keeps files in memory, and how the names of ours begin there.
+const MEMORY: &str = "/dev/shm";
+const MEMORY_PREFIX: &str = "fwb-test-server-";
+
+fn on_disk(suffix: &str) -> PathBuf {
+    root().join(format!("target/test-server/{}{suffix}", std::process::id()))
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -30,7 +38,7 @@ impl Server {
         static SHARED: OnceLock<Result<Server, String>> = OnceLock::new();
         let started = SHARED.get_or_init(|| {
             sweep();
-            Self::start("", &[])
+            Self::start(on_disk(""), &[])
         });
         started.as_ref().unwrap_or_else(|reason| panic!("no server to test with: {reason}"))
     }
@@ -38,11 +46,21 @@ impl Server {
     /// A server of its own, with `options` for mariadbd; `name` is unique among the tests.
     pub(crate) fn private(name: &str, options: &[&str]) -> Self {
         Self::shared(); // one start at a time is enough for the machine, and stale ones are gone then
-        Self::start(&format!("-{name}"), options).unwrap_or_else(|reason| panic!("no server: {reason}"))
+        Self::start(on_disk(&format!("-{name}")), options)
+            .unwrap_or_else(|reason| panic!("no server: {reason}"))
     }
 
-    fn start(suffix: &str, options: &[&str]) -> Result<Self, String> {
-        let dir = root().join(format!("target/test-server/{}{suffix}", std::process::id()));
+    /// As [`Server::private`], with its data in memory where the machine has a place for that: for a test with so many
+    /// definitions that waiting for the disk after each would take minutes.
+    pub(crate) fn in_memory(name: &str, options: &[&str]) -> Self {
+        Self::shared();
+        let memory = Path::new(MEMORY);
+        let dir = memory.join(format!("{MEMORY_PREFIX}{}-{name}", std::process::id()));
+        let dir = if memory.is_dir() { dir } else { on_disk(&format!("-{name}")) };
+        Self::start(dir, options).unwrap_or_else(|reason| panic!("no server: {reason}"))
+    }
+
+    fn start(dir: PathBuf, options: &[&str]) -> Result<Self, String> {
         let guardian = guard(&dir)?;
         let server = Self { dir, guardian };
         let started = sandbox(&["start"], &server.dir)
@@ -108,9 +126,15 @@ fn guard(dir: &Path) -> Result<Child, String> {
 
 /// Removes what test processes left that are no more; only a SIGKILL of the guardian too leaves anything.
 fn sweep() {
-    let Ok(dirs) = fs::read_dir(root().join("target/test-server")) else { return };
-    for dir in dirs.flatten().map(|entry| entry.path()) {
+    let entries = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let in_memory = entries(Path::new(MEMORY)).filter(|dir| dir.is_dir());
+    for dir in entries(&root().join("target/test-server")).chain(in_memory) {
         let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = match name.strip_prefix(MEMORY_PREFIX) {
+            Some(name) => name.to_owned(),
+            None if dir.starts_with(MEMORY) => continue,
+            None => name,
+        };
         let digits = name.chars().take_while(char::is_ascii_digit).count();
         let stale = digits > 0 && !Path::new("/proc").join(&name[..digits]).exists();
         if stale && name.contains(".purge-") {

@@ -5,7 +5,10 @@ use std::process::ExitCode;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueEnum};
-use fwb::{CompressionLevel, Error, ErrorClass, Plan, RestoreOptions, Result, ServerClient, Store, Strategy};
+use fwb::{
+    CompressionLevel, Error, ErrorClass, Plan, RestoreOptions, RestoreProof, Result, ServerClient, Store,
+    Strategy,
+};
 use fwb_cli::{Outcome, ServerArgs, Session, StoreArgs, confirm, human_size};
 
 /// Restore a backup
@@ -38,7 +41,7 @@ struct Args {
     strategy: Option<StrategyArg>,
 
     /// Take the last restore back: what it replaced, and a swap has kept, comes back
-    #[arg(long, conflicts_with_all = ["backup", "file", "tables", "strategy", "prove_tables", "no_safety_backup", "stdout", "drop_before", "keep_before"])]
+    #[arg(long, conflicts_with_all = ["backup", "file", "tables", "strategy", "prove", "prove_tables", "no_safety_backup", "stdout", "drop_before", "keep_before"])]
     undo: bool,
 
     /// Remove the databases that swaps have kept; after the restore, where a backup is named
@@ -49,6 +52,10 @@ struct Args {
     #[arg(long, value_name = "N", conflicts_with = "stdout")]
     keep_before: Option<usize>,
 
+    /// What is held against the backup once it is loaded [default: rows]
+    #[arg(long, value_name = "WHAT")]
+    prove: Option<ProofArg>,
+
     /// When checking, count the rows of these tables alone
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     prove_tables: Vec<String>,
@@ -58,7 +65,7 @@ struct Args {
     no_safety_backup: bool,
 
     /// Print the SQL on standard output; no server is touched
-    #[arg(long, conflicts_with_all = ["database", "dry_run", "yes", "prove_tables"])]
+    #[arg(long, conflicts_with_all = ["database", "dry_run", "yes", "prove", "prove_tables"])]
     stdout: bool,
 
     /// Print the plan and what was found, and do nothing
@@ -82,6 +89,14 @@ enum StrategyArg {
     Swap,
     /// Load over the live database; the safety backup is restored on failure
     InPlace,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ProofArg {
+    /// The objects, and the number of rows in each table
+    Rows,
+    /// The contents of all rows too: what was restored is dumped once more, to nowhere
+    Digest,
 }
 
 fn main() -> ExitCode {
@@ -109,6 +124,10 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
         database: args.database.clone(),
         tables: args.tables.clone(),
         prove_tables: args.prove_tables.clone(),
+        proof: match args.prove {
+            None | Some(ProofArg::Rows) => RestoreProof::Rows,
+            Some(ProofArg::Digest) => RestoreProof::Digest,
+        },
         strategy: args.strategy.map(|strategy| match strategy {
             StrategyArg::Swap => Strategy::Swap,
             StrategyArg::InPlace => Strategy::InPlace,

@@ -161,6 +161,14 @@ pub enum Error {
         /// The database.
         database: String,
     },
+    /// A swap was made, and something could not be made in the live database afterwards.
+    #[error("{database} was swapped, but {difference}")]
+    Incomplete {
+        /// The database.
+        database: String,
+        /// What could not be made, and why.
+        difference: String,
+    },
     /// Another restore works on the database.
     #[error("another restore of {database} is under way")]
     Busy {
@@ -257,6 +265,7 @@ impl Error {
             | Self::NoBackup { .. }
             | Self::Inadmissible { .. }
             | Self::Differs { .. }
+            | Self::Incomplete { .. }
             | Self::DrillFailed { .. }
             | Self::NotProved(_) => ErrorClass::Proof,
             Self::Locked { .. } | Self::Busy { .. } => ErrorClass::Locked,
@@ -299,6 +308,7 @@ impl Error {
             Self::Unfinished { .. } => {
                 Some("run fwb-restore again once the server is well: it finds what was left, and puts it in order first".into())
             }
+            Self::Incomplete { .. } => Some("make it by hand, or take the swap back: fwb-restore --undo".into()),
             Self::Busy { .. } => Some("wait until it has ended; its lock ends with its connection".into()),
             Self::NotRolledBack { .. } => {
                 Some("mend the cause and restore again, or restore another backup".into())

@@ -35,8 +35,8 @@ pub use manifest::{
 pub use progress::{Cancel, Context, Progress};
 pub use prune::{Candidates, PruneOptions, Pruned, prune};
 pub use restore::{
-    Finding, Forgotten, Gravity, Plan, Prepared, Report, RestoreOptions, Strategy, Undo, Undone, extract,
-    forget, prepare, prepare_undo,
+    Finding, Forgotten, Gravity, Plan, Prepared, Report, RestoreOptions, RestoreProof, Strategy, Undo,
+    Undone, extract, forget, prepare, prepare_undo,
 };
 pub use retention::{Backup, Policy, Proof, decide};
 pub use select::{Listing, Selection};

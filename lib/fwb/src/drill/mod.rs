@@ -6,7 +6,6 @@
 //! error, and nothing is recorded; it is never a pass.
 
 mod accounts;
-mod compare;
 mod home;
 mod scratch;
 mod throwaway;
@@ -18,11 +17,10 @@ use std::time::Instant;
 use crate::error::{Error, Result};
 use crate::manifest::{Level, Manifest, Server, Verification};
 use crate::progress::{Context, seconds_since};
-use crate::restore::{Gravity, Input, Survey, drill_preflight, drill_restore};
+use crate::restore::{Gravity, Input, Survey, compare, drill_preflight, drill_restore};
 use crate::server::{ServerClient, ServerFacts, ServerOptions, quote_name};
 use crate::store::Store;
 use crate::verify::{Findings, Record, Verified, conclude, prove};
-use compare::compare;
 use scratch::Scratch;
 use throwaway::{Programs, Throwaway};
 use time_zones::TimeZones;
@@ -211,7 +209,7 @@ impl Place {
         self.create_database(&input.manifest, context)?;
         drill_restore(input, server, &facts.version, database, context)?;
         drilled.restore_seconds = Some(seconds_since(begun));
-        let compared = compare(server, database, &input.manifest, context)?;
+        let compared = compare(server, database, input, context)?;
         drilled.problems.extend(compared.problems);
         drilled.notes.extend(compared.notes);
         Ok(())

@@ -33,9 +33,9 @@ impl Amends {
             }
             // SETVAL never goes back, and a sequence that has come round stands below its start.
             Head::SetVal(target) => {
-                let made = self.sequence.as_ref().filter(|(name, _)| *name == target.name);
+                let last = self.sequence.as_ref().filter(|(name, _)| *name == target.name);
                 let restart =
-                    made.map(|(name, first)| format!("ALTER SEQUENCE {} RESTART {first}", quote_name(name)));
+                    last.map(|(name, first)| format!("ALTER SEQUENCE {} RESTART {first}", quote_name(name)));
                 Amended { before: restart, instead: None }
             }
             Head::Table(Verb::Create, _) => Amended { before: None, instead: without_counter(text, mode) },

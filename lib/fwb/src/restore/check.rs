@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::compare::compare;
 use super::input::Input;
+use super::plan::RestoreProof;
 use crate::error::{Error, Result};
 use crate::manifest::{Object, ObjectKind, SectionKind};
 use crate::progress::Context;
@@ -29,6 +31,8 @@ pub(super) struct Check<'a> {
     pub(super) only: &'a [String],
     /// Views that were there before and were left alone.
     pub(super) kept_views: &'a BTreeSet<String>,
+    /// Whether contents are compared too.
+    pub(super) proof: RestoreProof,
 }
 
 impl Check<'_> {
@@ -60,6 +64,11 @@ impl Check<'_> {
             }
         }
         self.differ(&differences)?;
+        if self.proof == RestoreProof::Digest {
+            let compared = compare(self.server, self.database, self.input, context)?;
+            compared.notes.iter().for_each(|note| log::warn!("{note}"));
+            self.differ(&compared.problems)?;
+        }
         Ok(Checked { tables: rows.len(), rows: rows.values().sum() })
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::check::Check;
 use super::input::Input;
 use super::load::{Destination, Load};
+use super::plan::RestoreProof;
 use super::preflight::{self, Finding};
 use super::rename::Renaming;
 use super::session::Quoting;
@@ -45,7 +46,8 @@ pub(crate) fn drill_restore(
     let load = Load::new(input, to, &renaming, false, context)?;
     load.all_but_events()?;
     load.events()?;
-    let check = Check { input, server, database, only: &[], kept_views: &BTreeSet::new() };
+    let check =
+        Check { input, server, database, only: &[], kept_views: &BTreeSet::new(), proof: RestoreProof::Rows };
     check.all_but_events(context)?;
     // Those whose time has passed were never made, and that is no fault of the backup.
     check.events(context)

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::check::{Check, Checked};
 use super::input::Input;
 use super::load::{Destination, Load};
+use super::plan::RestoreProof;
 use super::rename::Renaming;
 use super::session::Quoting;
 use crate::error::{Error, Result};
@@ -23,6 +24,8 @@ pub(super) struct InPlace<'a> {
     pub(super) safety: Option<(&'a Store, &'a str)>,
     /// Tables whose rows are counted; none: all.
     pub(super) prove_tables: &'a [String],
+    /// What is held against the backup.
+    pub(super) proof: RestoreProof,
 }
 
 /// What there was before.
@@ -53,6 +56,7 @@ impl InPlace<'_> {
             database: self.database,
             only,
             kept_views: &self.before.kept_views,
+            proof: self.proof,
         }
     }
 

@@ -139,8 +139,7 @@ impl Input {
         context: &Context,
         each: &mut dyn FnMut(Piece, Option<u64>) -> Result<()>,
     ) -> Result<()> {
-        let in_members = self.manifest.sections.iter().all(|section| section.offset.is_some());
-        if in_members && self.artifact.is_ours()? {
+        if self.is_seekable()? {
             return self.members(part, context, each);
         }
         let mut stream =
@@ -154,6 +153,60 @@ impl Input {
             context.cancel.check()?;
         }
         cutter.finish(&mut unobserved, &mut push).map(|_| ())
+    }
+
+    /// Whether sections can be read for themselves.
+    pub(crate) fn is_seekable(&self) -> Result<bool> {
+        Ok(self.manifest.sections.iter().all(|section| section.offset.is_some())
+            && self.artifact.is_ours()?)
+    }
+
+    /// The tables that have rows: their sections, by index, and where those lie (offset and end, in bytes).
+    pub(crate) fn tables_with_rows(&self) -> Vec<(usize, &Section, (u64, u64))> {
+        let sections = self.manifest.sections.iter().enumerate();
+        sections
+            .filter(|(index, section)| self.wants(*index) && section.rows.is_some_and(|rows| rows > 0))
+            .filter_map(|(index, section)| Some((index, section, extent(section)?)))
+            .collect()
+    }
+
+    /// Divides an extent into about so many parts of about one size, each beginning with a statement.
+    ///
+    /// # Errors
+    /// The backup cannot be read.
+    pub(crate) fn parts(&self, extent: (u64, u64), parts: u64) -> Result<Vec<(u64, u64)>> {
+        let (from, end) = extent;
+        let size = ((end - from) / parts.max(1)).max(1);
+        let mut begins = vec![from];
+        for member in self.artifact.members(from, end) {
+            let member = member?;
+            let due = begins.last().is_some_and(|last| member.offset - last >= size);
+            if due && member.header.has(DataHeader::DATA) && !member.header.has(DataHeader::CONTINUES) {
+                begins.push(member.offset);
+            }
+        }
+        let ends = begins.iter().skip(1).copied().chain([end]);
+        Ok(begins.iter().copied().zip(ends).collect())
+    }
+
+    /// Hands on the members in an extent that hold rows, each with its offset; the sections they are in are not told.
+    ///
+    /// # Errors
+    /// As [`Input::for_each_piece`].
+    pub(crate) fn rows(
+        &self,
+        extent: (u64, u64),
+        context: &Context,
+        each: &mut dyn FnMut(Piece, u64) -> Result<()>,
+    ) -> Result<()> {
+        let wanted = |header: &DataHeader| header.has(DataHeader::DATA);
+        let mut decoder = Decoder::of(&self.artifact, vec![extent], wanted, 1);
+        while let Some(decoded) = decoder.next()? {
+            context.cancel.check()?;
+            let (offset, header) = (decoded.member.offset, decoded.member.header);
+            each(Piece { raw: decoded.raw, flags: header.flags, rows: header.rows, section: 0 }, offset)?;
+        }
+        Ok(())
     }
 
     fn wants(&self, section: usize) -> bool {

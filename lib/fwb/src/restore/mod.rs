@@ -4,6 +4,7 @@
 mod admission;
 mod amends;
 mod check;
+mod compare;
 mod drill;
 mod event;
 mod extract;
@@ -17,15 +18,17 @@ mod rows;
 mod script;
 mod session;
 mod shadow;
+mod shares;
 mod survey;
 mod swap;
 mod undo;
 mod views;
 
+pub(crate) use compare::compare;
 pub(crate) use drill::{drill_preflight, drill_restore};
 pub use extract::extract;
 pub(crate) use input::Input;
-pub use plan::{Plan, Prepared, Report, RestoreOptions, Strategy, prepare};
+pub use plan::{Plan, Prepared, Report, RestoreOptions, RestoreProof, Strategy, prepare};
 pub use preflight::{Finding, Gravity};
 pub(crate) use survey::Survey;
 pub use undo::{Forgotten, Undo, Undone, forget, prepare_undo};

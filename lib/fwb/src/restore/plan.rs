@@ -32,6 +32,16 @@ pub enum Strategy {
     InPlace,
 }
 
+/// What is held against the backup once it is loaded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RestoreProof {
+    /// The objects, and the number of rows.
+    #[default]
+    Rows,
+    /// The rows' contents too: what was restored is dumped once more, to nowhere.
+    Digest,
+}
+
 /// What to restore, and where.
 #[derive(Debug, Clone)]
 pub struct RestoreOptions {
@@ -43,6 +53,8 @@ pub struct RestoreOptions {
     pub tables: Vec<String>,
     /// Count rows in these tables alone when checking; none: in all.
     pub prove_tables: Vec<String>,
+    /// What is held against the backup.
+    pub proof: RestoreProof,
     /// How; none: by swap, unless there is nothing to be hurt and swap is not to be had.
     pub strategy: Option<Strategy>,
     /// Whether what is there is backed up first.
@@ -175,8 +187,8 @@ pub fn prepare<'a>(
             .cloned()
             .collect(),
     };
-    let plan =
-        plan(store, &options, strategy, &input, database, before.charset.is_some(), &inventory, findings);
+    let exists = before.charset.is_some();
+    let plan = Plan { findings, ..plan(store, &options, strategy, &input, database, exists, &inventory) };
     Ok(Prepared { store, server, options, input, plan, quoting, before })
 }
 
@@ -208,7 +220,6 @@ fn plan(
     database: String,
     exists: bool,
     inventory: &Inventory,
-    findings: Vec<Finding>,
 ) -> Plan {
     let tables: Vec<_> = input.sections().filter(|section| section.kind == SectionKind::Table).collect();
     let safety_backup = exists && !inventory.is_empty() && options.safety_backup;
@@ -256,7 +267,7 @@ fn plan(
         rows: tables.iter().filter_map(|section| section.rows).fold(0, u64::saturating_add),
         raw_size: input.raw_size(),
         safety_backup,
-        findings,
+        findings: Vec::new(),
         steps,
     }
 }
@@ -319,6 +330,7 @@ impl Prepared<'_> {
             before: self.before.clone(),
             safety: safety.map(|name| (self.store, name)),
             prove_tables: &self.options.prove_tables,
+            proof: self.options.proof,
         }
     }
 
@@ -329,6 +341,7 @@ impl Prepared<'_> {
             quoting: self.quoting,
             charset: self.before.charset.clone(),
             prove_tables: &self.options.prove_tables,
+            proof: self.options.proof,
         }
     }
 

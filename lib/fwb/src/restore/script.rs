@@ -134,12 +134,12 @@ impl Script {
         let amended = self.amends.amend(statement.head, statement.text, mode);
         let amended_text = amended.instead.as_deref().unwrap_or(statement.text);
         let mut text = renaming.apply(statement.head, amended_text, mode);
-        if let Head::Program(Verb::Create, ObjectKind::Event, target) = statement.head {
-            if let Some((status, changed)) = event::with_status(&text, mode, Status::Disabled) {
-                self.origin.events.insert(target.name.clone(), status);
-                if disabled {
-                    text = changed;
-                }
+        if let Head::Program(Verb::Create, ObjectKind::Event, target) = statement.head
+            && let Some((status, changed)) = event::with_status(&text, mode, Status::Disabled)
+        {
+            self.origin.events.insert(target.name.clone(), status);
+            if disabled {
+                text = changed;
             }
         }
         let written = match statement.head {

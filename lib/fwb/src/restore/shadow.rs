@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::check::{Check, Checked};
 use super::input::Input;
 use super::load::{Destination, Load};
+use super::plan::RestoreProof;
 use super::rename::Renaming;
 use super::script::Origin;
 use super::session::Quoting;
@@ -24,6 +25,8 @@ pub(super) struct Beside<'a> {
     pub(super) charset: Option<(String, String)>,
     /// Tables whose rows are counted; none: all.
     pub(super) prove_tables: &'a [String],
+    /// What is held against the backup.
+    pub(super) proof: RestoreProof,
 }
 
 impl Beside<'_> {
@@ -43,7 +46,7 @@ impl Beside<'_> {
         let manifest = &input.manifest;
         let charset = manifest.charset.clone().zip(manifest.collation.clone());
         let untouched = |cause: Error| match cause {
-            told @ (Error::Untouched { .. } | Error::Unfinished { .. }) => told,
+            told @ (Error::Untouched { .. } | Error::Unfinished { .. } | Error::Incomplete { .. }) => told,
             cause => Error::Untouched { cause: Box::new(cause), database: self.database.into() },
         };
         let shadow = swap.shadow(charset.as_ref().or(self.charset.as_ref())).map_err(untouched)?;
@@ -78,12 +81,18 @@ impl Beside<'_> {
             database: &shadow.database,
             only: self.prove_tables,
             kept_views: &stand_ins,
+            proof: self.proof,
         };
         let checked = check.all_but_events(context)?;
         check.events(context)?;
-        let dropped: String =
+        let dropped: Vec<String> =
             stand_ins.iter().map(|view| format!("DROP VIEW IF EXISTS {};\n", quote_name(view))).collect();
-        self.server.query(Some(&shadow.database), &dropped, "removing stand-ins", &context.cancel)?;
+        self.server.query(
+            Some(&shadow.database),
+            &dropped.concat(),
+            "removing stand-ins",
+            &context.cancel,
+        )?;
         let mut origin = load.script.origin;
         if self.database != from {
             // The names in them mean another database there.
@@ -108,13 +117,10 @@ impl Beside<'_> {
         let live = self.server.inventory(self.database, &context.cancel)?;
         let names = live.tables.into_keys().chain(live.views).filter(|name| !scope.contains(name));
         let stand_ins: BTreeSet<String> = names.collect();
-        let sql: String = stand_ins
-            .iter()
-            .map(|name| {
-                let (name, live) = (quote_name(name), quote_name(self.database));
-                format!("CREATE VIEW {name} AS SELECT * FROM {live}.{name};\n")
-            })
-            .collect();
+        let views = stand_ins.iter().map(|name| {
+            let (name, live) = (quote_name(name), quote_name(self.database));
+            format!("CREATE VIEW {name} AS SELECT * FROM {live}.{name};\n")
+        });
         let functions = self.server.definitions(self.database, &context.cancel)?.into_iter();
         let functions = functions
             .filter(|definition| definition.kind == DefinitionKind::Program(ObjectKind::Function))
@@ -125,7 +131,7 @@ impl Beside<'_> {
                 );
                 session + &format!("EXECUTE IMMEDIATE 0x{};\n", hex::encode(text))
             });
-        let sql: String = std::iter::once(sql).chain(functions).collect();
+        let sql: String = views.chain(functions).collect();
         self.server.query(Some(shadow), &sql, "making stand-ins", &context.cancel)?;
         Ok(stand_ins)
     }

@@ -48,6 +48,8 @@ fn unquote(quoted: &str) -> String {
 pub(super) struct Sections {
     all: Vec<Open>,
     pending: Option<Announcement>,
+    /// What was dropped last: a program's kind, or none for a view, and its name.
+    dropped: Option<(Option<ObjectKind>, String)>,
 }
 
 #[derive(Debug)]
@@ -64,7 +66,7 @@ struct Open {
 
 impl Sections {
     pub(super) fn new() -> Self {
-        let mut sections = Self { all: Vec::new(), pending: None };
+        let mut sections = Self { all: Vec::new(), pending: None, dropped: None };
         sections.open(SectionKind::Header, None, 0);
         sections
     }
@@ -129,16 +131,45 @@ impl Sections {
 
     /// A statement. Returns where the section begins that it opens.
     pub(super) fn statement(&mut self, head: &Head, boundary: u64) -> Option<u64> {
+        let opened = self.opened_by(head, boundary);
+        match head {
+            Head::View(Verb::Drop, target) => self.dropped = Some((None, target.name.clone())),
+            Head::Program(Verb::Drop, kind, target) => {
+                self.dropped = Some((Some(*kind), target.name.clone()));
+            }
+            Head::Set(_) | Head::Empty => {}
+            _ => self.dropped = None,
+        }
+        opened
+    }
+
+    /// The object that is created. Its author's client may have had another character set, and then the server prints its
+    /// name in that one; the `DROP` before it is UTF-8.
+    fn known(&self, verb: Verb, kind: Option<ObjectKind>, target: &Target) -> Target {
+        let mut known = target.clone();
+        if let (Verb::Create, Some((dropped, name))) = (verb, &self.dropped)
+            && *dropped == kind
+            && !name.is_ascii()
+            && !target.name.is_ascii()
+        {
+            known.name.clone_from(name);
+        }
+        known
+    }
+
+    fn opened_by(&mut self, head: &Head, boundary: u64) -> Option<u64> {
         match head {
             Head::Table(verb, target) => self.table(*verb, target, boundary),
-            Head::View(verb, target) => self.view(*verb, target, boundary),
+            Head::View(verb, target) => self.view(*verb, &self.known(*verb, None, target), boundary),
             Head::Sequence(_, target) | Head::SetVal(target) => {
                 self.named(SectionKind::Sequence, target, boundary)
             }
             Head::Insert(target) | Head::AlterKeys(target) => {
                 self.named(SectionKind::Table, target, boundary)
             }
-            Head::Program(verb, kind, target) => self.program(*verb, *kind, target, boundary),
+            Head::Program(verb, kind, target) => {
+                self.program(*verb, *kind, &self.known(*verb, Some(*kind), target), boundary)
+            }
             Head::Set(assignments) => self.set(assignments, boundary),
             _ => self.open_pending(),
         }

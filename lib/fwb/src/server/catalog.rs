@@ -85,10 +85,10 @@ impl ServerClient {
                     collation.clone_into(&mut facts.collation);
                 }
                 ["float", table, column] => facts.float_columns.push(format!("{table}.{column}")),
-                ["garbled", table, column, listed] => {
-                    if self.is_garbled(database, table, column, listed == "1", cancel)? {
-                        facts.garbled_columns.push(format!("{table}.{column}"));
-                    }
+                ["garbled", table, column, listed]
+                    if self.is_garbled(database, table, column, listed == "1", cancel)? =>
+                {
+                    facts.garbled_columns.push(format!("{table}.{column}"));
                 }
                 ["versioned", table] => facts.versioned_tables.push(table.to_owned()),
                 ["by_transaction", table] => facts.by_transaction.push(table.to_owned()),

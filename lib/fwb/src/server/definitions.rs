@@ -236,7 +236,7 @@ impl ServerClient {
                     let columns = (column.clone(), referenced.clone());
                     match keys.last_mut() {
                         Some(last) if last.child == child && last.name == *constraint => {
-                            last.columns.push(columns)
+                            last.columns.push(columns);
                         }
                         _ => keys.push(ForeignKey {
                             child,

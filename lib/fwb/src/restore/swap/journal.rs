@@ -161,10 +161,14 @@ impl<'a> Journal<'a> {
 
     /// The steps of a stage.
     pub(super) fn read(&self, stage: Stage, cancel: &Cancel) -> Result<Vec<Definition>> {
+        self.read_as(stage.as_str(), cancel)
+    }
+
+    fn read_as(&self, stage: &str, cancel: &Cancel) -> Result<Vec<Definition>> {
         let sql = format!(
             "SELECT kind, HEX(name), HEX(of_table), sql_mode, charset, collation, database_collation, time_zone, HEX(text) FROM {} WHERE stage = '{}' ORDER BY id;\n",
             self.place(),
-            stage.as_str()
+            stage
         );
         let rows = self.server.query(None, &sql, "reading the journal", cancel)?;
         let text = |hexadecimal: &String| {
@@ -192,43 +196,37 @@ impl<'a> Journal<'a> {
         Ok(rows.iter().filter_map(read).collect())
     }
 
-    /// Carries out the swap over `session`. When this program or the client dies, the server goes on to the end; when a
-    /// table cannot be had, everything is as it was.
+    /// Carries out the swap over `session`. When this program or the client dies, the server goes on to the end, or gives
+    /// up before the tables have moved; when a table cannot be had, everything is as it was.
     ///
     /// # Errors
     /// A step failed; [`Journal::look`] and the tables say how far it came.
     pub(super) fn swap(&self, mut session: LoadSession) -> Result<()> {
-        let run = |stage: Stage| self.run(stage);
         let sql = format!(
             "BEGIN NOT ATOMIC\n\
-             DECLARE tries INT DEFAULT 0;\n\
+             DECLARE tries, failed, number INT DEFAULT 0;\n\
+             DECLARE why TEXT;\n\
              DECLARE began DATETIME(6) DEFAULT SYSDATE(6);\n\
              attempt: LOOP\n\
-             BEGIN\n\
-             DECLARE EXIT HANDLER FOR 1205, 1213 BEGIN\n\
-             {back}\
-             SET tries = tries + 1;\n\
-             IF tries >= {TRIES} THEN RESIGNAL; END IF;\n\
-             DO SLEEP(0.1 + RAND() * 0.2);\n\
-             END;\n\
-             DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN\n\
-             {back}\
-             RESIGNAL;\n\
-             END;\n\
-             SET began = SYSDATE(6);\n\
+             SET failed = 0, began = SYSDATE(6);\n\
              {clear}{rename}\
-             LEAVE attempt;\n\
-             END;\n\
+             IF failed = 0 THEN LEAVE attempt; END IF;\n\
+             SET tries = tries + 1;\n\
+             {back}\
+             IF number NOT IN (1205, 1213) OR tries >= {TRIES} THEN\n\
+             SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = number, MESSAGE_TEXT = why;\n\
+             END IF;\n\
+             DO SLEEP(0.1 + RAND() * 0.2);\n\
              END LOOP;\n\
              {after}\
              END",
-            back = run(Stage::Back),
-            clear = run(Stage::Clear),
-            rename = run(Stage::Rename),
+            clear = self.run(Stage::Clear, STOP),
+            rename = self.run(Stage::Rename, STOP),
+            back = self.run(Stage::Back, GO_ON),
             after = self.after("began"),
         );
         session.mark(|| "the swap".into());
-        self.settle(&mut session).and_then(|()| session.compound(&sql)).ok();
+        settle(&mut session).and_then(|()| session.compound(&sql)).ok();
         session.finish()
     }
 
@@ -239,16 +237,13 @@ impl<'a> Journal<'a> {
 
     /// Puts back what was cleared, where the tables did not change places.
     pub(super) fn put_back(&self, live: &str, cancel: &Cancel) -> Result<()> {
-        self.execute(live, &format!("BEGIN NOT ATOMIC\n{}END", self.run(Stage::Back)), cancel)
+        self.execute(live, &format!("BEGIN NOT ATOMIC\n{}END", self.run(Stage::Back, GO_ON)), cancel)
     }
 
     /// Makes what belongs into the database that keeps what there was. What cannot be made there, such as a view that
     /// was broken before, is still in the journal.
     pub(super) fn keep(&self, cancel: &Cancel) -> Result<()> {
-        let sql = format!(
-            "BEGIN NOT ATOMIC\nDECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END;\n{}END",
-            self.run(Stage::Keep)
-        );
+        let sql = format!("BEGIN NOT ATOMIC\n{}END", self.run(Stage::Keep, GO_ON));
         self.execute(&self.database, &sql, cancel)
     }
 
@@ -261,23 +256,34 @@ impl<'a> Journal<'a> {
     fn execute(&self, database: &str, sql: &str, cancel: &Cancel) -> Result<()> {
         let mut session = LoadSession::start(&self.server.sql_client(Some(database)), self.quoting, cancel)?;
         session.mark(|| "the swap".into());
-        self.settle(&mut session).and_then(|()| session.compound(sql)).ok();
+        settle(&mut session).and_then(|()| session.compound(sql)).ok();
         session.finish().map_err(|error| cancel.explain(error))
     }
 
-    fn settle(&self, session: &mut LoadSession) -> std::io::Result<()> {
-        session.compound(&format!(
-            "SET SESSION foreign_key_checks=0, SESSION lock_wait_timeout={LOCK_WAIT}, SESSION max_statement_time=0"
-        ))
-    }
-
     fn after(&self, began: &str) -> String {
+        // What cannot be made must not keep the rest from being made: it is written down.
+        let written = format!(
+            "GET DIAGNOSTICS CONDITION 1 @why = MESSAGE_TEXT;\nUPDATE {} SET stage = 'failed', of_table = @why WHERE id = step.id;\n",
+            self.place()
+        );
         format!(
             "{}SET @gap = TIMESTAMPDIFF(MICROSECOND, {began}, SYSDATE(6));\n{}{}",
-            self.run(Stage::Triggers),
-            self.run(Stage::Make),
+            self.run(Stage::Triggers, &written),
+            self.run(Stage::Make, &written),
             self.note(Phase::Swapped, "@gap"),
         )
+    }
+
+    /// What could not be made in the live database: each with the server's reason.
+    pub(super) fn failures(&self, cancel: &Cancel) -> Result<Vec<(Definition, String)>> {
+        let failed = self.read_as("failed", cancel)?;
+        Ok(failed
+            .into_iter()
+            .map(|mut definition| {
+                let why = definition.table.take().unwrap_or_default();
+                (definition, why)
+            })
+            .collect())
     }
 
     fn note(&self, phase: Phase, gap: &str) -> String {
@@ -288,16 +294,23 @@ impl<'a> Journal<'a> {
         )
     }
 
-    /// Executes the steps of a stage, each as it was made.
-    fn run(&self, stage: Stage) -> String {
+    /// Executes the steps of a stage, each in the session that it was made in, and `failed` where one fails. No handler
+    /// leaves the loop: the server would keep its cursor open.
+    fn run(&self, stage: Stage, failed: &str) -> String {
+        let (ask, end) = if failed == STOP { ("IF failed = 0 THEN\n", "END IF;\n") } else { ("", "") };
         format!(
-            "FOR step IN (SELECT sql_mode, charset, collation, database_collation, time_zone, text FROM {} WHERE stage = '{}' ORDER BY id) DO\n\
+            "FOR step IN (SELECT id, sql_mode, charset, collation, database_collation, time_zone, text FROM {} WHERE stage = '{}' ORDER BY id) DO\n\
+             BEGIN\n\
+             DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN\n{failed}END;\n\
+             {ask}\
              SET SESSION sql_mode = step.sql_mode, SESSION character_set_client = step.charset, \
              SESSION collation_connection = step.collation, SESSION time_zone = step.time_zone;\n\
              IF step.database_collation NOT IN ('', @@collation_database) THEN\n\
              EXECUTE IMMEDIATE CONCAT('ALTER DATABASE COLLATE ', step.database_collation);\n\
              END IF;\n\
              EXECUTE IMMEDIATE step.text;\n\
+             {end}\
+             END;\n\
              END FOR;\n\
              SET SESSION sql_mode = '', SESSION character_set_client = utf8mb4, SESSION collation_connection = utf8mb4_general_ci;\n",
             self.place(),
@@ -305,6 +318,18 @@ impl<'a> Journal<'a> {
         )
     }
 }
+
+/// Sets what must hold in the session of a swap.
+fn settle(session: &mut LoadSession) -> std::io::Result<()> {
+    session.compound(&format!(
+        "SET SESSION foreign_key_checks=0, SESSION lock_wait_timeout={LOCK_WAIT}, SESSION max_statement_time=0"
+    ))
+}
+
+/// After a failure, the steps that follow are left out.
+const STOP: &str = "SET failed = 1;\nGET DIAGNOSTICS CONDITION 1 number = MYSQL_ERRNO, why = MESSAGE_TEXT;\nSET why = LEFT(why, 128);\n";
+/// After a failure, the steps that follow are carried out all the same.
+const GO_ON: &str = "";
 
 /// That nobody carries a swap out any more.
 pub(super) fn unfinished(database: &str, cause: Error) -> Error {

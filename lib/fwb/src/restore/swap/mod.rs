@@ -47,7 +47,7 @@ pub(super) struct Swap<'a> {
     pub(super) cancel: &'a Cancel,
 }
 
-impl<'a> Swap<'a> {
+impl Swap<'_> {
     /// A database beside the live one, for a backup to be loaded into.
     pub(super) fn shadow(&self, charset: Option<&(String, String)>) -> Result<Marked> {
         mark::create(self.server, Role::Shadow, self.live, charset, self.cancel)
@@ -78,7 +78,7 @@ impl<'a> Swap<'a> {
             definitions: self.of_scope(self.server.definitions(&shadow.database, self.cancel)?),
             charset,
         };
-        self.exchange(guard, incoming, Vec::new(), origin)
+        self.exchange(guard, incoming, Vec::new(), origin, false)
     }
 
     /// Puts back what an earlier swap has taken away.
@@ -100,7 +100,7 @@ impl<'a> Swap<'a> {
         let relink = journal.read(Stage::Relink, self.cancel)?;
         let incoming =
             Side { database: journal.database.clone(), tables, definitions, charset: kept.charset.clone() };
-        self.exchange(guard, incoming, relink, &Origin::default())
+        self.exchange(guard, incoming, relink, &Origin::default(), true)
     }
 
     /// Those definitions that are replaced: all, or views and the triggers of tables.
@@ -108,7 +108,9 @@ impl<'a> Swap<'a> {
         if let Some(scope) = &self.scope {
             definitions.retain(|definition| match definition.kind {
                 DefinitionKind::View => scope.contains(&definition.name),
-                _ => definition.table.as_ref().is_some_and(|table| scope.contains(table)),
+                DefinitionKind::Program(_) => {
+                    definition.table.as_ref().is_some_and(|table| scope.contains(table))
+                }
             });
         }
         definitions
@@ -120,6 +122,7 @@ impl<'a> Swap<'a> {
         incoming: Side,
         relink: Vec<Definition>,
         origin: &Origin,
+        undo: bool,
     ) -> Result<Swapped> {
         let inventory = self.server.inventory(self.live, self.cancel)?;
         let replaced = |name: &str| self.scope.as_ref().is_none_or(|scope| scope.contains(name));
@@ -153,9 +156,11 @@ impl<'a> Swap<'a> {
         let mut journal = journal;
         journal.look(cancel)?;
         self.finish(&journal, cancel)?;
-        if empty {
+        let failures = journal.failures(cancel)?;
+        if empty && failures.is_empty() {
             self.remove(&keeper);
         }
+        self.judge(failures, undo)?;
         Ok(Swapped { kept: (!empty).then_some(keeper.database), gap: journal.gap })
     }
 
@@ -249,6 +254,28 @@ impl<'a> Swap<'a> {
 
     fn finish(&self, journal: &Journal<'_>, cancel: &Cancel) -> Result<()> {
         finish(self.server, journal, cancel)
+    }
+
+    /// What could not be made makes the result another one than was wanted. A view that an undo cannot make was broken
+    /// before.
+    fn judge(&self, failures: Vec<(Definition, String)>, undo: bool) -> Result<()> {
+        let mut differences = Vec::new();
+        for (definition, why) in failures {
+            let what = format!(
+                "{} {} could not be made: {why}",
+                definition.kind.as_sql().to_lowercase(),
+                definition.name
+            );
+            if undo && definition.kind == DefinitionKind::View {
+                log::warn!("{what}");
+            } else {
+                differences.push(what);
+            }
+        }
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Incomplete { database: self.live.into(), difference: differences.join("; ") })
     }
 }
 

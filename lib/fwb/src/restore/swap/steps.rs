@@ -70,6 +70,12 @@ pub(super) struct Side {
     pub(super) charset: Option<(String, String)>,
 }
 
+impl Side {
+    fn of(&self, kind: DefinitionKind) -> impl Iterator<Item = &Definition> {
+        self.definitions.iter().filter(move |definition| definition.kind == kind)
+    }
+}
+
 /// What changes places.
 pub(super) struct Exchange<'a> {
     /// The database whose contents are replaced.
@@ -139,14 +145,10 @@ impl Exchange<'_> {
         let scope =
             |name: &str, what: &str| Definition { table: Some(what.into()), ..own(name, String::new()) };
         let tables = self.incoming.tables.iter().map(|table| scope(table, "table"));
-        let views = self.views(self.incoming).map(|view| scope(&view.name, "view"));
+        let views = self.incoming.of(DefinitionKind::View).map(|view| scope(&view.name, "view"));
         let whole = self.whole.then(|| scope("", "whole"));
         add(Stage::Scope, tables.chain(views).chain(whole).collect());
         steps
-    }
-
-    fn views<'s>(&self, side: &'s Side) -> impl Iterator<Item = &'s Definition> {
-        side.definitions.iter().filter(|definition| definition.kind == DefinitionKind::View)
     }
 
     fn clear(&self) -> Vec<Definition> {
@@ -166,18 +168,14 @@ impl Exchange<'_> {
         steps.extend(
             sequences.iter().map(|name| own(name, format!("DROP SEQUENCE IF EXISTS {}", place(name)))),
         );
-        steps.extend(self.of(self.outgoing, TRIGGER).map(|trigger| self.drop(trigger)));
+        steps.extend(self.outgoing.of(TRIGGER).map(|trigger| self.drop(trigger)));
         steps.extend(self.in_the_way().map(|view| self.drop(view)));
         steps
     }
 
     /// Views that have the name of a table that comes in.
     fn in_the_way(&self) -> impl Iterator<Item = &Definition> {
-        self.views(self.outgoing).filter(|view| self.incoming.tables.contains(&view.name))
-    }
-
-    fn of<'s>(&self, side: &'s Side, kind: DefinitionKind) -> impl Iterator<Item = &'s Definition> {
-        side.definitions.iter().filter(move |definition| definition.kind == kind)
+        self.outgoing.of(DefinitionKind::View).filter(|view| self.incoming.tables.contains(&view.name))
     }
 
     fn drop(&self, what: &Definition) -> Definition {
@@ -204,10 +202,8 @@ impl Exchange<'_> {
     fn triggers(&self) -> Vec<Definition> {
         let mut steps: Vec<Definition> = self.live_charset().into_iter().collect();
         // Made anew in their order, which a second run must not change.
-        steps.extend(self.of(self.incoming, TRIGGER).map(|trigger| self.drop(trigger)));
-        steps.extend(
-            self.of(self.incoming, TRIGGER).map(|trigger| self.made(trigger, &self.incoming.database)),
-        );
+        steps.extend(self.incoming.of(TRIGGER).map(|trigger| self.drop(trigger)));
+        steps.extend(self.incoming.of(TRIGGER).map(|trigger| self.made(trigger, &self.incoming.database)));
         steps
     }
 
@@ -215,9 +211,9 @@ impl Exchange<'_> {
         let mut steps = self.relinked();
         steps.extend(self.relink.iter().cloned());
         for kind in MADE {
-            let coming: Vec<&Definition> = self.of(self.incoming, kind).collect();
+            let coming: Vec<&Definition> = self.incoming.of(kind).collect();
             let gone = |old: &&Definition| !coming.iter().any(|new| new.name == old.name);
-            let gone = self.of(self.outgoing, kind).filter(gone);
+            let gone = self.outgoing.of(kind).filter(gone);
             steps.extend(
                 gone.filter(|old| !self.incoming.tables.contains(&old.name)).map(|old| self.drop(old)),
             );
@@ -256,7 +252,7 @@ impl Exchange<'_> {
     }
 
     fn back(&self) -> Vec<Definition> {
-        let triggers = || self.of(self.outgoing, TRIGGER);
+        let triggers = || self.outgoing.of(TRIGGER);
         let mut steps: Vec<Definition> = triggers().map(|trigger| self.drop(trigger)).collect();
         steps.extend(self.late.iter().map(|(sequence, _)| {
             let place = format!("{}.{}", quote_name(self.live), quote_name(sequence));
@@ -286,7 +282,7 @@ impl Exchange<'_> {
             })
             .collect();
         let kept = |kind| -> Vec<Definition> {
-            let moved = self.of(self.outgoing, kind).map(|old| moved(old, self.live));
+            let moved = self.outgoing.of(kind).map(|old| moved(old, self.live));
             moved.map(|old| Definition { text: or_replace(&old), ..old }).collect()
         };
         let kept_triggers = kept(TRIGGER);

@@ -1,12 +1,14 @@
 //! The rows of a restored database held against the manifest: it is dumped once more, to nowhere, and the scanner
 //! counts and hashes what passes.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 
+use super::input::Input;
 use crate::dump_program::DumpProgram;
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, Section, SectionKind};
-use crate::progress::Context;
+use crate::progress::{Cancel, Context};
 use crate::scan::{Feed, Summary, unobserved};
 use crate::server::ServerClient;
 
@@ -15,30 +17,39 @@ const CHUNK: usize = 256 << 10;
 
 /// What a comparison found.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Compared {
+pub(crate) struct Compared {
     /// What differs.
-    pub(super) problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
     /// What could not be compared.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
-/// Compares the rows of every table. Objects have been compared before.
+/// Compares the rows of every table that was restored. Objects have been compared before.
 ///
 /// # Errors
 /// The dump program fails, or a signal arrived.
-pub(super) fn compare(
+pub(crate) fn compare(
     server: &ServerClient,
     database: &str,
-    manifest: &Manifest,
+    input: &Input,
     context: &Context,
 ) -> Result<Compared> {
-    let size = manifest.raw_size.unwrap_or_default();
-    context.progress.begin(format!("comparing {database}"), size);
+    context.progress.begin(format!("comparing {database}"), input.raw_size());
     let program = DumpProgram::find(server, &context.cancel)?;
     let views = server.inventory(database, &context.cancel)?.views;
     let summary =
         dump_rows(&program, database, &views.iter().map(String::as_str).collect::<Vec<_>>(), context)?;
-    Ok(judge(manifest, &summary.sections, !is_same_program(manifest, &program)))
+    let said: Vec<&Section> = input.sections().filter(|section| section.kind == SectionKind::Table).collect();
+    let renumbered = renumbered(server, database, &context.cancel)?;
+    Ok(judge(&said, &summary.sections, !is_same_program(&input.manifest, &program), &renumbered))
+}
+
+/// Tables whose history goes by transactions: their rows hold the server's own numbers, which no restore can keep.
+fn renumbered(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<BTreeSet<String>> {
+    let sql = "SELECT TABLE_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() \
+               AND GENERATION_EXPRESSION = 'ROW START' AND DATA_TYPE = 'bigint';\n";
+    let rows = server.query(Some(database), sql, "looking at histories", cancel)?;
+    Ok(rows.into_iter().flatten().collect())
 }
 
 /// Whether the backup was written by this program with these options: only then do equal rows have equal digests.
@@ -89,10 +100,15 @@ fn scan(stream: &mut impl Read, context: &Context) -> Result<Summary> {
 
 /// Holds the tables found against those of the manifest. Where another program may have written them, equal counts
 /// are enough.
-fn judge(manifest: &Manifest, found: &[Section], other_program: bool) -> Compared {
+fn judge(
+    said: &[&Section],
+    found: &[Section],
+    other_program: bool,
+    renumbered: &BTreeSet<String>,
+) -> Compared {
     let mut compared = Compared::default();
     let mut by_count = Vec::new();
-    for said in manifest.sections_of(SectionKind::Table) {
+    for said in said {
         let name = said.name.as_deref().unwrap_or_default();
         let same = found.iter().find(|found| found.kind == SectionKind::Table && found.name == said.name);
         let Some(found) = same else {
@@ -105,9 +121,10 @@ fn judge(manifest: &Manifest, found: &[Section], other_program: bool) -> Compare
             compared
                 .problems
                 .push(format!("table {name} has {found} rows after the restore instead of {said}"));
-        } else if said.rows_digest != found.rows_digest && (other_program || said.rows_digest.is_none()) {
+        } else if said.rows_digest == found.rows_digest || renumbered.contains(name) {
+        } else if other_program || said.rows_digest.is_none() {
             by_count.push(name);
-        } else if said.rows_digest != found.rows_digest {
+        } else {
             compared.problems.push(format!("the rows of table {name} are not the same after the restore"));
         }
     }
