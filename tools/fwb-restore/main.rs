@@ -14,8 +14,9 @@ use fwb_cli::{Outcome, ServerArgs, Session, StoreArgs, confirm, human_size};
 /// Restore a backup
 ///
 /// Takes one backup: by name or path, or as exactly one manifest on standard input. It is verified first, what is
-/// there is backed up, the result is checked, and when anything fails the database is rolled back. Plain .sql and
-/// .sql.gz files that mariadb-dump or mysqldump made are restored too.
+/// there is backed up, and the backup is loaded beside it and checked. Then the two change places, and what was there
+/// is kept for --undo. When anything fails the database is as it was. Plain .sql and .sql.gz files that mariadb-dump or
+/// mysqldump made are restored too.
 #[derive(Debug, Parser)]
 #[command(name = "fwb-restore", version)]
 struct Args {
@@ -59,7 +60,7 @@ struct Args {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     prove_tables: Vec<String>,
 
-    /// Make no backup of what is there: a failure cannot be rolled back then
+    /// Make no backup of what is there: in place, a failure cannot be rolled back then
     #[arg(long)]
     no_safety_backup: bool,
 
