@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::hostile::Fake;
 use crate::restore::EVERYTHING;
 use crate::support::{Before, Database, Server, Store, Tool, mariadb, restore};
 
@@ -72,6 +73,25 @@ fn an_undo_brings_everything_back() {
         .ok()
         .json();
     assert_eq!((&report["before"], left(Server::shared(), &database.name).len()), (&Value::Null, 0));
+}
+
+/// A row count says nothing of what is in the rows: a server that takes 300 for 127 says nothing.
+#[test]
+fn contents_are_proved_where_that_is_asked_for() {
+    let (database, store) = (Database::new("contents"), Store::new());
+    database.sql(EVERYTHING);
+    let dump = store.dump(&database);
+    restore(&store, &dump).args(["--prove", "digest"]).run().ok();
+    restore(&store, &dump).args(["--prove", "digest", "--tables", "projects,v1"]).run().ok();
+    database.sql(
+        "CREATE TABLE clamped (id INT PRIMARY KEY, v TINYINT); INSERT INTO clamped VALUES (1, 5), (2, 6);",
+    );
+    let fake = Fake::new(r#""$REAL" "$@" | sed 's/(2,6)/(2,300)/'"#);
+    let wrong = fake.tool(&store, "fwb-dump").arg("-B").arg(&database.name).run().ok().json();
+    let before = Before::new(&database);
+    restore(&store, &wrong).args(["--prove", "digest"]).run().fails(3, &["clamped", "is as it was"]);
+    before.holds("a restore whose contents differ");
+    restore(&store, &wrong).run().ok();
 }
 
 /// One table comes back into a database that goes on living: its rows, its trigger, and the foreign keys to and from

@@ -358,6 +358,20 @@ fn server_hint(reason: &str) -> Option<&'static str> {
         (&["2026"], "set the TLS options in the [client] section of --defaults-file"),
         (&["1418"], "set log_bin_trust_function_creators=1 on the server, or use an account with SUPER"),
         (&["1114", "1021"], "the server is out of space"),
+        (
+            &["1062", "1136", "1364", "1048"],
+            "the rows do not fit the table: look at the dump there, or use another backup",
+        ),
+        (
+            &["1146", "1305", "1356"],
+            "what a view or program needs is not in the backup; restore it too, or mend the dump",
+        ),
+        (
+            &["1286", "1273", "1115"],
+            "this server lacks what the dump was made with: install it, or use a server that has it",
+        ),
+        (&["1064"], "this server does not know that SQL: is it older than the one that was dumped?"),
+        (&["1205"], "a client holds a table: end its transaction (SHOW PROCESSLIST), then run again"),
     ];
     let holds = |code: &&str| reason.split(|c: char| !c.is_ascii_digit()).any(|number| number == *code);
     HINTS.iter().find(|(codes, _)| codes.iter().any(holds)).map(|(_, hint)| *hint)
