@@ -131,6 +131,12 @@ fn a_damaged_database() {
     assert!(store.holds(report["safety_backup"].as_str().unwrap()));
     let names = Server::shared().query(format!("SELECT COUNT(*) FROM {}.projects WHERE name = id", kept[0]));
     assert_eq!(names, "3", "what was replaced is kept as it was");
+    // The way back that the section promises, to the damaged database with its broken views, and forth again.
+    for is_whole in [false, true] {
+        store.tool("fwb-restore").args(["--undo", "--yes", "--database", &database.name]).run().ok();
+        let files = database.query("SHOW TABLES LIKE 'files'");
+        assert_eq!((files.is_empty(), whole.is_again()), (!is_whole, is_whole));
+    }
 
     let out = section.follow(1);
     assert!(out.stdout_text().contains("file_views"), "{}", out.stdout_text());
