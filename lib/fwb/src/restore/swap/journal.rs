@@ -11,9 +11,9 @@ use crate::server::{Definition, ServerClient, definition_kind, quote_name, quote
 /// The journal's name; figures follow where a table has it.
 const NAME: &str = "fwb_journal";
 /// How long the server waits for one client that uses a table, in seconds: all others wait meanwhile.
-const LOCK_WAIT: u32 = 3;
+const LOCK_WAIT: u32 = 1;
 /// How often it tries.
-const TRIES: u32 = 40;
+const TRIES: u32 = 120;
 
 /// How far a swap has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,13 +5,15 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::Part;
 use super::rows::rows_of;
 use crate::manifest::{ObjectKind, SectionKind};
-use crate::scan::head::{Head, Value, Verb};
+use crate::scan::head::{Head, Target, Value, Verb};
 use crate::scan::sections::Announcement;
 
 /// The statements in groups. A group's beginning is never before the former one's.
 pub(super) struct Groups {
     all: Vec<Group>,
     announced: Option<Announcement>,
+    /// The view that was dropped last, while only session settings follow.
+    dropped: Option<String>,
 }
 
 struct Group {
@@ -25,7 +27,7 @@ struct Group {
 
 impl Default for Groups {
     fn default() -> Self {
-        let mut groups = Self { all: Vec::new(), announced: None };
+        let mut groups = Self { all: Vec::new(), announced: None, dropped: None };
         groups.begin(SectionKind::Header, None, 0);
         groups
     }
@@ -89,6 +91,23 @@ impl Groups {
         }
     }
 
+    /// A view's name as its `DROP` gave it just before, where neither is ASCII: the name in the `CREATE` may be written in
+    /// another character set.
+    fn name_of(&mut self, head: &Head, target: &Target) -> String {
+        match (head, self.dropped.take()) {
+            (Head::View(Verb::Create, _), Some(dropped))
+                if !dropped.is_ascii() && !target.name.is_ascii() =>
+            {
+                dropped
+            }
+            (Head::View(Verb::Drop, _), _) => {
+                self.dropped = Some(target.name.clone());
+                target.name.clone()
+            }
+            _ => target.name.clone(),
+        }
+    }
+
     pub(super) fn statement(&mut self, head: &Head, boundary: u64) {
         match head {
             Head::Table(_, target)
@@ -97,14 +116,18 @@ impl Groups {
             | Head::SetVal(target)
             | Head::Insert(target)
             | Head::AlterKeys(target) => {
-                let kind = self.kind_for(head, &target.name);
+                let name = self.name_of(head, target);
+                let kind = self.kind_for(head, &name);
                 let at = self.announced.take().map(|announced| announced.at);
-                let here = self.last().kind == kind && self.last().name.as_deref() == Some(&target.name);
+                let here = self.last().kind == kind && self.last().name.as_deref() == Some(&name);
                 if at.is_some() || !here {
-                    self.begin(kind, Some(&target.name), at.unwrap_or(boundary));
+                    self.begin(kind, Some(&name), at.unwrap_or(boundary));
                 }
             }
             _ => {
+                if !matches!(head, Head::Set(_) | Head::Empty) {
+                    self.dropped = None;
+                }
                 self.as_announced();
                 let home = match head {
                     Head::Program(_, ObjectKind::Trigger, _) => None,
