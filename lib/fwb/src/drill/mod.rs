@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{Level, Manifest, Server, Verification};
 use crate::progress::{Context, seconds_since};
 use crate::restore::{Gravity, Input, Survey, compare, drill_preflight, drill_restore};
-use crate::server::{ServerClient, ServerFacts, ServerOptions, quote_name};
+use crate::server::{ServerClient, ServerFacts, ServerOptions, charset_clause, quote_name};
 use crate::store::Store;
 use crate::verify::{Findings, Record, Verified, conclude, prove};
 use scratch::Scratch;
@@ -216,14 +216,8 @@ impl Place {
     }
 
     fn create_database(&self, manifest: &Manifest, context: &Context) -> Result<()> {
-        let is_word = |text: &&String| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        let mut sql = format!("CREATE DATABASE {}", quote_name(self.database()));
-        if let Some(charset) = manifest.charset.as_ref().filter(is_word) {
-            sql += &format!(" CHARACTER SET {charset}");
-        }
-        if let Some(collation) = manifest.collation.as_ref().filter(is_word) {
-            sql += &format!(" COLLATE {collation}");
-        }
+        let clause = charset_clause(manifest.charset.as_deref(), manifest.collation.as_deref());
+        let mut sql = format!("CREATE DATABASE {}{clause}", quote_name(self.database()));
         if let Self::Named(_) = self {
             sql += &format!(" COMMENT '{}'", scratch::COMMENT);
         }

@@ -11,7 +11,7 @@ use super::session::Quoting;
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, ObjectKind};
 use crate::progress::{Cancel, Context};
-use crate::server::{Inventory, ServerClient, quote_name};
+use crate::server::{Inventory, ServerClient, charset_clause, quote_name};
 use crate::store::Store;
 
 /// A restore over a live database.
@@ -71,7 +71,7 @@ impl InPlace<'_> {
             self.create(input, &context.cancel)?;
         } else if !input.is_partial() {
             self.clear(Some(input), &context.cancel)?;
-            self.alter(&charset_clause(&input.manifest), &context.cancel)?;
+            self.alter(&clause_of(&input.manifest), &context.cancel)?;
         }
         load.all_but_events()
     }
@@ -85,8 +85,7 @@ impl InPlace<'_> {
     }
 
     fn create(&self, input: &Input, cancel: &Cancel) -> Result<()> {
-        let sql =
-            format!("CREATE DATABASE {}{};\n", quote_name(self.database), charset_clause(&input.manifest));
+        let sql = format!("CREATE DATABASE {}{};\n", quote_name(self.database), clause_of(&input.manifest));
         self.server.query(None, &sql, "creating the database", cancel).map(drop)
     }
 
@@ -121,7 +120,7 @@ impl InPlace<'_> {
             (Before { charset: None, .. }, _) => self.remove(context),
             (Before { empty: true, charset: Some((charset, collation)), .. }, _) => self
                 .clear(None, &context.cancel)
-                .and_then(|()| self.alter(&clause(Some(charset), Some(collation)), &context.cancel)),
+                .and_then(|()| self.alter(&charset_clause(Some(charset), Some(collation)), &context.cancel)),
             (_, None) => return Err(Error::NotRolledBack { cause, database: self.database.into() }),
             (_, Some((store, safety))) if input.is_partial() => {
                 self.put_tables_back(store, safety, input, context)
@@ -146,7 +145,7 @@ impl InPlace<'_> {
     fn put_all_back(&self, store: &Store, safety: &str, context: &Context) -> Result<()> {
         let input = Input::open(store, safety, &[], context)?;
         self.clear(Some(&input), &context.cancel)?;
-        self.alter(&charset_clause(&input.manifest), &context.cancel)?;
+        self.alter(&clause_of(&input.manifest), &context.cancel)?;
         let load = self.load(&input, context)?;
         load.all_but_events()?;
         self.check(&input, &[]).all_but_events(context)?;
@@ -178,15 +177,8 @@ impl InPlace<'_> {
     }
 }
 
-fn charset_clause(manifest: &Manifest) -> String {
-    clause(manifest.charset.as_ref(), manifest.collation.as_ref())
-}
-
-fn clause(charset: Option<&String>, collation: Option<&String>) -> String {
-    let is_word = |text: &&String| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    let charset = charset.filter(is_word).map(|charset| format!(" CHARACTER SET {charset}"));
-    let collation = collation.filter(is_word).map(|collation| format!(" COLLATE {collation}"));
-    charset.unwrap_or_default() + &collation.unwrap_or_default()
+fn clause_of(manifest: &Manifest) -> String {
+    charset_clause(manifest.charset.as_deref(), manifest.collation.as_deref())
 }
 
 /// Statements that remove everything listed; events first, so that none fires meanwhile.

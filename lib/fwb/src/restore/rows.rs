@@ -106,28 +106,27 @@ impl<'a> Worker<'a> {
             context.progress.advance(piece.raw.len() as u64);
             if piece.flags & DataHeader::CONTINUES == 0 {
                 feed.flush(&mut |statement| judge.statement(statement))?;
-                write(session, &mut held)?;
+                write(session, held.drain(..))?;
             }
             feed.push(&piece.raw, &mut |statement| judge.statement(statement))?;
             // What the scanner has not seen the end of may lie before this piece.
             if feed.waiting() <= piece.raw.len() {
-                write(session, &mut held)?;
+                write(session, held.drain(..))?;
             }
             held.push(Rows { raw: piece.raw, place: input.place(share.section, Some(offset)) });
             Ok(())
         })?;
         feed.flush(&mut |statement| judge.statement(statement))?;
-        write(session, &mut held)
+        write(session, held)
     }
 }
 
 /// Hands on what was judged.
-fn write(session: &mut LoadSession, held: &mut Vec<Rows>) -> Result<()> {
-    for Rows { raw, place } in held.drain(..) {
+fn write(session: &mut LoadSession, judged: impl IntoIterator<Item = Rows>) -> Result<()> {
+    judged.into_iter().try_for_each(|Rows { raw, place }| {
         session.mark(|| place);
-        session.rows(&raw).map_err(not_sent)?;
-    }
-    Ok(())
+        session.rows(&raw).map_err(not_sent)
+    })
 }
 
 /// Loads the rows of a stream: each member goes to a connection that has room.
@@ -179,13 +178,8 @@ struct Rows {
 
 /// Writes to one client program until nothing more comes.
 fn drain(mut session: LoadSession, loads: &Receiver<Rows>) -> (LoadSession, Result<()>) {
-    for Rows { raw, place } in loads {
-        session.mark(|| place);
-        if let Err(error) = session.rows(&raw) {
-            return (session, Err(not_sent(error)));
-        }
-    }
-    (session, Ok(()))
+    let sent = write(&mut session, loads);
+    (session, sent)
 }
 
 /// Ends all connections. The first that says why it failed is believed; one that was only cut off says nothing.

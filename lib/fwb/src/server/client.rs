@@ -119,6 +119,14 @@ pub(crate) fn quote_text(text: &str) -> String {
     if text.is_empty() { "''".into() } else { format!("_utf8mb4 0x{}", hex::encode(text)) }
 }
 
+/// ` CHARACTER SET … COLLATE …`, of what is known. A manifest may say anything: what is no bare word is left out.
+pub(crate) fn charset_clause(charset: Option<&str>, collation: Option<&str>) -> String {
+    let is_word = |text: &&str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let charset = charset.filter(is_word).map(|charset| format!(" CHARACTER SET {charset}"));
+    let collation = collation.filter(is_word).map(|collation| format!(" COLLATE {collation}"));
+    charset.unwrap_or_default() + &collation.unwrap_or_default()
+}
+
 /// The client programs say nothing of an option file that they cannot read.
 fn readable(path: &Path) -> Result<()> {
     std::fs::File::open(path).map(drop).map_err(|error| Error::Usage {
@@ -211,6 +219,17 @@ mod tests {
         assert_eq!(quote_text("a'b"), "_utf8mb4 0x612762");
         assert_eq!(quote_text(""), "''");
         assert_eq!(unescape(b"a\\tb\\nc\\\\d\\0"), "a\tb\nc\\d\0");
+    }
+
+    #[test]
+    fn a_charset_is_a_word_or_nothing() {
+        let both = charset_clause(Some("utf8mb4"), Some("utf8mb4_bin"));
+        assert_eq!(both, " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
+        assert_eq!(
+            charset_clause(Some("utf8mb4; DROP DATABASE x"), Some("latin1_bin")),
+            " COLLATE latin1_bin"
+        );
+        assert_eq!(charset_clause(None, Some("x COMMENT 'y'")), "");
     }
 
     #[test]

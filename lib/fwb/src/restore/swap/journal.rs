@@ -3,7 +3,7 @@
 
 use super::mark::Marked;
 use super::steps::{Side, Stage, Step};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::progress::Cancel;
 use crate::restore::session::{LoadSession, Quoting};
 use crate::server::{Definition, ServerClient, definition_kind, quote_name, quote_text};
@@ -330,8 +330,3 @@ fn settle(session: &mut LoadSession) -> std::io::Result<()> {
 const STOP: &str = "SET failed = 1;\nGET DIAGNOSTICS CONDITION 1 number = MYSQL_ERRNO, why = MESSAGE_TEXT;\nSET why = LEFT(why, 128);\n";
 /// After a failure, the steps that follow are carried out all the same.
 const GO_ON: &str = "";
-
-/// That nobody carries a swap out any more.
-pub(super) fn unfinished(database: &str, cause: Error) -> Error {
-    Error::Unfinished { database: database.to_owned(), cause: Box::new(cause) }
-}

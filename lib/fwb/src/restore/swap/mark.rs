@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::steps::clause_of;
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
 use crate::server::{ServerClient, quote_name, quote_text};
@@ -59,12 +60,10 @@ pub(super) fn create(
         let database = base + &suffix;
         let mark = Mark { role, of: of.to_owned(), at };
         let comment = serde_json::to_string(&mark)?;
-        let clause =
-            charset.map(|(charset, collation)| format!(" CHARACTER SET {charset} COLLATE {collation}"));
         let sql = format!(
             "CREATE DATABASE {}{} COMMENT {};\n",
             quote_name(&database),
-            clause.unwrap_or_default(),
+            clause_of(charset),
             literal(&comment),
         );
         match server.query(None, &sql, "making a database", cancel) {

@@ -155,7 +155,7 @@ impl Swap<'_> {
         }
         let mut journal = journal;
         journal.look(cancel)?;
-        self.finish(&journal, cancel)?;
+        finish(self.server, &journal, cancel)?;
         let failures = journal.failures(cancel)?;
         if empty && failures.is_empty() {
             self.remove(&keeper);
@@ -247,13 +247,9 @@ impl Swap<'_> {
             Ok(false) => Err(Error::Untouched { cause: Box::new(cause), database: self.live.into() }),
             Err(later) => {
                 log::warn!("{later}");
-                Err(journal::unfinished(self.live, cause))
+                Err(Error::Unfinished { cause: Box::new(cause), database: self.live.into() })
             }
         }
-    }
-
-    fn finish(&self, journal: &Journal<'_>, cancel: &Cancel) -> Result<()> {
-        finish(self.server, journal, cancel)
     }
 
     /// What could not be made makes the result another one than was wanted. A view that an undo cannot make was broken

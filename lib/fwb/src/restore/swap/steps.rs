@@ -9,7 +9,7 @@ use crate::restore::rename::Renaming;
 use crate::restore::script::Origin;
 use crate::restore::views;
 use crate::scan::{QuoteMode, Reading, Token, Tokens, parse_head};
-use crate::server::{Definition, DefinitionKind, ForeignKey, quote_name};
+use crate::server::{Definition, DefinitionKind, ForeignKey, charset_clause, quote_name};
 
 /// When a step is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,7 +154,7 @@ impl Exchange<'_> {
     fn clear(&self) -> Vec<Definition> {
         let mut steps = Vec::new();
         if !self.exists {
-            let clause = charset_clause(self.incoming.charset.as_ref());
+            let clause = clause_of(self.incoming.charset.as_ref());
             steps.push(own("", format!("CREATE DATABASE IF NOT EXISTS {}{clause}", quote_name(self.live))));
         }
         steps.push(own("", format!("USE {}", quote_name(self.live))));
@@ -232,8 +232,7 @@ impl Exchange<'_> {
     /// The live database's charset, as it shall be.
     fn live_charset(&self) -> Option<Definition> {
         let incoming = self.incoming.charset.as_ref().filter(|_| self.whole);
-        let clause = charset_clause(incoming.or(self.outgoing.charset.as_ref()));
-        (!clause.is_empty()).then(|| own("", format!("ALTER DATABASE {}{clause}", quote_name(self.live))))
+        set_charset(self.live, incoming.or(self.outgoing.charset.as_ref()))
     }
 
     /// The statement that makes something in the live database, whose definition was read in database `from`.
@@ -263,10 +262,7 @@ impl Exchange<'_> {
                 .chain(self.in_the_way())
                 .map(|old| Definition { text: or_replace(old), ..old.clone() }),
         );
-        let clause = charset_clause(self.outgoing.charset.as_ref());
-        if !clause.is_empty() {
-            steps.push(own("", format!("ALTER DATABASE {}{clause}", quote_name(self.live))));
-        }
+        steps.extend(set_charset(self.live, self.outgoing.charset.as_ref()));
         steps
     }
 
@@ -304,10 +300,7 @@ impl Exchange<'_> {
             }
             steps.extend(all.into_iter().filter(|step| !step.text.is_empty()));
         }
-        let clause = charset_clause(self.outgoing.charset.as_ref());
-        if !clause.is_empty() {
-            steps.push(own("", format!("ALTER DATABASE {}{clause}", quote_name(&self.outgoing.database))));
-        }
+        steps.extend(set_charset(&self.outgoing.database, self.outgoing.charset.as_ref()));
         steps
     }
 
@@ -342,10 +335,14 @@ fn drop_in(database: &str, what: &Definition) -> Definition {
 }
 
 /// ` CHARACTER SET … COLLATE …`.
-fn charset_clause(charset: Option<&(String, String)>) -> String {
-    charset.map_or_else(String::new, |(charset, collation)| {
-        format!(" CHARACTER SET {charset} COLLATE {collation}")
-    })
+pub(super) fn clause_of(charset: Option<&(String, String)>) -> String {
+    charset.map_or_else(String::new, |(charset, collation)| charset_clause(Some(charset), Some(collation)))
+}
+
+/// Sets a database's default charset; nothing where it is not known.
+fn set_charset(database: &str, charset: Option<&(String, String)>) -> Option<Definition> {
+    let clause = clause_of(charset);
+    (!clause.is_empty()).then(|| own("", format!("ALTER DATABASE {}{clause}", quote_name(database))))
 }
 
 /// Views, each after those that it names.
