@@ -45,7 +45,8 @@ while [ $# -gt 0 ]; do
         -h | --help) usage; exit 0 ;;
         --no-prune) prune=no; shift ;;
         --local) server_option "$1"; shift ;;
-        -B | --database | -s | --store | --keep-days | --pod-selector | --pod | -n | --namespace | --container | --kubectl)
+        -B | --database | -s | --store | --keep-days | \
+            --pod-selector | --pod | -n | --namespace | --container | --kubectl)
             [ $# -ge 2 ] || fail_usage "$1 needs a value"
             case $1 in
                 -B | --database) database=$2 ;;

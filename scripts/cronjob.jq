@@ -1,6 +1,7 @@
 # Makes the record of a run of cronjob.sh. Reads {from, manifest} for each manifest that a stage has printed, in the
 # order of the stages, and {from: "log", message: {stage, level, message, hint}} for each line that one has said. What
-# the shell knows comes as arguments; an empty one is not known, and becomes null.
+# the shell knows comes as arguments; an empty one is not known, and becomes null. Times are RFC 3339 in local time,
+# durations seconds, sizes bytes.
 
 def known: if . == "" then null else . end;
 def number: known | if . then tonumber else null end;
@@ -50,20 +51,29 @@ def distinct: reduce .[] as $one ([]; if index([$one]) then . else . + [$one] en
     reason: $reason,
     hint: $hint,
     warnings: ([$log[] | select(.level == "warn" or .level == "error").message | select(. != $reason)] | distinct | .[:20]),
+
+    # The backup that was made, or drilled; null where it did not come to that.
     database: (($database | known) // $backup.database),
     name: $backup.name,
     size: $backup.size,
     raw_size: $backup.raw_size,
     verification: ($backup.verification | if . then .problems |= (. // [])[:20] else null end),
+
+    # How long each stage took that was begun.
     stages: ($times | [splits(" +") | select(. != "") | split("=") | {key: .[0], value: (.[1] | seconds)}] | from_entries),
-    deleted: [$deleted[:200][].name],
+
+    # What retention has done with the backups of this database; null where it had none to decide on.
+    deleted: [$deleted[].name],
     freed: ($deleted | total),
     kept: (if $decided == [] then null else ($decided | length) - ($deleted | length) end),
+
+    # What is in the store now, of this database where one is named; null where nobody could look.
     backups: (if $looked == "" then null else manifests("all") | length end),
     backups_size: (if $looked == "" then null else manifests("all") | total end),
     proved: (if $looked == "" then null else manifests("proved") | length end),
     newest_proved_at: (manifests("proved") | last | .started_at),
     free_bytes: ($free | number),
+
     host: ($host | known),
     version: ($version | known)
   }

@@ -107,9 +107,9 @@ stage() {
     child=$!
     exec {log}>&-
     [ -z "$signal" ] || stop
-    wait "$child" || code=$?
+    wait "$child" 2>/dev/null || code=$?
     # A signal interrupts the waiting; how the stage ended is still to be had.
-    [ -z "$signal" ] || { code=0; wait "$child" || code=$?; }
+    [ -z "$signal" ] || { code=0; wait "$child" 2>/dev/null || code=$?; }
     child=''
     settle "$logger"
     times+=("$name=$(($(clock) - since))")
@@ -257,7 +257,7 @@ keep() {
     if [ -L "$runs" ] || { [ -e "$runs" ] && [ ! -f "$runs" ]; }; then
         problem="it is no regular file"
     else
-        for try in 1 2 3; do
+        for ((try = 0; try < 50; try++)); do
             code=0
             problem=$({ append "$1"; } 2>&1 9>>"$runs") || code=$?
             [ "$code" -eq "$AGAIN" ] || break

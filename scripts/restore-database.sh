@@ -63,7 +63,8 @@ while [ $# -gt 0 ]; do
             ;;
         --dry-run | -y | --yes | --no-safety-backup) options+=("$1"); shift ;;
         --local) server_option "$1"; shift ;;
-        -f | --file | -B | --database | -s | --store | --tables | --strategy | --pod-selector | --pod | -n | --namespace | --container | --kubectl)
+        -f | --file | -B | --database | -s | --store | --tables | --strategy | \
+            --pod-selector | --pod | -n | --namespace | --container | --kubectl)
             [ $# -ge 2 ] || fail_usage "$1 needs a value"
             case $1 in
                 -f | --file)
@@ -82,7 +83,7 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$action" ] || fail_usage "nothing to do: give --list, --latest, --undo, --drop-before or -f FILE"
 need_tool fwb-restore
-choose_server
+[ "$action" = list ] || choose_server
 
 case $action in
     list) exec fwb-ls --store="$store" ${filter[@]+"${filter[@]}"} --format table ;;

@@ -46,10 +46,13 @@ choose_server() {
         unset FWB_POD FWB_POD_SELECTOR
         return
     fi
-    if [ -z "${FWB_POD-}${FWB_POD_SELECTOR-}" ]; then
+    local named=${FWB_POD-}${FWB_POD_SELECTOR-}
+    if [ -z "$named" ]; then
         local given=${FWB_DEFAULTS_FILE-}${FWB_HOST-}${FWB_PORT-}${FWB_SOCKET-}${FWB_USER-}${FWB_PASSWORD_FILE-}
         if [ -z "$place" ] && [ -n "$given" ]; then return; fi
         export FWB_POD_SELECTOR=app=mariadb
     fi
     export FWB_NAMESPACE=${FWB_NAMESPACE:-filewallball}
+    [ -n "$place$named" ] || printf '%s: note: the server is the pod %s in namespace %s; --local means one without a pod\n' \
+        "${0##*/}" "$FWB_POD_SELECTOR" "$FWB_NAMESPACE" >&2
 }
