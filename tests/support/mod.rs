@@ -2,6 +2,7 @@
 
 mod before;
 mod database;
+mod pod;
 mod sample;
 mod server;
 mod store;
@@ -9,6 +10,7 @@ mod tool;
 
 pub(crate) use before::{Before, definitions, digests, restore};
 pub(crate) use database::Database;
+pub(crate) use pod::Pod;
 pub(crate) use sample::sample;
 pub(crate) use server::Server;
 pub(crate) use store::{Store, name};

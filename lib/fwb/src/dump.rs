@@ -9,6 +9,7 @@ use crate::artifact::{ArtifactWriter, CompressionLevel, Cutter, WRITE_ARTIFACT, 
 use crate::dump_program::DumpProgram;
 use crate::error::{Error, Result};
 use crate::manifest::{self, Client, Kind, Manifest, SCHEMA, Server, Timestamp};
+use crate::pod;
 use crate::progress::{Cancel, Context};
 use crate::scan::{Summary, unobserved};
 use crate::server::{DatabaseFacts, ServerClient};
@@ -53,12 +54,15 @@ pub(crate) fn dump_locked(
     options: &DumpOptions,
     context: &Context,
 ) -> Result<Manifest> {
-    let started_at = manifest::now();
     let prefix = name_prefix(options.prefix.as_deref(), &options.database);
-    let name = store.free_name(&prefix, options.kind, started_at, lock)?;
-    let dump = Dump::begin(server, options, started_at, name.clone(), &context.cancel)?;
-    let partial = store.begin(&name, lock)?;
-    let manifest = dump.run_into(&partial, context)?;
+    let (partial, manifest) = pod::retrying(server.retries(), &context.cancel, || {
+        let started_at = manifest::now();
+        let name = store.free_name(&prefix, options.kind, started_at, lock)?;
+        let dump = Dump::begin(server, options, started_at, name.clone(), &context.cancel)?;
+        let partial = store.begin(&name, lock)?;
+        let manifest = dump.run_into(&partial, context)?;
+        Ok((partial, manifest))
+    })?;
     store.publish(partial, &manifest, &context.cancel)?;
     Ok(Manifest { store: Some(store.root().display().to_string()), ..manifest })
 }
@@ -76,9 +80,12 @@ pub fn dump_to_file(
     let name = path.file_name().ok_or_else(|| Error::usage(format!("{} names no file", path.display())))?;
     let parent = directory_of(path);
     let name = name.to_string_lossy().into_owned();
-    let dump = Dump::begin(server, options, manifest::now(), name, &context.cancel)?;
-    let partial = Partial::create(path)?;
-    let manifest = dump.run_into(&partial, context)?;
+    let (partial, manifest) = pod::retrying(server.retries(), &context.cancel, || {
+        let dump = Dump::begin(server, options, manifest::now(), name.clone(), &context.cancel)?;
+        let partial = Partial::create(path)?;
+        let manifest = dump.run_into(&partial, context)?;
+        Ok((partial, manifest))
+    })?;
     partial.sync()?;
     context.cancel.check()?;
     partial.publish()?;
@@ -175,7 +182,7 @@ impl<'a> Dump<'a> {
         context.progress.begin(format!("dumping {database}"), 0);
         let omitted: Vec<&str> = self.facts.broken_views.iter().map(|view| view.name.as_str()).collect();
         let program = self.program.command(&self.facts.database, &omitted);
-        log::debug!("running {} with {:?}", program.name, self.program.options());
+        log::debug!("running {} with {:?}", program.name(), self.program.options());
         let (mut stream, child) = program.reader(&context.cancel)?;
         let writer = ArtifactWriter::new(sink, self.options.level, context.jobs);
         let streamed = stream_into(&mut stream, &writer, context);
@@ -190,7 +197,7 @@ impl<'a> Dump<'a> {
         let summary = streamed?;
         ended.success(&format!("dumping {database}"))?;
         for line in ended.stderr().lines() {
-            log::warn!("{}: {line}", program.name);
+            log::warn!("{}: {line}", program.name());
         }
         let cut = (!summary.says_completed).then_some("its last line is not \"-- Dump completed\"");
         if let Some(problem) = summary.incomplete.or(cut) {

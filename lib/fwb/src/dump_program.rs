@@ -1,9 +1,9 @@
 //! mariadb-dump, or mysqldump: which one there is, which of our options it knows.
 
 use crate::error::Result;
-use crate::process::Program;
+use crate::pod;
 use crate::progress::Cancel;
-use crate::server::ServerClient;
+use crate::server::{ClientProgram, ServerClient};
 
 /// The options of the strategy, and those that cure what it suffered from: `--skip-add-locks` avoids error 1100
 /// for defaults from sequences, `--max-allowed-packet` lets large rows through.
@@ -31,10 +31,14 @@ const OPTIONS: &[&str] = &[
 const WHERE_KNOWN: &[&str] =
     &["--dump-history", "--set-gtid-purged=OFF", "--column-statistics=0", "--no-tablespaces"];
 
+/// The names that the program goes by.
+const NAMES: [&str; 2] = ["mariadb-dump", "mysqldump"];
+
 /// The dump program and the options it is given.
 #[derive(Debug, Clone)]
 pub(crate) struct DumpProgram {
-    program: Program,
+    program: ClientProgram,
+    name: String,
     version: String,
     options: Vec<String>,
     unknown: Vec<String>,
@@ -46,15 +50,18 @@ impl DumpProgram {
     /// # Errors
     /// There is none, or it cannot be run.
     pub(crate) fn find(server: &ServerClient, cancel: &Cancel) -> Result<Self> {
-        let bare = ServerClient::bare_dump_program();
+        let bare = server.bare_dump_program().arg("--help");
         let help =
-            bare.clone().args(["--no-defaults", "--help"]).run(b"", "asking for its options", cancel)?;
+            pod::retrying(server.retries(), cancel, || bare.run(b"", "asking for its options", cancel))?;
         let help = String::from_utf8_lossy(&help);
         let version =
             help.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned();
+        // Which of its names it has in a pod, it says there.
+        let said = version.split([' ', '\t']).next().unwrap_or_default();
+        let name = if NAMES.contains(&said) { said } else { bare.name() }.to_owned();
         let (options, unknown) =
             OPTIONS.iter().map(ToString::to_string).partition(|option| knows(&help, option));
-        let mut program = Self { program: server.dump_program(), version, options, unknown };
+        let mut program = Self { program: server.dump_program(), name, version, options, unknown };
         let where_known = WHERE_KNOWN.iter().filter(|option| knows(&help, option)).map(ToString::to_string);
         program.options.extend(where_known);
         Ok(program)
@@ -72,7 +79,7 @@ impl DumpProgram {
     }
 
     /// The command that dumps a database, without these views.
-    pub(crate) fn command(&self, database: &str, omitted_views: &[&str]) -> Program {
+    pub(crate) fn command(&self, database: &str, omitted_views: &[&str]) -> ClientProgram {
         let omitted = omitted_views.iter().map(|view| format!("--ignore-table={database}.{view}"));
         // Without --events some programs still dump them where an option file says so.
         let events = if self.has("--events") { None } else { Some("--skip-events") };
@@ -80,7 +87,7 @@ impl DumpProgram {
     }
 
     /// The command that dumps the tables and their rows alone.
-    pub(crate) fn rows_command(&self, database: &str, views: &[&str]) -> Program {
+    pub(crate) fn rows_command(&self, database: &str, views: &[&str]) -> ClientProgram {
         let of_programs = ["--routines", "--triggers", "--events"];
         let options = self.options.iter().filter(|option| !of_programs.contains(&option.as_str()));
         let omitted = views.iter().map(|view| format!("--ignore-table={database}.{view}"));
@@ -93,7 +100,7 @@ impl DumpProgram {
     }
 
     pub(crate) fn name(&self) -> &str {
-        &self.program.name
+        &self.name
     }
 
     pub(crate) fn version(&self) -> &str {

@@ -71,6 +71,33 @@ pub enum Error {
         /// What is missing.
         problem: String,
     },
+    /// No pod can be used.
+    #[error("{problem}")]
+    NoPod {
+        /// What was found.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// The connection to a pod broke, or did not carry everything.
+    #[error("the connection to {place} was cut while {doing}: {problem}")]
+    Channel {
+        /// The pod.
+        place: String,
+        /// What was going on, as a participle clause.
+        doing: String,
+        /// What is missing, or what kubectl says.
+        problem: String,
+    },
+    /// What another attempt might have cured was not cured by several.
+    #[error("{cause}; tried {attempts} times")]
+    GaveUp {
+        /// How often it was tried.
+        attempts: u32,
+        /// Why the last attempt failed.
+        #[source]
+        cause: Box<Error>,
+    },
     /// The server holds no such database.
     #[error("database {database} does not exist on the server")]
     NoDatabase {
@@ -270,13 +297,19 @@ impl Error {
             | Self::NotProved(_) => ErrorClass::Proof,
             Self::Locked { .. } | Self::Busy { .. } => ErrorClass::Locked,
             Self::Interrupted(signal) => ErrorClass::Interrupted(*signal),
-            Self::RolledBack { cause }
+            Self::GaveUp { cause, .. }
+            | Self::RolledBack { cause }
             | Self::Untouched { cause, .. }
             | Self::Unfinished { cause, .. }
             | Self::NotRolledBack { cause, .. }
             | Self::SafetyBackup { cause, .. } => cause.class(),
             _ => ErrorClass::Failure,
         }
+    }
+
+    /// Whether the same thing may well succeed in a moment: a connection broke, or no pod is ready.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::Channel { .. } | Self::NoPod { .. })
     }
 
     /// What the operator can do about it, as one line.
@@ -303,8 +336,11 @@ impl Error {
                 "every byte is as it was written, and still this does not restore: mend the cause and dump anew"
                     .into(),
             ),
-            Self::Preflight { remedy, .. } | Self::NoDrill { remedy, .. } => Some(remedy.clone()),
-            Self::RolledBack { cause } | Self::Untouched { cause, .. } => cause.hint(),
+            Self::Preflight { remedy, .. } | Self::NoDrill { remedy, .. } | Self::NoPod { remedy, .. } => {
+                Some(remedy.clone())
+            }
+            Self::Channel { .. } => Some("nothing that came over it was taken for the whole; run it again".into()),
+            Self::GaveUp { cause, .. } | Self::RolledBack { cause } | Self::Untouched { cause, .. } => cause.hint(),
             Self::Unfinished { .. } => {
                 Some("run fwb-restore again once the server is well: it finds what was left, and puts it in order first".into())
             }

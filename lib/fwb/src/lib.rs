@@ -13,6 +13,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod manifest;
+mod pod;
 mod process;
 mod progress;
 mod prune;
@@ -32,6 +33,7 @@ pub use manifest::{
     Action, Binlog, Client, Decision, Kind, Level, Manifest, ManifestError, Object, ObjectKind, SCHEMA,
     Section, SectionKind, Server, Timestamp, Verification, now,
 };
+pub use pod::{PodChoice, PodOptions};
 pub use progress::{Cancel, Context, Progress};
 pub use prune::{Candidates, PruneOptions, Pruned, prune};
 pub use restore::{

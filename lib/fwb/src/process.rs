@@ -132,6 +132,22 @@ impl Program {
         self.start(self.expression().stdin_null().stdout_null(), cancel)
     }
 
+    /// Starts the program with its stdin and its stdout as streams. Each line of its stderr is shown to `keep`, which
+    /// says whether it is the program's own.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub(crate) fn duplex(
+        &self,
+        cancel: &Cancel,
+        keep: impl FnMut(&[u8]) -> bool + Send + 'static,
+    ) -> Result<(PipeWriter, PipeReader, Child)> {
+        let (stdin, input) = self.pipe()?;
+        let (output, stdout) = self.pipe()?;
+        let child = self.watched(self.expression().stdin_file(stdin).stdout_file(stdout), cancel, keep)?;
+        Ok((input, output, child))
+    }
+
     fn pipe(&self) -> Result<(PipeReader, PipeWriter)> {
         let (reader, writer) = io::pipe().map_err(|source| self.spawn_error(source))?;
         if let Err(error) = rustix::pipe::fcntl_setpipe_size(&writer, PIPE_SIZE) {
@@ -141,12 +157,21 @@ impl Program {
     }
 
     fn start(&self, expression: duct::Expression, cancel: &Cancel) -> Result<Child> {
+        self.watched(expression, cancel, |_| true)
+    }
+
+    fn watched(
+        &self,
+        expression: duct::Expression,
+        cancel: &Cancel,
+        keep: impl FnMut(&[u8]) -> bool + Send + 'static,
+    ) -> Result<Child> {
         let (errors, error_writer) = io::pipe().map_err(|source| self.spawn_error(source))?;
         let started =
             expression.stderr_file(error_writer).start().map_err(|source| self.spawn_error(source))?;
         let handle = Arc::new(started);
         let registered = cancel.children().register(&handle, cancel);
-        let stderr = std::thread::spawn(move || drain(errors));
+        let stderr = std::thread::spawn(move || drain(errors, keep));
         Ok(Child { program: self.clone(), handle, stderr: Some(stderr), _registered: registered })
     }
 
@@ -154,7 +179,7 @@ impl Program {
         Error::Child {
             program: self.name.clone(),
             doing: doing.into(),
-            reason: reason(&self.name, status, stderr),
+            reason: own_words(&self.name, stderr).unwrap_or_else(|| silent_end(status)),
         }
     }
 }
@@ -180,6 +205,11 @@ impl Ended {
     /// The program's error lines.
     pub fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+
+    /// The error lines, of this program, that the child has passed on.
+    pub(crate) fn own_words(&self, program: &str) -> Option<String> {
+        own_words(program, &self.stderr)
     }
 
     /// An error unless the child exited with 0.
@@ -210,6 +240,22 @@ impl Child {
     /// Ends the child at once.
     pub fn kill(&self) {
         kill(&self.handle);
+    }
+
+    /// What ends the child from another thread.
+    pub(crate) fn killer(&self) -> Killer {
+        Killer(Arc::clone(&self.handle))
+    }
+}
+
+/// Ends a child.
+#[derive(Debug)]
+pub(crate) struct Killer(Arc<duct::Handle>);
+
+impl Killer {
+    /// Ends it at once.
+    pub(crate) fn kill(&self) {
+        kill(&self.0);
     }
 }
 
@@ -285,25 +331,24 @@ fn die_with_parent(command: &mut std::process::Command) {
     }
 }
 
-/// Reads to the end and keeps the first part and the last: a client echoes the statement that failed, which may be
-/// megabytes in many lines, before it says why.
-fn drain(stream: impl Read) -> Vec<u8> {
+/// Reads to the end and keeps the first part and the last of the lines that `keep` wants: a client echoes the statement
+/// that failed, which may be megabytes in many lines, before it says why.
+fn drain(stream: impl Read, mut keep: impl FnMut(&[u8]) -> bool) -> Vec<u8> {
+    let mut stream = BufReader::new(stream);
     let mut first = Vec::new();
     let mut last: VecDeque<Vec<u8>> = VecDeque::new();
     let mut last_size = 0;
-    for line in BufReader::new(stream).split(b'\n') {
-        let Ok(mut line) = line else { break };
-        line.push(b'\n');
-        if line.len() > STDERR_KEPT / 2 {
+    while let Ok(Some(mut line)) = next_line(&mut stream) {
+        if line.len() > LINE_KEPT || !keep(&line) {
             continue;
         }
-        if last.is_empty() && first.len() + line.len() <= STDERR_KEPT / 2 {
+        if last.is_empty() && first.len() + line.len() <= LINE_KEPT {
             first.append(&mut line);
             continue;
         }
         last_size += line.len();
         last.push_back(line);
-        while last_size > STDERR_KEPT / 2 {
+        while last_size > LINE_KEPT {
             last_size -= last.pop_front().map_or(last_size, |line| line.len());
         }
     }
@@ -311,15 +356,44 @@ fn drain(stream: impl Read) -> Vec<u8> {
     first
 }
 
+/// The longest line of a child's error output that is looked at, in bytes.
+const LINE_KEPT: usize = STDERR_KEPT / 2;
+
+/// A line with its end; of one that is too long, somewhat more than that.
+fn next_line(stream: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    loop {
+        let chunk = stream.fill_buf()?;
+        if chunk.is_empty() {
+            if line.is_empty() {
+                return Ok(None);
+            }
+            line.push(b'\n');
+            return Ok(Some(line));
+        }
+        let end = memchr::memchr(b'\n', chunk).map(|end| end + 1);
+        let used = end.unwrap_or(chunk.len());
+        if line.len() <= LINE_KEPT {
+            line.extend_from_slice(&chunk[..used]);
+        }
+        stream.consume(used);
+        if end.is_some() {
+            return Ok(Some(line));
+        }
+    }
+}
+
 /// A child's own words about its failure: its error lines only, because a client echoes the statement that
 /// failed, and rows do not belong in logs.
-fn reason(program: &str, status: ExitStatus, stderr: &[u8]) -> String {
+fn own_words(program: &str, stderr: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(stderr);
-    let own_lines: Vec<&str> =
+    let lines: Vec<&str> =
         text.lines().map(str::trim).filter(|line| is_error_line(program, line)).take(3).collect();
-    if !own_lines.is_empty() {
-        return own_lines.join("; ");
-    }
+    (!lines.is_empty()).then(|| lines.join("; "))
+}
+
+/// How a child ended that gave no reason.
+fn silent_end(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("it exited with {code} and gave no reason"),
         (None, Some(signal)) => format!("it was killed by signal {signal}"),
@@ -328,11 +402,15 @@ fn reason(program: &str, status: ExitStatus, stderr: &[u8]) -> String {
 }
 
 fn is_error_line(program: &str, line: &str) -> bool {
-    let after_name = line.strip_prefix(program).or_else(|| line.strip_prefix("mysqldump"));
-    let says_error =
-        |text: &str| text.starts_with("ERROR") || text.starts_with("Error") || text.starts_with("error");
+    let names = [program, "mysqldump", "mariadb-dump"];
+    let after_name = names.iter().find_map(|name| line.strip_prefix(name));
+    let says_error = |text: &str| ERRORS.iter().any(|word| text.starts_with(word));
     says_error(line) || after_name.is_some_and(|rest| rest.starts_with(':') && !rest.contains("[Warning]"))
 }
+
+/// How error lines begin; the last two are those of a kubectl that does not reach its cluster.
+const ERRORS: [&str; 5] =
+    ["ERROR", "Error", "error", "The connection to the server", "Unable to connect to the server"];
 
 #[cfg(test)]
 mod tests {
@@ -342,9 +420,22 @@ mod tests {
     fn the_reason_behind_a_long_echo_is_kept() {
         let rows = "(1,'x'),\n".repeat(200_000);
         let said = format!("warning\n--------------\nINSERT {rows}\n--------------\n\nERROR 1114 (HY000)\n");
-        let kept = String::from_utf8(drain(said.as_bytes())).unwrap();
+        let kept = String::from_utf8(drain(said.as_bytes(), |_| true)).unwrap();
         assert!(kept.starts_with("warning\n") && kept.ends_with("ERROR 1114 (HY000)\n"), "{kept}");
         assert!(kept.len() <= STDERR_KEPT);
-        assert_eq!(drain(&b"one\ntwo"[..]), b"one\ntwo\n");
+        assert_eq!(drain(&b"one\ntwo"[..], |_| true), b"one\ntwo\n");
+        assert_eq!(drain(&b"one\ntwo\n\nthree"[..], |line| line != b"two\n"), b"one\n\nthree\n");
+    }
+
+    #[test]
+    fn a_line_without_an_end_takes_no_memory() {
+        let flood = io::repeat(b'x').take(64 << 20).chain(&b"\nERROR 1114 (HY000)\n"[..]);
+        let mut longest = 0;
+        let kept = drain(flood, |line| {
+            longest = longest.max(line.len());
+            true
+        });
+        assert_eq!(kept, b"ERROR 1114 (HY000)\n");
+        assert!(longest <= STDERR_KEPT);
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args as _, Command, FromArgMatches as _, ValueHint};
 use fwb::{Error, Password, Result, ServerOptions};
 
-use super::empty_is_unset;
+use super::{PodArgs, empty_is_unset};
 
 /// More than any password, in bytes; a file that is larger is another file.
 const LONGEST: u64 = 4096;
@@ -44,6 +44,10 @@ pub struct ServerArgs {
     #[arg(long, value_name = "FILE", env = "FWB_PASSWORD_FILE")]
     #[arg(help_heading = "Server", value_hint = ValueHint::FilePath)]
     pub password_file: Option<PathBuf>,
+
+    /// Where the client programs run, unless here.
+    #[command(flatten)]
+    pub pod: PodArgs,
 }
 
 impl ServerArgs {
@@ -62,7 +66,8 @@ impl ServerArgs {
     /// The same for the library; reads the password file.
     ///
     /// # Errors
-    /// A usage error when the password file is missing, unreadable, empty or no text.
+    /// A usage error when the password file is missing, unreadable, empty or no text, or the pod's options make no
+    /// sense.
     pub fn to_domain(&self) -> Result<ServerOptions> {
         Ok(ServerOptions {
             defaults_file: self.defaults_file.clone(),
@@ -71,6 +76,7 @@ impl ServerArgs {
             socket: self.socket.clone(),
             user: self.user.clone(),
             password: self.password_file.as_deref().map(read_password).transpose()?,
+            pod: self.pod.to_domain()?,
         })
     }
 }

@@ -3,17 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{PipeWriter, Write};
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
 use super::accounts::{Accounts, creation, missing, name_of, removal};
 use crate::error::{Error, Result};
 use crate::manifest::{ObjectKind, now};
-use crate::process::Child;
 use crate::progress::Cancel;
 use crate::restore::Input;
-use crate::server::{ServerClient, ServerFacts, ServerOptions, quote_name, quote_text, version_numbers};
+use crate::server::{
+    Input as ClientInput, Running, ServerClient, ServerFacts, ServerOptions, quote_name, quote_text,
+    version_numbers,
+};
 
 /// The comment of every database that a drill makes. Only what carries it is ever dropped.
 pub(super) const COMMENT: &str = "made by fwb-verify for a restore drill; the next drill drops it";
@@ -38,8 +40,11 @@ pub(super) fn server(file: &Path, live: &ServerOptions, cancel: &Cancel) -> Resu
     let options = ServerOptions { defaults_file: Some(file.to_owned()), ..ServerOptions::default() };
     let server = ServerClient::new(&options)?;
     // Without settings, the live server is what the client programs find by themselves, or none.
-    let is_set =
-        live.defaults_file.is_some() || live.host.is_some() || live.port.is_some() || live.socket.is_some();
+    let is_set = live.defaults_file.is_some()
+        || live.host.is_some()
+        || live.port.is_some()
+        || live.socket.is_some()
+        || live.pod.is_some();
     let live = ServerClient::new(live)?;
     let version = server.query(None, "SELECT VERSION();", "asking for the drill server's version", cancel)?;
     let version = version.into_iter().flatten().next().unwrap_or_default();
@@ -245,8 +250,8 @@ fn remove(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<()> 
 /// A lock of the server's that lasts as long as this process: it tells a drill that lives from one that was killed.
 struct Lock {
     name: String,
-    _input: PipeWriter,
-    _client: Child,
+    _input: ClientInput,
+    _client: Running,
 }
 
 impl Lock {
@@ -256,6 +261,7 @@ impl Lock {
         let sql = format!("SET SESSION wait_timeout=31536000;\nDO GET_LOCK('{name}', 0);\n");
         input
             .write_all(sql.as_bytes())
+            .and_then(|()| input.flush())
             .map_err(|source| Error::Stream { action: "send SQL to the client program", source })?;
         for _ in 0..TRIES {
             cancel.check()?;

@@ -1,13 +1,12 @@
 //! One client program that loads SQL, and where in the dump it is.
 
-use std::io::{self, BufWriter, PipeWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::admission::PUT_ASIDE;
 use crate::error::{Error, Result};
-use crate::process::{Child, Program};
 use crate::progress::Cancel;
-use crate::server::version_numbers;
+use crate::server::{ClientProgram, Input, Running, version_numbers};
 
 /// What holds in every session, whether the dump's header says so or not.
 const PRELUDE: &str = "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO', SESSION foreign_key_checks=0, \
@@ -15,8 +14,8 @@ const PRELUDE: &str = "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO', SESSION for
 
 /// A running client program.
 pub(super) struct LoadSession {
-    input: BufWriter<PipeWriter>,
-    child: Child,
+    input: BufWriter<Input>,
+    running: Running,
     /// Lines written so far.
     lines: u64,
     /// From which line on what is loaded.
@@ -46,10 +45,10 @@ impl Quoting {
 impl LoadSession {
     /// Starts the client program. Its connection holds a lock of the server's (`GET_LOCK`) until it has ended, which may
     /// be later than the program does: the server finishes the statement that it is at.
-    pub(super) fn start(program: &Program, quoting: Quoting, cancel: &Cancel) -> Result<Self> {
-        let (input, child) = program.writer(cancel)?;
+    pub(super) fn start(program: &ClientProgram, quoting: Quoting, cancel: &Cancel) -> Result<Self> {
+        let (input, running) = program.writer(cancel)?;
         let input = BufWriter::with_capacity(256 << 10, input);
-        let mut session = Self { input, child, lines: 0, marks: Vec::new(), quoting, lock: lock_name() };
+        let mut session = Self { input, running, lines: 0, marks: Vec::new(), quoting, lock: lock_name() };
         // A failure to write shows when the session ends.
         session.put(format!("{PRELUDE}DO GET_LOCK('{}', 0);\n", session.lock).as_bytes()).ok();
         Ok(session)
@@ -138,10 +137,9 @@ impl LoadSession {
     /// # Errors
     /// A statement failed: the error names what was loaded and holds the server's words.
     pub(super) fn finish(self) -> Result<()> {
-        let Self { input, child, marks, .. } = self;
-        // Either way the pipe is closed now, which is how the program learns that nothing follows.
-        let written = input.into_inner().map(drop).map_err(io::IntoInnerError::into_error);
-        let ended = child.wait()?;
+        let Self { input, running, marks, .. } = self;
+        let written = input.into_inner().map_err(io::IntoInnerError::into_error).and_then(Input::finish);
+        let ended = running.wait()?;
         let place = line_of(&ended.stderr()).and_then(|line| marks.iter().rfind(|(from, _)| *from <= line));
         let doing = place.map_or_else(|| "loading the dump".into(), |(_, title)| format!("loading {title}"));
         ended.success(&doing)?;
@@ -150,7 +148,7 @@ impl LoadSession {
 
     /// Whether the client program has ended by itself.
     pub(super) fn has_ended(&self) -> bool {
-        !self.child.is_running()
+        !self.running.is_running()
     }
 
     /// The lock that the connection holds while it lasts.
@@ -160,7 +158,7 @@ impl LoadSession {
 
     /// Ends the client program at once, without executing what it has not read to its end.
     pub(super) fn abandon(self) {
-        self.child.kill();
+        self.running.kill();
     }
 }
 

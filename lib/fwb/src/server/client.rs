@@ -8,18 +8,34 @@ use std::sync::Arc;
 
 use rustix::fs::MemfdFlags;
 
-use super::ServerOptions;
+use super::{ClientProgram, ServerOptions};
 use crate::error::{Error, Result};
-use crate::process::Program;
+use crate::pod::{self, Exec, Header, Pod};
 use crate::progress::Cancel;
 
 /// Access to a server.
 #[derive(Debug, Clone)]
 pub struct ServerClient {
     connection: Vec<OsString>,
-    /// The option file that holds the password, kept open for the children.
-    _secret: Option<Arc<OwnedFd>>,
+    /// Where the client programs run.
+    place: Place,
 }
+
+#[derive(Debug, Clone)]
+enum Place {
+    /// Here.
+    Here {
+        /// The option file that holds the password, kept open for the children.
+        _secret: Option<Arc<OwnedFd>>,
+    },
+    /// In a pod, which is told by its header who we are.
+    Pod { pod: Arc<Pod>, header: Header, user: Option<String> },
+}
+
+/// The SQL client, by its names.
+const SQL_CLIENTS: &[&str] = &["mariadb", "mysql"];
+/// The dump program, by its names.
+const DUMP_PROGRAMS: &[&str] = &["mariadb-dump", "mysqldump"];
 
 /// A row of a result, its columns as text.
 pub(crate) type Row = Vec<String>;
@@ -28,25 +44,12 @@ impl ServerClient {
     /// Prepares access; nothing is contacted yet.
     ///
     /// # Errors
-    /// The system gives no memory file for the password.
+    /// An option file cannot be read, the system gives no memory file for the password, or the pod's options name what
+    /// cannot be.
     pub fn new(options: &ServerOptions) -> Result<Self> {
-        let mut connection: Vec<OsString> = Vec::new();
-        let secret = match &options.password {
-            Some(password) => {
-                let content = option_file(options.defaults_file.as_deref(), password.reveal())?;
-                let file = memory_file(&content)?;
-                let flag =
-                    if options.defaults_file.is_some() { "defaults-file" } else { "defaults-extra-file" };
-                connection.push(format!("--{flag}=/dev/fd/{}", file.as_raw_fd()).into());
-                Some(Arc::new(file))
-            }
-            None => {
-                if let Some(path) = &options.defaults_file {
-                    readable(path)?;
-                    connection.push(join("--defaults-file=", path.as_os_str()));
-                }
-                None
-            }
+        let (mut connection, place) = match &options.pod {
+            None => here(options)?,
+            Some(pod) => (Vec::new(), in_pod(options, Pod::new(pod.clone())?)?),
         };
         if let Some(host) = &options.host {
             connection.push(format!("--host={host}").into());
@@ -57,16 +60,37 @@ impl ServerClient {
         if let Some(socket) = &options.socket {
             connection.push(join("--socket=", socket.as_os_str()));
         }
-        if let Some(user) = &options.user {
+        if let (Some(user), Place::Here { .. }) = (&options.user, &place) {
             connection.push(format!("--user={user}").into());
         }
-        Ok(Self { connection, _secret: secret })
+        Ok(Self { connection, place })
+    }
+
+    /// How often a broken connection is worth another attempt.
+    pub(crate) fn retries(&self) -> u32 {
+        match &self.place {
+            Place::Here { .. } => 0,
+            Place::Pod { pod, .. } => pod.retries(),
+        }
+    }
+
+    fn program(&self, names: &'static [&'static str]) -> ClientProgram {
+        match &self.place {
+            Place::Here { .. } => ClientProgram::here(names),
+            Place::Pod { pod, header, user } => ClientProgram::in_pod(Exec {
+                pod: Arc::clone(pod),
+                header: header.clone(),
+                user: user.clone(),
+                programs: names,
+            }),
+        }
     }
 
     /// The SQL client, ready to read statements from its stdin. It obeys no client command but `DELIMITER`, reads
     /// no local file, and stops at the first error.
-    pub(crate) fn sql_client(&self, database: Option<&str>) -> Program {
-        let program = Program::new(first_of(&["mariadb", "mysql"]))
+    pub(crate) fn sql_client(&self, database: Option<&str>) -> ClientProgram {
+        let program = self
+            .program(SQL_CLIENTS)
             .args(&self.connection)
             .args(["--batch", "--skip-column-names", "--binary-mode", "--local-infile=0", "--skip-reconnect"])
             .args(["--default-character-set=utf8mb4", "--max-allowed-packet=1G", "--comments"]);
@@ -77,13 +101,46 @@ impl ServerClient {
     }
 
     /// The dump program, told where the server is and nothing else.
-    pub(crate) fn dump_program(&self) -> Program {
-        Self::bare_dump_program().args(&self.connection)
+    pub(crate) fn dump_program(&self) -> ClientProgram {
+        self.program(DUMP_PROGRAMS).args(&self.connection)
     }
 
-    /// The dump program without any argument.
-    pub(crate) fn bare_dump_program() -> Program {
-        Program::new(first_of(&["mariadb-dump", "mysqldump"]))
+    /// The dump program, which knows of no server and reads no option file.
+    pub(crate) fn bare_dump_program(&self) -> ClientProgram {
+        let program = match &self.place {
+            Place::Here { .. } => ClientProgram::here(DUMP_PROGRAMS),
+            Place::Pod { pod, .. } => ClientProgram::in_pod(Exec {
+                pod: Arc::clone(pod),
+                header: Header::Nobody,
+                user: None,
+                programs: DUMP_PROGRAMS,
+            }),
+        };
+        program.arg("--no-defaults")
+    }
+
+    /// Runs statements that only read, and returns what the client program prints. Where a connection to a pod breaks,
+    /// they run again.
+    ///
+    /// # Errors
+    /// As [`ServerClient::query`].
+    pub(crate) fn read(
+        &self,
+        database: Option<&str>,
+        sql: &str,
+        doing: &str,
+        cancel: &Cancel,
+    ) -> Result<Vec<u8>> {
+        pod::retrying(self.retries(), cancel, || self.send(database, sql, doing, cancel))
+    }
+
+    fn send(&self, database: Option<&str>, sql: &str, doing: &str, cancel: &Cancel) -> Result<Vec<u8>> {
+        self.sql_client(database).run(sql.as_bytes(), doing, cancel).map_err(|error| match &error {
+            Error::Child { reason, .. } if reason.starts_with("ERROR 1049") => {
+                Error::NoDatabase { database: database.unwrap_or_default().to_owned() }
+            }
+            _ => error,
+        })
     }
 
     /// Runs statements and returns all rows of all results.
@@ -97,13 +154,12 @@ impl ServerClient {
         doing: &str,
         cancel: &Cancel,
     ) -> Result<Vec<Row>> {
-        let output =
-            self.sql_client(database).run(sql.as_bytes(), doing, cancel).map_err(|error| match &error {
-                Error::Child { reason, .. } if reason.starts_with("ERROR 1049") => {
-                    Error::NoDatabase { database: database.unwrap_or_default().to_owned() }
-                }
-                _ => error,
-            })?;
+        let only_reads = ["SELECT ", "SHOW "].iter().any(|word| sql.starts_with(word));
+        let output = if only_reads {
+            self.read(database, sql, doing, cancel)?
+        } else {
+            self.send(database, sql, doing, cancel)?
+        };
         let lines = output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         Ok(lines.map(|line| line.split(|byte| *byte == b'\t').map(unescape).collect()).collect())
     }
@@ -129,15 +185,62 @@ pub(crate) fn charset_clause(charset: Option<&str>, collation: Option<&str>) -> 
 
 /// The client programs say nothing of an option file that they cannot read.
 fn readable(path: &Path) -> Result<()> {
-    std::fs::File::open(path).map(drop).map_err(|error| Error::Usage {
-        message: format!("the option file {} cannot be read: {error}", path.display()),
-        hint: Some("check --defaults-file or FWB_DEFAULTS_FILE".into()),
-    })
+    std::fs::File::open(path).map(drop).map_err(|error| unreadable(path, &error))
 }
 
-fn first_of(names: &[&str]) -> String {
-    let found = names.iter().find(|name| Program::new(**name).exists());
-    (*found.unwrap_or(&names[0])).to_owned()
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    Error::Usage {
+        message: format!("the option file {} cannot be read: {error}", path.display()),
+        hint: Some("check --defaults-file or FWB_DEFAULTS_FILE".into()),
+    }
+}
+
+/// The arguments by which the client programs here connect.
+fn here(options: &ServerOptions) -> Result<(Vec<OsString>, Place)> {
+    if let Some(password) = &options.password {
+        let mut content = Vec::new();
+        if let Some(path) = &options.defaults_file {
+            readable(path)?;
+            let path = std::fs::canonicalize(path).map_err(Error::io("read", path))?;
+            content = [b"!include ", path.as_os_str().as_encoded_bytes(), b"\n"].concat();
+        }
+        content.extend(client_section(password.reveal())?);
+        let file = memory_file(&content)?;
+        let flag = if options.defaults_file.is_some() { "defaults-file" } else { "defaults-extra-file" };
+        let argument = format!("--{flag}=/dev/fd/{}", file.as_raw_fd()).into();
+        return Ok((vec![argument], Place::Here { _secret: Some(Arc::new(file)) }));
+    }
+    let arguments = match &options.defaults_file {
+        Some(path) => {
+            readable(path)?;
+            vec![join("--defaults-file=", path.as_os_str())]
+        }
+        None => Vec::new(),
+    };
+    Ok((arguments, Place::Here { _secret: None }))
+}
+
+/// Who the client programs in the pod are: the option file and the password go there over stdin.
+fn in_pod(options: &ServerOptions, pod: Arc<Pod>) -> Result<Place> {
+    let mut content = match &options.defaults_file {
+        Some(path) => std::fs::read(path).map_err(|error| unreadable(path, &error))?,
+        None => Vec::new(),
+    };
+    if content.contains(&0) {
+        return Err(Error::usage("the option file holds a NUL byte"));
+    }
+    if let Some(password) = &options.password {
+        if !content.is_empty() && !content.ends_with(b"\n") {
+            content.push(b'\n');
+        }
+        content.extend(client_section(password.reveal())?);
+    }
+    let header = if content.is_empty() && options.defaults_file.is_none() {
+        Header::Environment
+    } else {
+        Header::File { content, only: options.defaults_file.is_some() }
+    };
+    Ok(Place::Pod { pod, header, user: options.user.clone() })
 }
 
 fn join(flag: &str, value: &std::ffi::OsStr) -> OsString {
@@ -169,17 +272,9 @@ fn unescape(column: &[u8]) -> String {
     String::from_utf8_lossy(&unescaped(column)).into_owned()
 }
 
-/// An option file (MariaDB's manual, "Configuring MariaDB with Option Files") with the password, and the operator's
-/// own file before it. Escapes are those of option files: `\\`, `\"`, `\n` and so on.
-fn option_file(defaults: Option<&Path>, password: &str) -> Result<Vec<u8>> {
-    let mut content = Vec::new();
-    if let Some(path) = defaults {
-        readable(path)?;
-        let path = std::fs::canonicalize(path).map_err(Error::io("read", path))?;
-        content.extend_from_slice(b"!include ");
-        content.extend_from_slice(path.as_os_str().as_encoded_bytes());
-        content.push(b'\n');
-    }
+/// An option file (MariaDB's manual, "Configuring MariaDB with Option Files") with the password. Escapes are those of
+/// option files: `\\`, `\"`, `\n` and so on.
+fn client_section(password: &str) -> Result<Vec<u8>> {
     let mut quoted = String::new();
     for character in password.chars() {
         match character {
@@ -192,8 +287,7 @@ fn option_file(defaults: Option<&Path>, password: &str) -> Result<Vec<u8>> {
             other => quoted.push(other),
         }
     }
-    content.extend_from_slice(format!("[client]\npassword=\"{quoted}\"\n").as_bytes());
-    Ok(content)
+    Ok(format!("[client]\npassword=\"{quoted}\"\n").into_bytes())
 }
 
 /// A file without a name that the children inherit: the secret is never on a disk, in an argument list or in an
@@ -234,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_password_is_quoted_for_an_option_file() {
-        let content = String::from_utf8(option_file(None, "a\"b\\c#d 'e").unwrap()).unwrap();
+        let content = String::from_utf8(client_section("a\"b\\c#d 'e").unwrap()).unwrap();
         assert_eq!(content, "[client]\npassword=\"a\\\"b\\\\c#d 'e\"\n");
     }
 }

@@ -102,7 +102,7 @@ impl ServerClient {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let shown = self.sql_client(Some(database)).run(sql.as_bytes(), "reading definitions", cancel)?;
+        let shown = self.read(Some(database), &sql, "reading definitions", cancel)?;
         let lines = shown.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         wanted
             .into_iter()

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::pod::PodOptions;
+
 /// Where the server is and who we are there.
 #[derive(Debug, Clone, Default)]
 pub struct ServerOptions {
@@ -18,6 +20,9 @@ pub struct ServerOptions {
     pub user: Option<String>,
     /// The account's password.
     pub password: Option<Password>,
+    /// The pod in which the client programs run; host and socket are as seen from there, and without an account it is
+    /// the one of the pod's own environment.
+    pub pod: Option<PodOptions>,
 }
 
 /// A password: never in an argument list, never printed.

@@ -1,0 +1,127 @@
+//! The two calls of kubectl: `get pods -o json` and `exec -i … -- …`.
+
+use serde::Deserialize;
+
+use super::{Found, PodChoice, PodOptions};
+use crate::error::{Error, Result};
+use crate::process::Program;
+use crate::progress::Cancel;
+
+/// A kubectl, with its first arguments.
+#[derive(Debug, Clone)]
+pub(super) struct Kubectl(Program);
+
+/// Where snaps put their commands, which the `PATH` of a cron job often lacks.
+const SNAP: &str = "/snap/bin/microk8s";
+
+impl Kubectl {
+    /// The one that was asked for; else `kubectl`, else `microk8s kubectl`.
+    pub(super) fn new(command: Option<&[String]>) -> Result<Self> {
+        if let Some(command) = command {
+            let (program, args) =
+                command.split_first().ok_or_else(|| Error::usage("--kubectl names no command"))?;
+            return Ok(Self(Program::new(program).args(args)));
+        }
+        let kubectl = Program::new("kubectl");
+        if kubectl.exists() {
+            return Ok(Self(kubectl));
+        }
+        let microk8s = ["microk8s", SNAP].into_iter().map(Program::new).find(Program::exists);
+        let microk8s = microk8s.ok_or_else(|| Error::Usage {
+            message: "neither kubectl nor microk8s is on PATH".into(),
+            hint: Some("install kubectl, or name the command: --kubectl or FWB_KUBECTL".into()),
+        })?;
+        Ok(Self(microk8s.arg("kubectl")))
+    }
+
+    /// The pods that may be meant.
+    pub(super) fn pods(&self, options: &PodOptions, cancel: &Cancel) -> Result<Vec<Listed>> {
+        let mut program = self.0.clone().args(["get", "pods"]);
+        if let Some(namespace) = &options.namespace {
+            program = program.args(["-n", namespace]);
+        }
+        program = match &options.choice {
+            PodChoice::Selector(labels) => program.args(["-l", labels]),
+            PodChoice::Name(name) => program.arg(name),
+        };
+        let program = program.args(["-o", "json"]);
+        let out = program.run(b"", "looking for the pod", cancel).map_err(|error| match error {
+            Error::Child { reason, .. } => Error::NoPod {
+                problem: format!("kubectl get pods failed: {reason}"),
+                remedy: "check --kubectl, --namespace and the rights of the account (get and list pods)"
+                    .into(),
+            },
+            other => other,
+        })?;
+        let answer: Answer = serde_json::from_slice(&out).map_err(|error| Error::NoPod {
+            problem: format!("kubectl get pods answered what is no list of pods: {error}"),
+            remedy: "check --kubectl or FWB_KUBECTL".into(),
+        })?;
+        Ok(match answer {
+            Answer::List { items } => items,
+            Answer::One(pod) => vec![pod],
+        })
+    }
+
+    /// The command that runs `sh -c SCRIPT sh` with what is added to it.
+    pub(super) fn exec(&self, options: &PodOptions, pod: &Found, script: &str) -> Program {
+        let mut program = self.0.clone().args(["exec", "-i"]);
+        if let Some(namespace) = &options.namespace {
+            program = program.args(["-n", namespace]);
+        }
+        program.args([pod.name.as_str(), "-c", &pod.container, "--", "sh", "-c", script, "sh"])
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Answer {
+    List { items: Vec<Listed> },
+    One(Listed),
+}
+
+/// What is of interest of a pod (Kubernetes API reference, Pod v1).
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Listed {
+    pub(super) metadata: Metadata,
+    #[serde(default)]
+    pub(super) spec: Spec,
+    #[serde(default)]
+    pub(super) status: Status,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Metadata {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) annotations: Option<std::collections::BTreeMap<String, String>>,
+    #[serde(default)]
+    pub(super) deletion_timestamp: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Spec {
+    #[serde(default)]
+    pub(super) containers: Vec<Container>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Container {
+    pub(super) name: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Status {
+    #[serde(default)]
+    pub(super) phase: Option<String>,
+    #[serde(default)]
+    pub(super) conditions: Option<Vec<Condition>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Condition {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) status: String,
+}

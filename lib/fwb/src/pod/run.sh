@@ -1,0 +1,202 @@
+# Runs one client program inside the pod, and proves what went through the connection.
+#
+# THIS NONCE BEAT USER PROGRAMS ARGUMENT...
+#   NONCE     marks our own lines on stderr
+#   BEAT      seconds between two signs of life
+#   USER      the account that was asked for, or nothing
+#   PROGRAMS  names of the program, parted by spaces; the first that is here runs
+#
+# stdin:  this script; then how to connect: "none", "env", or "file" or "only" with a number of lines and so many
+#         lines of an option file (read beside, or instead of, the usual ones); then blocks for the program's stdin, each a line with its size in bytes and so
+#         many bytes; then "end". It stays open as long as the other side is there: when it ends, what was started
+#         here is killed, so that no dump goes on holding its snapshot and no half of a statement is executed.
+# stdout: the program's.
+# stderr: the program's, a sign of life from time to time, and last the proof: exit status, bytes and SHA-256 of
+#         stdout, bytes and SHA-256 of the program's stdin ("cut" where "end" did not come).
+#
+# Only sh (POSIX) and coreutils are needed. Nothing that came from outside is ever part of a command: it is a
+# positional parameter, or data.
+
+nonce=$1 beat=$2 user=$3 programs=$4
+shift 4
+umask 077
+
+dir=
+status=125
+proof='0 cut 0 cut'
+
+# Ends this script: the proof comes last.
+finish() {
+    [ -z "$dir" ] || rm -rf "$dir"
+    printf '\nfwb-proof %s %s %s\n' "$nonce" "$status" "$proof" >&2
+    exit "$status"
+}
+
+fail() {
+    printf 'error: %s\n' "$1" >&2
+    finish
+}
+
+for need in dd mkfifo mktemp rm sha256sum sleep tee timeout wc; do
+    command -v "$need" >/dev/null || fail "the pod has no $need"
+done
+program=
+for name in $programs; do
+    if command -v "$name" >/dev/null; then
+        program=$name
+        break
+    fi
+done
+if [ -z "$program" ]; then
+    status=127
+    fail "the pod's container has none of these programs: $programs"
+fi
+for place in "${TMPDIR:-/tmp}" /tmp /dev/shm /run/mysqld /var/tmp; do
+    if dir=$(mktemp -d "$place/fwb.XXXXXX" 2>/dev/null); then break; fi
+    dir=
+done
+[ -n "$dir" ] || fail 'there is no directory in the pod that can be written to'
+
+# The account: an option file that came on stdin, or what the image was given.
+new_line='
+'
+options=
+flag=--defaults-extra-file
+cut() {
+    status=137 # as if killed
+    fail 'the connection ended before it began'
+}
+IFS= read -r header || cut
+case $header in
+    none) ;;
+    env)
+        # The value of the first of these variables, or of the file that it names with _FILE, as images read it.
+        secret() {
+            value=
+            for name; do
+                eval "value=\${$name-} file=\${${name}_FILE-}"
+                if [ -z "$value" ] && [ -n "$file" ] && [ -r "$file" ]; then
+                    IFS= read -r value <"$file"
+                fi
+                [ -z "$value" ] || return 0
+            done
+            return 1
+        }
+        case $user in
+            '' | root)
+                if secret MARIADB_ROOT_PASSWORD MYSQL_ROOT_PASSWORD; then user=root; fi
+                ;;
+            *)
+                secret MARIADB_USER MYSQL_USER
+                if [ "$value" = "$user" ]; then secret MARIADB_PASSWORD MYSQL_PASSWORD; else value=; fi
+                ;;
+        esac
+        if [ -n "$value" ]; then
+            # As option files escape it.
+            quoted=
+            while [ -n "$value" ]; do
+                rest=${value#?}
+                char=${value%"$rest"}
+                case $char in
+                    "\\" | '"') char="\\$char" ;;
+                    "$new_line") char='\n' ;;
+                esac
+                quoted=$quoted$char
+                value=$rest
+            done
+            options="[client]${new_line}password=\"$quoted\"$new_line"
+        fi
+        ;;
+    'file '* | 'only '*)
+        [ "${header%% *}" = file ] || flag=--defaults-file
+        lines=${header#* }
+        while [ "$lines" -gt 0 ]; do
+            IFS= read -r line || cut
+            options=$options$line$new_line
+            lines=$((lines - 1))
+        done
+        ;;
+    *) fail 'the connection does not speak as fwb tools do' ;;
+esac
+if [ -n "$user" ]; then set -- --user="$user" "$@"; fi
+if [ -n "$options" ]; then set -- "$flag=/dev/fd/8" "$@"; fi
+
+# Keep the connection's streams apart from those of what runs here, which must not hold them open.
+exec 3<&0 4>&1 </dev/null >/dev/null
+mkfifo "$dir/in" "$dir/in.sum" "$dir/in.count" "$dir/out" "$dir/out.sum" "$dir/out.count" ||
+    fail 'no named pipe can be made in the pod'
+sha256sum <"$dir/in.sum" >"$dir/in.sha256" 2>/dev/null 3<&- 4>&- &
+in_sum=$!
+wc -c <"$dir/in.count" >"$dir/in.bytes" 2>/dev/null 3<&- 4>&- &
+in_count=$!
+sha256sum <"$dir/out.sum" >"$dir/out.sha256" 2>/dev/null 3<&- 4>&- &
+out_sum=$!
+wc -c <"$dir/out.count" >"$dir/out.bytes" 2>/dev/null 3<&- 4>&- &
+out_count=$!
+tee "$dir/out.sum" "$dir/out.count" <"$dir/out" >&4 2>/dev/null 3<&- 4>&- &
+out_tee=$!
+# timeout, of no time here, leads a process group, which dies with what the program may have started itself.
+timeout 0 "$program" "$@" <"$dir/in" >"$dir/out" 3<&- 4>&- 8<<EOF_OPTIONS &
+$options
+EOF_OPTIONS
+client=$!
+exec 4>&-
+options=
+
+# Signs of life, until TERM.
+alive() {
+    nap=
+    trap '[ -z "$nap" ] || kill -9 "$nap"; exit 0' TERM
+    while :; do
+        sleep "$beat" 2>/dev/null &
+        nap=$!
+        wait "$nap"
+        printf '\nfwb-alive %s\n' "$nonce" >&2
+    done
+}
+alive 3<&- &
+heart=$!
+
+# Hands the blocks on, and watches the connection.
+feed() {
+    exec 5>"$dir/in" 6>"$dir/in.sum" 7>"$dir/in.count"
+    while read -r size; do
+        if [ "$size" = end ]; then
+            : >"$dir/ended"
+            exec 5>&- 6>&- 7>&-
+            # Nothing more comes.
+            while read -r size; do :; done
+            break
+        fi
+        dd bs="$size" count=1 iflag=fullblock | tee "$dir/in.sum" "$dir/in.count" >&5
+    done
+    # The connection is gone. The program is killed while its stdin is still open: it must not take what it has for
+    # the whole.
+    kill "$heart"
+    kill -9 -- "$$" "-$client" "$client" "$out_tee" "$in_sum" "$in_count" "$out_sum" "$out_count"
+    rm -rf "$dir"
+}
+feed <&3 >/dev/null 2>&1 &
+feeder=$!
+exec 3<&-
+
+wait "$client" 2>/dev/null
+status=$?
+wait "$out_tee" "$out_sum" "$out_count"
+read -r sum rest <"$dir/out.sha256"
+read -r bytes rest <"$dir/out.bytes"
+proof="$bytes $sum"
+if [ -e "$dir/ended" ]; then
+    wait "$in_sum" "$in_count"
+    read -r sum rest <"$dir/in.sha256"
+    read -r bytes rest <"$dir/in.bytes"
+    proof="$proof $bytes $sum"
+else
+    proof="$proof 0 cut"
+fi
+{
+    kill "$heart"
+    kill -9 "$feeder" "$in_sum" "$in_count"
+    wait "$feeder" "$heart" "$in_sum" "$in_count"
+} 2>/dev/null
+finish
