@@ -43,7 +43,7 @@ server_option() {
 # when nothing says anything; a server setting without them means a server that is reached from here.
 choose_server() {
     if [ "$place" = here ]; then
-        unset FWB_POD FWB_POD_SELECTOR
+        unset FWB_POD FWB_POD_SELECTOR FWB_NAMESPACE FWB_CONTAINER
         return
     fi
     local named=${FWB_POD-}${FWB_POD_SELECTOR-}

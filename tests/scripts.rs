@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::faults::{code, runs, signal, until};
 use crate::hostile::Fake;
-use crate::support::{Database, Store, Tool, bash, name};
+use crate::support::{Database, Pod, Store, Tool, bash, name};
 
 /// Every record has these, whatever has become of the run.
 const FIELDS: [&str; 26] = [
@@ -421,7 +421,7 @@ fn a_record_that_cannot_be_written_changes_nothing() {
     let elsewhere = tempfile::NamedTempFile::new().unwrap();
     let spoilers: [&dyn Fn(&Path); 3] =
         [&|runs| fs::create_dir(runs).unwrap(), &|runs| symlink(elsewhere.path(), runs).unwrap(), &|runs| {
-            drop(Tool::program("mkfifo").arg(runs).run().ok())
+            drop(Tool::program("mkfifo").arg(runs).run().ok());
         }];
     for spoil in spoilers {
         let store = Store::new();
@@ -485,6 +485,67 @@ fn last_words_are_short_and_whole() {
         assert_eq!(words[field], record[field], "{field}");
     }
     assert!(reason(&words).starts_with(r#""\한"\한"#));
+}
+
+/// Calls of the job's shell reach the tools, those of the tools the pod: at its end nothing runs there any more.
+#[test]
+fn a_job_works_through_the_pod() {
+    let db = Database::sample("podded");
+    let (store, pod) = (Store::new(), Pod::new());
+    let job = || {
+        let job = Job::new("backup", &store, &db.name).env("FWB_DEFAULTS_FILE", "");
+        Job { tool: pod.set(job.tool), words: job.words }
+    };
+    let record = job().ends(0, &store);
+    assert_eq!(record["verification"]["ok"], true);
+    assert!(!pod.calls().is_empty());
+
+    let fake = Fake::new("echo $$ > pid; echo hi; exec sleep 60");
+    let path = std::env::var("PATH").unwrap();
+    pod.environment(&[("PATH", &format!("{}:{path}", fake.file("").display()))]);
+    let (mut run, _words) = job().begin();
+    until("the dump", || fake.file("pid").exists().then_some(()));
+    signal(run.id(), "TERM");
+    assert_eq!(code(&mut run), Some(143));
+    let ended = kept(&store).pop().unwrap();
+    assert_eq!([&ended["stage"], &ended["exit"]], [&json!("dump"), &json!(143)]);
+    until("the end of what ran in the pod", || pod.processes().is_empty().then_some(()));
+
+    pod.pods(&[]);
+    let record = job().ends(1, &store);
+    assert!(reason(&record).contains("there is no pod with the labels app=mariadb"), "{record}");
+    pod.pods(&[Pod::ready("a-0"), Pod::ready("b-0")]);
+    let record = job().ends(2, &store);
+    assert!(reason(&record).contains("a-0, b-0") && record["hint"].is_string(), "{record}");
+}
+
+/// As an operator on the cluster's host types them: with no settings at all.
+#[test]
+fn the_scripts_for_the_hand_find_the_pod() {
+    let db = Database::named("filewallball_db_by_hand");
+    db.sql(crate::support::sample());
+    let (store, pod) = (Store::new(), Pod::new());
+    let by_hand = |name: &str, arguments: &[&str]| {
+        let tool =
+            script(name, &[&pod.file("")]).args(arguments).dir(store.path()).env("FWB_DEFAULTS_FILE", "");
+        tool.run()
+    };
+    let made = by_hand("backup-database.sh", &["-B", &db.name]).ok().json();
+    assert_eq!(made["verification"]["ok"], true);
+    let calls = pod.calls();
+    assert_eq!(calls[0][..5], ["get", "pods", "-n", "filewallball", "-l"]);
+    assert_eq!(calls[0][5], "app=mariadb");
+    let content = db.content();
+    db.sql("DELETE FROM file_views");
+    by_hand("restore-database.sh", &["-f", name(&made), "--yes"]).ok();
+    assert_eq!(db.content(), content);
+    db.sql("DELETE FROM file_views");
+    by_hand("restore-database.sh", &["--latest", "--yes"]).ok();
+    assert_eq!(db.content(), content);
+    by_hand("restore-database.sh", &["--undo", "-B", &db.name, "--yes"]).ok();
+    assert_eq!(db.query("SELECT COUNT(*) FROM file_views"), "0");
+    let missing = by_hand("backup-database.sh", &["-B", &db.name, "-n", "filewallball", "--pod", "gone"]);
+    missing.exits(1);
 }
 
 /// A name is a name: it is never a command, and the record says it as it is.
@@ -597,7 +658,11 @@ fn the_scripts_for_the_hand_choose_the_server() {
         ),
         (&[], &[("FWB_POD", "a-0"), ("FWB_HOST", "db")], "|a-0|filewallball|||db|"),
         (&[], &[("FWB_POD_SELECTOR", "x=y"), ("FWB_NAMESPACE", "prod")], "x=y||prod||||"),
-        (&["--local"], &[("FWB_POD_SELECTOR", "x=y"), ("FWB_POD", "a-0")], "||||||"),
+        (
+            &["--local"],
+            &[("FWB_POD_SELECTOR", "x=y"), ("FWB_NAMESPACE", "prod"), ("FWB_CONTAINER", "c")],
+            "||||||",
+        ),
     ];
     for (arguments, environment, expected) in cases {
         for (script_name, action) in
