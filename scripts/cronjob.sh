@@ -166,7 +166,8 @@ prepare() {
     if [ "$what" = backup ] && [ -z "$database" ]; then
         refuse 2 "FWB_DATABASE is not set" "set it to the database that is to be backed up" || return
     fi
-    work=$(mktemp -d) || refuse 1 "no directory for temporary files can be made" "set TMPDIR to one that can be written"
+    work=$(mktemp -d 2>/dev/null) ||
+        refuse 1 "no temporary files can be made in ${TMPDIR:-/tmp}" "set TMPDIR to a directory that can be written"
 }
 
 # ---- The record
@@ -266,9 +267,9 @@ keep() {
     case $code in
         0) ;;
         "$AGAIN") problem="other runs change it all the time" ;;
-        *) problem=${problem:-it cannot be written} ;;
+        *) problem=${problem:-it cannot be written} ;; # "PROGRAM: WHERE: WHY"
     esac
-    [ -z "$problem" ] || say warning "this run is not in $runs: $problem"
+    [ -z "$problem" ] || say warning "this run is not in $runs: ${problem##*: }"
 }
 
 # leave RECORD: where Kubernetes looks for the last words of a container.
@@ -278,7 +279,7 @@ leave() {
         file=/dev/termination-log
         [ -w "$file" ] || return 0
     fi
-    problem=$({ shortened <<<"$1" | tr -d '\n' >"$file"; } 2>&1) || say warning "no last words in $file: $problem"
+    problem=$({ shortened <<<"$1" | tr -d '\n' >"$file"; } 2>&1) || say warning "no last words in $file: ${problem##*: }"
 }
 
 finish() {

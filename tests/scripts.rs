@@ -433,6 +433,14 @@ fn a_record_that_cannot_be_written_changes_nothing() {
     }
     assert_eq!(fs::metadata(elsewhere.path()).unwrap().len(), 0, "a link leads nowhere");
 
+    // Nowhere to work.
+    let store = Store::new();
+    let record = Job::new("backup", &store, &db.name).env("TMPDIR", "/nowhere").ends(1, &store);
+    assert_eq!(
+        [&record["stage"], &record["reason"]],
+        [&Value::Null, &json!("no temporary files can be made in /nowhere")]
+    );
+
     // A store that nobody can write.
     let job = Job::new("backup", &Store::new(), &db.name).env("FWB_STORE", "/proc/sys");
     let out = job.tool.run().exits(1);
