@@ -20,6 +20,7 @@ mod pod;
 mod prune;
 mod restore;
 mod runbook;
+mod scripts;
 mod secrets;
 mod swap;
 mod verify;
