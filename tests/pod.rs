@@ -63,10 +63,13 @@ fn a_database_goes_there_and_back() {
     assert_eq!(dumped.stderr, "", "nothing to say of a dump that went well");
     let dump = dumped.json();
     assert_eq!(dump["client"]["program"], "mariadb-dump");
-    // The same, byte for byte, but for the date, as when the programs run here.
-    let here = Store::new();
-    let local = here.dump(&database);
-    assert_eq!(dump["sections"], local["sections"]);
+    // The same as when the programs run here.
+    let local = Store::new().dump(&database);
+    for (there, here) in
+        dump["sections"].as_array().unwrap().iter().zip(local["sections"].as_array().unwrap())
+    {
+        assert_eq!((&there["raw_size"], &there["rows_digest"]), (&here["raw_size"], &here["rows_digest"]));
+    }
     pod.tool(&store, "fwb-verify").arg(name(&dump)).run().ok();
 
     database.sql("DELETE FROM bulk WHERE id > 100; CREATE TABLE extra (id INT PRIMARY KEY);");
