@@ -503,6 +503,16 @@ fn nothing_goes_on_in_the_pod_when_the_tool_or_kubectl_is_killed() {
         );
         is_quiet(&pod, victim);
     }
+    // kubectl is there and carries nothing any more, as when the container runtime has died.
+    let pod = Pod::new();
+    programs(&pod, &[], &[("mariadb", "exec /usr/bin/mariadb \"$@\""), ("mariadb-dump", ENDLESS)]);
+    pod.on_exec(
+        "[ $what != dump ] || carrier=(sh -c 'while IFS= read -r line && [ \"$line\" != end ]; do printf \"%s\\n\" \"$line\"; done; echo end; exec sleep 1000')",
+    );
+    let tool = pod.tool(&Store::new(), "fwb-dump").args(["-B", &database.name]).env("FWB_POD_TIMEOUT", "3");
+    tool.run().fails(1, &["was cut while dumping"]);
+    is_quiet(&pod, "a connection that carries nothing");
+
     // At any time of a restore, its loader likewise.
     let before = database.content();
     for number in 0..12 {

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use super::Pod;
 use super::proof::{Proof, Tally};
 use super::stderr::Said;
@@ -74,10 +76,15 @@ impl Exec {
         let script: Vec<&str> = SCRIPT.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
         let nonce = nonce();
         let silence = self.pod.options.silence;
-        let beat = (silence / MISSED).as_secs().max(1);
+        let beat = (silence / MISSED).max(Duration::from_secs(1));
         let kubectl = self.pod.kubectl.exec(&self.pod.options, &found, BOOT);
         let kubectl = kubectl
-            .args([script.len().to_string().as_str(), &nonce, &beat.to_string()])
+            .args([
+                script.len().to_string().as_str(),
+                &nonce,
+                &beat.as_secs().to_string(),
+                &MISSED.to_string(),
+            ])
             .args([self.user.as_deref().unwrap_or_default(), &self.programs.join(" ")])
             .args(args);
 
@@ -103,6 +110,7 @@ impl Exec {
         let watch = Watch {
             exchange: Arc::clone(&exchange),
             silence,
+            beat,
             silent: Arc::clone(&silent),
             killer: child.killer(),
         };
@@ -149,6 +157,28 @@ impl Exchange {
             None => Err(io::ErrorKind::BrokenPipe.into()),
         }
     }
+
+    /// Hands on a block of the program's stdin.
+    fn send(&self, block: &[u8]) -> io::Result<()> {
+        let mut stdin = locked(&self.stdin);
+        let stdin = stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        stdin.write_all(format!("{}\n", block.len()).as_bytes())?;
+        stdin.write_all(block)?;
+        locked(&self.sent).add(block);
+        Ok(())
+    }
+
+    /// A sign of life, where it would not have to wait: what is on its way is one too.
+    fn greet(&self) {
+        let Ok(mut stdin) = self.stdin.try_lock() else { return };
+        let Some(stdin) = &mut *stdin else { return };
+        let mut ready = [PollFd::new(&*stdin, PollFlags::OUT)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        if poll(&mut ready, Some(&now)).is_ok() && ready[0].revents().contains(PollFlags::OUT) {
+            // That the connection is gone shows elsewhere.
+            stdin.write_all(b"alive\n").ok();
+        }
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -191,9 +221,7 @@ impl Write for Input {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        self.exchange.write(format!("{}\n", self.buffer.len()).as_bytes())?;
-        self.exchange.write(&self.buffer)?;
-        locked(&self.exchange.sent).add(&self.buffer);
+        self.exchange.send(&self.buffer)?;
         self.buffer.clear();
         Ok(())
     }
@@ -227,10 +255,11 @@ impl Read for Output {
     }
 }
 
-/// Ends kubectl when the connection has been without a sign of life for too long.
+/// Shows the other side signs of life, and ends kubectl when the connection has been without any for too long.
 struct Watch {
     exchange: Arc<Exchange>,
     silence: Duration,
+    beat: Duration,
     silent: Arc<AtomicBool>,
     killer: Killer,
 }
@@ -239,10 +268,11 @@ impl Watch {
     fn run(self, ended: &Receiver<()>) {
         let mut is_suspect = false;
         loop {
-            match ended.recv_timeout((self.silence / 4).min(Duration::from_secs(5))) {
+            match ended.recv_timeout((self.silence / 4).min(self.beat)) {
                 Err(RecvTimeoutError::Timeout) => {}
                 _ => return,
             }
+            self.exchange.greet();
             let is_silent =
                 self.exchange.listening.load(Ordering::SeqCst) && self.exchange.said.since() > self.silence;
             // Twice: this process itself may have been stopped for a while.

@@ -1,15 +1,17 @@
 # Runs one client program inside the pod, and proves what went through the connection.
 #
-# THIS NONCE BEAT USER PROGRAMS ARGUMENT...
+# THIS NONCE BEAT PATIENCE USER PROGRAMS ARGUMENT...
 #   NONCE     marks our own lines on stderr
 #   BEAT      seconds between two signs of life
+#   PATIENCE  how many may be missed
 #   USER      the account that was asked for, or nothing
 #   PROGRAMS  names of the program, parted by spaces; the first that is here runs
 #
 # stdin:  this script; then how to connect: "none", "env", or "file" or "only" with a number of lines and so many
 #         lines of an option file (read beside, or instead of, the usual ones); then blocks for the program's stdin, each a line with its size in bytes and so
-#         many bytes; then "end". It stays open as long as the other side is there: when it ends, what was started
-#         here is killed, so that no dump goes on holding its snapshot and no half of a statement is executed.
+#         many bytes; then "end"; among these, "alive" from time to time. It stays open as long as the other side is
+#         there: when it ends, or nothing comes for long, what was started here is killed, so that no dump goes on
+#         holding its snapshot and no half of a statement is executed.
 # stdout: the program's.
 # stderr: the program's, a sign of life from time to time, and last the proof: exit status, bytes and SHA-256 of
 #         stdout, bytes and SHA-256 of the program's stdin ("cut" where the stream did not come to its end, "none" where nothing ran).
@@ -17,8 +19,8 @@
 # Only sh (POSIX) and coreutils are needed. Nothing that came from outside is ever part of a command: it is a
 # positional parameter, or data.
 
-nonce=$1 beat=$2 user=$3 programs=$4
-shift 4
+nonce=$1 beat=$2 patience=$3 user=$4 programs=$5
+shift 5
 umask 077
 
 dir=
@@ -142,15 +144,40 @@ EOF_OPTIONS
 client=$!
 options=
 
-# Signs of life, until TERM.
+# Ends what runs here, while its stdin is still open: it must not take what it has for the whole. TERM lets timeout see
+# the end of its child, so that it leaves no zombie to a server that is process 1.
+end_program() {
+    : >"$dir/gone"
+    kill "$client"
+    kill -9 "$out_tee"
+    for second in 1 2; do
+        kill -0 "$client" || return
+        sleep "$second"
+    done
+    kill -9 "-$client" "$client"
+}
+
+# Signs of life, until TERM; and a look for those of the other side. A feeder at a block that the program is slow to
+# take does not see them.
 alive() {
     nap=
+    missed=0
     trap '{ [ -z "$nap" ] || { kill "$nap"; wait "$nap"; }; } 2>/dev/null; exit 0' TERM
     while :; do
         sleep "$beat" 2>/dev/null &
         nap=$!
         wait "$nap"
         printf '\nfwb-alive %s\n' "$nonce" >&2
+        missed=$((missed + 1))
+        if [ -e "$dir/heard" ] || [ -e "$dir/busy" ]; then
+            rm -f "$dir/heard"
+            missed=0
+        fi
+        if [ "$missed" -ge "$patience" ]; then
+            : >"$dir/silent"
+            end_program 2>/dev/null
+            return
+        fi
     done
 }
 alive 3<&- 4>&- &
@@ -160,26 +187,25 @@ heart=$!
 feed() {
     exec 5>"$dir/in" 6>"$dir/in.sum" 7>"$dir/in.count"
     while read -r size; do
-        if [ "$size" = end ]; then
-            : >"$dir/ended"
-            exec 5>&- 6>&- 7>&-
-            # Nothing more comes.
-            trap 'exit 0' TERM
-            while read -r size; do :; done
-            break
-        fi
-        dd bs="$size" count=1 iflag=fullblock | tee "$dir/in.sum" "$dir/in.count" >&5
+        : >"$dir/heard"
+        case $size in
+            alive) ;;
+            end)
+                : >"$dir/ended"
+                exec 5>&- 6>&- 7>&-
+                # Nothing more comes.
+                trap 'exit 0' TERM
+                while read -r size; do : >"$dir/heard"; done
+                break
+                ;;
+            *)
+                : >"$dir/busy"
+                dd bs="$size" count=1 iflag=fullblock | tee "$dir/in.sum" "$dir/in.count" >&5
+                rm "$dir/busy"
+                ;;
+        esac
     done
-    # The connection is gone. The program is ended while its stdin is still open: it must not take what it has for
-    # the whole. TERM lets timeout see its end, so that it leaves no zombie to a server that is process 1.
-    : >"$dir/gone"
-    kill "$client"
-    kill -9 "$out_tee"
-    for second in 1 2; do
-        kill -0 "$client" || return
-        sleep "$second"
-    done
-    kill -9 "-$client" "$client"
+    end_program
 }
 feed <&3 >/dev/null 2>&1 4>&- &
 feeder=$!
@@ -204,14 +230,15 @@ if [ "$status" = 0 ] || [ -e "$dir/ended" ]; then
 else
     proof="$proof 0 cut"
 fi
+[ ! -e "$dir/gone" ] || proof='0 cut 0 cut'
 {
-    kill "$heart"
+    [ -e "$dir/silent" ] || kill "$heart"
     if [ -e "$dir/ended" ] && [ ! -e "$dir/gone" ]; then
         kill "$feeder"
     else
         # Some may wait for a partner that is gone, and the feeder may be at a block that will never be whole.
         kill -9 "$in_sum" "$in_count" "$out_sum" "$out_count"
-        [ -e "$dir/gone" ] || kill -9 "$feeder"
+        if [ -e "$dir/silent" ] || [ ! -e "$dir/gone" ]; then kill -9 "$feeder"; fi
     fi
     wait
 } 2>/dev/null
