@@ -71,7 +71,7 @@ revision=$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null) 
 arguments=(--file Containerfile --tag "$image" --build-arg "VERSION=$version" --build-arg "REVISION=$revision"
     --build-arg "CREATED=$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$@" .)
 
-printf 'image.sh: %s builds %s\n' "$builder" "$image" >&2
+printf 'image.sh: note: %s builds %s\n' "$builder" "$image" >&2
 build() {
     case $builder in
         docker) DOCKER_BUILDKIT=1 docker build "${arguments[@]}" ;;
