@@ -14,6 +14,7 @@ mod dump;
 mod faults;
 mod format;
 mod hostile;
+mod kubernetes;
 mod ls;
 mod pipelines;
 mod pod;

@@ -2,6 +2,7 @@
 
 mod before;
 mod database;
+pub(crate) mod manifests;
 mod pod;
 mod sample;
 mod server;

@@ -1,0 +1,730 @@
+//! `k8s/`: what a cluster is told. Whoever applies it does not read it, and what is wrong there shows at two at night,
+//! or to whoever gets into the pod.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::manifests::{Object, build, build_at, file, objects, python, read};
+use crate::support::{Output, Tool};
+
+const OVERLAYS: [&str; 4] = ["overlays/microk8s", "overlays/tcp", "overlays/generic", "overlays/rebuild"];
+const RESTORES: [&str; 3] = ["restore/microk8s", "restore/tcp", "restore/generic"];
+const MARIADB: &str = "mariadb";
+
+/// Kubernetes' minor versions whose schemas everything is held against. That of 1.28 wants `onPodConditions` in every rule,
+/// which its server does not.
+const VERSIONS: [&str; 9] = ["1.29", "1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37"];
+
+/// What a container that takes over a directory of the host needs, and no other may have.
+const TAKING_OVER: [&str; 4] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"];
+
+fn all() -> impl Iterator<Item = &'static str> {
+    OVERLAYS.into_iter().chain(RESTORES).chain([MARIADB])
+}
+
+#[track_caller]
+fn one<'a>(objects: &'a [Object], kind: &str, name: &str) -> &'a Value {
+    let mut found = objects.iter().filter(|object| object.kind() == kind && object.name() == name);
+    let object = found.next().unwrap_or_else(|| panic!("no {kind}/{name}"));
+    assert!(found.next().is_none(), "two {kind}/{name}");
+    &object.0
+}
+
+fn kinds(objects: &[Object]) -> BTreeSet<&str> {
+    objects.iter().map(Object::kind).collect()
+}
+
+/// The environment of a container: a value, or where it comes from.
+fn environment(container: &Value) -> BTreeMap<&str, &Value> {
+    let entries = container["env"].as_array().into_iter().flatten();
+    entries
+        .map(|entry| {
+            let value = entry.get("value").or(entry.get("valueFrom")).expect("a value");
+            (entry["name"].as_str().unwrap(), value)
+        })
+        .collect()
+}
+
+/// The container that does the work of a job.
+fn worker(object: &Value) -> &Value {
+    let pod = object.pointer("/spec/jobTemplate/spec/template").unwrap_or(&object["spec"]["template"]);
+    let containers = pod["spec"]["containers"].as_array().expect("containers");
+    let [only] = &containers[..] else { panic!("one container") };
+    only
+}
+
+#[test]
+fn every_object_is_valid_for_every_version_of_kubernetes() {
+    let all: Vec<String> = all().map(build).collect();
+    python("validate", &VERSIONS).stdin(all.join("\n---\n")).run().ok();
+}
+
+#[test]
+fn what_is_wrong_in_an_object_is_found() {
+    let valid = build("overlays/microk8s");
+    for (right, wrong, found) in [
+        ("concurrencyPolicy:", "concurencyPolicy:", "concurencyPolicy"),
+        ("backoffLimit: 2", "backoffLimit: two", "backoffLimit"),
+        ("kind: NetworkPolicy", "kind: NetworkPolice", "NetworkPolice"),
+        ("schedule: 0 2 * * *", "schedule: 0 2 * * *\n  schedule: 0 3 * * *", "twice"),
+    ] {
+        assert!(valid.contains(right), "{right}");
+        let output = python("validate", &["1.33"]).stdin(valid.replace(right, wrong)).run();
+        assert_ne!(output.code, Some(0), "{wrong}");
+        assert!(format!("{}{}", output.stdout_text(), output.stderr).contains(found), "{output:?}");
+    }
+    python("validate", &["1.33"]).stdin("").run().exits(1);
+}
+
+#[test]
+fn a_container_may_do_as_little_as_it_needs() {
+    for name in all() {
+        for object in objects(name) {
+            let Some(pod) = object.pod() else { continue };
+            let place = format!("{name}: {}", object.name());
+            let spec = &pod["spec"];
+            assert_eq!(spec["securityContext"]["runAsNonRoot"], true, "{place}");
+            assert!(spec["securityContext"]["runAsUser"].as_u64() > Some(0), "{place}");
+            assert_eq!(spec["securityContext"]["seccompProfile"]["type"], "RuntimeDefault", "{place}");
+            for shared in ["hostNetwork", "hostPID", "hostIPC", "hostUsers"] {
+                assert_eq!(spec.get(shared), None, "{place}");
+            }
+            for container in object.containers() {
+                let context = &container["securityContext"];
+                let place = format!("{place}: {}", container["name"]);
+                assert_eq!(context["readOnlyRootFilesystem"], true, "{place}");
+                assert_eq!(context["allowPrivilegeEscalation"], false, "{place}");
+                assert_eq!(context["capabilities"]["drop"], json!(["ALL"]), "{place}");
+                assert_eq!(context.get("privileged"), None, "{place}");
+                assert_eq!(context.get("seccompProfile"), None, "{place}: as the pod");
+                if container["name"] == "prepare-store" {
+                    assert_eq!(context["capabilities"]["add"], json!(TAKING_OVER), "{place}");
+                    assert_eq!(
+                        container["volumeMounts"],
+                        json!([{"name": "backup", "mountPath": "/backup"}])
+                    );
+                    assert_eq!(container["command"], json!(["/opt/fwb/scripts/prepare-store.sh"]));
+                } else {
+                    assert_eq!(context["capabilities"].get("add"), None, "{place}");
+                    assert_eq!(context.get("runAsUser"), None, "{place}: as the pod");
+                    assert_eq!(context.get("runAsNonRoot"), None, "{place}: as the pod");
+                }
+                for of in ["requests", "limits"] {
+                    for what in ["cpu", "memory"] {
+                        assert!(container["resources"][of][what].is_string(), "{place}: {of} {what}");
+                    }
+                }
+            }
+            for volume in spec["volumes"].as_array().unwrap() {
+                assert_eq!(volume.get("hostPath"), None, "{place}: only a volume leads to the host");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_job_ends_says_why_and_writes_where_it_may() {
+    for name in OVERLAYS.into_iter().chain(RESTORES) {
+        for object in objects(name).iter().filter(|object| matches!(object.kind(), "CronJob" | "Job")) {
+            let place = format!("{name}: {}", object.name());
+            let spec = &object.pod().unwrap()["spec"];
+            assert_eq!(spec["restartPolicy"], "Never", "{place}: the log of a failed try stays");
+            assert_eq!(spec["securityContext"]["runAsUser"], 10001, "{place}");
+            assert_eq!(spec["securityContext"]["runAsGroup"], 10001, "{place}");
+            let container = worker(&object.0);
+            assert_eq!(container["terminationMessagePolicy"], "FallbackToLogsOnError", "{place}");
+            let mounts = container["volumeMounts"].as_array().unwrap().iter();
+            let writable = mounts.filter(|mount| mount["readOnly"] != true);
+            let writable: BTreeSet<_> = writable.map(|mount| mount["mountPath"].as_str().unwrap()).collect();
+            assert_eq!(writable, BTreeSet::from(["/backup", "/tmp"]), "{place}");
+            assert_eq!(environment(container)["FWB_STORE"], "/backup", "{place}");
+        }
+    }
+}
+
+#[test]
+fn a_cron_job_is_what_the_strategy_says() {
+    for name in OVERLAYS {
+        let objects = objects(name);
+        let backup = one(&objects, "CronJob", "filewallball-backup-cronjob");
+        let drill = one(&objects, "CronJob", "filewallball-drill-cronjob");
+        assert_eq!(backup["spec"]["schedule"], "0 2 * * *", "{name}");
+        assert_eq!(drill["spec"]["schedule"], "0 4 * * 0", "{name}");
+        for (job, what) in [(backup, "backup"), (drill, "drill")] {
+            let spec = &job["spec"];
+            assert_eq!(spec["concurrencyPolicy"], "Forbid", "{name}");
+            assert_eq!(spec["successfulJobsHistoryLimit"], 3, "{name}");
+            assert_eq!(spec["failedJobsHistoryLimit"], 1, "{name}");
+            assert!(
+                spec["startingDeadlineSeconds"].as_u64() >= Some(3600),
+                "{name}: a late start is a start"
+            );
+            let job = &spec["jobTemplate"]["spec"];
+            let longest = job["activeDeadlineSeconds"].as_u64().expect("an end");
+            let latest = longest + spec["startingDeadlineSeconds"].as_u64().unwrap();
+            assert!(latest < 24 * 3600, "{name}: a run that hangs must not stop the next night's");
+            assert!(job["backoffLimit"].as_u64() > Some(0), "{name}: a failure is worth a retry");
+            let container = worker(job_template(spec));
+            assert_eq!(container["command"], json!(["/opt/fwb/scripts/cronjob.sh", what]), "{name}");
+            let environment = environment(container);
+            assert_eq!(environment["TZ"], &spec["timeZone"], "{name}: names and log in the schedule's time");
+            assert_eq!(environment["FWB_DATABASE"], "filewallball_db", "{name}");
+            assert_eq!(environment.contains_key("FWB_KEEP_DAYS"), what == "backup", "{name}");
+        }
+    }
+}
+
+/// A job template stands where a job does.
+fn job_template(spec: &Value) -> &Value {
+    &spec["jobTemplate"]
+}
+
+#[test]
+fn the_exit_code_decides_whether_a_job_is_tried_again() {
+    for job in objects("overlays/microk8s").iter().filter(|object| object.kind() == "CronJob") {
+        let rules = &job.0["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"];
+        let [disruption, hopeless] = &rules.as_array().expect("rules")[..] else { panic!("two rules") };
+        assert_eq!(disruption["action"], "Ignore");
+        assert_eq!(disruption["onPodConditions"], json!([{"type": "DisruptionTarget", "status": "True"}]));
+        assert_eq!(hopeless["action"], "FailJob");
+        assert_eq!(hopeless["onExitCodes"], json!({"operator": "In", "values": [2, 3]}));
+    }
+}
+
+#[test]
+fn no_password_is_in_any_file() {
+    const NAMES: [&str; 7] = [
+        "password",
+        "root-password",
+        "/run/secrets/fwb/password",
+        "FWB_PASSWORD_FILE",
+        "MARIADB_PASSWORD",
+        "MARIADB_ROOT_PASSWORD",
+        "mariadb-secret",
+    ];
+    fn strings<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::String(text) => found.push(text),
+            Value::Array(values) => values.iter().for_each(|value| strings(value, found)),
+            Value::Object(entries) => entries.values().for_each(|value| strings(value, found)),
+            _ => {}
+        }
+    }
+    for name in all() {
+        for object in objects(name) {
+            assert!(!matches!(object.kind(), "Secret" | "ConfigMap"), "{name}: {}", object.name());
+            let mut found = Vec::new();
+            strings(&object.0, &mut found);
+            for text in found {
+                let lower = text.to_lowercase();
+                let tells = lower.contains("password") || lower.contains("secret");
+                let is_a_name = NAMES.contains(&text)
+                    || text.starts_with("/run/secrets/")
+                    || lower.ends_with("-credentials");
+                assert!(!tells || is_a_name, "{name}: {text}");
+            }
+            for container in object.containers() {
+                for (variable, value) in environment(container) {
+                    let holds = variable.contains("PASSWORD") && !variable.ends_with("_FILE");
+                    assert!(!holds || value["secretKeyRef"]["name"].is_string(), "{name}: {variable}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_role_has_what_exec_needs_and_nothing_else() {
+    for name in ["overlays/microk8s", "overlays/generic", "overlays/rebuild"] {
+        let objects = objects(name);
+        assert!(!kinds(&objects).iter().any(|kind| kind.starts_with("Cluster")), "{name}");
+        let role = one(&objects, "Role", "filewallball-backup-role");
+        assert_eq!(
+            role["rules"],
+            json!([
+                {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
+                {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get", "create"]},
+            ]),
+            "{name}"
+        );
+        let binding = one(&objects, "RoleBinding", "filewallball-backup-rolebinding");
+        assert_eq!(binding["roleRef"]["name"], "filewallball-backup-role");
+        assert_eq!(
+            binding["subjects"],
+            json!([{"kind": "ServiceAccount", "name": "filewallball-backup-sa", "namespace": "filewallball"}])
+        );
+        let account = one(&objects, "ServiceAccount", "filewallball-backup-sa");
+        assert_eq!(account["automountServiceAccountToken"], false, "{name}");
+        assert_eq!(with_token(&objects), ["filewallball-backup-cronjob"], "{name}: the drill needs none");
+        let backup = one(&objects, "CronJob", "filewallball-backup-cronjob");
+        let environment = environment(worker(job_template(&backup["spec"])));
+        assert_eq!(environment["FWB_POD_SELECTOR"], "app=mariadb", "{name}");
+        assert_eq!(environment["FWB_NAMESPACE"]["fieldRef"]["fieldPath"], "metadata.namespace", "{name}");
+    }
+    for name in ["restore/microk8s", "restore/generic"] {
+        assert_eq!(with_token(&objects(name)), ["filewallball-restore"], "{name}");
+    }
+}
+
+/// The objects whose pods get a token for the API.
+fn with_token(objects: &[Object]) -> Vec<&str> {
+    let gets_one = |object: &&Object| {
+        object.pod().is_some_and(|pod| {
+            let said = pod["spec"]["automountServiceAccountToken"].as_bool();
+            assert!(said.is_some(), "{} leaves it to its account", object.name());
+            said == Some(true)
+        })
+    };
+    objects.iter().filter(gets_one).map(Object::name).collect()
+}
+
+#[test]
+fn the_tcp_overlay_has_no_right_at_the_api() {
+    for name in ["overlays/tcp", "restore/tcp"] {
+        let objects = objects(name);
+        let kinds = kinds(&objects);
+        assert!(!kinds.iter().any(|kind| kind.contains("Role")), "{name}: {kinds:?}");
+        assert_eq!(with_token(&objects), <[&str; 0]>::default(), "{name}");
+        for object in objects.iter().filter(|object| object.pod().is_some()) {
+            let spec = &object.pod().unwrap()["spec"];
+            for volume in spec["volumes"].as_array().unwrap() {
+                assert_eq!(volume.get("projected"), None, "{name}: a token by another way");
+            }
+        }
+    }
+    let (overlay, restore) = (objects("overlays/tcp"), objects("restore/tcp"));
+    let backup = worker(job_template(&one(&overlay, "CronJob", "filewallball-backup-cronjob")["spec"]));
+    let restore = worker(one(&restore, "Job", "filewallball-restore"));
+    for (container, secret) in
+        [(backup, "filewallball-backup-credentials"), (restore, "filewallball-restore-credentials")]
+    {
+        let environment = environment(container);
+        // A namespace without a pod is refused by the tools.
+        for variable in ["FWB_POD_SELECTOR", "FWB_POD", "FWB_NAMESPACE"] {
+            assert_eq!(environment.get(variable), None);
+        }
+        assert_eq!(environment["FWB_HOST"], "mariadb-service");
+        assert_eq!(environment["FWB_USER"]["secretKeyRef"]["name"], secret);
+        assert_eq!(environment["FWB_PASSWORD_FILE"], "/run/secrets/fwb/password");
+    }
+}
+
+#[test]
+fn the_backups_outlive_the_cluster() {
+    for name in ["overlays/microk8s", "overlays/tcp", "overlays/rebuild"] {
+        let objects = objects(name);
+        let volume = &one(&objects, "PersistentVolume", "filewallball-backup-pv")["spec"];
+        let claim = one(&objects, "PersistentVolumeClaim", "filewallball-backup-pvc");
+        assert_eq!(volume["persistentVolumeReclaimPolicy"], "Retain", "{name}");
+        assert_eq!(claim["spec"]["volumeName"], "filewallball-backup-pv", "{name}: bound, not provisioned");
+        assert_eq!(volume["claimRef"]["name"], claim["metadata"]["name"], "{name}");
+        assert_eq!(volume["claimRef"]["namespace"], claim["metadata"]["namespace"], "{name}");
+        for spec in [volume, &claim["spec"]] {
+            assert_eq!(spec["storageClassName"], "microk8s-hostpath", "{name}");
+        }
+        assert_eq!(volume["capacity"]["storage"], "10Gi", "{name}");
+        assert_eq!(claim["spec"]["resources"]["requests"]["storage"], "10Gi", "{name}");
+        for job in objects.iter().filter(|object| object.kind() == "CronJob") {
+            assert_eq!(
+                job.containers()[0]["name"],
+                "prepare-store",
+                "{name}: fsGroup does not reach a hostPath"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_path_on_the_host_is_one_patch_away() {
+    let copy = tempfile::tempdir().unwrap();
+    Tool::program("cp").arg("-R").arg(file("k8s")).arg(copy.path()).run().ok();
+    let own = copy.path().join("k8s/overlays/own");
+    fs::create_dir(&own).unwrap();
+    let patch = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../tcp]\npatches:\n  \
+                 - target: {kind: PersistentVolume}\n    patch: |-\n      \
+                 - {op: replace, path: /spec/hostPath/path, value: /srv/backups}\n";
+    fs::write(own.join("kustomization.yaml"), patch).unwrap();
+    let built = build_at(&own);
+    assert!(built.contains("/srv/backups"));
+    assert_eq!(built.replace("/srv/backups", ""), {
+        let tcp = build("overlays/tcp");
+        let volume = read(&tcp).into_iter().find(|object| object.kind() == "PersistentVolume").unwrap();
+        tcp.replace(volume.0["spec"]["hostPath"]["path"].as_str().unwrap(), "")
+    });
+}
+
+#[test]
+fn any_cluster_can_take_the_generic_overlay() {
+    for name in ["overlays/generic", "restore/generic"] {
+        let objects = objects(name);
+        assert!(!kinds(&objects).contains("PersistentVolume"), "{name}");
+        for object in objects {
+            let Some(pod) = object.pod() else { continue };
+            assert_eq!(pod["spec"].get("initContainers"), None, "{name}: nothing runs as root");
+            assert_eq!(pod["spec"]["securityContext"]["fsGroup"], 10001, "{name}");
+        }
+    }
+    let objects = objects("overlays/generic");
+    let claim = &one(&objects, "PersistentVolumeClaim", "filewallball-backup-pvc")["spec"];
+    assert_eq!(claim.get("storageClassName"), None);
+    assert_eq!(claim.get("volumeName"), None);
+}
+
+#[test]
+fn apply_neither_starts_a_restore_nor_touches_the_application() {
+    for name in OVERLAYS {
+        let objects = objects(name);
+        assert!(!kinds(&objects).contains("Job"), "{name}");
+        // kubectl delete -k would take everything in it along.
+        assert!(!kinds(&objects).contains("Namespace"), "{name}");
+        assert!(!build(name).contains("fwb-restore"), "{name}");
+        let touches = objects
+            .iter()
+            .any(|object| object.kind() == "Deployment" || object.name().starts_with("mariadb"));
+        assert_eq!(touches, name == "overlays/rebuild", "{name}");
+        for object in &objects {
+            let global = object.kind() == "PersistentVolume";
+            let namespace = object.0["metadata"].get("namespace");
+            assert_eq!(namespace, (!global).then_some(&json!("filewallball")), "{name}: {}", object.name());
+        }
+    }
+}
+
+#[test]
+fn a_restore_is_told_which_backup() {
+    for name in RESTORES {
+        let yaml = build(name);
+        // One place to fill in, in the command alone; as it is, there is no such backup.
+        assert_eq!(yaml.matches("BACKUP_NAME").count(), 1, "{name}");
+        let objects = read(&yaml.replace("BACKUP_NAME", "x.sql.gz"));
+        let job = one(&objects, "Job", "filewallball-restore");
+        assert_eq!(worker(job)["command"], json!(["fwb-restore", "--file=x.sql.gz", "--yes"]), "{name}");
+        assert_eq!(job["spec"]["backoffLimit"], 0, "{name}: never twice by itself");
+        assert_eq!(environment(worker(job)).get("FWB_DATABASE"), None, "{name}: the manifest says it");
+    }
+    let store = tempfile::tempdir().unwrap();
+    let restore =
+        Tool::alone("fwb-restore").args(["--file=BACKUP_NAME", "--yes"]).env("FWB_STORE", store.path());
+    assert_ne!(restore.run().code, Some(0), "a template that nobody has filled in");
+}
+
+#[test]
+fn the_network_lets_through_what_is_needed() {
+    let ports = |rules: &Value| -> BTreeSet<u64> {
+        let ports = rules.as_array().into_iter().flatten().flat_map(|rule| rule["ports"].as_array().unwrap());
+        ports.map(|port| port["port"].as_u64().unwrap()).collect()
+    };
+    for (name, reached) in [
+        ("overlays/microk8s", BTreeSet::from([53, 443, 6443, 16443])),
+        ("overlays/generic", BTreeSet::from([53, 443, 6443, 16443])),
+        ("overlays/tcp", BTreeSet::from([53, 3306])),
+    ] {
+        let objects = objects(name);
+        let backup = &one(&objects, "NetworkPolicy", "filewallball-backup")["spec"];
+        let drill = &one(&objects, "NetworkPolicy", "filewallball-drill")["spec"];
+        for policy in [backup, drill] {
+            assert_eq!(policy["policyTypes"], json!(["Ingress", "Egress"]), "{name}");
+            assert_eq!(policy.get("ingress"), None, "{name}: nobody comes in");
+        }
+        assert_eq!(ports(&backup["egress"]), reached, "{name}");
+        assert_eq!(drill.get("egress"), None, "{name}");
+        // A policy that selects nothing protects nothing; and a backup that looks like the database is one too many.
+        let restore = self::objects(&name.replace("overlays", "restore"));
+        for (owner, policy) in [
+            ("filewallball-backup-cronjob", backup),
+            ("filewallball-drill-cronjob", drill),
+            ("filewallball-restore", backup),
+        ] {
+            let owner = objects.iter().chain(&restore).find(|object| object.name() == owner).unwrap();
+            let labels = &owner.pod().unwrap()["metadata"]["labels"];
+            for (label, value) in policy["podSelector"]["matchLabels"].as_object().unwrap() {
+                assert_eq!(&labels[label], value, "{name}");
+            }
+            assert_ne!(labels["app"], "mariadb", "{name}");
+        }
+    }
+    let objects = objects(MARIADB);
+    let server = &one(&objects, "NetworkPolicy", "mariadb")["spec"];
+    assert_eq!(server["policyTypes"], json!(["Ingress"]));
+    // Whatever the application's pods are labelled.
+    assert_eq!(
+        server["ingress"],
+        json!([{"from": [{"podSelector": {}}], "ports": [{"protocol": "TCP", "port": 3306}]}])
+    );
+}
+
+#[test]
+fn a_rebuilt_server_is_found_by_backup_and_application() {
+    let objects = objects(MARIADB);
+    let server = &one(&objects, "Deployment", "mariadb")["spec"];
+    assert_eq!(server["strategy"]["type"], "Recreate", "two servers on one data directory");
+    assert_eq!(server["template"]["metadata"]["labels"]["app"], "mariadb");
+    assert_eq!(one(&objects, "Service", "mariadb-service")["spec"]["selector"], json!({"app": "mariadb"}));
+    let container = worker(&json!({ "spec": server })).clone();
+    assert_eq!(container["image"], "mariadb:10.11");
+    let password = &environment(&container)["MARIADB_ROOT_PASSWORD"]["secretKeyRef"];
+    assert_eq!(*password, json!({"name": "mariadb-secret", "key": "root-password"}));
+    for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
+        assert_eq!(container[probe]["exec"]["command"][0], "healthcheck.sh", "{probe}: needs no password");
+        assert!(container[probe]["timeoutSeconds"].as_u64() > Some(1), "{probe}: a busy server is not dead");
+    }
+}
+
+#[test]
+fn the_image_is_the_one_that_make_image_builds() {
+    let ours = format!("filewallball/fwb-tools:{}", env!("CARGO_PKG_VERSION"));
+    for name in all() {
+        for object in objects(name) {
+            for container in object.containers() {
+                let image = container["image"].as_str().unwrap();
+                assert!(image == ours || image == "mariadb:10.11", "{name}: {image}");
+                if image == ours {
+                    // Never looked for in a registry when the node has it.
+                    assert_eq!(container["imagePullPolicy"], "IfNotPresent", "{name}");
+                }
+            }
+        }
+    }
+}
+
+/// `image.sh` where PATH leads to these builders alone, which say what they are called with.
+fn image(builders: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let dir = tempfile::tempdir().unwrap();
+    for program in ["bash", "dirname", "realpath", "sed", "git", "date", "cat", "rm", "mv", "touch"] {
+        let found =
+            Tool::program("sh").args(["-c", "command -v \"$1\"", "sh", program]).run().ok().stdout_text();
+        symlink(found.trim_end(), dir.path().join(program)).unwrap();
+    }
+    for (builder, script) in builders {
+        let path = dir.path().join(builder);
+        fs::write(&path, format!("#!/usr/bin/env bash\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let tool = Tool::program(file("scripts/image.sh")).args(arguments).dir(dir.path());
+    tool.env("PATH", dir.path()).env("BUILDER", "").env("IMAGE", "").run()
+}
+
+#[test]
+fn the_image_is_built_by_whatever_is_there() {
+    const SPEAK: &str = "[ \"$1\" = info ] || echo \"called: ${0##*/} $*\" >&2";
+    let name = format!("docker.io/filewallball/fwb-tools:{}", env!("CARGO_PKG_VERSION"));
+    image(&[], &[]).fails(2, &["docker, podman and buildah", "apt-get install buildah"]);
+    for builder in ["docker", "podman", "buildah"] {
+        let output = image(&[(builder, SPEAK)], &["--", "--build-arg", "DEBIAN_IMAGE=a b"]).ok();
+        assert_eq!(output.stdout_text().trim_end(), name);
+        let called = format!("called: {builder} build");
+        assert!(
+            output.stderr.contains(&called) && output.stderr.contains(&format!("--tag {name}")),
+            "{output:?}"
+        );
+        assert!(output.stderr.contains("DEBIAN_IMAGE=a b ."), "{output:?}");
+    }
+    // A client without its service is no builder.
+    let output = image(&[("docker", "exit 1"), ("buildah", SPEAK)], &[]).ok();
+    assert!(output.stderr.contains("called: buildah build"), "{output:?}");
+    image(&[("podman", "[ \"$1\" = info ]")], &[]).exits(1);
+    // An archive that is not whole has no name.
+    let save = tempfile::tempdir().unwrap();
+    let archive = save.path().join("image.tar");
+    let save_it = "case $1 in save) touch \"$5\"; exit \"$FAULT\" ;; esac";
+    let arguments = ["--save", archive.to_str().unwrap()];
+    image(&[("podman", &save_it.replace("$FAULT", "1"))], &arguments).exits(1);
+    assert_eq!(fs::read_dir(save.path()).unwrap().count(), 0);
+    image(&[("podman", &save_it.replace("$FAULT", "0"))], &arguments).ok();
+    assert!(archive.exists());
+}
+
+#[test]
+fn what_the_comments_name_is_there() {
+    let texts = Tool::program("grep")
+        .args(["-rhoE", "k8s/[a-z0-9/.-]*[a-z0-9]"])
+        .arg(file("k8s"))
+        .run()
+        .ok()
+        .stdout_text();
+    let paths: BTreeSet<&str> = texts.lines().collect();
+    assert!(paths.contains("k8s/overlays/microk8s") && paths.contains("k8s/restore/microk8s"), "{paths:?}");
+    for path in paths {
+        assert!(file(path).exists(), "{path}");
+    }
+}
+
+/// The scripts inside an object, and the dialect of each.
+fn scripts(object: &Object) -> Vec<(String, String)> {
+    let words = |container: &Value| -> Vec<String> {
+        let lists =
+            [&container["command"], &container["args"]].into_iter().filter_map(Value::as_array).flatten();
+        lists.map(|word| word.as_str().unwrap().to_owned()).collect()
+    };
+    let commands = |container: &Value| {
+        let probes =
+            ["startupProbe", "readinessProbe", "livenessProbe"].map(|probe| &container[probe]["exec"]);
+        let hooks = ["postStart", "preStop"].map(|hook| &container["lifecycle"][hook]["exec"]);
+        let all = [container].into_iter().chain(probes).chain(hooks);
+        all.map(words).collect::<Vec<_>>()
+    };
+    let script = |words: Vec<String>| {
+        let shell = Path::new(words.first()?).file_name()?.to_str()?.to_owned();
+        if !matches!(&*shell, "sh" | "bash" | "dash") {
+            return None;
+        }
+        let at = words.iter().position(|word| word.starts_with('-') && word.ends_with('c'))?;
+        Some((shell, words.get(at + 1)?.clone()))
+    };
+    object.containers().into_iter().flat_map(commands).filter_map(script).collect()
+}
+
+fn shellcheck(shell: &str, script: &str) -> Output {
+    Tool::program("shellcheck").args(["--shell", shell, "-"]).stdin(script).run()
+}
+
+#[test]
+fn shellcheck_passes_on_the_scripts_inside_the_manifests() {
+    for name in all() {
+        for object in objects(name) {
+            for (shell, script) in scripts(&object) {
+                shellcheck(&shell, &script).ok();
+            }
+        }
+    }
+    let bad = Object(json!({"kind": "Job", "spec": {"template": {"spec": {
+        "initContainers": [{"command": ["/bin/sh", "-ec"], "args": ["rm -r $DIR/"]}],
+        "containers": [{"command": ["fwb-ls"], "livenessProbe": {"exec": {"command": ["bash", "-c", "cd $X"]}}}],
+    }}}}));
+    let found = scripts(&bad);
+    assert_eq!(found, [("sh".into(), "rm -r $DIR/".into()), ("bash".into(), "cd $X".into())]);
+    for (shell, script) in found {
+        shellcheck(&shell, &script).exits(1);
+    }
+}
+
+#[test]
+fn what_a_container_runs_is_in_the_image() {
+    let kept_out = fs::read_to_string(file(".dockerignore")).unwrap();
+    let containerfile = fs::read_to_string(file("Containerfile")).unwrap();
+    assert!(containerfile.contains("COPY scripts/ /opt/fwb/scripts/"));
+    let mut run = BTreeSet::new();
+    for name in OVERLAYS.into_iter().chain(RESTORES) {
+        for object in objects(name) {
+            for container in object.containers() {
+                if container["image"].as_str().unwrap().starts_with("filewallball/") {
+                    run.insert(container["command"][0].as_str().unwrap().to_owned());
+                }
+            }
+        }
+    }
+    assert_eq!(run.len(), 3, "{run:?}");
+    for command in run {
+        let Some(script) = command.strip_prefix("/opt/fwb/") else {
+            assert!(containerfile.contains(&format!("target/release/{command}")), "{command}");
+            continue;
+        };
+        let mode =
+            fs::metadata(file(script)).unwrap_or_else(|error| panic!("{script}: {error}")).permissions();
+        assert_eq!(mode.mode() & 0o111, 0o111, "{script}");
+        assert!(!kept_out.lines().any(|line| line == script), "{script}");
+    }
+}
+
+/// `prepare-store.sh`, as its container runs it: for root with four capabilities alone. Whoever is not root may give a
+/// directory to nobody else.
+struct Prepared {
+    dir: tempfile::TempDir,
+    user: u32,
+    group: u32,
+}
+
+impl Prepared {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let owner = fs::metadata(dir.path()).unwrap();
+        let (user, group) = if owner.uid() == 0 { (10001, 10002) } else { (owner.uid(), owner.gid()) };
+        Self { dir, user, group }
+    }
+
+    fn run(&self, store: &Path) -> Output {
+        let script = file("scripts/prepare-store.sh");
+        let tool = if self.user == 10001 {
+            let set = TAKING_OVER.map(|name| format!("+{}", name.to_lowercase())).join(",");
+            let set = format!("-all,{set}");
+            Tool::program("setpriv")
+                .args(["--bounding-set", &set, "--inh-caps", &set, "--no-new-privs"])
+                .arg(script)
+        } else {
+            Tool::program(script)
+        };
+        tool.env("FWB_STORE", store)
+            .env("FWB_STORE_USER", self.user.to_string())
+            .env("FWB_STORE_GROUP", self.group.to_string())
+            .run()
+    }
+
+    #[track_caller]
+    fn belongs(&self, path: &Path, mode: u32) {
+        let found = fs::symlink_metadata(path).unwrap();
+        assert_eq!((found.uid(), found.gid()), (self.user, self.group), "{}", path.display());
+        assert_eq!(found.mode() & 0o7777, mode, "{}", path.display());
+    }
+}
+
+#[test]
+fn a_directory_of_the_host_becomes_a_store() {
+    let prepared = Prepared::new();
+    let store = prepared.dir.path().join("new");
+    prepared.run(&store).ok();
+    prepared.belongs(&store, 0o2750);
+    // As kubelet makes one; and what somebody left there who ran the tools as root.
+    let store = prepared.dir.path().join("there");
+    fs::create_dir(&store).unwrap();
+    for name in [".lock", "a.sql.gz", "a.sql.gz.json", "runs.jsonl", "notes.txt"] {
+        fs::write(store.join(name), name).unwrap();
+        fs::set_permissions(store.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let other = prepared.dir.path().join("other");
+    fs::write(&other, "").unwrap();
+    let before = fs::metadata(&other).unwrap();
+    symlink(&other, store.join("link.sql.gz")).unwrap();
+    for _ in 0..2 {
+        prepared.run(&store).ok();
+        prepared.belongs(&store, 0o2750);
+    }
+    let root = prepared.user == 10001;
+    for name in [".lock", "a.sql.gz", "a.sql.gz.json", "runs.jsonl"] {
+        // Who owns them already keeps their modes.
+        prepared.belongs(&store.join(name), if root { 0o640 } else { 0o600 });
+    }
+    let notes = fs::metadata(store.join("notes.txt")).unwrap();
+    assert_eq!((notes.uid(), notes.mode() & 0o777), (before.uid(), 0o600), "not ours");
+    let after = fs::metadata(&other).unwrap();
+    assert_eq!(
+        (after.uid(), after.gid(), after.mode()),
+        (before.uid(), before.gid(), before.mode()),
+        "behind a link"
+    );
+}
+
+#[test]
+fn a_directory_that_is_no_store_is_left_alone() {
+    let prepared = Prepared::new();
+    let home = prepared.dir.path().join("home");
+    fs::create_dir(&home).unwrap();
+    fs::write(home.join("letter.txt"), "").unwrap();
+    // Whose it is already may be it: only another's is refused.
+    if prepared.user == 10001 {
+        let before = fs::metadata(&home).unwrap();
+        prepared.run(&home).fails(2, &["is not empty, and holds no backup", "path of the volume"]);
+        let after = fs::metadata(&home).unwrap();
+        assert_eq!((after.uid(), after.mode()), (before.uid(), before.mode()));
+    }
+    prepared.run(&home.join("letter.txt")).fails(2, &["is no directory"]);
+    for (name, value) in
+        [("FWB_STORE", ""), ("FWB_STORE_USER", "0"), ("FWB_STORE_GROUP", "fwb"), ("FWB_STORE_GROUP", "0")]
+    {
+        let tool = Tool::program(file("scripts/prepare-store.sh")).env("FWB_STORE", &home).env(name, value);
+        tool.run().exits(2);
+    }
+}

@@ -1,0 +1,78 @@
+//! The Kubernetes manifests as the cluster gets them: built by kubectl, read by Python.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::Tool;
+
+/// One object of the API.
+#[derive(Debug, Clone)]
+pub(crate) struct Object(pub(crate) Value);
+
+impl Object {
+    /// Its kind.
+    pub(crate) fn kind(&self) -> &str {
+        self.0["kind"].as_str().expect("a kind")
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        self.0["metadata"]["name"].as_str().expect("a name")
+    }
+
+    /// What its pods are made from, where it makes some.
+    pub(crate) fn pod(&self) -> Option<&Value> {
+        match self.kind() {
+            "CronJob" => self.0.pointer("/spec/jobTemplate/spec/template"),
+            "Job" | "Deployment" => self.0.pointer("/spec/template"),
+            _ => None,
+        }
+    }
+
+    /// The containers of its pods, those that come first among them.
+    pub(crate) fn containers(&self) -> Vec<&Value> {
+        let spec = self.pod().map(|pod| &pod["spec"]);
+        let of = |list: &str| spec.and_then(|spec| spec[list].as_array()).into_iter().flatten();
+        of("initContainers").chain(of("containers")).collect()
+    }
+}
+
+/// A file of the repository.
+pub(crate) fn file(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// What `kubectl apply -k k8s/NAME` would send, as YAML.
+pub(crate) fn build(name: &str) -> String {
+    build_at(&file("k8s").join(name))
+}
+
+/// The same of another directory. kubectl says nothing on stderr: that is where kustomize warns of what its next
+/// version does not know any more.
+pub(crate) fn build_at(dir: &Path) -> String {
+    let ours = file("target/tools/kubectl");
+    let kubectl = if ours.exists() { ours } else { "kubectl".into() };
+    let output = Tool::program(kubectl).arg("kustomize").arg(dir).run().ok();
+    assert_eq!(output.stderr, "", "{}", dir.display());
+    output.stdout_text()
+}
+
+/// The objects in a text of YAML.
+pub(crate) fn read(yaml: &str) -> Vec<Object> {
+    let objects = python("json", &[]).stdin(yaml).run().ok().records();
+    assert!(!objects.is_empty(), "no object");
+    objects.into_iter().map(Object).collect()
+}
+
+/// Those of `k8s/NAME`.
+pub(crate) fn objects(name: &str) -> Vec<Object> {
+    read(&build(name))
+}
+
+/// `tests/kubernetes/objects.py`, with the Python that `scripts/bootstrap.sh` has prepared.
+pub(crate) fn python(action: &str, arguments: &[&str]) -> Tool {
+    let python = file("target/tools/python/bin/python");
+    assert!(python.exists(), "run scripts/bootstrap.sh test");
+    Tool::program(python).arg(file("tests/kubernetes/objects.py")).arg(action).args(arguments)
+}
