@@ -21,4 +21,5 @@ mod restore;
 mod runbook;
 mod secrets;
 mod swap;
+mod translation;
 mod verify;

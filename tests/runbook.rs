@@ -7,7 +7,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Before, Database, Output, Server, Store, bash, name};
+use crate::support::{Before, Database, Output, Pod, Server, Store, bash, name};
 use crate::swap::{self, hold, quiet, release, restart, signal, waits};
 
 const DOCUMENT: &str = include_str!("../docs/RUNBOOK.md");
@@ -26,6 +26,8 @@ struct Section {
     heading: &'static str,
     /// What every reader has typed before.
     shorthand: &'static str,
+    /// The same for those whose server is a pod.
+    shorthand_in_pod: &'static str,
     blocks: std::vec::IntoIter<&'static str>,
     exported: Vec<(&'static str, String)>,
     dir: tempfile::TempDir,
@@ -34,7 +36,9 @@ struct Section {
 impl Section {
     fn new(heading: &'static str, store: &Store, database: &str) -> Self {
         let blocks = |heading: &str| sections().find(|(found, _)| *found == heading).expect("a section").1;
-        let [shorthand] = blocks("Before you start")[..] else { panic!("one block before all others") };
+        let [shorthand, shorthand_in_pod] = blocks("Before you start")[..] else {
+            panic!("two blocks before all others: with and without a pod")
+        };
         let exported = vec![
             ("FWB_STORE", store.path().to_str().unwrap().to_owned()),
             ("FWB_DATABASE", database.to_owned()),
@@ -42,10 +46,22 @@ impl Section {
         Self {
             heading,
             shorthand,
+            shorthand_in_pod,
             blocks: blocks(heading).into_iter(),
             exported,
             dir: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// The same section for those whose server is a pod: nothing else is known of the server.
+    fn in_pod(mut self, pod: &Pod) -> Self {
+        self.shorthand = self.shorthand_in_pod;
+        self.export("FWB_NAMESPACE", "filewallball");
+        self.export("FWB_POD_SELECTOR", "app=mariadb");
+        self.export("FWB_KUBECTL", pod.file("kubectl").to_str().unwrap());
+        assert!(DOCUMENT.contains("unset FWB_DEFAULTS_FILE"));
+        self.exported.push(("FWB_DEFAULTS_FILE", String::new()));
+        self
     }
 
     /// Another variable that the section says to export.
@@ -98,7 +114,7 @@ fn every_section_with_commands_is_followed_here() {
     for heading in with_commands.iter().skip(1) {
         assert!(followed.contains(&format!("\"{heading}\", &store")), "{heading} is tested");
     }
-    assert_eq!(with_commands.len(), 1 + 9);
+    assert_eq!(with_commands.len(), 1 + 11);
 }
 
 #[test]
@@ -114,6 +130,32 @@ fn every_link_leads_to_a_section() {
         assert!(anchors.contains(*link), "{link} among {anchors:?}");
     }
     assert_eq!(links.len(), anchors.len() - 1, "each symptom is in the list at the top");
+}
+
+#[test]
+fn the_sections_are_the_same_for_a_pod() {
+    let (database, store, _) = backed_up("rb_in_pod");
+    let whole = Before::new(&database);
+    let pod = Pod::new();
+    let section = |heading: &'static str| Section::new(heading, &store, &database.name).in_pod(&pod);
+    database.sql("SET foreign_key_checks = 0; DROP TABLE files; DELETE FROM settings");
+    let mut damaged = section("The database is damaged");
+    damaged.follow(2);
+    whole.holds("after the restore");
+    damaged.end();
+
+    database.sql("SET foreign_key_checks = 0; DROP TABLE files");
+    let mut dropped = section("One table was dropped by mistake");
+    dropped.export("TABLE", "files");
+    let out = dropped.follow(3).stdout_text();
+    assert_eq!(out.matches("40").count(), 2, "{out}");
+    dropped.follow(1);
+    whole.holds("after the table came back");
+    dropped.end();
+
+    let out = section("Is last night's backup there?").follow(2).stdout_text();
+    assert!(out.contains("yes\n"), "{out}");
+    assert!(pod.processes().is_empty(), "{:?}", pod.processes());
 }
 
 #[test]
@@ -355,16 +397,80 @@ fn a_restore_that_went_wrong_afterwards() {
 }
 
 #[test]
+fn a_pod_that_was_restarted() {
+    let (database, store, manifest) = backed_up("rb_pod");
+    let whole = Before::new(&database);
+    let pod = Pod::new();
+    let section = || Section::new("The pod was restarted", &store, &database.name).in_pod(&pod);
+    let restore = || pod.tool(&store, "fwb-restore").args(["--yes", name(&manifest)]);
+
+    // It had its volume: the tables are there, with their rows.
+    let mut here = section();
+    let out = here.follow(1).stdout_text();
+    assert!(out.contains("| files ") && out.contains("|        40 |  40 |"), "{out}");
+
+    // It was replaced in the middle of a restore: kubectl fails from some moment on.
+    for calls in [6, 14, 22] {
+        database.sql("DELETE FROM files; UPDATE projects SET name = id");
+        let damaged = database.content();
+        fs::remove_file(pod.file("count")).ok();
+        pod.on_exec(&format!(
+            r#"echo >>"$dir/count"
+            if [ "$(wc -l <"$dir/count")" -gt {calls} ]; then echo "error: unable to upgrade connection" >&2; exit 1; fi"#
+        ));
+        restore().run().fails(1, &["mariadb-0"]);
+        assert_eq!(database.content(), damaged, "after {calls} calls");
+        pod.on_exec("");
+        pod.pods(&[Pod::ready("mariadb-1")]);
+        let mut again = section();
+        again.follow(3);
+        whole.holds("after the restore was run again");
+        again.end();
+        pod.pods(&[Pod::ready("mariadb-0")]);
+    }
+
+    // It had none: the server is empty.
+    database.drop_now();
+    let mut lost = section();
+    lost.blocks.next();
+    lost.follow(2);
+    whole.holds("after the restore");
+
+    // What the section says of the messages.
+    let mut ending = Pod::ready("mariadb-0");
+    ending["metadata"]["deletionTimestamp"] = json!("2025-07-25T17:02:06Z");
+    pod.pods(&[ending]);
+    restore().run().fails(1, &["no pod is ready"]);
+    pod.pods(&[Pod::ready("mariadb-0"), Pod::ready("mariadb-1")]);
+    restore().run().fails(2, &["2 pods are ready"]);
+}
+
+#[test]
+fn a_node_that_was_lost() {
+    let (database, store, _) = backed_up("rb_node");
+    let mut section = Section::new("A node was lost", &store, &database.name);
+    let out = section.follow(1).stdout_text();
+    assert!(out.ends_with("the copy is whole and fresh\n"), "{out}");
+    section.end();
+}
+
+#[test]
 fn a_cluster_that_was_rebuilt() {
     let (database, store, manifest) = backed_up("rb_rebuilt");
     let whole = Before::new(&database);
-    database.drop_now();
-    fs::remove_file(store.sidecar(&manifest)).unwrap();
-    let mut section = Section::new("The cluster was rebuilt", &store, &database.name);
-    section.follow(1);
-    whole.holds("after the restore from the store alone");
-    assert!(store.holds(name(&manifest)), "the sidecar is back");
-    section.end();
+    let pod = Pod::new();
+    for is_pod in [false, true] {
+        database.drop_now();
+        fs::remove_file(store.sidecar(&manifest)).unwrap();
+        let mut section = Section::new("The cluster was rebuilt", &store, &database.name);
+        if is_pod {
+            section = section.in_pod(&pod);
+        }
+        section.follow(1);
+        whole.holds("after the restore from the store alone");
+        assert!(store.holds(name(&manifest)), "the sidecar is back");
+        section.end();
+    }
 }
 
 #[test]
