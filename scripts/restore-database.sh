@@ -26,8 +26,18 @@ usage: restore-database.sh --list
   -y, --yes              do not ask
   -h, --help             this text
 
-Where the server is, and the account, come from FWB_DEFAULTS_FILE, FWB_HOST, FWB_PORT, FWB_SOCKET, FWB_USER and
-FWB_PASSWORD_FILE, as for fwb-restore; with none of them the MariaDB client's own defaults hold.
+The server runs in a pod: the one that is ready with the label app=mariadb in the namespace filewallball, by its own
+account. The backups are on this machine, and --list needs no server.
+
+      --pod-selector LABELS   the labels of the pod [FWB_POD_SELECTOR, else app=mariadb]
+      --pod NAME              this pod [FWB_POD]
+  -n, --namespace NAME        its namespace [FWB_NAMESPACE, else filewallball]
+      --container NAME        the container, if it has several [FWB_CONTAINER]
+      --kubectl COMMAND       such as 'microk8s kubectl' [FWB_KUBECTL, else kubectl, else microk8s kubectl]
+      --local                 no pod: a server that is reached from here, by the MariaDB client's own defaults
+
+FWB_DEFAULTS_FILE, FWB_HOST, FWB_PORT, FWB_SOCKET, FWB_USER and FWB_PASSWORD_FILE say how to reach a server without a
+pod, as for fwb-restore. Where one of them is set, no pod is meant unless an option or a variable names one.
 
 Exit status: 0 done; 1 a failure, or not confirmed; 2 usage, or a server on which it cannot be done; 3 the backup
 is damaged, or the result differed; 4 another run is busy. After 1 to 4 the database is as it was, or the message says
@@ -35,19 +45,8 @@ that it is not.
 EOF
 }
 
-fail_usage() {
-    printf 'restore-database.sh: error: %s\nhint: restore-database.sh --help\n' "$1" >&2
-    exit 2
-}
-
-tools() {
-    local root
-    root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-    PATH=$PATH:$root/target/release
-    command -v fwb-restore >/dev/null && return
-    printf 'restore-database.sh: error: fwb-restore is not installed\nhint: make install, or make build in %s\n' "$root" >&2
-    exit 2
-}
+# shellcheck source=scripts/tools.sh
+. "$(dirname "${BASH_SOURCE[0]}")/tools.sh"
 
 store=${FWB_STORE:-./backups}
 action=
@@ -63,16 +62,19 @@ while [ $# -gt 0 ]; do
             shift
             ;;
         --dry-run | -y | --yes | --no-safety-backup) options+=("$1"); shift ;;
-        -f | --file | -B | --database | -s | --store | --tables | --strategy)
+        --local) server_option "$1"; shift ;;
+        -f | --file | -B | --database | -s | --store | --tables | --strategy | \
+            --pod-selector | --pod | -n | --namespace | --container | --kubectl)
             [ $# -ge 2 ] || fail_usage "$1 needs a value"
             case $1 in
                 -f | --file)
                     [ -z "$action" ] || fail_usage "one of --list, --latest, --undo, --drop-before and -f is enough"
                     action=file file=$2
                     ;;
-                -B | --database) options+=(--database "$2") filter+=(--database "$2") ;;
+                -B | --database) options+=("--database=$2") filter+=("--database=$2") ;;
                 -s | --store) store=$2 ;;
-                --tables | --strategy) options+=("$1" "$2") ;;
+                --tables | --strategy) options+=("$1=$2") ;;
+                *) server_option "$1" "$2" ;;
             esac
             shift 2
             ;;
@@ -80,14 +82,15 @@ while [ $# -gt 0 ]; do
     esac
 done
 [ -n "$action" ] || fail_usage "nothing to do: give --list, --latest, --undo, --drop-before or -f FILE"
-tools
+need_tool fwb-restore
+[ "$action" = list ] || choose_server
 
 case $action in
-    list) exec fwb-ls --store "$store" ${filter[@]+"${filter[@]}"} --format table ;;
+    list) exec fwb-ls --store="$store" ${filter[@]+"${filter[@]}"} --format table ;;
     undo | drop-before) exec fwb-restore "--$action" ${options[@]+"${options[@]}"} ;;
-    file) exec fwb-restore --store "$store" ${options[@]+"${options[@]}"} --file "$file" ;;
+    file) exec fwb-restore --store="$store" ${options[@]+"${options[@]}"} --file="$file" ;;
     latest)
-        newest=$(fwb-ls --store "$store" --latest --verified)
-        fwb-restore --store "$store" ${options[@]+"${options[@]}"} <<<"$newest"
+        newest=$(fwb-ls --store="$store" --latest --verified)
+        fwb-restore --store="$store" ${options[@]+"${options[@]}"} <<<"$newest"
         ;;
 esac

@@ -19,6 +19,7 @@ mod pipelines;
 mod prune;
 mod restore;
 mod runbook;
+mod scripts;
 mod secrets;
 mod swap;
 mod translation;
