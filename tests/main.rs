@@ -16,6 +16,7 @@ mod format;
 mod hostile;
 mod ls;
 mod pipelines;
+mod pod;
 mod prune;
 mod restore;
 mod runbook;

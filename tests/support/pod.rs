@@ -20,12 +20,14 @@ pub(crate) struct Pod {
 const KUBECTL: &str = r#"#!/bin/bash
 dir=$(cd "$(dirname "$0")" && pwd)
 jq -cn '$ARGS.positional' --args -- "$@" >>"$dir/calls"
+# What carries stdin to the pod. If it ends by itself, the connection is cut.
+carrier=(cat)
 pod() {
     local in pipe relay status
     pipe=$(mktemp -u "$dir/stdin.XXXXXX")
     mkfifo "$pipe"
     exec {in}<&0
-    cat <&"$in" >"$pipe" 2>/dev/null &
+    { "${carrier[@]}" <&"$in" && touch "$dir/stdin.ended"; } >"$pipe" 2>/dev/null &
     relay=$!
     exec {in}<&-
     (
@@ -86,7 +88,7 @@ impl Pod {
     pub(crate) fn environment(&self, pairs: &[(&str, &str)]) {
         let home = self.dir.path().display().to_string();
         let pairs =
-            [("HOME", home.as_str())].iter().chain(pairs).map(|(name, value)| format!("{name}={value}\0"));
+            [("HOME", home.as_str())].into_iter().chain(pairs.iter().copied()).map(|(name, value)| format!("{name}={value}\0"));
         fs::write(self.file("environment"), pairs.collect::<String>()).unwrap();
     }
 

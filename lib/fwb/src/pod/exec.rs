@@ -361,9 +361,15 @@ impl Ended {
                     .unwrap_or_else(|| format!("it ended before the pod could tell how {program} had ended")),
             );
         };
+        // A program that the cut itself has ended says nothing of its own.
+        if proof.is_output_cut() {
+            return Some(format!("{program} could not get rid of its output"));
+        }
+        if proof.status == CUT && self.was_fed && proof.is_input_cut() {
+            return Some(format!("the input of {program} was cut"));
+        }
         if proof.status != 0 {
-            return (proof.status == CUT && self.was_fed && proof.is_input_cut())
-                .then(|| format!("{program} was ended because its input was cut"));
+            return None;
         }
         proof.difference(&self.received, &self.sent).or_else(|| {
             self.kubectl.success("").err().map(|_| format!("kubectl failed after {program} had ended well"))

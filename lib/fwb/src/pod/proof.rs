@@ -17,7 +17,7 @@ impl Tally {
 }
 
 /// The last line of the script in the pod: `STATUS BYTES SHA256 BYTES SHA256`, first of the program's stdout, then of
-/// its stdin. In place of a hash stands `cut` where the script did not see the end.
+/// its stdin. In place of a hash stands `cut` where the script did not see the end, and `none` where it ran nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Proof {
     /// The exit status of the program, by the rules of the shell: 128 and the number of a signal that ended it.
@@ -45,6 +45,11 @@ impl Proof {
         words.next().is_none().then_some(Self { status, output, input })
     }
 
+    /// Whether the pod could not get rid of what the program wrote.
+    pub(super) fn is_output_cut(&self) -> bool {
+        self.output.sha256 == "cut"
+    }
+
     /// Whether the end of the program's stdin did not reach it.
     pub(super) fn is_input_cut(&self) -> bool {
         self.input.sha256 == "cut"
@@ -63,7 +68,7 @@ impl Proof {
 }
 
 fn difference(there: &Seen, here: &Tally) -> Option<&'static str> {
-    if there.sha256 == "cut" {
+    if there.sha256 == "cut" || there.sha256 == "none" {
         return Some("and not the end of the stream");
     }
     if there.bytes != here.bytes {

@@ -12,7 +12,7 @@
 #         here is killed, so that no dump goes on holding its snapshot and no half of a statement is executed.
 # stdout: the program's.
 # stderr: the program's, a sign of life from time to time, and last the proof: exit status, bytes and SHA-256 of
-#         stdout, bytes and SHA-256 of the program's stdin ("cut" where "end" did not come).
+#         stdout, bytes and SHA-256 of the program's stdin ("cut" where the stream did not come to its end, "none" where nothing ran).
 #
 # Only sh (POSIX) and coreutils are needed. Nothing that came from outside is ever part of a command: it is a
 # positional parameter, or data.
@@ -23,7 +23,7 @@ umask 077
 
 dir=
 status=125
-proof='0 cut 0 cut'
+proof='0 none 0 none'
 
 # Ends this script: the proof comes last.
 finish() {
@@ -63,7 +63,7 @@ new_line='
 options=
 flag=--defaults-extra-file
 cut() {
-    status=137 # as if killed
+    proof='0 cut 0 cut'
     fail 'the connection ended before it began'
 }
 IFS= read -r header || cut
@@ -182,11 +182,15 @@ exec 3<&-
 
 wait "$client" 2>/dev/null
 status=$?
-wait "$out_tee" "$out_sum" "$out_count"
-read -r sum rest <"$dir/out.sha256"
-read -r bytes rest <"$dir/out.bytes"
-proof="$bytes $sum"
-if [ -e "$dir/ended" ]; then
+if wait "$out_tee" 2>/dev/null && wait "$out_sum" "$out_count"; then
+    read -r sum rest <"$dir/out.sha256"
+    read -r bytes rest <"$dir/out.bytes"
+    proof="$bytes $sum"
+else
+    proof='0 cut'
+fi
+# A program that ended well may have done so before "end" came, which closes these two.
+if [ "$status" = 0 ] || [ -e "$dir/ended" ]; then
     wait "$in_sum" "$in_count"
     read -r sum rest <"$dir/in.sha256"
     read -r bytes rest <"$dir/in.bytes"
