@@ -73,10 +73,7 @@ fn a_database_goes_there_and_back() {
     let report = restore().arg(name(&dump)).run().ok().json();
     assert_eq!(report["strategy"], "swap");
     assert_eq!(database.content(), before);
-    pod.set(Tool::alone("fwb-restore"))
-        .args(["--undo", "--yes", "--database", &database.name])
-        .run()
-        .ok();
+    pod.set(Tool::alone("fwb-restore")).args(["--undo", "--yes", "--database", &database.name]).run().ok();
     assert_eq!(database.content(), damaged);
     restore().args([name(&dump), "--strategy", "in-place"]).run().ok();
     assert_eq!(database.content(), before);
@@ -99,7 +96,8 @@ fn a_database_goes_there_and_back() {
 #[test]
 fn a_dump_that_is_cut_anywhere_is_no_dump() {
     let (pod, store, database) = (Pod::new(), Store::new(), large("pod_cut"));
-    let size = pod.tool(&store, "fwb-dump").args(["-B", &database.name]).run().ok().json()["raw_size"].clone();
+    let size =
+        pod.tool(&store, "fwb-dump").args(["-B", &database.name]).run().ok().json()["raw_size"].clone();
     let size = usize::try_from(size.as_u64().unwrap()).unwrap();
     let cuts = cuts(size);
     assert!(cuts.len() > 116, "{size}");

@@ -7,7 +7,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Before, Database, Output, Pod, Server, Store, bash, name};
+use crate::support::{Before, Database, Output, Pod, Server, Store, Tool, bash, name};
 use crate::swap::{self, hold, quiet, release, restart, signal, waits};
 
 const DOCUMENT: &str = include_str!("../docs/RUNBOOK.md");
@@ -99,6 +99,13 @@ fn backed_up(name: &str) -> (Database, Store, Value) {
     (database, store, manifest)
 }
 
+/// The chain that the cluster runs every night.
+fn nightly(store: &Store) -> Tool {
+    bash(r#"exec "$SCRIPT" backup"#)
+        .env("SCRIPT", concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/cronjob.sh"))
+        .env("FWB_STORE", store.path())
+}
+
 /// The reports and other objects that a block printed.
 fn objects(out: &Output) -> Vec<Value> {
     let text = out.stdout_text();
@@ -148,13 +155,17 @@ fn the_sections_are_the_same_for_a_pod() {
     let mut dropped = section("One table was dropped by mistake");
     dropped.export("TABLE", "files");
     let out = dropped.follow(3).stdout_text();
-    assert_eq!(out.matches("40").count(), 2, "{out}");
+    assert!(out.contains("\"rows\":40") && out.contains("|       40 |"), "{out}");
+    assert!(out.contains("| 여행 사진 📷 2.pdf "), "{out}");
     dropped.follow(1);
     whole.holds("after the table came back");
     dropped.end();
 
-    let out = section("Is last night's backup there?").follow(2).stdout_text();
-    assert!(out.contains("yes\n"), "{out}");
+    let night = pod.set(nightly(&store)).env("FWB_DATABASE", &database.name).env("FWB_DEFAULTS_FILE", "");
+    night.run().ok();
+    let out = section("Is last night's backup there?").follow(3);
+    assert!(out.stdout_text().contains("yes\n"), "{}", out.stdout_text());
+    assert_eq!(objects(&out)[0]["outcome"], "ok");
     assert!(pod.processes().is_empty(), "{:?}", pod.processes());
 }
 
@@ -423,7 +434,7 @@ fn a_pod_that_was_restarted() {
         pod.on_exec("");
         pod.pods(&[Pod::ready("mariadb-1")]);
         let mut again = section();
-        again.follow(3);
+        again.follow(2);
         whole.holds("after the restore was run again");
         again.end();
         pod.pods(&[Pod::ready("mariadb-0")]);
@@ -433,8 +444,9 @@ fn a_pod_that_was_restarted() {
     database.drop_now();
     let mut lost = section();
     lost.blocks.next();
-    lost.follow(2);
+    lost.follow(1);
     whole.holds("after the restore");
+    lost.end();
 
     // What the section says of the messages.
     let mut ending = Pod::ready("mariadb-0");
@@ -483,6 +495,11 @@ fn last_nights_backup() {
     let out = section.follow(1);
     assert!(out.stdout_text().ends_with("no: exit 3\n"), "{}", out.stdout_text());
     assert!(out.stderr.contains(&database.name), "{}", out.stderr);
+    // The night's run has told why.
+    nightly(&store).env("FWB_DATABASE", "no_such_database").run().exits(1);
+    let told = objects(&section.follow(1)).pop().unwrap();
+    assert_eq!([&told["outcome"], &told["stage"]], ["failed", "dump"], "{told}");
+    assert!(told["reason"].as_str().is_some_and(|reason| reason.contains("no_such_database")), "{told}");
     section.follow(1);
     section.end();
     let mut again = Section::new("Is last night's backup there?", &store, &database.name);

@@ -87,8 +87,10 @@ impl Pod {
     /// What the environment holds in the pod, beside its home.
     pub(crate) fn environment(&self, pairs: &[(&str, &str)]) {
         let home = self.dir.path().display().to_string();
-        let pairs =
-            [("HOME", home.as_str())].into_iter().chain(pairs.iter().copied()).map(|(name, value)| format!("{name}={value}\0"));
+        let pairs = [("HOME", home.as_str())]
+            .into_iter()
+            .chain(pairs.iter().copied())
+            .map(|(name, value)| format!("{name}={value}\0"));
         fs::write(self.file("environment"), pairs.collect::<String>()).unwrap();
     }
 
