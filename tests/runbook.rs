@@ -12,6 +12,9 @@ use crate::swap::{self, hold, quiet, release, restart, signal, waits};
 
 const DOCUMENT: &str = include_str!("../docs/RUNBOOK.md");
 
+/// What is said of the cluster beside it.
+const CLUSTER: &str = include_str!("../docs/KUBERNETES.md");
+
 /// The heading of a section, and its ```` ```sh test ```` blocks.
 fn sections() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
     DOCUMENT.split("\n## ").skip(1).map(|section| {
@@ -99,11 +102,11 @@ fn backed_up(name: &str) -> (Database, Store, Value) {
     (database, store, manifest)
 }
 
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/cronjob.sh");
+
 /// The chain that the cluster runs every night.
 fn nightly(store: &Store) -> Tool {
-    bash(r#"exec "$SCRIPT" backup"#)
-        .env("SCRIPT", concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/cronjob.sh"))
-        .env("FWB_STORE", store.path())
+    bash(r#"exec "$SCRIPT" backup"#).env("SCRIPT", SCRIPT).env("FWB_STORE", store.path())
 }
 
 /// The reports and other objects that a block printed.
@@ -504,4 +507,77 @@ fn last_nights_backup() {
     section.end();
     let mut again = Section::new("Is last night's backup there?", &store, &database.name);
     assert!(again.follow(1).stdout_text().ends_with("yes\n"));
+}
+
+#[test]
+fn the_records_of_the_runs_are_read_as_the_page_about_the_cluster_says() {
+    let (database, store) = (Database::sample("rb_runs"), Store::new());
+    let run = |what: &str, database: &str| {
+        let run = bash(r#"exec "$SCRIPT" "$WHAT""#).env("SCRIPT", SCRIPT).env("WHAT", what);
+        run.env("FWB_STORE", store.path()).env("FWB_DATABASE", database).run()
+    };
+    let read = || {
+        let blocks = CLUSTER.split("```sh test\n").skip(1).map(|rest| rest.split("\n```\n").next().unwrap());
+        let script = blocks.collect::<Vec<_>>().join("\n");
+        let script = bash(&script).env("FWB_STORE", store.path()).env("FWB_DATABASE", &database.name);
+        script.run().ok().stdout_text()
+    };
+    let no_drill = "no drill has gone well for 8 days\n";
+    run("backup", &database.name).ok();
+    run("backup", "no_such_database").exits(1);
+    assert!(read().contains(no_drill));
+    run("drill", &database.name).ok();
+    let out = read();
+    for part in [
+        "last night's backup is there, and proved\n",
+        "\"runs\": 2,\n  \"ok\": 1,\n  \"failed\": [\n",
+        "\"stage\": \"dump\"",
+        "\"restore_seconds\":",
+    ] {
+        assert!(out.contains(part), "{part} in: {out}");
+    }
+    let today = chrono::Local::now().format("%Y-%m-%dT").to_string();
+    let night = out.lines().find(|line| line.starts_with(&today)).expect("the night's line");
+    assert_eq!(night.split('\t').count(), 4, "{night}");
+    assert!(!out.contains(no_drill) && !out.contains("much smaller than usual"), "{out}");
+
+    // A night whose backup is a tenth of the others.
+    let records = fs::read_to_string(store.path().join("runs.jsonl")).unwrap();
+    let good: Value = serde_json::from_str(records.lines().next().unwrap()).unwrap();
+    let mut small = good.clone();
+    small["size"] = json!(good["size"].as_u64().unwrap() / 10);
+    let nights = [&good, &good, &small].map(|record| format!("{record}\n"));
+    store.write("runs.jsonl", nights.concat());
+    assert!(read().contains("much smaller than usual\n"));
+}
+
+#[test]
+fn the_pages_name_what_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut manifests = String::new();
+    let mut left = vec![root.join("k8s")];
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            manifests += &fs::read_to_string(&path).unwrap();
+        }
+    }
+    let pages = [DOCUMENT, CLUSTER, include_str!("../README.md")].concat();
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
+    for word in pages.split(|letter: char| !is_part(letter)) {
+        let word = word.trim_end_matches('.');
+        if word.starts_with("k8s/") || word.starts_with("scripts/") {
+            assert!(root.join(word).exists(), "{word} is in the repository");
+        }
+        if word.starts_with("filewallball-") || word.starts_with("FWB_STORE_") {
+            assert!(manifests.contains(word), "{word} is in the manifests");
+        }
+    }
+    let version = format!("filewallball/fwb-tools:{}", env!("CARGO_PKG_VERSION"));
+    assert!(pages.contains(&version) && manifests.contains(&version), "{version}");
+    assert_eq!(pages.matches("filewallball/fwb-tools:").count(), pages.matches(&version).count());
+    let path = manifests.split("path: /home/").nth(1).expect("the directory of the backups");
+    let path = path.lines().next().unwrap();
+    assert!(DOCUMENT.contains(path) && CLUSTER.contains(path), "{path}");
 }
