@@ -452,6 +452,9 @@ fn a_pod_that_was_restarted() {
     lost.end();
 
     // What the section says of the messages.
+    pod.on_get("echo 'Unable to connect to the server: dial tcp: connection refused' >&2; exit 1");
+    restore().run().fails(1, &["kubectl get pods failed", "Unable to connect"]);
+    pod.on_get("");
     let mut ending = Pod::ready("mariadb-0");
     ending["metadata"]["deletionTimestamp"] = json!("2025-07-25T17:02:06Z");
     pod.pods(&[ending]);
@@ -549,6 +552,18 @@ fn the_records_of_the_runs_are_read_as_the_page_about_the_cluster_says() {
     let nights = [&good, &good, &small].map(|record| format!("{record}\n"));
     store.write("runs.jsonl", nights.concat());
     assert!(read().contains("much smaller than usual\n"));
+}
+
+#[test]
+fn what_no_test_can_run_is_at_least_bash() {
+    let pages = [DOCUMENT, CLUSTER, include_str!("../README.md")].concat();
+    let blocks = pages.split("\n```sh\n").skip(1).map(|rest| rest.split("\n```\n").next().unwrap());
+    let blocks: Vec<&str> = blocks.collect();
+    assert!(blocks.len() > 20, "{}", blocks.len());
+    for block in blocks {
+        let out = Tool::program("bash").args(["-n", "-c", block]).run().ok();
+        assert_eq!(out.stderr, "", "{block}");
+    }
 }
 
 #[test]
