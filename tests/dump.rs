@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{Database, Server, Store, Tool, bash, gunzip, sha256, slice};
+use crate::support::{Database, Server, Store, Tool, bash, gunzip, name, sha256, slice};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -42,6 +42,25 @@ fn a_backup_is_named_as_the_strategy_says_and_only_its_owner_reads_it() {
     let mut files: Vec<_> = fs::read_dir(&root).unwrap().map(|file| file.unwrap().file_name()).collect();
     files.sort();
     assert_eq!(files, [".lock".into(), name.into(), sidecar.file_name().unwrap().to_owned()]);
+}
+
+#[test]
+fn a_store_that_is_shared_with_a_group_has_files_that_it_may_read() {
+    let database = Database::sample("dump_shared");
+    for (directory, files) in [(0o2750, 0o640), (0o2770, 0o640), (0o755, 0o600), (0o2700, 0o600)] {
+        let store = Store::new();
+        fs::set_permissions(store.path(), fs::Permissions::from_mode(directory)).unwrap();
+        let tools = format!(
+            "umask 077; fwb-dump -s '{}' -B '{}' | fwb-verify",
+            store.path().display(),
+            database.name
+        );
+        let manifest = bash(&tools).run().ok().json();
+        let (artifact, sidecar) =
+            (store.artifact(&manifest), store.file(&format!("{}.json", name(&manifest))));
+        assert_eq!((mode(&artifact), mode(&sidecar)), (files, files), "{directory:o}");
+        assert_eq!(mode(store.path()), directory & 0o777);
+    }
 }
 
 #[test]

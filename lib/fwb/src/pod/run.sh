@@ -173,7 +173,7 @@ feed() {
     # The connection is gone. The program is killed while its stdin is still open: it must not take what it has for
     # the whole.
     kill "$heart"
-    kill -9 -- "$$" "-$client" "$client" "$out_tee" "$in_sum" "$in_count" "$out_sum" "$out_count"
+    kill -9 "$$" "-$client" "$client" "$out_tee" "$in_sum" "$in_count" "$out_sum" "$out_count"
     rm -rf "$dir"
 }
 feed <&3 >/dev/null 2>&1 &

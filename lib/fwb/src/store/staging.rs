@@ -6,7 +6,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::name::{PARTIAL, SIDECAR};
@@ -49,6 +49,10 @@ impl Partial {
             }
         };
         file.set_len(0).map_err(Error::io("write", &path))?;
+        if is_shared(target) {
+            let mode = std::fs::Permissions::from_mode(0o640);
+            file.set_permissions(mode).map_err(Error::io("protect", &path))?;
+        }
         Ok(Self { path, target: target.to_owned(), file, published: false })
     }
 
@@ -84,6 +88,14 @@ impl Drop for Partial {
             log::warn!("cannot remove {}: {error}", self.path.display());
         }
     }
+}
+
+/// Whether the directory's owner has shared it with its group (`chmod 2750`): the setgid bit gives that group to what is
+/// made there, and who may read and enter the directory may then read the files too.
+fn is_shared(target: &Path) -> bool {
+    const SHARED: u32 = 0o2050;
+    let directory = target.parent().map(std::fs::metadata);
+    directory.is_some_and(|found| found.is_ok_and(|found| found.mode() & SHARED == SHARED))
 }
 
 /// Writes to a [`Partial`].
