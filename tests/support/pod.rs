@@ -23,21 +23,24 @@ jq -cn '$ARGS.positional' --args -- "$@" >>"$dir/calls"
 # What carries stdin to the pod. If it ends by itself, the connection is cut.
 carrier=(cat)
 pod() {
-    local in pipe relay status
+    local in pipe relay output status
     pipe=$(mktemp -u "$dir/stdin.XXXXXX")
-    mkfifo "$pipe"
+    mkfifo "$pipe" "$pipe.out"
     exec {in}<&0
     { "${carrier[@]}" <&"$in" && touch "$dir/stdin.ended"; } >"$pipe" 2>/dev/null &
     relay=$!
     exec {in}<&-
+    # As containerd does it, stdin ends with stdout.
+    { cat; kill "$relay"; } <"$pipe.out" 2>/dev/null &
+    output=$!
     (
         unset "${!FWB_@}"
         while IFS= read -r -d '' pair; do export "$pair"; done <"$dir/environment"
         exec setsid -w "$@"
-    ) <"$pipe"
+    ) <"$pipe" >"$pipe.out"
     status=$?
-    kill "$relay" 2>/dev/null
-    rm -f "$pipe"
+    wait "$output"
+    rm -f "$pipe" "$pipe.out"
     [ "$status" = 0 ] || echo "command terminated with exit code $status" >&2
     return "$status"
 }

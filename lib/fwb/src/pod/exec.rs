@@ -25,8 +25,8 @@ const SCRIPT: &str = include_str!("run.sh");
 const BLOCK: usize = 1 << 20;
 /// Signs of life that may be missed.
 const MISSED: u32 = 12;
-/// The exit status where the connection was cut: that of a program that was killed.
-const CUT: u8 = 137;
+/// The exit status of a program that a signal has ended is this and the signal's number.
+const KILLED: u8 = 128;
 
 /// Who the program is to the server.
 #[derive(Debug, Clone)]
@@ -340,7 +340,7 @@ impl Ended {
         let Some(problem) = self.problem(program) else {
             let Some(proof) = self.proof.as_ref().filter(|proof| proof.status != 0) else { return Ok(()) };
             let reason = self.kubectl.own_words(program).unwrap_or_else(|| match proof.status {
-                status @ 129.. => format!("it was killed by signal {}", status - 128),
+                status if status > KILLED => format!("it was killed by signal {}", status - KILLED),
                 status => format!("it exited with {status} and gave no reason"),
             });
             return Err(Error::Child { program: program.into(), doing: doing.into(), reason });
@@ -355,7 +355,7 @@ impl Ended {
             return Some(format!("there was no sign of life for {} s", silence.as_secs()));
         }
         let Some(proof) = &self.proof else {
-            let reason = self.kubectl.own_words("kubectl");
+            let reason = self.kubectl.own_words("kubectl").map(|reason| without_urls(&reason));
             return Some(
                 reason
                     .unwrap_or_else(|| format!("it ended before the pod could tell how {program} had ended")),
@@ -365,7 +365,7 @@ impl Ended {
         if proof.is_output_cut() {
             return Some(format!("{program} could not get rid of its output"));
         }
-        if proof.status == CUT && self.was_fed && proof.is_input_cut() {
+        if proof.status > KILLED && self.was_fed && proof.is_input_cut() {
             return Some(format!("the input of {program} was cut"));
         }
         if proof.status != 0 {
@@ -374,5 +374,41 @@ impl Ended {
         proof.difference(&self.received, &self.sent).or_else(|| {
             self.kubectl.success("").err().map(|_| format!("kubectl failed after {program} had ended well"))
         })
+    }
+}
+
+/// kubectl repeats the URL of a call that failed, and the whole command is a part of it.
+fn without_urls(reason: &str) -> String {
+    let mut parts = reason.split("?command=");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let end = part.find(['"', ' ']).unwrap_or(part.len());
+        text + &part[end..]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_no_part_of_an_error() {
+        let said = "error: sending request: Post \"https://10.0.0.1:10250/exec/ns/pod/db?command=sh&command=-c&error=1\": \
+                    dial tcp 10.0.0.1:10250: connect: connection refused";
+        let kept = "error: sending request: Post \"https://10.0.0.1:10250/exec/ns/pod/db\": \
+                    dial tcp 10.0.0.1:10250: connect: connection refused";
+        assert_eq!(without_urls(said), kept);
+        assert_eq!(without_urls("error: no"), "error: no");
+        assert_eq!(without_urls("x?command=a"), "x");
+    }
+
+    #[test]
+    fn an_option_file_goes_line_by_line() {
+        let header = |text: &str, only| {
+            String::from_utf8(Header::File { content: text.into(), only }.to_bytes()).unwrap()
+        };
+        assert_eq!(header("[client]\nuser=x\n", false), "file 2\n[client]\nuser=x\n");
+        assert_eq!(header("[client]\nuser=x", true), "only 2\n[client]\nuser=x\n");
+        assert_eq!(header("", true), "only 1\n\n");
     }
 }

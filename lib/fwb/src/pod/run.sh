@@ -140,13 +140,12 @@ timeout 0 "$program" "$@" <"$dir/in" >"$dir/out" 3<&- 4>&- 8<<EOF_OPTIONS &
 $options
 EOF_OPTIONS
 client=$!
-exec 4>&-
 options=
 
 # Signs of life, until TERM.
 alive() {
     nap=
-    trap '[ -z "$nap" ] || kill -9 "$nap"; exit 0' TERM
+    trap '{ [ -z "$nap" ] || { kill "$nap"; wait "$nap"; }; } 2>/dev/null; exit 0' TERM
     while :; do
         sleep "$beat" 2>/dev/null &
         nap=$!
@@ -154,7 +153,7 @@ alive() {
         printf '\nfwb-alive %s\n' "$nonce" >&2
     done
 }
-alive 3<&- &
+alive 3<&- 4>&- &
 heart=$!
 
 # Hands the blocks on, and watches the connection.
@@ -165,21 +164,28 @@ feed() {
             : >"$dir/ended"
             exec 5>&- 6>&- 7>&-
             # Nothing more comes.
+            trap 'exit 0' TERM
             while read -r size; do :; done
             break
         fi
         dd bs="$size" count=1 iflag=fullblock | tee "$dir/in.sum" "$dir/in.count" >&5
     done
-    # The connection is gone. The program is killed while its stdin is still open: it must not take what it has for
-    # the whole.
-    kill "$heart"
-    kill -9 "$$" "-$client" "$client" "$out_tee" "$in_sum" "$in_count" "$out_sum" "$out_count"
-    rm -rf "$dir"
+    # The connection is gone. The program is ended while its stdin is still open: it must not take what it has for
+    # the whole. TERM lets timeout see its end, so that it leaves no zombie to a server that is process 1.
+    : >"$dir/gone"
+    kill "$client"
+    kill -9 "$out_tee"
+    for second in 1 2; do
+        kill -0 "$client" || return
+        sleep "$second"
+    done
+    kill -9 "-$client" "$client"
 }
-feed <&3 >/dev/null 2>&1 &
+feed <&3 >/dev/null 2>&1 4>&- &
 feeder=$!
 exec 3<&-
 
+# From here on stdout and stderr stay open until the very end: containerd closes stdin with the first of them.
 wait "$client" 2>/dev/null
 status=$?
 if wait "$out_tee" 2>/dev/null && wait "$out_sum" "$out_count"; then
@@ -200,7 +206,13 @@ else
 fi
 {
     kill "$heart"
-    kill -9 "$feeder" "$in_sum" "$in_count"
-    wait "$feeder" "$heart" "$in_sum" "$in_count"
+    if [ -e "$dir/ended" ] && [ ! -e "$dir/gone" ]; then
+        kill "$feeder"
+    else
+        # Some may wait for a partner that is gone, and the feeder may be at a block that will never be whole.
+        kill -9 "$in_sum" "$in_count" "$out_sum" "$out_count"
+        [ -e "$dir/gone" ] || kill -9 "$feeder"
+    fi
+    wait
 } 2>/dev/null
 finish
