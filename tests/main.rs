@@ -24,4 +24,5 @@ mod runbook;
 mod scripts;
 mod secrets;
 mod swap;
+mod translation;
 mod verify;

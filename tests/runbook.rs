@@ -7,10 +7,13 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Before, Database, Output, Server, Store, bash, name};
+use crate::support::{Before, Database, Output, Pod, Server, Store, Tool, bash, name};
 use crate::swap::{self, hold, quiet, release, restart, signal, waits};
 
 const DOCUMENT: &str = include_str!("../docs/RUNBOOK.md");
+
+/// What is said of the cluster beside it.
+const CLUSTER: &str = include_str!("../docs/KUBERNETES.md");
 
 /// The heading of a section, and its ```` ```sh test ```` blocks.
 fn sections() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
@@ -26,6 +29,8 @@ struct Section {
     heading: &'static str,
     /// What every reader has typed before.
     shorthand: &'static str,
+    /// The same for those whose server is a pod.
+    shorthand_in_pod: &'static str,
     blocks: std::vec::IntoIter<&'static str>,
     exported: Vec<(&'static str, String)>,
     dir: tempfile::TempDir,
@@ -34,7 +39,9 @@ struct Section {
 impl Section {
     fn new(heading: &'static str, store: &Store, database: &str) -> Self {
         let blocks = |heading: &str| sections().find(|(found, _)| *found == heading).expect("a section").1;
-        let [shorthand] = blocks("Before you start")[..] else { panic!("one block before all others") };
+        let [shorthand, shorthand_in_pod] = blocks("Before you start")[..] else {
+            panic!("two blocks before all others: with and without a pod")
+        };
         let exported = vec![
             ("FWB_STORE", store.path().to_str().unwrap().to_owned()),
             ("FWB_DATABASE", database.to_owned()),
@@ -42,10 +49,22 @@ impl Section {
         Self {
             heading,
             shorthand,
+            shorthand_in_pod,
             blocks: blocks(heading).into_iter(),
             exported,
             dir: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// The same section for those whose server is a pod: nothing else is known of the server.
+    fn in_pod(mut self, pod: &Pod) -> Self {
+        self.shorthand = self.shorthand_in_pod;
+        self.export("FWB_NAMESPACE", "filewallball");
+        self.export("FWB_POD_SELECTOR", "app=mariadb");
+        self.export("FWB_KUBECTL", pod.file("kubectl").to_str().unwrap());
+        assert!(DOCUMENT.contains("unset FWB_DEFAULTS_FILE"));
+        self.exported.push(("FWB_DEFAULTS_FILE", String::new()));
+        self
     }
 
     /// Another variable that the section says to export.
@@ -83,6 +102,13 @@ fn backed_up(name: &str) -> (Database, Store, Value) {
     (database, store, manifest)
 }
 
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/cronjob.sh");
+
+/// The chain that the cluster runs every night.
+fn nightly(store: &Store) -> Tool {
+    bash(r#"exec "$SCRIPT" backup"#).env("SCRIPT", SCRIPT).env("FWB_STORE", store.path())
+}
+
 /// The reports and other objects that a block printed.
 fn objects(out: &Output) -> Vec<Value> {
     let text = out.stdout_text();
@@ -98,7 +124,7 @@ fn every_section_with_commands_is_followed_here() {
     for heading in with_commands.iter().skip(1) {
         assert!(followed.contains(&format!("\"{heading}\", &store")), "{heading} is tested");
     }
-    assert_eq!(with_commands.len(), 1 + 9);
+    assert_eq!(with_commands.len(), 1 + 11);
 }
 
 #[test]
@@ -114,6 +140,36 @@ fn every_link_leads_to_a_section() {
         assert!(anchors.contains(*link), "{link} among {anchors:?}");
     }
     assert_eq!(links.len(), anchors.len() - 1, "each symptom is in the list at the top");
+}
+
+#[test]
+fn the_sections_are_the_same_for_a_pod() {
+    let (database, store, _) = backed_up("rb_in_pod");
+    let whole = Before::new(&database);
+    let pod = Pod::new();
+    let section = |heading: &'static str| Section::new(heading, &store, &database.name).in_pod(&pod);
+    database.sql("SET foreign_key_checks = 0; DROP TABLE files; DELETE FROM settings");
+    let mut damaged = section("The database is damaged");
+    damaged.follow(2);
+    whole.holds("after the restore");
+    damaged.end();
+
+    database.sql("SET foreign_key_checks = 0; DROP TABLE files");
+    let mut dropped = section("One table was dropped by mistake");
+    dropped.export("TABLE", "files");
+    let out = dropped.follow(3).stdout_text();
+    assert!(out.contains("\"rows\":40") && out.contains("|       40 |"), "{out}");
+    assert!(out.contains("| 여행 사진 📷 2.pdf "), "{out}");
+    dropped.follow(1);
+    whole.holds("after the table came back");
+    dropped.end();
+
+    let night = pod.set(nightly(&store)).env("FWB_DATABASE", &database.name).env("FWB_DEFAULTS_FILE", "");
+    night.run().ok();
+    let out = section("Is last night's backup there?").follow(3);
+    assert!(out.stdout_text().contains("yes\n"), "{}", out.stdout_text());
+    assert_eq!(objects(&out)[0]["outcome"], "ok");
+    assert!(pod.processes().is_empty(), "{:?}", pod.processes());
 }
 
 #[test]
@@ -355,16 +411,84 @@ fn a_restore_that_went_wrong_afterwards() {
 }
 
 #[test]
+fn a_pod_that_was_restarted() {
+    let (database, store, manifest) = backed_up("rb_pod");
+    let whole = Before::new(&database);
+    let pod = Pod::new();
+    let section = || Section::new("The pod was restarted", &store, &database.name).in_pod(&pod);
+    let restore = || pod.tool(&store, "fwb-restore").args(["--yes", name(&manifest)]);
+
+    // It had its volume: the tables are there, with their rows.
+    let mut here = section();
+    let out = here.follow(1).stdout_text();
+    assert!(out.contains("| files ") && out.contains("|        40 |  40 |"), "{out}");
+
+    // It was replaced in the middle of a restore: kubectl fails from some moment on.
+    for calls in [6, 14, 22] {
+        database.sql("DELETE FROM files; UPDATE projects SET name = id");
+        let damaged = database.content();
+        fs::remove_file(pod.file("count")).ok();
+        pod.on_exec(&format!(
+            r#"echo >>"$dir/count"
+            if [ "$(wc -l <"$dir/count")" -gt {calls} ]; then echo "error: unable to upgrade connection" >&2; exit 1; fi"#
+        ));
+        restore().run().fails(1, &["mariadb-0"]);
+        assert_eq!(database.content(), damaged, "after {calls} calls");
+        pod.on_exec("");
+        pod.pods(&[Pod::ready("mariadb-1")]);
+        let mut again = section();
+        again.follow(2);
+        whole.holds("after the restore was run again");
+        again.end();
+        pod.pods(&[Pod::ready("mariadb-0")]);
+    }
+
+    // It had none: the server is empty.
+    database.drop_now();
+    let mut lost = section();
+    lost.blocks.next();
+    lost.follow(1);
+    whole.holds("after the restore");
+    lost.end();
+
+    // What the section says of the messages.
+    pod.on_get("echo 'Unable to connect to the server: dial tcp: connection refused' >&2; exit 1");
+    restore().run().fails(1, &["kubectl get pods failed", "Unable to connect"]);
+    pod.on_get("");
+    let mut ending = Pod::ready("mariadb-0");
+    ending["metadata"]["deletionTimestamp"] = json!("2025-07-25T17:02:06Z");
+    pod.pods(&[ending]);
+    restore().run().fails(1, &["no pod is ready"]);
+    pod.pods(&[Pod::ready("mariadb-0"), Pod::ready("mariadb-1")]);
+    restore().run().fails(2, &["2 pods are ready"]);
+}
+
+#[test]
+fn a_node_that_was_lost() {
+    let (database, store, _) = backed_up("rb_node");
+    let mut section = Section::new("A node was lost", &store, &database.name);
+    let out = section.follow(1).stdout_text();
+    assert!(out.ends_with("the copy is whole and fresh\n"), "{out}");
+    section.end();
+}
+
+#[test]
 fn a_cluster_that_was_rebuilt() {
     let (database, store, manifest) = backed_up("rb_rebuilt");
     let whole = Before::new(&database);
-    database.drop_now();
-    fs::remove_file(store.sidecar(&manifest)).unwrap();
-    let mut section = Section::new("The cluster was rebuilt", &store, &database.name);
-    section.follow(1);
-    whole.holds("after the restore from the store alone");
-    assert!(store.holds(name(&manifest)), "the sidecar is back");
-    section.end();
+    let pod = Pod::new();
+    for is_pod in [false, true] {
+        database.drop_now();
+        fs::remove_file(store.sidecar(&manifest)).unwrap();
+        let mut section = Section::new("The cluster was rebuilt", &store, &database.name);
+        if is_pod {
+            section = section.in_pod(&pod);
+        }
+        section.follow(1);
+        whole.holds("after the restore from the store alone");
+        assert!(store.holds(name(&manifest)), "the sidecar is back");
+        section.end();
+    }
 }
 
 #[test]
@@ -377,8 +501,100 @@ fn last_nights_backup() {
     let out = section.follow(1);
     assert!(out.stdout_text().ends_with("no: exit 3\n"), "{}", out.stdout_text());
     assert!(out.stderr.contains(&database.name), "{}", out.stderr);
+    // The night's run has told why.
+    nightly(&store).env("FWB_DATABASE", "no_such_database").run().exits(1);
+    let told = objects(&section.follow(1)).pop().unwrap();
+    assert_eq!([&told["outcome"], &told["stage"]], ["failed", "dump"], "{told}");
+    assert!(told["reason"].as_str().is_some_and(|reason| reason.contains("no_such_database")), "{told}");
     section.follow(1);
     section.end();
     let mut again = Section::new("Is last night's backup there?", &store, &database.name);
     assert!(again.follow(1).stdout_text().ends_with("yes\n"));
+}
+
+#[test]
+fn the_records_of_the_runs_are_read_as_the_page_about_the_cluster_says() {
+    let (database, store) = (Database::sample("rb_runs"), Store::new());
+    let run = |what: &str, database: &str| {
+        let run = bash(r#"exec "$SCRIPT" "$WHAT""#).env("SCRIPT", SCRIPT).env("WHAT", what);
+        run.env("FWB_STORE", store.path()).env("FWB_DATABASE", database).run()
+    };
+    let read = || {
+        let blocks = CLUSTER.split("```sh test\n").skip(1).map(|rest| rest.split("\n```\n").next().unwrap());
+        let script = blocks.collect::<Vec<_>>().join("\n");
+        let script = bash(&script).env("FWB_STORE", store.path()).env("FWB_DATABASE", &database.name);
+        script.run().ok().stdout_text()
+    };
+    let no_drill = "no drill has gone well for 8 days\n";
+    run("backup", &database.name).ok();
+    run("backup", "no_such_database").exits(1);
+    assert!(read().contains(no_drill));
+    run("drill", &database.name).ok();
+    let out = read();
+    for part in [
+        "last night's backup is there, and proved\n",
+        "\"runs\": 2,\n  \"ok\": 1,\n  \"failed\": [\n",
+        "\"stage\": \"dump\"",
+        "\"restore_seconds\":",
+    ] {
+        assert!(out.contains(part), "{part} in: {out}");
+    }
+    let today = chrono::Local::now().format("%Y-%m-%dT").to_string();
+    let night = out.lines().find(|line| line.starts_with(&today)).expect("the night's line");
+    assert_eq!(night.split('\t').count(), 4, "{night}");
+    assert!(!out.contains(no_drill) && !out.contains("much smaller than usual"), "{out}");
+
+    // A night whose backup is a tenth of the others.
+    let records = fs::read_to_string(store.path().join("runs.jsonl")).unwrap();
+    let good: Value = serde_json::from_str(records.lines().next().unwrap()).unwrap();
+    let mut small = good.clone();
+    small["size"] = json!(good["size"].as_u64().unwrap() / 10);
+    let nights = [&good, &good, &small].map(|record| format!("{record}\n"));
+    store.write("runs.jsonl", nights.concat());
+    assert!(read().contains("much smaller than usual\n"));
+}
+
+#[test]
+fn what_no_test_can_run_is_at_least_bash() {
+    let pages = [DOCUMENT, CLUSTER, include_str!("../README.md")].concat();
+    let blocks = pages.split("\n```sh\n").skip(1).map(|rest| rest.split("\n```\n").next().unwrap());
+    let blocks: Vec<&str> = blocks.collect();
+    assert!(blocks.len() > 20, "{}", blocks.len());
+    for block in blocks {
+        let out = Tool::program("bash").args(["-n", "-c", block]).run().ok();
+        assert_eq!(out.stderr, "", "{block}");
+    }
+}
+
+#[test]
+fn the_pages_name_what_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut manifests = String::new();
+    let mut left = vec![root.join("k8s")];
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            manifests += &fs::read_to_string(&path).unwrap();
+        }
+    }
+    let pages = [DOCUMENT, CLUSTER, include_str!("../README.md")].concat();
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
+    for word in pages.split(|letter: char| !is_part(letter)) {
+        let word = word.trim_end_matches('.');
+        if word.starts_with("k8s/") || word.starts_with("scripts/") {
+            assert!(root.join(word).exists(), "{word} is in the repository");
+        }
+        if word.starts_with("filewallball-") || word.starts_with("FWB_STORE_") {
+            assert!(manifests.contains(word), "{word} is in the manifests");
+        }
+    }
+    let version = format!("filewallball/fwb-tools:{}", env!("CARGO_PKG_VERSION"));
+    assert!(manifests.contains(&version), "{version}");
+    for text in [&manifests, &pages] {
+        assert_eq!(text.matches("filewallball/fwb-tools:").count(), text.matches(&version).count());
+    }
+    let path = manifests.split("path: /home/").nth(1).expect("the directory of the backups");
+    let path = path.lines().next().unwrap();
+    assert!(DOCUMENT.contains(path) && CLUSTER.contains(path), "{path}");
 }
