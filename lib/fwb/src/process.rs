@@ -363,7 +363,10 @@ const LINE_KEPT: usize = STDERR_KEPT / 2;
 fn next_line(stream: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     loop {
-        let chunk = stream.fill_buf()?;
+        let chunk = match stream.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            chunk => chunk?,
+        };
         if chunk.is_empty() {
             if line.is_empty() {
                 return Ok(None);
