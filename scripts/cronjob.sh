@@ -107,9 +107,9 @@ stage() {
     child=$!
     exec {log}>&-
     [ -z "$signal" ] || stop
-    wait "$child" 2>/dev/null || code=$?
+    await
     # A signal interrupts the waiting; how the stage ended is still to be had.
-    [ -z "$signal" ] || { code=0; wait "$child" 2>/dev/null || code=$?; }
+    wait "$child" 2>/dev/null || code=$?
     child=''
     settle "$logger"
     times+=("$name=$(($(clock) - since))")
@@ -117,6 +117,19 @@ stage() {
     [ -z "$signal" ] || code=$(signal_code)
     blame "$name" "$code"
     return "$code"
+}
+
+# Waits for the stage. bash looks at signals between commands, and one that comes just before it begins to wait is seen
+# only when the waiting ends: so that ends each second.
+await() {
+    local tick
+    while kill -s 0 "$child" 2>/dev/null; do
+        sleep 1 &
+        tick=$!
+        wait -n "$child" "$tick" 2>/dev/null || true
+        kill "$tick" 2>/dev/null || true
+        wait "$tick" 2>/dev/null || true
+    done
 }
 
 # settle PID: lets the log of a stage come to its end. A process that the stage has left behind may hold it open.

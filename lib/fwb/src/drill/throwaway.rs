@@ -224,7 +224,12 @@ fn common(program: Program, data: &Path) -> Program {
 fn install(installer: &Program, data: &Path, cancel: &Cancel) -> Result<()> {
     let made = common(installer.clone(), data)
         // --force: a machine whose own name does not resolve, as a bare container's, is as good.
-        .args(["--skip-test-db", "--auth-root-authentication-method=normal", "--skip-name-resolve", "--force"])
+        .args([
+            "--skip-test-db",
+            "--auth-root-authentication-method=normal",
+            "--skip-name-resolve",
+            "--force",
+        ])
         .args([
             "--innodb-flush-log-at-trx-commit=0",
             "--loose-innodb-doublewrite=OFF",
