@@ -49,7 +49,8 @@ fn script(name: &str, first: &[&Path]) -> Tool {
     let path = std::env::var("PATH").unwrap();
     let first = first.iter().copied().chain([tools.as_path()]);
     let first: Vec<String> = first.map(|dir| dir.display().to_string()).collect();
-    bash(r#"exec "$SCRIPT" "$@""#)
+    // bash cannot trap what was ignored when it began, as SIGINT is in whatever runs in the background.
+    bash(r#"exec env --default-signal=INT "$SCRIPT" "$@""#)
         .arg(name)
         .env("SCRIPT", Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name))
         .env("PATH", format!("{}:{path}", first.join(":")))
