@@ -165,3 +165,11 @@ impl Pod {
             .collect()
     }
 }
+
+impl Drop for Pod {
+    /// A part of the stand-in may wait for a partner that was killed.
+    fn drop(&mut self) {
+        let kubectl = self.kubectl().display().to_string();
+        let _ = std::process::Command::new("pkill").args(["-KILL", "-f", &kubectl]).status();
+    }
+}
