@@ -26,6 +26,7 @@ lint: ## Formatting, clippy, shellcheck
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	shellcheck scripts/*.sh .ci/run
+	shellcheck --shell=sh lib/fwb/src/pod/*.sh
 
 fmt: ## Format the code
 	cargo fmt --all
