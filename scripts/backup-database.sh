@@ -19,15 +19,9 @@ backups that retention lets go. The manifest of the new backup is printed on sta
 The server runs in a pod: the one that is ready with the label app=mariadb in the namespace filewallball, by its own
 account. The backup comes to this machine.
 
-      --pod-selector LABELS   the labels of the pod [FWB_POD_SELECTOR, else app=mariadb]
-      --pod NAME              this pod [FWB_POD]
-  -n, --namespace NAME        its namespace [FWB_NAMESPACE, else filewallball]
-      --container NAME        the container, if it has several [FWB_CONTAINER]
-      --kubectl COMMAND       such as 'microk8s kubectl' [FWB_KUBECTL, else kubectl, else microk8s kubectl]
-      --local                 no pod: a server that is reached from here, by the MariaDB client's own defaults
-
-FWB_DEFAULTS_FILE, FWB_HOST, FWB_PORT, FWB_SOCKET, FWB_USER and FWB_PASSWORD_FILE say how to reach a server without a
-pod, as for fwb-dump. Where one of them is set, no pod is meant unless an option or a variable names one.
+EOF
+    server_usage fwb-dump
+    cat <<'EOF'
 
 Exit status: 0 done; 1 a failure, worth a retry; 2 usage; 3 the backup could not be proved; 4 another run is busy.
 EOF

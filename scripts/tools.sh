@@ -19,6 +19,21 @@ need_tool() {
     exit 2
 }
 
+# server_usage TOOL: the part of a help text about the options that server_option takes.
+server_usage() {
+    cat <<EOF
+      --pod-selector LABELS   the labels of the pod [FWB_POD_SELECTOR, else app=mariadb]
+      --pod NAME              this pod [FWB_POD]
+  -n, --namespace NAME        its namespace [FWB_NAMESPACE, else filewallball]
+      --container NAME        the container, if it has several [FWB_CONTAINER]
+      --kubectl COMMAND       such as 'microk8s kubectl' [FWB_KUBECTL, else kubectl, else microk8s kubectl]
+      --local                 no pod: a server that is reached from here, by the MariaDB client's own defaults
+
+FWB_DEFAULTS_FILE, FWB_HOST, FWB_PORT, FWB_SOCKET, FWB_USER and FWB_PASSWORD_FILE say how to reach a server without a
+pod, as for $1. Where one of them is set, no pod is meant unless an option or a variable names one.
+EOF
+}
+
 # Whether the command line says where the server is: a pod, here, or nothing.
 place=
 

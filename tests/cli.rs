@@ -1,10 +1,7 @@
 //! What the command line says: helps, versions and errors, held against `tests/snapshots`. Where a text changes on
 //! purpose, `TRYCMD=overwrite cargo test --test integration cli` writes the new one; read it before committing.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-
-use crate::support::{Tool, bash};
+use crate::support::{Tool, bash, executable};
 
 const TOOLS: [&str; 5] = ["fwb-dump", "fwb-verify", "fwb-ls", "fwb-prune", "fwb-restore"];
 
@@ -21,8 +18,7 @@ fn helps_and_errors_are_as_they_were() {
             "#!/bin/sh\nexec env -i PATH=\"$PATH\" HOME=/nonexistent TZ=UTC {} \"$@\"\n",
             path.display()
         );
-        fs::write(&wrapper, text).unwrap();
-        fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+        executable(&wrapper, text);
         cases.register_bin(tool, &wrapper);
     }
     cases.case("tests/snapshots/*.trycmd");

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::faults::{code, signal, until};
 use crate::hostile::{Fake, foreign};
-use crate::support::{Database, Output, Server, Store, Tool, gzip, name, sample};
+use crate::support::{Database, Output, Server, Store, Tool, executable, gzip, name, sample};
 
 /// Where throwaway servers keep their data in a test, so that it sees what is left.
 struct Ground(TempDir);
@@ -220,16 +220,14 @@ fn a_drill_that_cannot_be_made_is_a_failure_and_says_nothing_of_the_backup() {
     unrecorded(out.fails(1, &["mariadb-install-db is not installed", "hint: install mariadb-server"]));
 
     let script = bin.path().join("mariadb-install-db");
-    fs::write(&script, "#!/bin/sh\necho 'ERROR: no room' >&2\nexit 7\n").unwrap();
-    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    executable(&script, "#!/bin/sh\necho 'ERROR: no room' >&2\nexit 7\n");
     let path = format!("{}:/usr/bin:/bin", bin.path().display());
     let out = drill().env("PATH", &path).run();
     unrecorded(out.fails(1, &["the throwaway server does not run", "no room", "hint: "]));
 
     fs::remove_file(&script).unwrap();
     let server = bin.path().join("mariadbd");
-    fs::write(&server, "#!/bin/sh\nexit 1\n").unwrap();
-    fs::set_permissions(&server, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    executable(&server, "#!/bin/sh\nexit 1\n");
     let out = drill().env("PATH", &path).run();
     unrecorded(out.fails(1, &["it has ended and its log does not say why"]));
 

@@ -2,14 +2,13 @@
 //! a file gets past it happens to every database of the server.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::support::{Database, Output, Server, Store, Tool, gzip};
+use crate::support::{Database, Output, Server, Store, Tool, executable, gzip};
 
 /// A dump of another program, of one database, as mariadb-dump frames it.
 pub(crate) fn foreign(database: &str, body: &str) -> String {
@@ -39,8 +38,7 @@ impl Fake {
             "#!/bin/bash\nREAL=$(PATH=${{PATH#*:}} command -v mariadb-dump)\n\
              for argument; do [ \"$argument\" != --help ] || exec \"$REAL\" \"$@\"; done\ncd '{here}'\n{script}\n"
         );
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        executable(&path, text);
         Self { dir }
     }
 

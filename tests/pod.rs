@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Value, json};
 
 use crate::faults::{signal, until};
-use crate::support::{Database, Output, Pod, Server, Store, Tool, name};
+use crate::support::{Database, Output, Pod, Server, Store, Tool, executable, name};
 
 /// A database of more than a megabyte of SQL.
 fn large(name: &str) -> Database {
@@ -434,9 +434,7 @@ fn programs(pod: &Pod, without: &[&str], with: &[(&str, &str)]) {
         }
     }
     for (name, script) in with {
-        let path = bin.join(name);
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        executable(&bin.join(name), format!("#!/bin/sh\n{script}\n"));
     }
     pod.environment(&[("PATH", &bin.display().to_string())]);
 }

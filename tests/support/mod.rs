@@ -5,6 +5,7 @@ mod database;
 pub(crate) mod manifests;
 mod pod;
 mod sample;
+mod script;
 mod server;
 mod store;
 mod tool;
@@ -13,9 +14,14 @@ pub(crate) use before::{Before, definitions, digests, restore};
 pub(crate) use database::Database;
 pub(crate) use pod::Pod;
 pub(crate) use sample::sample;
+pub(crate) use script::{Programs, script};
 pub(crate) use server::Server;
 pub(crate) use store::{Store, name};
 pub(crate) use tool::{Output, Tool, bash, mariadb, mariadb_dump};
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -24,6 +30,12 @@ use sha2::{Digest, Sha256};
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     let digits = Sha256::digest(bytes).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.map(|digit| char::from_digit(digit.into(), 16).expect("a digit")).collect()
+}
+
+/// Writes a program that can be run.
+pub(crate) fn executable(path: &Path, text: impl AsRef<[u8]>) {
+    fs::write(path, text).expect("a program");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a program that can be run");
 }
 
 /// All that gzip finds in a file of one or more members.

@@ -3,13 +3,12 @@
 //! fails as it is told.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Server, Store, Tool};
+use super::{Server, Store, Tool, executable};
 
 /// A cluster of one pod, and its kubectl.
 pub(crate) struct Pod {
@@ -74,8 +73,7 @@ impl Pod {
     /// A ready pod, `mariadb-0` in namespace `filewallball`, with the shared server in it.
     pub(crate) fn new() -> Self {
         let pod = Self { dir: tempfile::Builder::new().prefix("fwb-pod-").tempdir().expect("a directory") };
-        fs::write(pod.kubectl(), KUBECTL).unwrap();
-        fs::set_permissions(pod.kubectl(), fs::Permissions::from_mode(0o755)).unwrap();
+        executable(&pod.kubectl(), KUBECTL);
         pod.pods(&[Self::ready("mariadb-0")]);
         pod.server(Server::shared());
         pod

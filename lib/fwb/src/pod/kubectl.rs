@@ -34,13 +34,18 @@ impl Kubectl {
         Ok(Self(microk8s.arg("kubectl")))
     }
 
+    fn call(&self, words: [&str; 2], options: &PodOptions) -> Program {
+        let program = self.0.clone().args(words);
+        match &options.namespace {
+            Some(namespace) => program.args(["-n", namespace]),
+            None => program,
+        }
+    }
+
     /// The pods that may be meant.
     pub(super) fn pods(&self, options: &PodOptions, cancel: &Cancel) -> Result<Vec<Listed>> {
-        let mut program = self.0.clone().args(["get", "pods"]);
-        if let Some(namespace) = &options.namespace {
-            program = program.args(["-n", namespace]);
-        }
-        program = match &options.choice {
+        let program = self.call(["get", "pods"], options);
+        let program = match &options.choice {
             PodChoice::Selector(labels) => program.args(["-l", labels]),
             PodChoice::Name(name) => program.arg(name),
         };
@@ -65,11 +70,16 @@ impl Kubectl {
 
     /// The command that runs `sh -c SCRIPT sh` with what is added to it.
     pub(super) fn exec(&self, options: &PodOptions, pod: &Found, script: &str) -> Program {
-        let mut program = self.0.clone().args(["exec", "-i"]);
-        if let Some(namespace) = &options.namespace {
-            program = program.args(["-n", namespace]);
-        }
-        program.args([pod.name.as_str(), "-c", &pod.container, "--", "sh", "-c", script, "sh"])
+        self.call(["exec", "-i"], options).args([
+            pod.name.as_str(),
+            "-c",
+            &pod.container,
+            "--",
+            "sh",
+            "-c",
+            script,
+            "sh",
+        ])
     }
 }
 

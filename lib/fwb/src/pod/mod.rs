@@ -4,19 +4,23 @@
 //! program ended; it watches the connection, and ends the program when that is gone.
 
 mod choice;
+mod ended;
 mod exec;
 mod kubectl;
 mod proof;
 mod stderr;
+mod streams;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
 
-pub(crate) use exec::{Ended, Exec, Header, Input, Output, Running};
+pub(crate) use ended::Ended;
+pub(crate) use exec::{Exec, Header, Running};
 use kubectl::Kubectl;
+pub(crate) use streams::{Input, Output};
 
 /// Which pod, and how it is reached.
 #[derive(Debug, Clone)]
@@ -77,7 +81,7 @@ impl Pod {
 
     /// The pod, as it was found before or is found now.
     fn find(&self, cancel: &Cancel) -> Result<Found> {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = locked(&self.found);
         if let Some(found) = &*found {
             return Ok(found.clone());
         }
@@ -89,7 +93,7 @@ impl Pod {
 
     /// The next use looks it up again.
     fn forget(&self) {
-        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *locked(&self.found) = None;
     }
 }
 
@@ -103,24 +107,29 @@ pub(crate) fn retrying<T>(
     cancel: &Cancel,
     mut attempt: impl FnMut() -> Result<T>,
 ) -> Result<T> {
-    for number in 0.. {
+    let mut attempts = 1;
+    loop {
         match attempt() {
-            Err(error) if error.is_transient() && number < retries => {
-                let pause = Duration::from_secs(1 << number.min(5)).min(LONGEST_PAUSE);
+            Err(error) if error.is_transient() && attempts <= retries => {
+                let pause = Duration::from_secs(1 << (attempts - 1).min(5)).min(LONGEST_PAUSE);
                 log::warn!("{error}; trying again in {} s", pause.as_secs());
                 let until = std::time::Instant::now() + pause;
                 while std::time::Instant::now() < until {
                     cancel.check()?;
                     std::thread::sleep(Duration::from_millis(50));
                 }
+                attempts += 1;
             }
             Err(error) if error.is_transient() && retries > 0 => {
-                return Err(Error::GaveUp { attempts: number + 1, cause: Box::new(error) });
+                return Err(Error::GaveUp { attempts, cause: Box::new(error) });
             }
             done => return done,
         }
     }
-    unreachable!("the numbers do not end")
 }
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

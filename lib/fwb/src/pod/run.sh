@@ -8,13 +8,14 @@
 #   PROGRAMS  names of the program, parted by spaces; the first that is here runs
 #
 # stdin:  this script; then how to connect: "none", "env", or "file" or "only" with a number of lines and so many
-#         lines of an option file (read beside, or instead of, the usual ones); then blocks for the program's stdin, each a line with its size in bytes and so
-#         many bytes; then "end"; among these, "alive" from time to time. It stays open as long as the other side is
-#         there: when it ends, or nothing comes for long, what was started here is killed, so that no dump goes on
-#         holding its snapshot and no half of a statement is executed.
+#         lines of an option file (read beside, or instead of, the usual ones); then blocks for the program's stdin,
+#         each a line with its size in bytes and so many bytes; then "end"; among these, "alive" from time to time. It
+#         stays open as long as the other side is there: when it ends, or nothing comes for long, what was started here
+#         is killed, so that no dump goes on holding its snapshot and no half of a statement is executed.
 # stdout: the program's.
 # stderr: the program's, a sign of life from time to time, and last the proof: exit status, bytes and SHA-256 of
-#         stdout, bytes and SHA-256 of the program's stdin ("cut" where the stream did not come to its end, "none" where nothing ran).
+#         stdout, bytes and SHA-256 of the program's stdin ("cut" where the stream did not come to its end, "none"
+#         where nothing ran).
 #
 # Only sh (POSIX) and coreutils are needed. Nothing that came from outside is ever part of a command: it is a
 # positional parameter, or data.

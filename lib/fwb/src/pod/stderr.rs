@@ -1,9 +1,10 @@
 //! What comes over stderr beside the program's own words: signs of life, and the proof.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::locked;
 use super::proof::Proof;
 
 /// What the script in the pod has said so far.
@@ -30,7 +31,7 @@ impl Said {
             Some(String::from_utf8_lossy(rest).into_owned())
         };
         if let Some(text) = of_script("fwb-proof ") {
-            *self.proof.lock().unwrap_or_else(PoisonError::into_inner) = Proof::read(&text);
+            *locked(&self.proof) = Proof::read(&text);
             return false;
         }
         // An empty line goes before each of the script's; kubectl's own line repeats what the proof says.
@@ -50,7 +51,7 @@ impl Said {
     }
 
     pub(super) fn proof(&self) -> Option<Proof> {
-        self.proof.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.proof).clone()
     }
 }
 

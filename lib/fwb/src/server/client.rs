@@ -107,16 +107,7 @@ impl ServerClient {
 
     /// The dump program, which knows of no server and reads no option file.
     pub(crate) fn bare_dump_program(&self) -> ClientProgram {
-        let program = match &self.place {
-            Place::Here { .. } => ClientProgram::here(DUMP_PROGRAMS),
-            Place::Pod { pod, .. } => ClientProgram::in_pod(Exec {
-                pod: Arc::clone(pod),
-                header: Header::Nobody,
-                user: None,
-                programs: DUMP_PROGRAMS,
-            }),
-        };
-        program.arg("--no-defaults")
+        self.program(DUMP_PROGRAMS).without_account().arg("--no-defaults")
     }
 
     /// Runs statements that only read, and returns what the client program prints. Where a connection to a pod breaks,

@@ -29,6 +29,16 @@ impl ClientProgram {
         Self { name: exec.programs.first().copied().unwrap_or_default(), args: Vec::new(), pod: Some(exec) }
     }
 
+    /// The same for nobody: it is told of no account.
+    #[must_use]
+    pub(super) fn without_account(mut self) -> Self {
+        if let Some(exec) = &mut self.pod {
+            exec.header = pod::Header::Nobody;
+            exec.user = None;
+        }
+        self
+    }
+
     /// Its name. Which of several a pod has shows when it runs.
     pub(crate) fn name(&self) -> &str {
         self.name

@@ -1,0 +1,549 @@
+//! What a `CronJob` runs, and the record that it leaves however it ends.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::faults::{code, runs, signal, until};
+use crate::hostile::Fake;
+use crate::support::{Database, Pod, Programs, Store, Tool, bash, name, script};
+
+/// Every record has these, whatever has become of the run.
+const FIELDS: [&str; 26] = [
+    "at",
+    "backups",
+    "backups_size",
+    "database",
+    "deleted",
+    "exit",
+    "finished_at",
+    "free_bytes",
+    "freed",
+    "hint",
+    "host",
+    "kept",
+    "name",
+    "newest_proved_at",
+    "outcome",
+    "proved",
+    "raw_size",
+    "reason",
+    "schema",
+    "seconds",
+    "size",
+    "stage",
+    "stages",
+    "verification",
+    "version",
+    "warnings",
+];
+
+/// What a `CronJob` runs, and where Kubernetes would look for its last words.
+struct Job {
+    words: TempDir,
+    tool: Tool,
+}
+
+impl Job {
+    fn new(what: &str, store: &Store, database: &str) -> Self {
+        Self::with(what, store, database, &[])
+    }
+
+    fn with(what: &str, store: &Store, database: &str, first: &[&Path]) -> Self {
+        let words = tempfile::tempdir().unwrap();
+        let tool = script("cronjob.sh", first)
+            .arg(what)
+            .env("FWB_STORE", store.path())
+            .env("FWB_DATABASE", database)
+            .env("FWB_TERMINATION_LOG", words.path().join("log"));
+        Self { words, tool }
+    }
+
+    fn env(mut self, name: &str, value: &str) -> Self {
+        self.tool = self.tool.env(name, value);
+        self
+    }
+
+    /// Runs it; its record, which must be the only thing on standard output, the last line of `runs.jsonl`, and the last
+    /// words.
+    #[track_caller]
+    fn ends(self, code: i32, store: &Store) -> Value {
+        let out = self.tool.run().exits(code);
+        let record = check(&out.json(), code);
+        assert_eq!(kept(store).last(), Some(&record));
+        assert_eq!(last_words(&self.words), record);
+        record
+    }
+
+    /// Starts it.
+    fn begin(self) -> (Child, TempDir) {
+        let child =
+            self.tool.command().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        (child.unwrap(), self.words)
+    }
+}
+
+/// Holds a record against the exit code and its own promises.
+#[track_caller]
+fn check(record: &Value, code: i32) -> Value {
+    let fields: Vec<&str> =
+        record.as_object().unwrap().keys().map(String::as_str).filter(|key| *key != "what").collect();
+    let mut expected = FIELDS.to_vec();
+    expected.sort_unstable();
+    let mut sorted = fields;
+    sorted.sort_unstable();
+    assert_eq!(sorted, expected);
+    assert_eq!(record["schema"], "fwb-run/1");
+    assert_eq!(record["exit"], code);
+    assert_eq!(record["outcome"], if code == 0 { "ok" } else { "failed" });
+    assert_eq!(record["reason"].is_string(), code != 0, "{record}");
+    let time = |field: &str| chrono::DateTime::parse_from_rfc3339(record[field].as_str().unwrap()).unwrap();
+    assert!(time("at") <= time("finished_at") && record["seconds"].as_f64().unwrap() > 0.0);
+    record.clone()
+}
+
+/// All records in a store.
+#[track_caller]
+fn kept(store: &Store) -> Vec<Value> {
+    let text = fs::read_to_string(store.file("runs.jsonl")).unwrap();
+    assert!(text.ends_with('\n'));
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+fn last_words(dir: &TempDir) -> Value {
+    let text = fs::read(dir.path().join("log")).unwrap();
+    assert!(text.len() <= 4096, "{} bytes", text.len());
+    serde_json::from_slice(&text).unwrap()
+}
+
+fn reason(record: &Value) -> &str {
+    record["reason"].as_str().unwrap()
+}
+
+/// Whoever looks after many databases looks at these lines, and at nothing else.
+#[test]
+fn a_good_night_is_on_record() {
+    let (db, other) = (Database::sample("night"), Database::sample("night_other"));
+    let store = Store::new();
+    store.dump_verified(&other);
+    let first = store.dump_verified(&db);
+    let (old, young) = (store.aged(&first, 24 * 9), store.aged(&first, 24 * 6));
+    let record = Job::new("backup", &store, &db.name).ends(0, &store);
+    let made = record["name"].as_str().unwrap();
+    assert!(store.holds(made) && !store.holds(&old) && store.holds(&young));
+    let manifest = store.read_sidecar(&json!({"name": made}));
+    for field in ["size", "raw_size", "database", "verification"] {
+        assert_eq!(record[field], manifest[field], "{field}");
+    }
+    assert_eq!(record["verification"]["level"], "full");
+    assert_eq!(record["verification"]["ok"], true);
+    assert_eq!(record["newest_proved_at"], manifest["started_at"]);
+    assert_eq!(
+        [&record["what"], &record["stage"], &record["hint"]],
+        [&json!("backup"), &Value::Null, &Value::Null]
+    );
+    assert_eq!(record["deleted"], json!([old]));
+    assert_eq!([&record["kept"], &record["backups"], &record["proved"]], [3, 3, 3], "of this database alone");
+    assert_eq!(record["freed"], first["size"]);
+    assert!(record["free_bytes"].as_u64().unwrap() > 0);
+    let stages: Vec<&String> = record["stages"].as_object().unwrap().keys().collect();
+    assert_eq!(stages, ["dump", "ls", "prune", "verify"]);
+
+    // The records are no backup: nothing lists, sweeps or deletes them.
+    let listed = store.tool("fwb-ls").run().ok();
+    assert!(!listed.stdout_text().contains("runs.jsonl") && listed.stderr.is_empty());
+    store.tool("fwb-prune").arg("runs.jsonl").run().exits(2);
+    Job::new("backup", &store, &db.name).ends(0, &store);
+    assert_eq!(kept(&store).len(), 2);
+    assert_eq!(fs::metadata(store.file("runs.jsonl")).unwrap().mode() & 0o777, 0o600);
+}
+
+/// The first stage that failed is the cause; a later one that had nothing to read is none.
+#[test]
+fn the_first_stage_that_fails_is_the_one_on_record() {
+    let db = Database::sample("stages");
+    let store = Store::new();
+    let first = store.dump_verified(&db);
+    let old = store.aged(&first, 24 * 9);
+
+    let record = Job::new("backup", &store, "no_such_database").ends(1, &store);
+    assert_eq!(
+        [&record["stage"], &record["name"], &record["size"]],
+        [&json!("dump"), &Value::Null, &Value::Null]
+    );
+    assert!(reason(&record).contains("database no_such_database does not exist"), "{record}");
+    assert!(record["stages"]["verify"].is_null());
+    let as_json =
+        Job::new("backup", &store, "no_such_database").env("FWB_LOG_FORMAT", "json").ends(1, &store);
+    assert_eq!([&as_json["reason"], &as_json["hint"]], [&record["reason"], &record["hint"]]);
+
+    // A disk that does not keep what it was given.
+    let rot = r#""$REAL" "$@" > "$HERE/made" || exit; cat "$HERE/made"
+        printf XXXX | dd conv=notrunc bs=1 seek=900 status=none of="$FWB_STORE/$(jq -r .name "$HERE/made")""#;
+    let programs = Programs::new(&[("fwb-dump", rot)]);
+    let record = Job::with("backup", &store, &db.name, &[programs.path()]).ends(3, &store);
+    assert_eq!([&record["stage"], &record["verification"]["ok"]], [&json!("verify"), &json!(false)]);
+    let rotten = record["name"].as_str().unwrap();
+    assert!(store.holds(rotten) && reason(&record).contains(rotten), "{record}");
+    assert!(store.holds(&old), "a night without a proof deletes nothing");
+    assert_eq!([&record["backups"], &record["proved"]], [3, 2]);
+
+    // One that rotted in the store is told every night, and the nights go on.
+    fs::write(store.file(rotten), "short").unwrap();
+    let record = Job::new("backup", &store, &db.name).ends(3, &store);
+    assert_eq!([&record["stage"], &record["verification"]["ok"]], [&json!("ls"), &json!(true)]);
+    assert_eq!(record["deleted"], json!([old]));
+    assert_ne!(record["name"], rotten);
+    store.tool("fwb-prune").args(["--keep-days", "0", rotten]).run().ok();
+
+    let failing =
+        "echo 'fwb-prune: error: no more' >&2; echo 'hint: do something' >&2; cat > /dev/null; exit 1";
+    let programs = Programs::new(&[("fwb-prune", failing)]);
+    let record = Job::with("backup", &store, &db.name, &[programs.path()]).ends(1, &store);
+    assert_eq!([&record["stage"], &record["reason"], &record["hint"]], ["prune", "no more", "do something"]);
+    assert_eq!(record["verification"]["ok"], true);
+    assert!(store.holds(record["name"].as_str().unwrap()) && record["size"].as_u64().unwrap() > 0);
+    assert!(record["kept"].is_null());
+
+    for (body, why) in [
+        ("exit 7", "fwb-ls ended with exit code 7"),
+        ("echo lost my way >&2; exit 7", "lost my way"),
+        ("kill -9 $$", "killed by signal 9"),
+        ("echo '{\"name\": broken'; echo '\u{1b}[31m' >&2; exit 7", "[31m"),
+    ] {
+        let programs = Programs::new(&[(
+            "fwb-ls",
+            &format!("case $* in *--version*|*--verified*) exit 1;; esac; {body}"),
+        )]);
+        let code = if body.starts_with("kill") { 137 } else { 7 };
+        let record = Job::with("backup", &store, &db.name, &[programs.path()]).ends(code, &store);
+        assert!(record["stage"] == "ls" && reason(&record).contains(why), "{record}");
+        assert!(record["backups"].is_null(), "what cannot be listed is not counted");
+    }
+}
+
+#[test]
+fn a_drill_is_on_record() {
+    let (db, other) = (Database::sample("drilled"), Database::new("drilled_other"));
+    let store = Store::new();
+    let none = Job::new("drill", &store, &db.name).ends(1, &store);
+    assert_eq!([&none["stage"], &none["database"]], [&json!("ls"), &json!(db.name)]);
+
+    let made = store.dump(&db);
+    let record = Job::new("drill", &store, "").ends(0, &store);
+    assert_eq!(
+        [&record["what"], &record["name"], &record["database"]],
+        [&json!("drill"), &made["name"], &json!(db.name)]
+    );
+    assert_eq!([&record["size"], &record["verification"]["level"]], [&made["size"], &json!("drill")]);
+    assert!(record["verification"]["restore_seconds"].is_number() && record["kept"].is_null());
+
+    store.dump(&other);
+    let record = Job::new("drill", &store, "").ends(2, &store);
+    assert!(
+        record["stage"] == "ls" && record["hint"].is_string(),
+        "of two databases one is to be named: {record}"
+    );
+
+    let mut bytes = fs::read(store.artifact(&made)).unwrap();
+    bytes[900] ^= 1;
+    fs::write(store.artifact(&made), bytes).unwrap();
+    let record = Job::new("drill", &store, &db.name).ends(3, &store);
+    assert_eq!([&record["stage"], &record["name"]], [&json!("verify"), &made["name"]]);
+    assert_eq!(record["verification"]["ok"], false);
+}
+
+/// A setting that is missing must not look like a quiet night, nor make a store inside the container.
+#[test]
+fn what_is_not_set_is_said() {
+    let db = Database::sample("unset");
+    let store = Store::new();
+    let record = Job::new("backup", &store, "").ends(2, &store);
+    assert_eq!(
+        [&record["stage"], &record["database"], &record["reason"]],
+        [&Value::Null, &Value::Null, &json!("FWB_DATABASE is not set")]
+    );
+
+    let missing = store.file("not mounted");
+    for dir in [Path::new(""), &missing] {
+        let mut job = Job::new("backup", &store, &db.name);
+        job.tool = job.tool.env("FWB_STORE", dir);
+        let record = check(&job.tool.run().fails(2, &["cronjob.sh: error: ", "hint: "]).json(), 2);
+        assert_eq!(last_words(&job.words), record);
+    }
+    assert!(!missing.exists());
+    script("cronjob.sh", &[]).run().fails(2, &["backup or drill?", "hint: "]);
+    script("cronjob.sh", &[]).arg("dump").run().fails(2, &["unknown argument: dump"]);
+    script("cronjob.sh", &[]).args(["drill", "-n"]).run().fails(2, &["unknown argument: -n"]);
+    assert!(script("cronjob.sh", &[]).arg("--help").run().ok().stdout_text().contains("Exit status:"));
+    assert_eq!(store.names(), ["runs.jsonl"]);
+}
+
+/// A pod is ended at its deadline or with its node, and process 1 is the shell: what runs must end, and be told of.
+#[test]
+fn a_signal_ends_the_run_and_is_on_record() {
+    let db = Database::sample("ended");
+    for (number, expected) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
+        let (fake, store) = (Fake::new("echo $$ > pid; echo hi; exec sleep 60"), Store::new());
+        let (mut job, words) = Job::with("backup", &store, &db.name, &[&fake.file("")]).begin();
+        let dump =
+            until("the dump's start", || fs::read_to_string(fake.file("pid")).ok()?.trim().parse().ok());
+        signal(job.id(), number);
+        assert_eq!(code(&mut job), Some(expected));
+        let out = job.wait_with_output().unwrap();
+        let record = check(&serde_json::from_slice(&out.stdout).unwrap(), expected);
+        assert_eq!([&record["stage"], &record["reason"]], ["dump", &format!("interrupted by SIG{number}")]);
+        assert_eq!(kept(&store), std::slice::from_ref(&record));
+        assert_eq!(last_words(&words), record);
+        until("the end of the dump", || (!runs(dump)).then_some(()));
+        assert_eq!(store.names(), ["runs.jsonl"], "{number}: nothing of a backup is left");
+        Job::new("backup", &store, &db.name).ends(0, &store);
+    }
+
+    // The backup was made, and its proof was cut off: both are told. What the stage leaves running delays nothing.
+    let store = Store::new();
+    let programs = Programs::new(&[("fwb-verify", r#"sleep 60 & echo $$ > "$HERE/pid"; exec sleep 60"#)]);
+    let (mut job, _words) = Job::with("backup", &store, &db.name, &[programs.path()]).begin();
+    programs.started();
+    signal(job.id(), "TERM");
+    assert_eq!(code(&mut job), Some(143));
+    let record = &kept(&store)[0];
+    assert_eq!([&record["stage"], &record["reason"]], ["verify", "interrupted by SIGTERM"]);
+    assert!(store.holds(record["name"].as_str().unwrap()) && record["verification"].is_null());
+
+    // A signal between publishing and the end of fwb-dump: the next stage is not begun.
+    let store = Store::new();
+    let slow = r#""$REAL" "$@"; trap 'exit 0' TERM; echo $$ > "$HERE/pid"; while :; do sleep 0.05; done"#;
+    let programs = Programs::new(&[("fwb-dump", slow)]);
+    let (mut job, _words) = Job::with("backup", &store, &db.name, &[programs.path()]).begin();
+    programs.started();
+    signal(job.id(), "TERM");
+    assert_eq!(code(&mut job), Some(143));
+    let record = &kept(&store)[0];
+    assert_eq!([&record["stage"], &record["exit"]], [&json!("verify"), &json!(143)]);
+    assert!(store.holds(record["name"].as_str().unwrap()));
+}
+
+/// Two jobs in one store: the second steps back, and both are on record.
+#[test]
+fn a_second_run_steps_back() {
+    let db = Database::sample("twice");
+    let store = Store::new();
+    let fake = Fake::new(r#"echo $$ > pid; until [ -e go ]; do sleep 0.05; done; "$REAL" "$@""#);
+    let (mut first, _words) = Job::with("backup", &store, &db.name, &[&fake.file("")]).begin();
+    until("the dump's start", || fs::read_to_string(fake.file("pid")).ok().filter(|pid| !pid.is_empty()));
+    let second = Job::new("backup", &store, &db.name).ends(4, &store);
+    assert!(second["stage"] == "dump" && reason(&second).contains("locked by another run"), "{second}");
+    fs::write(fake.file("go"), "").unwrap();
+    assert_eq!(code(&mut first), Some(0));
+    let exits: Vec<Value> = kept(&store).iter().map(|record| record["exit"].clone()).collect();
+    assert_eq!(exits, [4, 0]);
+}
+
+/// Many at once, with the file at its bound: every record is whole and none is lost.
+#[test]
+fn records_do_not_mix_and_stay_bounded() {
+    let store = Store::new();
+    let line = |number: usize| format!("{{\"number\":{number}}}\n");
+    store.write("runs.jsonl", (0..9997).map(line).collect::<String>());
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let job = Job::new("drill", &store, &format!("none_{number}"));
+            scope.spawn(move || job.tool.run().exits(1));
+        }
+    });
+    let records = kept(&store);
+    assert_eq!(records.len(), 10_000);
+    assert_eq!(records[0]["number"], 5);
+    let mut names: Vec<&Value> = records[9992..].iter().map(|record| &record["database"]).collect();
+    names.sort_by_key(ToString::to_string);
+    assert_eq!(
+        names,
+        (0..8).map(|number| json!(format!("none_{number}"))).collect::<Vec<_>>().iter().collect::<Vec<_>>()
+    );
+    assert_eq!(store.names(), ["runs.jsonl"]);
+
+    // A line that a crash has cut off spoils no other.
+    let torn = Store::new();
+    torn.write("runs.jsonl", "{\"half\":");
+    Job::new("drill", &torn, "none").tool.run().exits(1);
+    let text = fs::read_to_string(torn.file("runs.jsonl")).unwrap();
+    assert!(text.starts_with("{\"half\":\n{\"schema\"") && text.ends_with("}\n"));
+}
+
+/// Where a record cannot be written, the run still ends as it ended, and the record is still in the other places.
+#[test]
+fn a_record_that_cannot_be_written_changes_nothing() {
+    let db = Database::sample("unwritable");
+    let elsewhere = tempfile::NamedTempFile::new().unwrap();
+    let spoilers: [&dyn Fn(&Path); 3] =
+        [&|runs| fs::create_dir(runs).unwrap(), &|runs| symlink(elsewhere.path(), runs).unwrap(), &|runs| {
+            drop(Tool::program("mkfifo").arg(runs).run().ok());
+        }];
+    for spoil in spoilers {
+        let store = Store::new();
+        spoil(&store.file("runs.jsonl"));
+        let job = Job::new("backup", &store, &db.name);
+        let out = job.tool.run().ok();
+        assert!(out.stderr.contains("cronjob.sh: warning: this run is not in "), "{}", out.stderr);
+        assert_eq!(last_words(&job.words), check(&out.json(), 0));
+    }
+    assert_eq!(fs::metadata(elsewhere.path()).unwrap().len(), 0, "a link leads nowhere");
+
+    // Nowhere to work.
+    let store = Store::new();
+    let record = Job::new("backup", &store, &db.name).env("TMPDIR", "/nowhere").ends(1, &store);
+    assert_eq!(
+        [&record["stage"], &record["reason"]],
+        [&Value::Null, &json!("no temporary files can be made in /nowhere")]
+    );
+
+    // A store that nobody can write.
+    let job = Job::new("backup", &Store::new(), &db.name).env("FWB_STORE", "/proc/sys");
+    let out = job.tool.run().exits(1);
+    assert!(out.stderr.contains("this run is not in /proc/sys/runs.jsonl: "), "{}", out.stderr);
+    assert_eq!(check(&out.json(), 1)["stage"], "dump");
+
+    // A disk that is full in the middle of the line.
+    let store = Store::new();
+    store.write("runs.jsonl", "{}\n".repeat(1000));
+    let full = r#"trap '' XFSZ; ulimit -f 3; exec "$SCRIPT" drill"#;
+    let mut job = Job::new("drill", &store, "none");
+    job.tool = bash(full)
+        .env("SCRIPT", Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/cronjob.sh"))
+        .env("FWB_STORE", store.path());
+    let out = job.tool.run().exits(1);
+    assert!(out.stderr.contains("this run is not in "), "{}", out.stderr);
+    assert_eq!(kept(&store).len(), 1000, "not half a line");
+
+    // No last words, and nobody who reads.
+    let store = Store::new();
+    for file in ["/dev/full", "/nowhere/log"] {
+        let out = Job::new("backup", &store, &db.name).env("FWB_TERMINATION_LOG", file).tool.run().ok();
+        assert!(out.stderr.contains(&format!("no last words in {file}: ")), "{}", out.stderr);
+        assert_eq!(kept(&store).last(), Some(&check(&out.json(), 0)));
+    }
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status =
+        Job::new("backup", &store, &db.name).tool.command().stdout(writer).stderr(Stdio::null()).status();
+    assert_eq!(status.unwrap().code(), Some(0));
+    assert_eq!(kept(&store).len(), 3);
+}
+
+/// Kubernetes cuts a termination message at 4096 bytes; half a JSON object tells nobody anything.
+#[test]
+fn last_words_are_short_and_whole() {
+    let db = Database::sample("chatty");
+    let store = Store::new();
+    let flood = r#"for i in {1..3000}; do printf 'fwb-verify: warning: %s %0500d "경고 \\ %s"\n' $i 7 "$(printf '한%.0s' {1..200})"; done >&2
+        echo "fwb-verify: error: $(printf '"\\한%.0s' {1..3000})" >&2; cat; exit 3"#;
+    let programs = Programs::new(&[("fwb-verify", flood)]);
+    let job = Job::with("backup", &store, &db.name, &[programs.path()]);
+    let record = check(&job.tool.run().exits(3).json(), 3);
+    assert_eq!(record["warnings"].as_array().unwrap().len(), 20);
+    assert!(record.to_string().len() < 100_000);
+    assert_eq!(kept(&store), std::slice::from_ref(&record));
+    let words = last_words(&job.words);
+    assert_eq!(words["shortened"], true);
+    for field in ["schema", "outcome", "exit", "stage", "name", "size"] {
+        assert_eq!(words[field], record[field], "{field}");
+    }
+    assert!(reason(&words).starts_with(r#""\한"\한"#));
+}
+
+/// Calls of the job's shell reach the tools, those of the tools the pod: at its end nothing runs there any more.
+#[test]
+fn a_job_works_through_the_pod() {
+    let db = Database::sample("podded");
+    let (store, pod) = (Store::new(), Pod::new());
+    let job = || {
+        let job = Job::new("backup", &store, &db.name).env("FWB_DEFAULTS_FILE", "");
+        Job { tool: pod.set(job.tool), words: job.words }
+    };
+    let record = job().ends(0, &store);
+    assert_eq!(record["verification"]["ok"], true);
+    assert!(!pod.calls().is_empty());
+
+    let fake = Fake::new("echo $$ > pid; echo hi; exec sleep 60");
+    let path = std::env::var("PATH").unwrap();
+    pod.environment(&[("PATH", &format!("{}:{path}", fake.file("").display()))]);
+    let (mut run, _words) = job().begin();
+    until("the dump", || fake.file("pid").exists().then_some(()));
+    signal(run.id(), "TERM");
+    assert_eq!(code(&mut run), Some(143));
+    let ended = kept(&store).pop().unwrap();
+    assert_eq!([&ended["stage"], &ended["exit"]], [&json!("dump"), &json!(143)]);
+    until("the end of what ran in the pod", || pod.processes().is_empty().then_some(()));
+
+    pod.pods(&[]);
+    let record = job().ends(1, &store);
+    assert!(reason(&record).contains("there is no pod with the labels app=mariadb"), "{record}");
+    pod.pods(&[Pod::ready("a-0"), Pod::ready("b-0")]);
+    let record = job().ends(2, &store);
+    assert!(reason(&record).contains("a-0, b-0") && record["hint"].is_string(), "{record}");
+}
+
+/// A name is a name: it is never a command, and the record says it as it is.
+#[test]
+fn odd_names_are_only_names() {
+    let names = [
+        "it's \"odd\"; touch pwned",
+        "$(touch pwned)`touch pwned`",
+        "two\nlines \\n & 한글",
+        "--help",
+        "{\"a\": 1}, %s",
+    ];
+    for odd in names {
+        let db = Database::named(odd);
+        db.sql("CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1);");
+        let outer = Store::new();
+        let store = Store::new();
+        let here = |job: Job| Job { tool: job.tool.dir(outer.path()), words: job.words };
+        let record = here(Job::new("backup", &store, odd)).ends(0, &store);
+        assert_eq!(record["database"], odd);
+        assert_eq!([&record["kept"], &record["proved"]], [1, 1]);
+        assert!(store.holds(record["name"].as_str().unwrap()));
+        let drilled = here(Job::new("drill", &store, odd)).ends(0, &store);
+        assert_eq!([&drilled["database"], &drilled["name"]], [odd, name(&record)]);
+        assert_eq!(outer.names(), [""; 0], "nothing is made elsewhere");
+        assert_eq!(store.names().len(), 3);
+
+        // A directory may have such a name too.
+        fs::create_dir(outer.file(odd)).unwrap();
+        let job = here(Job::new("backup", &store, odd)).env("FWB_STORE", odd);
+        check(&job.tool.run().ok().json(), 0);
+        assert_eq!(outer.names(), [odd]);
+        assert!(outer.file(odd).join("runs.jsonl").exists());
+    }
+}
+
+/// Records are shown on dashboards and in tickets.
+#[test]
+fn no_secret_is_on_record() {
+    let db = Database::sample("secret");
+    let store = Store::new();
+    let file = store.file("password");
+    fs::write(&file, "s3cr3t-w0rd\n").unwrap();
+    let job = Job::new("backup", &store, &db.name)
+        .env("FWB_USER", "nobody_of_that_name")
+        .env("FWB_PASSWORD_FILE", &file.to_string_lossy());
+    let record = job.ends(1, &store);
+    assert!(reason(&record).contains("Access denied"), "{record}");
+    assert!(!record.to_string().contains("s3cr3t"));
+}
+
+/// The group of the operators, who may read the backups, may read how they were made.
+#[test]
+fn who_may_read_the_backups_may_read_the_records() {
+    let store = Store::new();
+    fs::set_permissions(store.path(), fs::Permissions::from_mode(0o2750)).unwrap();
+    Job::new("drill", &store, "none").ends(1, &store);
+    assert_eq!(fs::metadata(store.file("runs.jsonl")).unwrap().mode() & 0o777, 0o640);
+}
