@@ -144,8 +144,10 @@ install_data() {
   if [[ -d $DATA ]]; then return; fi
   say "making a new data directory in $DIR"
   rm -rf -- "$DATA.new"
-  mariadb-install-db --no-defaults "${AS_ROOT[@]}" --datadir="$DATA.new" --skip-test-db \
-    --auth-root-authentication-method=normal --skip-name-resolve \
+  mkdir -p -- "$DIR/tmp"
+  # A directory for temporary tables of its own: servers that start in a shared one remove each other's.
+  mariadb-install-db --no-defaults "${AS_ROOT[@]}" --datadir="$DATA.new" --tmpdir="$DIR/tmp" --skip-test-db \
+    --auth-root-authentication-method=normal --skip-name-resolve --force \
     --innodb-flush-log-at-trx-commit=0 >"$DIR/install.log" 2>&1 9>&- ||
     fail "mariadb-install-db failed: $(tail -n 5 -- "$DIR/install.log")" "all of it: $DIR/install.log"
   mv -- "$DATA.new" "$DATA"

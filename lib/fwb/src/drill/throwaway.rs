@@ -113,12 +113,11 @@ impl Throwaway {
             homes.push(short);
         }
         let (data, log, options) = (at("data"), at("error.log"), at("client.cnf"));
-        install(&programs.installer, &data, &context.cancel)?;
-        let service = common(programs.server.clone(), &data)
+        let common = |program: &Program| common(program.clone(), &data, &at("tmp"), &log);
+        install(common(&programs.installer), &log, &context.cancel)?;
+        let service = common(&programs.server)
             .arg(option("--socket=", &socket))
             .arg(option("--pid-file=", &at("pid")))
-            .arg(option("--log-error=", &log))
-            .arg(option("--tmpdir=", &at("tmp")))
             .arg(option("--secure-file-priv=", &at("files")))
             .args(OPTIONS);
         // Whatever the caller's environment and option files say, this is how this server is reached.
@@ -163,17 +162,22 @@ impl Throwaway {
         if self.process.as_ref().is_some_and(Child::is_running) {
             return None;
         }
-        let log = std::fs::read(&self.log).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let errors: Vec<&str> =
-            log.lines().filter_map(|line| line.split_once("[ERROR] ")).map(|(_, why)| why).collect();
-        let last = errors[errors.len().saturating_sub(2)..].join("; ");
-        Some(no_start(if last.is_empty() {
-            "it has ended and its log does not say why".into()
-        } else {
-            last
-        }))
+        Some(no_start(
+            last_errors(&self.log).unwrap_or_else(|| "it has ended and its log does not say why".into()),
+        ))
     }
+}
+
+/// The last that a server's log says of why it ended: an error, and of a server that was being made, the statement's.
+fn last_errors(log: &Path) -> Option<String> {
+    let log = std::fs::read(log).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let error = |line| {
+        str::split_once(line, "[ERROR] ").map(|(_, why)| why).or(line.starts_with("ERROR: ").then_some(line))
+    };
+    let errors: Vec<&str> = log.lines().filter_map(error).collect();
+    let last = errors[errors.len().saturating_sub(2)..].join("; ");
+    (!last.is_empty()).then_some(last)
 }
 
 impl Drop for Throwaway {
@@ -215,14 +219,20 @@ fn check_space(dir: &Path, manifest: &Manifest) -> Result<()> {
 }
 
 /// What the program that makes the data and the server itself are both told. The server refuses to run as root unless
-/// it is told so.
-fn common(program: Program, data: &Path) -> Program {
+/// it is told so. A server that starts removes all temporary tables it finds in its directory for them: in one that it
+/// shared it would remove those of others, and they its own.
+fn common(program: Program, data: &Path, tmp: &Path, log: &Path) -> Program {
     let as_root = rustix::process::geteuid().is_root().then_some("--user=root");
-    program.arg("--no-defaults").args(as_root).arg(option("--datadir=", data))
+    program
+        .arg("--no-defaults")
+        .args(as_root)
+        .arg(option("--datadir=", data))
+        .arg(option("--tmpdir=", tmp))
+        .arg(option("--log-error=", log))
 }
 
-fn install(installer: &Program, data: &Path, cancel: &Cancel) -> Result<()> {
-    let made = common(installer.clone(), data)
+fn install(installer: Program, log: &Path, cancel: &Cancel) -> Result<()> {
+    let made = installer
         // --force: a machine whose own name does not resolve, as a bare container's, is as good.
         .args([
             "--skip-test-db",
@@ -238,7 +248,10 @@ fn install(installer: &Program, data: &Path, cancel: &Cancel) -> Result<()> {
         .run(b"", "making the data of a throwaway server", cancel);
     made.map(drop).map_err(|error| match cancel.explain(error) {
         interrupted @ Error::Interrupted(_) => interrupted,
-        other => no_start(other.to_string()),
+        other => no_start(match last_errors(log) {
+            Some(why) => format!("{other}; {why}"),
+            None => other.to_string(),
+        }),
     })
 }
 
