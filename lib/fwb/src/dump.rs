@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::artifact::{ArtifactWriter, CompressionLevel, Cutter, WRITE_ARTIFACT, Written};
 use crate::dump_program::DumpProgram;
 use crate::error::{Error, Result};
+use crate::head_start::{self, HeadStart};
 use crate::manifest::{self, Client, Kind, Manifest, SCHEMA, Server, Timestamp};
 use crate::pod;
 use crate::progress::{Cancel, Context};
@@ -132,6 +133,7 @@ struct Dump<'a> {
     name: String,
     started_at: Timestamp,
     warnings: Vec<String>,
+    head_start: Option<HeadStart>,
 }
 
 impl<'a> Dump<'a> {
@@ -142,8 +144,7 @@ impl<'a> Dump<'a> {
         name: String,
         cancel: &Cancel,
     ) -> Result<Self> {
-        let facts = server.facts(&options.database, cancel)?;
-        let program = DumpProgram::find(server, cancel)?;
+        let (facts, program, head_start) = head_start::look(server, &options.database, cancel)?;
         // mariadb-dump fails at the first table whose history it cannot dump.
         let program =
             if facts.by_transaction.is_empty() { program } else { program.without("--dump-history") };
@@ -165,7 +166,7 @@ impl<'a> Dump<'a> {
             });
         }
         let program = if facts.undumpable_events.is_empty() { program } else { program.without("--events") };
-        Ok(Self { options, facts, program, name, started_at, warnings })
+        Ok(Self { options, facts, program, name, started_at, warnings, head_start })
     }
 
     /// As [`Dump::run`], into a file that is not published yet: a failure to write names its path.
@@ -177,13 +178,14 @@ impl<'a> Dump<'a> {
     }
 
     /// Runs the dump program and writes the artifact.
-    fn run<W: Write + Send + 'static>(self, sink: W, context: &Context) -> Result<Manifest> {
+    fn run<W: Write + Send + 'static>(mut self, sink: W, context: &Context) -> Result<Manifest> {
         let database = &self.options.database;
         context.progress.begin(format!("dumping {database}"), 0);
         let omitted: Vec<&str> = self.facts.broken_views.iter().map(|view| view.name.as_str()).collect();
         let program = self.program.command(&self.facts.database, &omitted);
         log::debug!("running {} with {:?}", program.name(), self.program.options());
-        let (mut stream, child) = program.reader(&context.cancel)?;
+        let running = self.head_start.take().and_then(|started| started.take(&program));
+        let (mut stream, child) = running.map_or_else(|| program.reader(&context.cancel), Ok)?;
         let writer = ArtifactWriter::new(sink, self.options.level, context.jobs);
         let streamed = stream_into(&mut stream, &writer, context);
         drop(stream);

@@ -31,6 +31,9 @@ const OPTIONS: &[&str] = &[
 const WHERE_KNOWN: &[&str] =
     &["--dump-history", "--set-gtid-purged=OFF", "--column-statistics=0", "--no-tablespaces"];
 
+/// Those among them that mariadb-dump knows, since 10.11.
+const KNOWN_TO_MARIADB: &[&str] = &["--dump-history", "--no-tablespaces"];
+
 /// The names that the program goes by.
 const NAMES: [&str; 2] = ["mariadb-dump", "mysqldump"];
 
@@ -65,6 +68,14 @@ impl DumpProgram {
         let where_known = WHERE_KNOWN.iter().filter(|option| knows(&help, option)).map(ToString::to_string);
         program.options.extend(where_known);
         Ok(program)
+    }
+
+    /// The program as it most likely is: MariaDB's own, of a version of today. It has not been asked.
+    pub(crate) fn expected(server: &ServerClient) -> Self {
+        let options = OPTIONS.iter().chain(KNOWN_TO_MARIADB).map(ToString::to_string).collect();
+        let program = server.dump_program();
+        let name = program.name().to_owned();
+        Self { program, name, version: String::new(), options, unknown: Vec::new() }
     }
 
     /// Whether it is given an option.

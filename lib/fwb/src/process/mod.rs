@@ -238,6 +238,11 @@ impl Child {
         matches!(self.handle.try_wait(), Ok(None))
     }
 
+    /// Whether the child has ended and not with 0.
+    pub fn has_failed(&self) -> bool {
+        !self.is_running() && !matches!(self.handle.try_wait(), Ok(Some(output)) if output.status.success())
+    }
+
     /// Ends the child at once.
     pub fn kill(&self) {
         kill(&self.handle);

@@ -1,5 +1,7 @@
 //! What a server says of itself and of one database.
 
+use std::collections::BTreeSet;
+
 use super::client::{ServerClient, quote_name};
 use crate::error::Result;
 use crate::progress::Cancel;
@@ -42,31 +44,31 @@ pub(crate) struct LeftOut {
     pub(crate) definition: Option<String>,
 }
 
+/// Few queries, because the server makes a table on the disk for each, and opens all tables of the database for each
+/// that asks for columns. Triggers are looked up by the schema of their table: by `TRIGGER_SCHEMA` the server would open
+/// every table that it has.
+///
 /// The server puts a view's error into its comment (MariaDB's manual, "Information Schema TABLES Table"), but only
 /// where the query needs a column for which it must open the view: `TABLE_ROWS`.
 const FACTS: &str = "
 SELECT 'schema', VERSION(), SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME
   FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = DATABASE();
-SELECT 'float', TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS
-  WHERE TABLE_SCHEMA = DATABASE() AND DATA_TYPE = 'float' ORDER BY TABLE_NAME, ORDINAL_POSITION;
-SELECT 'garbled', TABLE_NAME, COLUMN_NAME, DATA_TYPE IN ('enum', 'set') FROM information_schema.COLUMNS
-  WHERE TABLE_SCHEMA = DATABASE() AND CHARACTER_SET_NAME IN ('utf8mb4', 'utf16', 'utf16le', 'utf32')
-  AND (DATA_TYPE IN ('enum', 'set') AND COLUMN_TYPE LIKE '%?%' OR COLUMN_DEFAULT LIKE '%?%')
-  AND TABLE_NAME IN (SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE <> 'VIEW')
+SELECT 'table', TABLE_NAME, TABLE_TYPE, TABLE_COMMENT, TABLE_COMMENT <> 'VIEW' AND TABLE_ROWS IS NULL
+  FROM information_schema.TABLES
+  WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE IN ('VIEW', 'SYSTEM VERSIONED') ORDER BY TABLE_NAME;
+SELECT 'column', TABLE_NAME, COLUMN_NAME, DATA_TYPE, GENERATION_EXPRESSION
+  FROM information_schema.COLUMNS
+  WHERE TABLE_SCHEMA = DATABASE() AND (DATA_TYPE = 'float'
+    OR DATA_TYPE = 'bigint' AND GENERATION_EXPRESSION = 'ROW START'
+    OR CHARACTER_SET_NAME IN ('utf8mb4', 'utf16', 'utf16le', 'utf32')
+      AND (DATA_TYPE IN ('enum', 'set') AND COLUMN_TYPE LIKE '%?%' OR COLUMN_DEFAULT LIKE '%?%'))
   ORDER BY TABLE_NAME, ORDINAL_POSITION;
-SELECT 'versioned', TABLE_NAME FROM information_schema.TABLES
-  WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'SYSTEM VERSIONED' ORDER BY TABLE_NAME;
-SELECT 'by_transaction', TABLE_NAME FROM information_schema.COLUMNS
-  WHERE TABLE_SCHEMA = DATABASE() AND GENERATION_EXPRESSION = 'ROW START' AND DATA_TYPE = 'bigint' ORDER BY TABLE_NAME;
-SELECT 'broken', TABLE_NAME, TABLE_COMMENT FROM information_schema.TABLES
-  WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'VIEW' AND TABLE_COMMENT <> 'VIEW' AND TABLE_ROWS IS NULL
-  ORDER BY TABLE_NAME;
 SELECT 'event', EVENT_NAME FROM information_schema.EVENTS
   WHERE EVENT_SCHEMA = DATABASE() AND CONCAT(EVENT_DEFINITION, EVENT_COMMENT, EVENT_NAME) LIKE '%;;%';
 SELECT 'cut', CONCAT(LOWER(ROUTINE_TYPE), ' ', ROUTINE_NAME) FROM information_schema.ROUTINES
   WHERE ROUTINE_SCHEMA = DATABASE() AND CONCAT(IFNULL(ROUTINE_DEFINITION, ''), ROUTINE_COMMENT) LIKE '%;;%';
 SELECT 'cut', CONCAT('trigger ', TRIGGER_NAME) FROM information_schema.TRIGGERS
-  WHERE TRIGGER_SCHEMA = DATABASE() AND ACTION_STATEMENT LIKE '%;;%';
+  WHERE EVENT_OBJECT_SCHEMA = DATABASE() AND ACTION_STATEMENT LIKE '%;;%';
 ";
 
 impl ServerClient {
@@ -76,6 +78,7 @@ impl ServerClient {
     /// The server cannot be reached, or there is no such database.
     pub(crate) fn facts(&self, database: &str, cancel: &Cancel) -> Result<DatabaseFacts> {
         let mut facts = DatabaseFacts { database: database.to_owned(), ..DatabaseFacts::default() };
+        let mut views = BTreeSet::new();
         for row in self.query(Some(database), FACTS, "looking at the database", cancel)? {
             match row.iter().map(String::as_str).collect::<Vec<_>>()[..] {
                 ["schema", version, name, charset, collation] => {
@@ -84,17 +87,24 @@ impl ServerClient {
                     charset.clone_into(&mut facts.charset);
                     collation.clone_into(&mut facts.collation);
                 }
-                ["float", table, column] => facts.float_columns.push(format!("{table}.{column}")),
-                ["garbled", table, column, listed]
-                    if self.is_garbled(database, table, column, listed == "1", cancel)? =>
+                ["table", table, "SYSTEM VERSIONED", ..] => facts.versioned_tables.push(table.to_owned()),
+                ["table", view, "VIEW", error, broken] => {
+                    views.insert(view.to_owned());
+                    if broken == "1" {
+                        let definition = self.definition(database, "VIEW", 1, view, cancel)?;
+                        let (name, error) = (view.to_owned(), error.to_owned());
+                        facts.broken_views.push(LeftOut { name, error, definition });
+                    }
+                }
+                ["column", table, column, "float", _] => {
+                    facts.float_columns.push(format!("{table}.{column}"));
+                }
+                ["column", table, _, "bigint", "ROW START"] => facts.by_transaction.push(table.to_owned()),
+                ["column", table, column, data_type, _]
+                    if !views.contains(table)
+                        && self.is_garbled(database, table, column, data_type, cancel)? =>
                 {
                     facts.garbled_columns.push(format!("{table}.{column}"));
-                }
-                ["versioned", table] => facts.versioned_tables.push(table.to_owned()),
-                ["by_transaction", table] => facts.by_transaction.push(table.to_owned()),
-                ["broken", name, error] => {
-                    let definition = self.definition(database, "VIEW", 1, name, cancel)?;
-                    facts.broken_views.push(LeftOut { name: name.into(), error: error.into(), definition });
                 }
                 ["event", name] => {
                     let definition = self.definition(database, "EVENT", 3, name, cancel)?;
@@ -108,14 +118,14 @@ impl ServerClient {
         Ok(facts)
     }
 
-    /// Whether a column's default, or a row's value of those that are `listed` in its type, holds a character that the
+    /// Whether a column's default, or a row's value of those that are listed in its type, holds a character that the
     /// server prints as a question mark in definitions, which are utf8mb3: an emoji.
     fn is_garbled(
         &self,
         database: &str,
         table: &str,
         column: &str,
-        listed: bool,
+        data_type: &str,
         cancel: &Cancel,
     ) -> Result<bool> {
         let (table, column) = (quote_name(table), quote_name(column));
@@ -129,6 +139,7 @@ impl ServerClient {
             beyond("v")
         );
         let rows = format!("SELECT 1 FROM {table} WHERE {} LIMIT 1;\n", beyond(&column));
+        let listed = matches!(data_type, "enum" | "set");
         for sql in std::iter::once(default).chain(listed.then_some(rows)) {
             match self.query(Some(database), &sql, "looking at a column's values", cancel) {
                 Ok(found) if found.is_empty() => {}

@@ -74,6 +74,11 @@ impl ServerClient {
         }
     }
 
+    /// Whether the client programs run here, and not in a pod.
+    pub(crate) fn is_here(&self) -> bool {
+        matches!(self.place, Place::Here { .. })
+    }
+
     fn program(&self, names: &'static [&'static str]) -> ClientProgram {
         match &self.place {
             Place::Here { .. } => ClientProgram::here(names),

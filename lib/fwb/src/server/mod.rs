@@ -13,4 +13,4 @@ pub(crate) use client::{charset_clause, quote_name, quote_text};
 pub(crate) use definitions::{Definition, DefinitionKind, ForeignKey, definition_kind};
 pub(crate) use facts::{Inventory, ServerFacts, version_numbers};
 pub use options::{Password, ServerOptions};
-pub(crate) use program::{ClientProgram, Input, Running};
+pub(crate) use program::{ClientProgram, Input, Output, Running};

@@ -58,6 +58,11 @@ impl ClientProgram {
         self
     }
 
+    /// Whether it is the same program here with the same arguments.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.pod.is_none() && other.pod.is_none() && (self.name, &self.args) == (other.name, &other.args)
+    }
+
     fn local(&self) -> Program {
         Program::new(self.name).args(&self.args)
     }
@@ -198,6 +203,14 @@ impl Running {
         match self {
             Self::Here(child) => child.is_running(),
             Self::Pod(running) => running.is_running(),
+        }
+    }
+
+    /// Whether it has ended and not well. In a pod that shows when it is waited for.
+    pub(crate) fn has_failed(&self) -> bool {
+        match self {
+            Self::Here(child) => child.has_failed(),
+            Self::Pod(_) => false,
         }
     }
 
