@@ -99,6 +99,9 @@ fn documented() -> BTreeSet<String> {
 
 /// What programs that read manifests build on: a field that goes or changes its type breaks them.
 const CONTRACT: &str = "
+binlog.file string
+binlog.gtid string
+binlog.position number
 broken_views[].definition string
 broken_views[].error string
 broken_views[].name string

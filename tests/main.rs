@@ -25,6 +25,7 @@ mod restore;
 mod runbook;
 mod scripts;
 mod secrets;
+mod snapshot;
 mod swap;
 mod translation;
 mod verify;

@@ -56,11 +56,13 @@ pub fn read_artifact(bytes: &[u8]) {
 }
 
 fn make(sql: &[u8], core: &Map<String, Value>) -> Option<Vec<u8>> {
-    let writer = ArtifactWriter::new(Vec::new(), CompressionLevel::default(), 1);
-    if !sql.is_empty() {
+    let spill = Box::new(tempfile::tempfile);
+    let (writer, senders) = ArtifactWriter::new(Vec::new(), CompressionLevel::default(), 1, 1, spill);
+    if let (Some(sender), false) = (senders.first(), sql.is_empty()) {
         let piece = Piece { raw: sql.to_vec(), flags: DataHeader::SECTION, rows: 0, section: 0 };
-        writer.push(piece).ok()?;
+        sender.push(piece, false).ok()?;
     }
+    drop(senders);
     let (members, _) = writer.finish().ok()?;
     members.finish(core).ok().map(|(artifact, _)| artifact)
 }

@@ -7,12 +7,10 @@
 mod artifact;
 mod drill;
 mod dump;
-mod dump_program;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod head_start;
 mod manifest;
 mod pod;
 mod process;

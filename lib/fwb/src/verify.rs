@@ -308,6 +308,7 @@ fn foreign(
     manifest.largest_statement = summary.largest_statement;
     manifest.sections = summary.sections;
     manifest.database = manifest.database.take().or(summary.origin.database);
+    manifest.binlog = manifest.binlog.take().or(summary.origin.binlog);
     let version = summary.origin.server_version;
     manifest.server = version.map(|version| Server { version, extra: Map::new() });
     Ok(())

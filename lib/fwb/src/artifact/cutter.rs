@@ -62,6 +62,17 @@ impl Cutter {
         (kind, name)
     }
 
+    /// The kind of a section that was begun, by its index.
+    pub(crate) fn kind_of(&self, section: usize) -> crate::manifest::SectionKind {
+        self.scanner.kind_of(section)
+    }
+
+    /// The kinds of all sections that were begun.
+    pub(crate) fn kinds(&self) -> Vec<crate::manifest::SectionKind> {
+        let (last, ..) = self.scanner.section();
+        (0..=last).map(|section| self.kind_of(section)).collect()
+    }
+
     /// Reads the next part of the stream and hands on the pieces that it completes. Returns how many bytes it
     /// read; 0 at the end.
     ///

@@ -5,6 +5,7 @@ mod decoder;
 mod format;
 mod reader;
 mod source;
+mod weave;
 mod writer;
 
 pub(crate) use cutter::{Cutter, Piece};
@@ -13,4 +14,4 @@ pub(crate) use format::{DataHeader, END_SIZE};
 pub(crate) use reader::{Artifact, Footer};
 pub(crate) use source::{SqlSource, file_sha256};
 pub use writer::CompressionLevel;
-pub(crate) use writer::{ArtifactWriter, WRITE_ARTIFACT, Written};
+pub(crate) use writer::{ArtifactWriter, Extent, PieceSender, Placed, Spill, WRITE_ARTIFACT, Written};

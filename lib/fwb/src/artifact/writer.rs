@@ -1,20 +1,22 @@
 //! Writes an artifact: members are compressed and hashed on several threads and written in order.
 //!
-//! The caller pushes pieces; a worker compresses each, the hasher takes the SHA-256 of the SQL, and the writer
-//! thread puts the members one after another. Queues are bounded, so memory is too: at most two pieces for each
-//! worker are under way.
+//! Each stream of SQL pushes its pieces; a worker compresses each, the weaver puts the members one after another,
+//! section by section, and the hasher takes the SHA-256 of the SQL in the order of the file. Queues are bounded, so
+//! memory is too: at most two pieces for each worker are under way, and two for each stream.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use libdeflater::{CompressionLvl, Compressor};
+use libdeflater::{CompressionLvl, Compressor, Decompressor};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::cutter::Piece;
-use super::format::{self, End};
+use super::format::{self, DataHeader, End};
+use super::weave::{Order, Packed, Weaver};
 use crate::error::{Error, Result};
 
 /// How a failure to write the artifact is named.
@@ -57,26 +59,44 @@ pub(crate) struct Written {
     pub(crate) sha256: [u8; 32],
 }
 
-type Packed = Result<Vec<u8>>;
+/// A section that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Placed {
+    /// The stream that it came from.
+    pub(crate) stream: usize,
+    /// Its index there.
+    pub(crate) section: usize,
+    /// Where its members lie.
+    pub(crate) extent: Extent,
+}
+
+/// Makes a file for members that must wait for their turn; nobody else can open it.
+pub(crate) type Spill = Box<dyn Fn() -> io::Result<File> + Send>;
 
 struct Task {
     piece: Arc<Piece>,
     done: Sender<Packed>,
 }
 
-struct Order {
-    section: usize,
-    packed: Receiver<Packed>,
+/// What the hasher takes.
+pub(super) enum Hashed {
+    /// SQL.
+    Raw(Arc<Piece>),
+    /// SQL in a member.
+    Member(Vec<u8>),
 }
 
 /// An artifact that is being written.
 pub(crate) struct ArtifactWriter<W> {
-    tasks: Sender<Task>,
-    order: Sender<Order>,
-    to_hash: Sender<Arc<Piece>>,
     workers: Vec<JoinHandle<()>>,
-    hasher: JoinHandle<[u8; 32]>,
+    hasher: JoinHandle<Result<[u8; 32]>>,
     writer: JoinHandle<Result<Members<W>>>,
+}
+
+/// Takes the pieces of one stream of SQL.
+pub(crate) struct PieceSender {
+    tasks: Sender<Task>,
+    orders: Sender<Order>,
 }
 
 /// The data members, written; the footer is still to come.
@@ -84,17 +104,28 @@ pub(crate) struct Members<W> {
     sink: W,
     sha256: Sha256,
     size: u64,
-    /// Where each section lies, by its index.
-    pub(crate) extents: Vec<Extent>,
+    /// The sections, in the order of the file.
+    pub(crate) placed: Vec<Placed>,
 }
 
 impl<W: Write + Send + 'static> ArtifactWriter<W> {
-    /// Begins an artifact in `sink`, compressing on `jobs` threads.
-    pub(crate) fn new(sink: W, level: CompressionLevel, jobs: usize) -> Self {
+    /// Begins an artifact in `sink` of so many streams of SQL, compressing on `jobs` threads.
+    pub(crate) fn new(
+        sink: W,
+        level: CompressionLevel,
+        jobs: usize,
+        streams: usize,
+        spill: Spill,
+    ) -> (Self, Vec<PieceSender>) {
         let jobs = jobs.max(1);
         let (tasks, task_queue) = bounded::<Task>(jobs);
-        let (order, order_queue) = bounded::<Order>(2 * jobs);
-        let (to_hash, hash_queue) = bounded::<Arc<Piece>>(2 * jobs);
+        let (to_hash, hash_queue) = bounded::<Hashed>(jobs);
+        let (senders, queues): (Vec<_>, Vec<_>) = (0..streams)
+            .map(|_| {
+                let (orders, queue) = bounded::<Order>((2 * jobs / streams).max(2));
+                (PieceSender { tasks: tasks.clone(), orders }, queue)
+            })
+            .unzip();
         let workers = (0..jobs)
             .map(|_| {
                 let queue = task_queue.clone();
@@ -102,39 +133,40 @@ impl<W: Write + Send + 'static> ArtifactWriter<W> {
             })
             .collect();
         let hasher = std::thread::spawn(move || hash(&hash_queue));
-        let writer = std::thread::spawn(move || write(sink, &order_queue));
-        Self { tasks, order, to_hash, workers, hasher, writer }
+        let writer =
+            std::thread::spawn(move || Weaver::new(Members::new(sink), queues, to_hash, spill).run());
+        (Self { workers, hasher, writer }, senders)
     }
 
-    /// Takes the next piece.
-    ///
-    /// # Errors
-    /// Writing has failed; [`ArtifactWriter::finish`] says why.
-    pub(crate) fn push(&self, piece: Piece) -> Result<()> {
-        let stopped =
-            || Error::Stream { action: WRITE_ARTIFACT, source: std::io::ErrorKind::BrokenPipe.into() };
-        let (done, packed) = bounded(1);
-        let section = piece.section;
-        let piece = Arc::new(piece);
-        self.order.send(Order { section, packed }).map_err(|_| stopped())?;
-        self.to_hash.send(Arc::clone(&piece)).map_err(|_| stopped())?;
-        self.tasks.send(Task { piece, done }).map_err(|_| stopped())
-    }
-
-    /// Waits until all members are written. Returns them and the SHA-256 of the SQL.
+    /// Waits until all members are written, which they are when all senders are gone. Returns them and the SHA-256 of
+    /// the SQL.
     ///
     /// # Errors
     /// Compressing or writing failed.
     pub(crate) fn finish(self) -> Result<(Members<W>, [u8; 32])> {
-        drop((self.tasks, self.order, self.to_hash));
         let panicked =
-            |_| Error::Stream { action: WRITE_ARTIFACT, source: std::io::Error::other("a thread panicked") };
+            |_| Error::Stream { action: WRITE_ARTIFACT, source: io::Error::other("a thread panicked") };
         for worker in self.workers {
             worker.join().map_err(panicked)?;
         }
         let raw_sha256 = self.hasher.join().map_err(panicked)?;
         let members = self.writer.join().map_err(panicked)??;
-        Ok((members, raw_sha256))
+        Ok((members, raw_sha256?))
+    }
+}
+
+impl PieceSender {
+    /// Takes the next piece; one of the `tail` comes after all that other streams hold.
+    ///
+    /// # Errors
+    /// Writing has failed; [`ArtifactWriter::finish`] says why.
+    pub(crate) fn push(&self, piece: Piece, tail: bool) -> Result<()> {
+        let stopped = || Error::Stream { action: WRITE_ARTIFACT, source: io::ErrorKind::BrokenPipe.into() };
+        let (done, packed) = bounded(1);
+        let piece = Arc::new(piece);
+        let order = Order { section: piece.section, tail, piece: Arc::clone(&piece), packed };
+        self.orders.send(order).map_err(|_| stopped())?;
+        self.tasks.send(Task { piece, done }).map_err(|_| stopped())
     }
 }
 
@@ -148,54 +180,58 @@ fn compress(queue: &Receiver<Task>, level: CompressionLevel) {
     }
 }
 
-fn hash(queue: &Receiver<Arc<Piece>>) -> [u8; 32] {
+fn hash(queue: &Receiver<Hashed>) -> Result<[u8; 32]> {
     let mut sha256 = Sha256::new();
-    for piece in queue {
-        sha256.update(&piece.raw);
+    let mut decompressor = Decompressor::new();
+    let mut buffer = Vec::new();
+    for hashed in queue {
+        match hashed {
+            Hashed::Raw(piece) => sha256.update(&piece.raw),
+            Hashed::Member(member) => {
+                let header = DataHeader::decode(&member);
+                let raw = header.and_then(|header| {
+                    format::decompress(&mut decompressor, &member, &header, std::mem::take(&mut buffer))
+                });
+                let damaged = || io::Error::other("what was put aside came back damaged");
+                buffer = raw.ok_or_else(damaged).map_err(failed)?;
+                sha256.update(&buffer);
+            }
+        }
     }
-    sha256.finalize().into()
+    Ok(sha256.finalize().into())
 }
 
-fn write<W: Write>(sink: W, queue: &Receiver<Order>) -> Result<Members<W>> {
-    let mut members = Members { sink, sha256: Sha256::new(), size: 0, extents: Vec::new() };
-    for Order { section, packed } in queue {
-        let lost =
-            |_| Error::Stream { action: "compress", source: std::io::Error::other("a worker ended early") };
-        let member = packed.recv().map_err(lost)??;
-        members.begin(section);
-        members.put(&member)?;
-    }
-    members.begin_all_after_last();
-    Ok(members)
+/// That the artifact could not be written.
+pub(super) fn failed(source: io::Error) -> Error {
+    Error::Stream { action: WRITE_ARTIFACT, source }
 }
 
 impl<W: Write> Members<W> {
-    /// Sections without a byte lie where the next one begins.
-    fn begin(&mut self, section: usize) {
-        while self.extents.len() <= section {
-            self.extents.push(Extent { offset: self.size, size: 0 });
-        }
+    fn new(sink: W) -> Self {
+        Self { sink, sha256: Sha256::new(), size: 0, placed: Vec::new() }
     }
 
-    fn begin_all_after_last(&mut self) {
-        if self.extents.is_empty() {
-            self.begin(0);
+    /// Writes the next member.
+    ///
+    /// # Errors
+    /// The sink cannot be written.
+    pub(super) fn add(&mut self, stream: usize, section: usize, member: &[u8]) -> Result<()> {
+        if self.placed.last().is_none_or(|last| (last.stream, last.section) != (stream, section)) {
+            let extent = Extent { offset: self.size, size: 0 };
+            self.placed.push(Placed { stream, section, extent });
         }
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.sha256.update(bytes);
-        self.sink.write_all(bytes).map_err(|source| Error::Stream { action: WRITE_ARTIFACT, source })?;
-        self.size += bytes.len() as u64;
-        if let Some(extent) = self.extents.last_mut() {
-            extent.size += bytes.len() as u64;
+        self.put(member)?;
+        if let Some(placed) = self.placed.last_mut() {
+            placed.extent.size += member.len() as u64;
         }
         Ok(())
     }
 
-    /// Where a section lies.
-    pub(crate) fn extent(&self, section: usize) -> Extent {
-        self.extents.get(section).copied().unwrap_or(Extent { offset: self.size, size: 0 })
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.sha256.update(bytes);
+        self.sink.write_all(bytes).map_err(failed)?;
+        self.size += bytes.len() as u64;
+        Ok(())
     }
 
     /// Writes the footer and returns the sink.
@@ -213,7 +249,7 @@ impl<W: Write> Members<W> {
             sha256: self.sha256.clone().finalize().into(),
         };
         self.put(&end.encode())?;
-        self.sink.flush().map_err(|source| Error::Stream { action: WRITE_ARTIFACT, source })?;
+        self.sink.flush().map_err(failed)?;
         Ok((self.sink, Written { size: self.size, sha256: self.sha256.finalize().into() }))
     }
 }

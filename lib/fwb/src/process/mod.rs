@@ -109,8 +109,20 @@ impl Program {
     /// # Errors
     /// The program cannot be started.
     pub fn reader(&self, cancel: &Cancel) -> Result<(PipeReader, Child)> {
+        self.watched_reader(cancel, |_| true)
+    }
+
+    /// As [`Program::reader`]; each line of its stderr is shown to `keep`, which says whether it belongs to its words.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub(crate) fn watched_reader(
+        &self,
+        cancel: &Cancel,
+        keep: impl FnMut(&[u8]) -> bool + Send + 'static,
+    ) -> Result<(PipeReader, Child)> {
         let (reader, writer) = self.pipe()?;
-        let child = self.start(self.expression().stdin_null().stdout_file(writer), cancel)?;
+        let child = self.watched(self.expression().stdin_null().stdout_file(writer), cancel, keep)?;
         Ok((reader, child))
     }
 
@@ -236,11 +248,6 @@ impl Child {
     /// Whether the child has not ended yet.
     pub fn is_running(&self) -> bool {
         matches!(self.handle.try_wait(), Ok(None))
-    }
-
-    /// Whether the child has ended and not with 0.
-    pub fn has_failed(&self) -> bool {
-        !self.is_running() && !matches!(self.handle.try_wait(), Ok(Some(output)) if output.status.success())
     }
 
     /// Ends the child at once.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 
 use super::input::Input;
-use crate::dump_program::DumpProgram;
+use crate::dump::{COORDINATES, DumpProgram};
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, Section, SectionKind};
 use crate::progress::{Cancel, Context};
@@ -52,10 +52,13 @@ fn renumbered(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<
     Ok(rows.into_iter().flatten().collect())
 }
 
+/// Options that make no difference to rows.
+const NOT_OF_ROWS: [&str; 2] = ["--events", COORDINATES];
+
 /// Whether the backup was written by this program with these options: only then do equal rows have equal digests.
 fn is_same_program(manifest: &Manifest, program: &DumpProgram) -> bool {
     let options = |options: &[String]| -> Vec<String> {
-        options.iter().filter(|option| *option != "--events").cloned().collect()
+        options.iter().filter(|option| !NOT_OF_ROWS.contains(&option.as_str())).cloned().collect()
     };
     manifest.client.as_ref().is_some_and(|client| {
         client.program == program.name()

@@ -1,6 +1,7 @@
 //! The comments between statements: mariadb-dump's announcements, its header and its last line.
 
 use super::sections::Announcement;
+use crate::manifest::Binlog;
 
 /// The longest comment that is looked at, in bytes: a name of 64 characters, all quoted, and the words around it.
 const KEPT: usize = 4096;
@@ -16,6 +17,8 @@ pub(crate) struct Origin {
     pub(crate) server_version: Option<String>,
     /// The program, from the first line.
     pub(crate) program: Option<String>,
+    /// The binary log's coordinates, from `-- CHANGE MASTER TO`, and from `-- SET GLOBAL gtid_slave_pos` near the end.
+    pub(crate) binlog: Option<Binlog>,
 }
 
 /// The state of reading comments.
@@ -65,6 +68,10 @@ impl Comments {
             if in_header {
                 self.origin.read(&String::from_utf8_lossy(line));
             }
+            // In an announcement it is part of a name.
+            if self.block.is_none() {
+                self.origin.read_binlog(&String::from_utf8_lossy(line), in_header);
+            }
             if let Some((_, text)) = &mut self.block {
                 // A name that holds a line break goes on after "-- ".
                 let part = self.line.strip_prefix(b"-- ").unwrap_or(&self.line);
@@ -102,6 +109,24 @@ impl Origin {
             self.server_version.get_or_insert_with(|| version.trim().to_owned());
         } else if line.starts_with("-- MariaDB dump") || line.starts_with("-- MySQL dump") {
             self.program.get_or_insert_with(|| line["-- ".len()..].to_owned());
+        }
+    }
+
+    /// As `--master-data=2` writes it (MariaDB's client/mysqldump.c, `do_show_master_status`).
+    fn read_binlog(&mut self, line: &str, in_header: bool) {
+        let between = |from: &str, to| line.split_once(from).and_then(|(_, rest)| rest.split_once(to));
+        if in_header && self.binlog.is_none() && line.starts_with("-- CHANGE ") {
+            let file = between("_LOG_FILE='", '\'').map(|(file, _)| file.to_owned());
+            let position = between("_LOG_POS=", ';').and_then(|(position, _)| position.parse().ok());
+            self.binlog = file.zip(position).map(|(file, position)| Binlog { file, position, gtid: None });
+        }
+        if let (Some(binlog), Some((gtid, _))) = (
+            &mut self.binlog,
+            line.strip_prefix("-- SET GLOBAL gtid_slave_pos='").and_then(|rest| rest.split_once('\'')),
+        ) && gtid.bytes().all(|byte| byte.is_ascii_digit() || b"-,".contains(&byte))
+            && !gtid.is_empty()
+        {
+            binlog.gtid = Some(gtid.to_owned());
         }
     }
 }

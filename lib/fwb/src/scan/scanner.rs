@@ -209,6 +209,11 @@ impl Scanner {
         (self.sections.index(), kind, name)
     }
 
+    /// The kind of a section, by its index.
+    pub(crate) fn kind_of(&self, section: usize) -> SectionKind {
+        self.sections.kind_of(section)
+    }
+
     /// Decides now what the unfinished statement is, because the stream must be cut before its end.
     pub(crate) fn settle(&mut self) {
         match self.place {

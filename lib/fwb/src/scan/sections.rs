@@ -81,6 +81,11 @@ impl Sections {
         self.all.last().map_or((SectionKind::Header, None), |open| (open.kind, open.name.as_deref()))
     }
 
+    /// The kind of a section, by its index.
+    pub(super) fn kind_of(&self, section: usize) -> SectionKind {
+        self.all.get(section).map_or(SectionKind::Header, |open| open.kind)
+    }
+
     fn current_is(&self, kind: SectionKind, name: &str) -> bool {
         self.current() == (kind, Some(name))
     }

@@ -17,6 +17,10 @@ pub(crate) struct DatabaseFacts {
     pub(crate) charset: String,
     /// The database's default collation.
     pub(crate) collation: String,
+    /// Whether the server writes a binary log.
+    pub(crate) log_bin: bool,
+    /// The tables, and about how much their rows take, in bytes.
+    pub(crate) tables: Vec<(String, u64)>,
     /// Columns of type FLOAT, as `table.column`.
     pub(crate) float_columns: Vec<String>,
     /// Columns whose definitions hold what the server prints as a question mark, as `table.column`.
@@ -51,11 +55,11 @@ pub(crate) struct LeftOut {
 /// The server puts a view's error into its comment (MariaDB's manual, "Information Schema TABLES Table"), but only
 /// where the query needs a column for which it must open the view: `TABLE_ROWS`.
 const FACTS: &str = "
-SELECT 'schema', VERSION(), SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME
+SELECT 'schema', VERSION(), SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME, @@log_bin
   FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = DATABASE();
-SELECT 'table', TABLE_NAME, TABLE_TYPE, TABLE_COMMENT, TABLE_COMMENT <> 'VIEW' AND TABLE_ROWS IS NULL
-  FROM information_schema.TABLES
-  WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE IN ('VIEW', 'SYSTEM VERSIONED') ORDER BY TABLE_NAME;
+SELECT 'table', TABLE_NAME, TABLE_TYPE, TABLE_COMMENT, TABLE_COMMENT <> 'VIEW' AND TABLE_ROWS IS NULL,
+    IFNULL(DATA_LENGTH, 0)
+  FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME;
 SELECT 'column', TABLE_NAME, COLUMN_NAME, DATA_TYPE, GENERATION_EXPRESSION
   FROM information_schema.COLUMNS
   WHERE TABLE_SCHEMA = DATABASE() AND (DATA_TYPE = 'float'
@@ -81,14 +85,20 @@ impl ServerClient {
         let mut views = BTreeSet::new();
         for row in self.query(Some(database), FACTS, "looking at the database", cancel)? {
             match row.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-                ["schema", version, name, charset, collation] => {
+                ["schema", version, name, charset, collation, log_bin] => {
+                    facts.log_bin = log_bin == "1";
                     version.clone_into(&mut facts.version);
                     name.clone_into(&mut facts.database);
                     charset.clone_into(&mut facts.charset);
                     collation.clone_into(&mut facts.collation);
                 }
-                ["table", table, "SYSTEM VERSIONED", ..] => facts.versioned_tables.push(table.to_owned()),
-                ["table", view, "VIEW", error, broken] => {
+                ["table", table, kind @ ("BASE TABLE" | "SYSTEM VERSIONED"), .., size] => {
+                    facts.tables.push((table.to_owned(), size.parse().unwrap_or(0)));
+                    if kind == "SYSTEM VERSIONED" {
+                        facts.versioned_tables.push(table.to_owned());
+                    }
+                }
+                ["table", view, "VIEW", error, broken, _] => {
                     views.insert(view.to_owned());
                     if broken == "1" {
                         let definition = self.definition(database, "VIEW", 1, view, cancel)?;

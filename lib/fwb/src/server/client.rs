@@ -264,7 +264,8 @@ pub(super) fn unescaped(column: &[u8]) -> Vec<u8> {
     plain
 }
 
-fn unescape(column: &[u8]) -> String {
+/// As [`unescaped`], as text.
+pub(crate) fn unescape(column: &[u8]) -> String {
     String::from_utf8_lossy(&unescaped(column)).into_owned()
 }
 

@@ -58,11 +58,6 @@ impl ClientProgram {
         self
     }
 
-    /// Whether it is the same program here with the same arguments.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        self.pod.is_none() && other.pod.is_none() && (self.name, &self.args) == (other.name, &other.args)
-    }
-
     fn local(&self) -> Program {
         Program::new(self.name).args(&self.args)
     }
@@ -101,6 +96,36 @@ impl ClientProgram {
         // That it could not be written shows at the end.
         input.finish().ok();
         Ok((Output::Pod(output), Running::Pod(Box::new(running))))
+    }
+
+    /// As [`ClientProgram::reader`]; here, each line of its stderr is shown to `keep`, which says whether it belongs to
+    /// its words.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub(crate) fn watched_reader(
+        &self,
+        cancel: &Cancel,
+        keep: impl FnMut(&[u8]) -> bool + Send + 'static,
+    ) -> Result<(Output, Running)> {
+        if self.pod.is_some() {
+            return self.reader(cancel);
+        }
+        let (output, child) = self.local().watched_reader(cancel, keep)?;
+        Ok((Output::Here(output), Running::Here(child)))
+    }
+
+    /// Starts the program with both its stdin and its stdout as streams.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub(crate) fn duplex(&self, cancel: &Cancel) -> Result<(Input, Output, Running)> {
+        let Some(exec) = &self.pod else {
+            let (input, output, child) = self.local().duplex(cancel, |_| true)?;
+            return Ok((Input::Here(input), Output::Here(output), Running::Here(child)));
+        };
+        let (input, output, running) = exec.start(&self.args, cancel)?;
+        Ok((Input::Pod(input), Output::Pod(output), Running::Pod(Box::new(running))))
     }
 
     /// Starts the program with its stdin as a stream; its stdout is discarded.
@@ -203,14 +228,6 @@ impl Running {
         match self {
             Self::Here(child) => child.is_running(),
             Self::Pod(running) => running.is_running(),
-        }
-    }
-
-    /// Whether it has ended and not well. In a pod that shows when it is waited for.
-    pub(crate) fn has_failed(&self) -> bool {
-        match self {
-            Self::Here(child) => child.has_failed(),
-            Self::Pod(_) => false,
         }
     }
 

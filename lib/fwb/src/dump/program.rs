@@ -31,8 +31,8 @@ const OPTIONS: &[&str] = &[
 const WHERE_KNOWN: &[&str] =
     &["--dump-history", "--set-gtid-purged=OFF", "--column-statistics=0", "--no-tablespaces"];
 
-/// Those among them that mariadb-dump knows, since 10.11.
-const KNOWN_TO_MARIADB: &[&str] = &["--dump-history", "--no-tablespaces"];
+/// Has the binary log's coordinates written into the dump, as a comment.
+pub(crate) const COORDINATES: &str = "--master-data=2";
 
 /// The names that the program goes by.
 const NAMES: [&str; 2] = ["mariadb-dump", "mysqldump"];
@@ -70,17 +70,15 @@ impl DumpProgram {
         Ok(program)
     }
 
-    /// The program as it most likely is: MariaDB's own, of a version of today. It has not been asked.
-    pub(crate) fn expected(server: &ServerClient) -> Self {
-        let options = OPTIONS.iter().chain(KNOWN_TO_MARIADB).map(ToString::to_string).collect();
-        let program = server.dump_program();
-        let name = program.name().to_owned();
-        Self { program, name, version: String::new(), options, unknown: Vec::new() }
-    }
-
     /// Whether it is given an option.
     pub(crate) fn has(&self, option: &str) -> bool {
         self.options.iter().any(|given| given == option)
+    }
+
+    /// Adds an option.
+    pub(super) fn with(mut self, option: &str) -> Self {
+        self.options.push(option.to_owned());
+        self
     }
 
     /// Leaves an option out.
@@ -95,6 +93,12 @@ impl DumpProgram {
         // Without --events some programs still dump them where an option file says so.
         let events = if self.has("--events") { None } else { Some("--skip-events") };
         self.program.clone().args(&self.options).args(events).args(omitted).arg("--").arg(database)
+    }
+
+    /// The command that dumps these tables alone.
+    pub(super) fn tables_command(&self, database: &str, tables: &[String]) -> ClientProgram {
+        let program = self.program.clone().args(&self.options);
+        program.args(["--skip-routines", "--skip-events"]).arg("--").arg(database).args(tables)
     }
 
     /// The command that dumps the tables and their rows alone.

@@ -1,0 +1,130 @@
+//! Dumping a database: runs of mariadb-dump that see one moment become one artifact, whole or not at all.
+
+mod program;
+mod run;
+mod shares;
+mod snapshot;
+mod streams;
+mod warnings;
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::artifact::CompressionLevel;
+use crate::error::{Error, Result};
+use crate::manifest::{self, Kind, Manifest};
+use crate::pod;
+use crate::progress::Context;
+use crate::server::ServerClient;
+use crate::store::{Partial, Store, StoreLock, Wait, artifact_name, name_prefix, stage, sync_dir};
+pub(crate) use program::{COORDINATES, DumpProgram};
+use run::Dump;
+
+/// What to dump, and how.
+#[derive(Debug, Clone)]
+pub struct DumpOptions {
+    /// The database.
+    pub database: String,
+    /// What the backup is for.
+    pub kind: Kind,
+    /// The first part of the artifact's name; by default made of the database's name.
+    pub prefix: Option<String>,
+    /// How hard to compress.
+    pub level: CompressionLevel,
+    /// Fail where something would have to be left out.
+    pub strict: bool,
+}
+
+/// Dumps into a store, under its lock. The lock is released on return.
+///
+/// # Errors
+/// The store is locked or cannot be written, the server or its dump program fails, or the dump is incomplete:
+/// nothing is published then.
+pub fn dump_to_store(
+    store: &Store,
+    server: &ServerClient,
+    options: &DumpOptions,
+    context: &Context,
+) -> Result<Manifest> {
+    let lock = store.lock(Wait::No, &context.cancel)?;
+    store.sweep(&lock)?;
+    dump_locked(store, &lock, server, options, context)
+}
+
+/// As [`dump_to_store`], under a lock that the caller holds.
+pub(crate) fn dump_locked(
+    store: &Store,
+    lock: &StoreLock,
+    server: &ServerClient,
+    options: &DumpOptions,
+    context: &Context,
+) -> Result<Manifest> {
+    let prefix = name_prefix(options.prefix.as_deref(), &options.database);
+    let (partial, manifest) = pod::retrying(server.retries(), &context.cancel, || {
+        let started_at = manifest::now();
+        let name = store.free_name(&prefix, options.kind, started_at, lock)?;
+        let dump = Dump::begin(server, options, started_at, name.clone(), &context.cancel)?;
+        let partial = store.begin(&name, lock)?;
+        let manifest = dump.run_into(&partial, context)?;
+        Ok((partial, manifest))
+    })?;
+    store.publish(partial, &manifest, &context.cancel)?;
+    Ok(Manifest { store: Some(store.root().display().to_string()), ..manifest })
+}
+
+/// Dumps into a file outside of a store; it appears when it is complete, and has no sidecar.
+///
+/// # Errors
+/// As [`dump_to_store`].
+pub fn dump_to_file(
+    path: &Path,
+    server: &ServerClient,
+    options: &DumpOptions,
+    context: &Context,
+) -> Result<Manifest> {
+    let name = path.file_name().ok_or_else(|| Error::usage(format!("{} names no file", path.display())))?;
+    let parent = directory_of(path);
+    let name = name.to_string_lossy().into_owned();
+    let (partial, manifest) = pod::retrying(server.retries(), &context.cancel, || {
+        let dump = Dump::begin(server, options, manifest::now(), name.clone(), &context.cancel)?;
+        let partial = Partial::create(path)?;
+        let manifest = dump.run_into(&partial, context)?;
+        Ok((partial, manifest))
+    })?;
+    partial.sync()?;
+    context.cancel.check()?;
+    partial.publish()?;
+    sync_dir(parent)?;
+    let parent = std::path::absolute(parent).map_err(Error::io("find", parent))?;
+    Ok(Manifest { store: Some(parent.display().to_string()), ..manifest })
+}
+
+/// Writes a manifest into a file, which appears when it is complete.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_manifest(path: &Path, manifest: &Manifest) -> Result<()> {
+    stage(path, &manifest.to_line()?)?.publish()?;
+    sync_dir(directory_of(path))
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Dumps into a stream. What was written before an error cannot be taken back; it lacks its footer then.
+///
+/// # Errors
+/// As [`dump_to_store`].
+pub fn dump_to_stream<W: Write + Send + 'static>(
+    stream: W,
+    server: &ServerClient,
+    options: &DumpOptions,
+    context: &Context,
+) -> Result<Manifest> {
+    let started_at = manifest::now();
+    let prefix = name_prefix(options.prefix.as_deref(), &options.database);
+    let name = artifact_name(&prefix, options.kind, started_at)?;
+    let dump = Dump::begin(server, options, started_at, name, &context.cancel)?;
+    dump.run(stream, None, context)
+}
