@@ -51,7 +51,9 @@ pub(crate) fn digests(dump: &Value) -> Vec<[&Value; 5]> {
 /// A backup's SQL without the lines that hold a date or a host.
 fn sql(store: &Store, dump: &Value) -> String {
     let text = gunzip(&fs::read(store.artifact(dump)).unwrap());
-    let dated = |line: &&str| !line.starts_with("-- Dump completed on ") && !line.starts_with("-- Host: ");
+    const DATED: [&str; 4] =
+        ["-- Dump completed on ", "-- Host: ", "-- CHANGE MASTER TO ", "-- SET GLOBAL gtid_slave_pos="];
+    let dated = |line: &&str| !DATED.iter().any(|dated| line.starts_with(dated));
     let text = String::from_utf8_lossy(&text);
     text.lines().filter(dated).collect::<Vec<_>>().join("\n")
 }
