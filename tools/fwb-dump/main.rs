@@ -33,7 +33,7 @@ struct Args {
     manifest: Option<PathBuf>,
 
     /// Compression, from 1 (fastest) to 12 (smallest)
-    #[arg(long, value_name = "N", default_value = "6", env = "FWB_LEVEL", value_parser = level)]
+    #[arg(long, value_name = "N", default_value = "5", env = "FWB_LEVEL", value_parser = level)]
     level: CompressionLevel,
 
     /// Fail where something would have to be left out of the dump, such as a broken view

@@ -35,9 +35,9 @@ impl CompressionLevel {
 }
 
 impl Default for CompressionLevel {
-    /// Level 6.
+    /// Level 5: a tenth less work than level 6, for half a percent more bytes.
     fn default() -> Self {
-        Self(CompressionLvl::default())
+        Self::new(5).unwrap_or(Self(CompressionLvl::default()))
     }
 }
 
