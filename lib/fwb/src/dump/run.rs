@@ -7,7 +7,7 @@ use serde_json::json;
 use super::DumpOptions;
 use super::program::{COORDINATES, DumpProgram};
 use super::shares::divide;
-use super::snapshot::Snapshot;
+use super::snapshot::{self, Snapshot};
 use super::streams::{DumpStream, Whole, read_all};
 use super::warnings::warnings;
 use crate::artifact::{ArtifactWriter, Spill, WRITE_ARTIFACT, Written};
@@ -136,13 +136,10 @@ impl<'a> Dump<'a> {
             Vec::new()
         };
         if !shares.is_empty() {
-            match self.start_together(shares, &context.cancel) {
-                Ok(started) => return Ok(started),
+            match self.start_together(&shares, &context.cancel) {
+                Ok((streams, snapshot)) => return Ok((streams, Some(snapshot))),
                 Err(error) => {
-                    let error = context.cancel.explain(error);
-                    if let Error::Interrupted(_) = error {
-                        return Err(error);
-                    }
+                    context.cancel.check()?;
                     log::info!("dumping over one connection: {error}");
                 }
             }
@@ -153,26 +150,16 @@ impl<'a> Dump<'a> {
         Ok((vec![DumpStream::new(output, running)], None))
     }
 
-    fn start_together(
-        &self,
-        shares: Vec<Vec<String>>,
-        cancel: &Cancel,
-    ) -> Result<(Vec<DumpStream>, Option<Snapshot>)> {
+    fn start_together(&self, shares: &[Vec<String>], cancel: &Cancel) -> Result<(Vec<DumpStream>, Snapshot)> {
         let program = self.program.clone().with("--verbose");
-        let commands = |present: &dyn Fn(&str) -> bool| {
-            let shares: Vec<Vec<String>> = shares
-                .iter()
-                .map(|share| share.iter().filter(|table| present(table)).cloned().collect::<Vec<_>>())
-                .filter(|share| !share.is_empty())
-                .collect();
+        let commands = |shares: &[Vec<String>]| {
             let elsewhere = shares.iter().flatten().map(String::as_str);
             let omitted: Vec<&str> = self.broken_views().into_iter().chain(elsewhere).collect();
             let first = program.command(&self.facts.database, &omitted);
             let others = shares.iter().map(|share| program.tables_command(&self.facts.database, share));
             std::iter::once(first).chain(others).collect()
         };
-        super::snapshot::start(self.server, &self.facts, &commands, cancel)
-            .map(|(streams, snapshot)| (streams, Some(snapshot)))
+        snapshot::start(self.server, &self.facts, shares, &commands, cancel)
     }
 
     fn broken_views(&self) -> Vec<&str> {

@@ -24,7 +24,7 @@ use crate::server::{
 const LONGEST_HOLD: Duration = Duration::from_secs(5);
 /// How often programs are started for the same coordinates, where commits go on meanwhile.
 const TRIES: u32 = 3;
-/// What we lack is said in this sentence's place.
+/// How it is named that several connections cannot be had.
 const MOMENT: &str = "see one moment over several connections";
 
 /// How several connections came to show one moment: as the manifest says it.
@@ -39,8 +39,8 @@ pub(super) struct Snapshot {
     relied_on: Option<[&'static str; 2]>,
 }
 
-/// The commands, given which tables there are.
-pub(super) type Commands<'a> = dyn Fn(&dyn Fn(&str) -> bool) -> Vec<ClientProgram> + 'a;
+/// The commands for these shares of the tables; the first is for all that is in none.
+pub(super) type Commands<'a> = dyn Fn(&[Vec<String>]) -> Vec<ClientProgram> + 'a;
 
 /// Starts the programs so that all show one moment.
 ///
@@ -49,64 +49,63 @@ pub(super) type Commands<'a> = dyn Fn(&dyn Fn(&str) -> bool) -> Vec<ClientProgra
 pub(super) fn start(
     server: &ServerClient,
     facts: &DatabaseFacts,
+    shares: &[Vec<String>],
     commands: &Commands<'_>,
     cancel: &Cancel,
 ) -> Result<(Vec<DumpStream>, Snapshot)> {
-    match under_a_lock(server, facts, commands, cancel) {
-        Ok(started) => Ok(started),
-        Err(error) => {
-            let error = cancel.explain(error);
-            if let Error::Interrupted(_) = error {
-                return Err(error);
-            }
-            log::debug!("{error}");
-            by_coordinates(server, facts, commands, cancel).map_err(|why| {
-                log::debug!("{why}");
-                error
-            })
-        }
-    }
+    under_a_lock(server, facts, shares, commands, cancel).or_else(|error| {
+        cancel.check()?;
+        log::debug!("{error}");
+        by_coordinates(server, facts, &commands(shares), cancel).map_err(|why| {
+            log::debug!("{why}");
+            error
+        })
+    })
 }
 
 fn under_a_lock(
     server: &ServerClient,
     facts: &DatabaseFacts,
+    shares: &[Vec<String>],
     commands: &Commands<'_>,
     cancel: &Cancel,
 ) -> Result<(Vec<DumpStream>, Snapshot)> {
     let lock = Lock::of(&facts.version);
     let (hold, present) = Hold::begin(server, facts, lock, cancel)?;
     // Tables that are gone meanwhile would end a program; whatever is new falls to the first.
-    let commands = commands(&|table| present.contains(table));
-    let (hold, _) = hold.step(lock.hold())?;
+    let mut shares = shares.to_vec();
+    for share in &mut shares {
+        share.retain(|table| present.contains(table));
+    }
+    shares.retain(|share| !share.is_empty());
+    let commands = commands(&shares);
+    let (hold, _) = hold.step(&format!("{};\n", lock.name))?;
     let since = Instant::now();
     let started = start_all(&commands, cancel);
     let begun = started.and_then(|(streams, begins)| all_begin(&begins, since).map(|()| streams));
     let waited = since.elapsed();
     // What was held to its end was held all the time.
-    hold.end(lock.release())?;
+    hold.end(lock.release)?;
     let mut streams = begun?;
     log::debug!("commits waited for {} ms", waited.as_millis());
     if !agree(&mut streams)? {
         return Err(lacking("the dump programs did not begin at one moment"));
     }
-    let snapshot = Snapshot { connections: streams.len(), held_by: Some(lock.name()), relied_on: None };
+    let snapshot = Snapshot { connections: streams.len(), held_by: Some(lock.name), relied_on: None };
     Ok((streams, snapshot))
 }
 
 fn by_coordinates(
     server: &ServerClient,
     facts: &DatabaseFacts,
-    commands: &Commands<'_>,
+    commands: &[ClientProgram],
     cancel: &Cancel,
 ) -> Result<(Vec<DumpStream>, Snapshot)> {
-    let known: BTreeSet<&str> = facts.tables.iter().map(|(table, _)| table.as_str()).collect();
-    let commands = commands(&|table| known.contains(table));
-    if !facts.log_bin || !everything_is_logged(server, cancel)? {
+    if !facts.log_bin || !is_complete(server, cancel)? {
         return Err(lacking("the binary log does not have everything that is written"));
     }
     for _ in 0..TRIES {
-        let (mut streams, _) = start_all(&commands, cancel)?;
+        let (mut streams, _) = start_all(commands, cancel)?;
         if agree(&mut streams)? {
             let relied_on = Some([
                 "equal coordinates in the binary log",
@@ -136,27 +135,26 @@ fn agree(streams: &mut [DumpStream]) -> Result<bool> {
     Ok(true)
 }
 
-/// Whether every write to the server's tables shows in the coordinates, but for those that a session hides.
-fn everything_is_logged(server: &ServerClient, cancel: &Cancel) -> Result<bool> {
-    let sql = "SELECT 'own', @@log_bin, @@log_slave_updates;\n\
+/// Whether every write to the server's tables is in its binary log, but for those that a session hides: no database is
+/// left out, and a replica logs what it receives.
+fn is_complete(server: &ServerClient, cancel: &Cancel) -> Result<bool> {
+    let sql = "SELECT 'log_slave_updates', @@log_slave_updates;\n\
                SHOW GLOBAL STATUS LIKE 'Slaves_running';\n\
                SHOW MASTER STATUS;\n";
-    let (mut logs, mut relays, mut filters) = (false, true, true);
+    let (mut has_all, mut is_unfiltered) = (false, false);
     for row in server.query(None, sql, "looking at the binary log's settings", cancel)? {
         match row.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["own", log_bin, log_slave_updates] => {
-                logs = log_bin == "1";
-                relays &= log_slave_updates != "1";
-            }
-            ["Slaves_running", running] => relays &= running != "0",
-            [_file, _position, do_db, ignore_db] => filters = !do_db.is_empty() || !ignore_db.is_empty(),
+            ["log_slave_updates", logs] => has_all |= logs == "1",
+            ["Slaves_running", running] => has_all |= running == "0",
+            [_file, _position, do_db, ignore_db] => is_unfiltered = do_db.is_empty() && ignore_db.is_empty(),
             _ => {}
         }
     }
-    Ok(logs && !relays && !filters)
+    Ok(has_all && is_unfiltered)
 }
 
-/// Starts the programs, which with `--verbose` say on stderr what they do next. Each says on its channel when its transaction runs.
+/// Starts the programs, which with `--verbose` say on stderr what they do next. Each says on its channel when its
+/// transaction runs.
 fn start_all(commands: &[ClientProgram], cancel: &Cancel) -> Result<(Vec<DumpStream>, Vec<Receiver<()>>)> {
     let start = |command: &ClientProgram| {
         let (says, begins) = channel();
@@ -198,46 +196,28 @@ fn all_begin(begins: &[Receiver<()>], since: Instant) -> Result<()> {
 }
 
 /// What keeps others from committing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lock {
-    BackupStage,
-    ReadLock,
+#[derive(Debug, PartialEq, Eq)]
+struct Lock {
+    /// Keeps definitions as they are, where that can be had alone.
+    prepare: &'static str,
+    /// The statement that takes it.
+    name: &'static str,
+    release: &'static str,
 }
 
+const BACKUP_STAGE: Lock = Lock {
+    prepare: "BACKUP STAGE START;\nBACKUP STAGE BLOCK_DDL;\n",
+    name: "BACKUP STAGE BLOCK_COMMIT",
+    release: "BACKUP STAGE END;\n",
+};
+const READ_LOCK: Lock =
+    Lock { prepare: "", name: "FLUSH TABLES WITH READ LOCK", release: "UNLOCK TABLES;\n" };
+
 impl Lock {
-    fn of(version: &str) -> Self {
+    fn of(version: &str) -> &'static Self {
         let has_stages =
             version.contains("MariaDB") && version_numbers(version).is_some_and(|number| number >= (10, 4));
-        if has_stages { Self::BackupStage } else { Self::ReadLock }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::BackupStage => "BACKUP STAGE BLOCK_COMMIT",
-            Self::ReadLock => "FLUSH TABLES WITH READ LOCK",
-        }
-    }
-
-    /// Keeps definitions as they are, where that can be had alone.
-    fn prepare(self) -> &'static str {
-        match self {
-            Self::BackupStage => "BACKUP STAGE START;\nBACKUP STAGE BLOCK_DDL;\n",
-            Self::ReadLock => "",
-        }
-    }
-
-    fn hold(self) -> &'static str {
-        match self {
-            Self::BackupStage => "BACKUP STAGE BLOCK_COMMIT;\n",
-            Self::ReadLock => "FLUSH TABLES WITH READ LOCK;\n",
-        }
-    }
-
-    fn release(self) -> &'static str {
-        match self {
-            Self::BackupStage => "BACKUP STAGE END;\n",
-            Self::ReadLock => "UNLOCK TABLES;\n",
-        }
+        if has_stages { &BACKUP_STAGE } else { &READ_LOCK }
     }
 }
 
@@ -258,14 +238,14 @@ impl Hold {
     fn begin(
         server: &ServerClient,
         facts: &DatabaseFacts,
-        lock: Lock,
+        lock: &Lock,
         cancel: &Cancel,
     ) -> Result<(Self, BTreeSet<String>)> {
         let client = server.sql_client(Some(&facts.database)).arg("--unbuffered");
         let (input, output, running) = client.duplex(cancel)?;
         let hold = Self { input, output: BufReader::new(output), running };
         let wait = format!("SET SESSION lock_wait_timeout={};\n", LONGEST_HOLD.as_secs());
-        let (hold, lines) = hold.step(&format!("{wait}{}SHOW TABLES;\n", lock.prepare()))?;
+        let (hold, lines) = hold.step(&format!("{wait}{}SHOW TABLES;\n", lock.prepare))?;
         let tables = lines.lines().map(|line| unescape(line.as_bytes())).collect();
         Ok((hold, tables))
     }
@@ -305,9 +285,9 @@ mod tests {
 
     #[test]
     fn a_server_is_held_by_what_it_knows() {
-        assert_eq!(Lock::of("10.11.6-MariaDB-log"), Lock::BackupStage);
-        assert_eq!(Lock::of("10.3.39-MariaDB"), Lock::ReadLock);
-        assert_eq!(Lock::of("8.0.36"), Lock::ReadLock);
+        assert_eq!(Lock::of("10.11.6-MariaDB-log"), &BACKUP_STAGE);
+        assert_eq!(Lock::of("10.3.39-MariaDB"), &READ_LOCK);
+        assert_eq!(Lock::of("8.0.36"), &READ_LOCK);
     }
 
     #[test]

@@ -11,17 +11,14 @@ use crate::server::{Output, Running};
 
 /// A running dump program.
 pub(super) struct DumpStream {
-    output: Output,
-    pub(super) running: Running,
-    cutter: Cutter,
-    /// What was cut and not yet handed on.
-    cut: Vec<Piece>,
-    ended: bool,
+    sql: SqlStream,
+    running: Running,
 }
 
 impl DumpStream {
     pub(super) fn new(output: Output, running: Running) -> Self {
-        Self { output, running, cutter: Cutter::new(), cut: Vec::new(), ended: false }
+        let sql = SqlStream { output, cutter: Cutter::new(), cut: Vec::new(), ended: false };
+        Self { sql, running }
     }
 
     /// Reads until the header is there, and returns it: none where there is only that, or less.
@@ -29,12 +26,24 @@ impl DumpStream {
     /// # Errors
     /// The stream cannot be read.
     pub(super) fn header(&mut self) -> Result<Option<&[u8]>> {
-        while self.cut.is_empty() && !self.ended {
-            self.advance()?;
+        while self.sql.cut.is_empty() && !self.sql.ended {
+            self.sql.advance()?;
         }
-        Ok(self.cut.first().map(|piece| piece.raw.as_slice()))
+        Ok(self.sql.cut.first().map(|piece| piece.raw.as_slice()))
     }
+}
 
+/// What a dump program writes.
+struct SqlStream {
+    output: Output,
+    cutter: Cutter,
+    /// What was cut and not yet handed on.
+    cut: Vec<Piece>,
+    ended: bool,
+}
+
+impl SqlStream {
+    /// Reads and cuts the next part. Returns how many bytes it read.
     fn advance(&mut self) -> Result<usize> {
         let cut = &mut self.cut;
         let mut push = |piece| {
@@ -57,12 +66,14 @@ pub(super) fn read_all(
     let mut running = Vec::new();
     let mut summaries = Vec::new();
     let mut why = None;
+    let mut error = None;
     std::thread::scope(|scope| {
         let (done, outcomes) = mpsc::channel();
-        for (number, (stream, sender)) in streams.into_iter().zip(senders).enumerate() {
-            let DumpStream { output, running: child, cutter, cut, ended } = stream;
-            running.push((number, child));
-            let reader = Reader { number, output, cutter, cut, ended, sender };
+        for (number, (DumpStream { sql, running: child }, sender)) in
+            streams.into_iter().zip(senders).enumerate()
+        {
+            running.push(child);
+            let reader = Reader { number, sql, sender };
             let done = done.clone();
             scope.spawn(move || {
                 // The channel is read to its end.
@@ -75,55 +86,44 @@ pub(super) fn read_all(
             if failed && why.is_none() {
                 why = Some(number);
                 // One that came to its end by itself says why when it is waited for.
-                let others = running.iter().filter(|(other, _)| *other != number || outcome.is_err());
+                let others =
+                    running.iter().enumerate().filter(|(other, _)| *other != number || outcome.is_err());
                 others.for_each(|(_, child)| child.kill());
             }
-            summaries.push((number, outcome));
+            match outcome {
+                Ok(summary) => summaries.push((number, summary)),
+                Err(failure) => error = error.take().or(Some(failure)),
+            }
         }
     });
-    let first = |number: usize| Some(number) != why;
-    running.sort_by_key(|(number, _)| (first(*number), *number));
-    let running = running.into_iter().map(|(_, child)| child).collect();
-    summaries.sort_by_key(|(number, _)| (first(*number), *number));
-    let mut summaries = match summaries.into_iter().map(|(number, read)| Ok((number, read?))).collect() {
-        Ok::<Vec<_>, _>(summaries) => summaries,
-        Err(error) => return (Err(error), running),
-    };
+    if let Some(first) = why {
+        running[..=first].rotate_right(1);
+    }
     summaries.sort_by_key(|(number, _)| *number);
-    (Ok(summaries.into_iter().map(|(_, summary)| summary).collect()), running)
+    let summaries = summaries.into_iter().map(|(_, summary)| summary).collect();
+    (error.map_or(Ok(summaries), Err), running)
 }
 
 /// What reads one stream.
 struct Reader {
     number: usize,
-    output: Output,
-    cutter: Cutter,
-    cut: Vec<Piece>,
-    ended: bool,
+    sql: SqlStream,
     sender: PieceSender,
 }
 
 impl Reader {
     fn read(mut self, context: &Context) -> Result<Summary> {
-        loop {
+        self.hand_on()?;
+        while !self.sql.ended {
             context.cancel.check()?;
+            let read = self.sql.advance()?;
             self.hand_on()?;
-            if self.ended {
-                break;
-            }
-            let cut = &mut self.cut;
-            let mut push = |piece| {
-                cut.push(piece);
-                Ok(())
-            };
-            let read = self.cutter.read_from(&mut self.output, &mut unobserved, &mut push)?;
-            self.ended = read == 0;
             context.progress.advance(read as u64);
-            let (kind, name) = self.cutter.reading();
+            let (kind, name) = self.sql.cutter.reading();
             context.progress.focus(format!("dumping {} {}", kind.as_str(), name.unwrap_or_default()));
         }
-        let Self { number, cutter, sender, .. } = self;
-        let kinds: Vec<SectionKind> = cutter.kinds();
+        let Self { number, sql: SqlStream { cutter, .. }, sender } = self;
+        let kinds = cutter.kinds();
         cutter.finish(&mut unobserved, &mut |piece| {
             let kind = kinds.get(piece.section).copied().unwrap_or(SectionKind::Header);
             push(&sender, number, piece, kind)
@@ -131,7 +131,7 @@ impl Reader {
     }
 
     fn hand_on(&mut self) -> Result<()> {
-        let Self { number, cutter, cut, sender, .. } = self;
+        let Self { number, sql: SqlStream { cutter, cut, .. }, sender } = self;
         cut.drain(..).try_for_each(|piece| {
             let kind = cutter.kind_of(piece.section);
             push(sender, *number, piece, kind)

@@ -104,19 +104,12 @@ impl Program {
         Err(self.failure(doing, output.status, &output.stderr))
     }
 
-    /// Starts the program with its stdout as a stream.
+    /// Starts the program with its stdout as a stream. Each line of its stderr is shown to `keep`, which says whether it
+    /// is kept for an error.
     ///
     /// # Errors
     /// The program cannot be started.
-    pub fn reader(&self, cancel: &Cancel) -> Result<(PipeReader, Child)> {
-        self.watched_reader(cancel, |_| true)
-    }
-
-    /// As [`Program::reader`]; each line of its stderr is shown to `keep`, which says whether it belongs to its words.
-    ///
-    /// # Errors
-    /// The program cannot be started.
-    pub(crate) fn watched_reader(
+    pub(crate) fn reader(
         &self,
         cancel: &Cancel,
         keep: impl FnMut(&[u8]) -> bool + Send + 'static,

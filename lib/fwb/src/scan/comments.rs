@@ -65,12 +65,13 @@ impl Comments {
     pub(super) fn end_line(&mut self, in_header: bool) -> Option<Announcement> {
         let line = self.line.trim_ascii_end();
         if line != b"--" || self.line.len() > 2 && self.line[2] == b' ' {
+            let text = String::from_utf8_lossy(line);
             if in_header {
-                self.origin.read(&String::from_utf8_lossy(line));
+                self.origin.read(&text);
             }
             // In an announcement it is part of a name.
             if self.block.is_none() {
-                self.origin.read_binlog(&String::from_utf8_lossy(line), in_header);
+                self.origin.read_binlog(&text, in_header);
             }
             if let Some((_, text)) = &mut self.block {
                 // A name that holds a line break goes on after "-- ".

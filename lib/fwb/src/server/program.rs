@@ -88,14 +88,7 @@ impl ClientProgram {
     /// # Errors
     /// The program cannot be started.
     pub(crate) fn reader(&self, cancel: &Cancel) -> Result<(Output, Running)> {
-        let Some(exec) = &self.pod else {
-            let (output, child) = self.local().reader(cancel)?;
-            return Ok((Output::Here(output), Running::Here(child)));
-        };
-        let (input, output, running) = exec.start(&self.args, cancel)?;
-        // That it could not be written shows at the end.
-        input.finish().ok();
-        Ok((Output::Pod(output), Running::Pod(Box::new(running))))
+        self.watched_reader(cancel, |_| true)
     }
 
     /// As [`ClientProgram::reader`]; here, each line of its stderr is shown to `keep`, which says whether it belongs to
@@ -108,11 +101,14 @@ impl ClientProgram {
         cancel: &Cancel,
         keep: impl FnMut(&[u8]) -> bool + Send + 'static,
     ) -> Result<(Output, Running)> {
-        if self.pod.is_some() {
-            return self.reader(cancel);
-        }
-        let (output, child) = self.local().watched_reader(cancel, keep)?;
-        Ok((Output::Here(output), Running::Here(child)))
+        let Some(exec) = &self.pod else {
+            let (output, child) = self.local().reader(cancel, keep)?;
+            return Ok((Output::Here(output), Running::Here(child)));
+        };
+        let (input, output, running) = exec.start(&self.args, cancel)?;
+        // That it could not be written shows at the end.
+        input.finish().ok();
+        Ok((Output::Pod(output), Running::Pod(Box::new(running))))
     }
 
     /// Starts the program with both its stdin and its stdout as streams.
