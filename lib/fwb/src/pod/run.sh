@@ -20,6 +20,8 @@
 # Only sh (POSIX) and coreutils are needed. Nothing that came from outside is ever part of a command: it is a
 # positional parameter, or data.
 
+# A name that the pod's environment has stays exported, whatever it holds from here on.
+unset bytes char dir file flag header line lines name need options place program quoted rest secret size status sum value
 nonce=$1 beat=$2 patience=$3 user=$4 programs=$5
 shift 5
 umask 077
