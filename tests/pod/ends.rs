@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::programs;
+use super::{is_quiet, programs};
 use crate::support::{Database, Pod, Store};
 
 /// The SQL client, which first does what `script` says.
@@ -28,4 +28,19 @@ fn the_password_is_in_no_environment() {
     tool.arg("--password-file").arg(&password).run().fails(1, &["ERROR 1045"]);
     let seen = fs::read_to_string(pod.file("seen")).unwrap();
     assert!(seen.contains("HOME=") && !seen.contains("the-pass-word"), "{seen}");
+}
+#[test]
+fn an_option_file_may_be_longer_than_a_pipe_holds() {
+    let (store, database) = (Store::new(), Database::sample("pod_options"));
+    for shell in ["dash", "bash --posix", "busybox sh"] {
+        let pod = Pod::new();
+        pod.on_exec(&format!("[ \"$1\" != sh ] || {{ shift; set -- {shell} \"$@\"; }}"));
+        let options = fs::read_to_string(pod.file(".my.cnf")).unwrap();
+        let file = pod.file("client.cnf");
+        fs::write(&file, format!("# {}\n", "long ".repeat(20)).repeat(2000) + &options).unwrap();
+        fs::write(pod.file(".my.cnf"), "").unwrap();
+        let tool = pod.tool(&store, "fwb-dump").args(["-B", &database.name]);
+        tool.arg("--defaults-file").arg(&file).run().ok();
+        is_quiet(&pod, shell);
+    }
 }

@@ -141,9 +141,9 @@ out_count=$!
 tee "$dir/out.sum" "$dir/out.count" <"$dir/out" >&4 2>/dev/null 3<&- 4>&- &
 out_tee=$!
 # timeout, of no time here, leads a process group, which dies with what the program may have started itself.
-timeout 0 "$program" "$@" <"$dir/in" >"$dir/out" 3<&- 4>&- 8<<EOF_OPTIONS &
-$options
-EOF_OPTIONS
+# A here-document would be a file for a moment, in some shells.
+printf '%s\n' "$options" 2>/dev/null 3<&- 4>&- |
+    timeout 0 "$program" "$@" 8<&0 <"$dir/in" >"$dir/out" 3<&- 4>&- &
 client=$!
 options=
 
