@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use super::{is_quiet, programs};
-use crate::support::{Database, Pod, Store};
+use super::{is_quiet, large, programs};
+use crate::support::{Database, Pod, Store, name};
 
 /// The SQL client, which first does what `script` says.
 fn client(script: &str) -> String {
@@ -43,4 +43,32 @@ fn an_option_file_may_be_longer_than_a_pipe_holds() {
         tool.arg("--defaults-file").arg(&file).run().ok();
         is_quiet(&pod, shell);
     }
+}
+#[test]
+fn the_pod_may_have_busybox_for_coreutils() {
+    let (store, database) = (Store::new(), large("pod_busybox"));
+    let applets = ["dd", "mkfifo", "mktemp", "rm", "sha256sum", "sleep", "tee", "timeout", "wc", "setsid"];
+    let scripts = applets.map(|applet| (applet, format!("exec /usr/bin/busybox {applet} \"$@\"")));
+    let mut with: Vec<(&str, &str)> = scripts.iter().map(|(applet, script)| (*applet, &**script)).collect();
+    let slow = "case \" $* \" in *' --help '*) ;; *) sleep 2 ;; esac\nexec /usr/bin/mariadb-dump \"$@\"";
+    with.extend([("mariadb", "exec /usr/bin/mariadb \"$@\""), ("mariadb-dump", slow)]);
+    let pod = Pod::new();
+    programs(&pod, &[], &with);
+    pod.on_exec("[ \"$1\" != sh ] || { shift; set -- busybox sh \"$@\"; }");
+    let before = database.content();
+    let dump = pod.tool(&store, "fwb-dump").args(["-B", &database.name]).run().ok().json();
+    pod.tool(&store, "fwb-restore").args([name(&dump), "--yes"]).run().ok();
+    assert_eq!(database.content(), before);
+    is_quiet(&pod, "a pod with busybox");
+    // What no group can be made with is refused.
+    let pod = Pod::new();
+    programs(&pod, &["setsid"], &with[..8]);
+    pod.tool(&store, "fwb-dump")
+        .args(["-B", &database.name])
+        .run()
+        .fails(1, &["neither setsid nor the timeout of coreutils"]);
+    // Where there is no setsid, coreutils will do.
+    let pod = Pod::new();
+    programs(&pod, &["setsid"], &[("mariadb", &client("")), DUMP]);
+    pod.tool(&store, "fwb-dump").args(["-B", &database.name]).run().ok();
 }

@@ -17,11 +17,11 @@
 #         stdout, bytes and SHA-256 of the program's stdin ("cut" where the stream did not come to its end, "none"
 #         where nothing ran).
 #
-# Only sh (POSIX) and coreutils are needed. Nothing that came from outside is ever part of a command: it is a
+# Only sh (POSIX) and coreutils or busybox are needed. Nothing that came from outside is ever part of a command: it is a
 # positional parameter, or data.
 
 # A name that the pod's environment has stays exported, whatever it holds from here on.
-unset bytes char dir file flag header line lines name need options place program quoted rest secret size status sum value
+unset bytes char dir file flag header leader line lines name need options place program quoted rest secret size status sum value
 nonce=$1 beat=$2 patience=$3 user=$4 programs=$5
 shift 5
 umask 077
@@ -42,9 +42,21 @@ fail() {
     finish
 }
 
-for need in dd mkfifo mktemp rm sha256sum sleep tee timeout wc; do
+for need in dd mkfifo mktemp rm sha256sum sleep tee wc; do
     command -v "$need" >/dev/null || fail "the pod has no $need"
 done
+# What makes the program lead a process group, which dies with what the program may have started itself: setsid, which
+# busybox has too; or the timeout of coreutils, of no time. That of busybox ends the program after a second, and makes no
+# group.
+if command -v setsid >/dev/null; then
+    leader=setsid
+else
+    leader='timeout 0'
+    case $(timeout --version 2>/dev/null) in
+        *coreutils*) ;;
+        *) fail 'the pod has neither setsid nor the timeout of coreutils' ;;
+    esac
+fi
 program=
 for name in $programs; do
     if command -v "$name" >/dev/null; then
@@ -140,18 +152,18 @@ wc -c <"$dir/out.count" >"$dir/out.bytes" 2>/dev/null 3<&- 4>&- &
 out_count=$!
 tee "$dir/out.sum" "$dir/out.count" <"$dir/out" >&4 2>/dev/null 3<&- 4>&- &
 out_tee=$!
-# timeout, of no time here, leads a process group, which dies with what the program may have started itself.
-# A here-document would be a file for a moment, in some shells.
+# A here-document would be a file for a moment, in some shells. The leader's words are parted on purpose.
+# shellcheck disable=SC2086
 printf '%s\n' "$options" 2>/dev/null 3<&- 4>&- |
-    timeout 0 "$program" "$@" 8<&0 <"$dir/in" >"$dir/out" 3<&- 4>&- &
+    $leader "$program" "$@" 8<&0 <"$dir/in" >"$dir/out" 3<&- 4>&- &
 client=$!
 options=
 
-# Ends what runs here, while its stdin is still open: it must not take what it has for the whole. TERM lets timeout see
-# the end of its child, so that it leaves no zombie to a server that is process 1.
+# Ends what runs here, while its stdin is still open: it must not take what it has for the whole. TERM lets timeout, where
+# there is one, see the end of its child, so that it leaves no zombie to a server that is process 1.
 end_program() {
     : >"$dir/gone"
-    kill "$client"
+    kill -TERM "-$client" || kill "$client"
     kill -9 "$out_tee"
     for second in 1 2; do
         kill -0 "$client" || return
