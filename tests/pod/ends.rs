@@ -199,3 +199,16 @@ fn silence_after_a_program_that_ended_before_its_input_is_noticed() {
         has_no_orphans(&pod, shell);
     }
 }
+#[test]
+fn a_program_that_was_killed_is_no_broken_connection() {
+    let (store, database) = (Store::new(), Database::sample("pod_killed"));
+    let pod = Pod::new();
+    // As by the kernel for want of memory, before the end of its input comes.
+    programs(&pod, &[], &[("mariadb", "echo x >>\"$HOME/begun\"; kill -9 $$"), DUMP]);
+    let late =
+        "while IFS= read -r line; do [ \"$line\" != end ] || sleep 2; printf \"%s\\n\" \"$line\"; done";
+    pod.on_exec(&format!("case $what in sql | other) carrier=(sh -c '{late}') ;; esac"));
+    let tool = pod.tool(&store, "fwb-dump").args(["-B", &database.name]).env("FWB_RETRIES", "2");
+    tool.run().fails(1, &["killed by signal 9"]);
+    assert_eq!(fs::read_to_string(pod.file("begun")).unwrap().lines().count(), 1, "it ran once");
+}
