@@ -212,3 +212,27 @@ fn a_program_that_was_killed_is_no_broken_connection() {
     tool.run().fails(1, &["killed by signal 9"]);
     assert_eq!(fs::read_to_string(pod.file("begun")).unwrap().lines().count(), 1, "it ran once");
 }
+#[test]
+fn no_rollback_begins_before_the_server_has_ended_what_failed() {
+    let (store, database) = (Store::new(), Database::sample("pod_released"));
+    let dump = store.dump_verified(&database);
+    database.sql("CREATE TABLE since (id INT PRIMARY KEY)");
+    let before = database.content();
+    // The first session that loads fails; the server says once that it is still at it; and once nothing comes of it.
+    let script = "IFS= read -r line
+case \"$line\" in
+    *\"GET_LOCK('fwb-restore-\"*) echo x >>\"$HOME/asked\"; [ -e \"$HOME/known\" ] || { : >\"$HOME/known\"; echo 0; exit 0; } ;;
+    'SET SESSION'*) case \" $* \" in *' --database='*)
+        [ -e \"$HOME/failed\" ] || { : >\"$HOME/failed\"; echo 'ERROR 2013 (HY000) at line 3: Lost connection' >&2; exit 1; } ;; esac ;;
+esac
+{ printf '%s\\n' \"$line\"; cat; } | /usr/bin/mariadb \"$@\"";
+    let pod = Pod::new();
+    programs(&pod, &[], &[("mariadb", script), DUMP]);
+    pod.on_exec("[ ! -e $dir/known ] || [ -e $dir/broken ] || { touch $dir/broken; exit 0; }");
+    let tool = pod.tool(&store, "fwb-restore").args(["--yes", "--strategy", "in-place", "--jobs", "1"]);
+    let out = tool.arg(name(&dump)).env("FWB_RETRIES", "1").run();
+    out.fails(1, &["Lost connection", "rolled back to what it held before"]);
+    assert_eq!(database.content(), before);
+    assert_eq!(fs::read_to_string(pod.file("asked")).unwrap().lines().count(), 2);
+    is_quiet(&pod, "after a rollback");
+}
