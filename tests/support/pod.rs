@@ -19,6 +19,8 @@ pub(crate) struct Pod {
 const KUBECTL: &str = r#"#!/bin/bash
 dir=$(cd "$(dirname "$0")" && pwd)
 jq -cn '$ARGS.positional' --args -- "$@" >>"$dir/calls"
+# The pod may have another, or none.
+session=$(command -v setsid)
 # What carries stdin to the pod. If it ends by itself, the connection is cut.
 carrier=(cat)
 pod() {
@@ -35,7 +37,7 @@ pod() {
     (
         unset "${!FWB_@}"
         while IFS= read -r -d '' pair; do export "$pair"; done <"$dir/environment"
-        exec setsid -w "$@"
+        exec "$session" -w "$@"
     ) <"$pipe" >"$pipe.out"
     status=$?
     wait "$output"

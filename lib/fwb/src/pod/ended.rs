@@ -19,7 +19,6 @@ pub(crate) struct Ended {
     pub(super) proof: Option<Proof>,
     pub(super) received: Tally,
     pub(super) sent: Tally,
-    pub(super) was_fed: bool,
     pub(super) silence: Option<Duration>,
 }
 
@@ -54,12 +53,9 @@ impl Ended {
                     .unwrap_or_else(|| format!("it ended before the pod could tell how {program} had ended")),
             );
         };
-        // A program that the cut itself has ended says nothing of its own.
+        // So it is where the cut itself has ended the program, which then says nothing of its own.
         if proof.is_output_cut() {
             return Some(format!("{program} could not get rid of its output"));
-        }
-        if proof.status > KILLED && self.was_fed && proof.is_input_cut() {
-            return Some(format!("the input of {program} was cut"));
         }
         if proof.status != 0 {
             return None;

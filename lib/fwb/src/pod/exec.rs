@@ -154,7 +154,6 @@ impl Running {
             kubectl,
             received,
             sent,
-            was_fed: self.exchange.is_ended.load(Ordering::SeqCst),
             silence: self.exchange.is_silent.load(Ordering::SeqCst).then_some(self.exec.pod.options.silence),
             place: self.place,
             exec: self.exec,

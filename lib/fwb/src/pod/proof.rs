@@ -50,11 +50,6 @@ impl Proof {
         self.output.sha256 == "cut"
     }
 
-    /// Whether the end of the program's stdin did not reach it.
-    pub(super) fn is_input_cut(&self) -> bool {
-        self.input.sha256 == "cut"
-    }
-
     /// How the streams differ: in words, or not at all.
     pub(super) fn difference(&self, received: &Tally, sent: &Tally) -> Option<String> {
         if let Some(difference) = difference(&self.output, received) {

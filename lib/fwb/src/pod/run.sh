@@ -17,9 +17,11 @@
 #         stdout, bytes and SHA-256 of the program's stdin ("cut" where the stream did not come to its end, "none"
 #         where nothing ran).
 #
-# Only sh (POSIX) and coreutils are needed. Nothing that came from outside is ever part of a command: it is a
+# Only sh (POSIX) and coreutils or busybox are needed. Nothing that came from outside is ever part of a command: it is a
 # positional parameter, or data.
 
+# A name that the pod's environment has stays exported, whatever it holds from here on.
+unset bytes char dir file flag header leader line lines name need options place program quoted reader rest secret size status sum value writer
 nonce=$1 beat=$2 patience=$3 user=$4 programs=$5
 shift 5
 umask 077
@@ -40,9 +42,21 @@ fail() {
     finish
 }
 
-for need in dd mkfifo mktemp rm sha256sum sleep tee timeout wc; do
+for need in dd mkfifo mktemp rm sha256sum sleep tee wc; do
     command -v "$need" >/dev/null || fail "the pod has no $need"
 done
+# What makes the program lead a process group, which dies with what the program may have started itself: setsid, which
+# busybox has too; or the timeout of coreutils, of no time. That of busybox ends the program after a second, and makes no
+# group.
+if command -v setsid >/dev/null; then
+    leader=setsid
+else
+    leader='timeout 0'
+    case $(timeout --version 2>/dev/null) in
+        *coreutils*) ;;
+        *) fail 'the pod has neither setsid nor the timeout of coreutils' ;;
+    esac
+fi
 program=
 for name in $programs; do
     if command -v "$name" >/dev/null; then
@@ -126,7 +140,7 @@ if [ -n "$options" ]; then set -- "$flag=/dev/fd/8" "$@"; fi
 
 # Keep the connection's streams apart from those of what runs here, which must not hold them open.
 exec 3<&0 4>&1 </dev/null >/dev/null
-mkfifo "$dir/in" "$dir/in.sum" "$dir/in.count" "$dir/out" "$dir/out.sum" "$dir/out.count" ||
+mkfifo "$dir/in" "$dir/in.sum" "$dir/in.count" "$dir/out" "$dir/out.sum" "$dir/out.count" "$dir/blocks" "$dir/whole" ||
     fail 'no named pipe can be made in the pod'
 sha256sum <"$dir/in.sum" >"$dir/in.sha256" 2>/dev/null 3<&- 4>&- &
 in_sum=$!
@@ -138,36 +152,105 @@ wc -c <"$dir/out.count" >"$dir/out.bytes" 2>/dev/null 3<&- 4>&- &
 out_count=$!
 tee "$dir/out.sum" "$dir/out.count" <"$dir/out" >&4 2>/dev/null 3<&- 4>&- &
 out_tee=$!
-# timeout, of no time here, leads a process group, which dies with what the program may have started itself.
-timeout 0 "$program" "$@" <"$dir/in" >"$dir/out" 3<&- 4>&- 8<<EOF_OPTIONS &
-$options
-EOF_OPTIONS
+# A here-document would be a file for a moment, in some shells. The leader's words are parted on purpose.
+# shellcheck disable=SC2086
+printf '%s\n' "$options" 2>/dev/null 3<&- 4>&- |
+    $leader "$program" "$@" 8<&0 <"$dir/in" >"$dir/out" 3<&- 4>&- &
 client=$!
 options=
+# Both ends of a pipe to the program. It is opened in both directions first, because one alone waits for the other.
+exec 9<>"$dir/blocks"
+exec 5>"$dir/blocks"
+exec 6<"$dir/blocks" 9<&-
+tee "$dir/in.sum" "$dir/in.count" <&6 >"$dir/in" 2>/dev/null 3<&- 4>&- 5>&- 6<&- &
+in_tee=$!
+exec 6<&-
 
-# Ends what runs here, while its stdin is still open: it must not take what it has for the whole. TERM lets timeout see
-# the end of its child, so that it leaves no zombie to a server that is process 1.
+# Ends what runs here, while its stdin is still open: it must not take what it has for the whole. TERM lets timeout, where
+# there is one, see the end of its child, so that it leaves no zombie to a server that is process 1.
 end_program() {
     : >"$dir/gone"
-    kill "$client"
-    kill -9 "$out_tee"
+    kill -TERM "-$client" || kill "$client"
+    kill "$out_tee"
     for second in 1 2; do
-        kill -0 "$client" || return
+        kill -0 "$client" || break
         sleep "$second"
     done
-    kill -9 "-$client" "$client"
+    if kill -0 "$client"; then kill -9 "-$client" "$client"; fi
+    # Some may wait for a partner that is gone.
+    kill "$in_tee" "$in_sum" "$in_count" "$out_sum" "$out_count"
 }
 
-# Signs of life, until TERM; and a look for those of the other side. A feeder at a block that the program is slow to
-# take does not see them.
+# What runs beside the program until TERM: it ends what it has started itself, and leaves no zombie. KILL, because a
+# shell's child that has not become another program yet may lose a TERM.
+nap='' reader='' writer='' starting='' stopping=
+stop() {
+    exec 2>/dev/null
+    trap '' TERM
+    for process in $nap $reader $writer; do kill -9 "$process"; done
+    wait
+    exit 0
+}
+# What was just started is not known yet.
+until_term() { trap 'if [ -n "$starting" ]; then stopping=1; else stop; fi' TERM; }
+started() {
+    starting=
+    [ -z "$stopping" ] || stop
+}
+
+# Hands the blocks on, and watches the connection. Two programs carry a block: the reader ends when the writer has nearly
+# all of it, however slow the program is to take it, and the next lines can be read. What is not whole is never handed on.
+feed() {
+    until_term
+    exec 7<>"$dir/whole"
+    while read -r size <&3; do
+        : >"$dir/heard"
+        case $size in
+            alive) ;;
+            end)
+                : >"$dir/ended"
+                # Nothing more comes.
+                exec 5>&-
+                ;;
+            *)
+                starting=1
+                dd bs="$size" count=1 iflag=fullblock <&3 >&7 3<&- 5>&- 7<&- &
+                reader=$!
+                started
+                if [ -n "$writer" ]; then
+                    : >"$dir/busy"
+                    wait "$writer"
+                    rm "$dir/busy"
+                fi
+                starting=1
+                dd bs="$size" count=1 iflag=fullblock <&7 >&5 3<&- 5>&- 7<&- &
+                writer=$!
+                started
+                wait "$reader"
+                reader=
+                ;;
+        esac
+    done
+    trap '' TERM
+    end_program
+    stop
+}
+feed >/dev/null 2>&1 4>&- &
+feeder=$!
+exec 3<&- 5>&-
+
+# Signs of life, and a look for those of the other side. A feeder that waits for the program to take a block does not see
+# them.
 alive() {
-    nap=
+    until_term
     missed=0
-    trap '{ [ -z "$nap" ] || { kill "$nap"; wait "$nap"; }; } 2>/dev/null; exit 0' TERM
     while :; do
+        starting=1
         sleep "$beat" 2>/dev/null &
         nap=$!
+        started
         wait "$nap"
+        nap=
         printf '\nfwb-alive %s\n' "$nonce" >&2
         missed=$((missed + 1))
         if [ -e "$dir/heard" ] || [ -e "$dir/busy" ]; then
@@ -176,71 +259,45 @@ alive() {
         fi
         if [ "$missed" -ge "$patience" ]; then
             : >"$dir/silent"
-            end_program 2>/dev/null
+            {
+                end_program
+                kill "$feeder"
+            } 2>/dev/null
             return
         fi
     done
 }
-alive 3<&- 4>&- &
+alive 4>&- &
 heart=$!
 
-# Hands the blocks on, and watches the connection.
-feed() {
-    exec 5>"$dir/in" 6>"$dir/in.sum" 7>"$dir/in.count"
-    while read -r size; do
-        : >"$dir/heard"
-        case $size in
-            alive) ;;
-            end)
-                : >"$dir/ended"
-                exec 5>&- 6>&- 7>&-
-                # Nothing more comes.
-                trap 'exit 0' TERM
-                while read -r size; do : >"$dir/heard"; done
-                break
-                ;;
-            *)
-                : >"$dir/busy"
-                dd bs="$size" count=1 iflag=fullblock | tee "$dir/in.sum" "$dir/in.count" >&5
-                rm "$dir/busy"
-                ;;
-        esac
-    done
-    end_program
-}
-feed <&3 >/dev/null 2>&1 4>&- &
-feeder=$!
-exec 3<&-
-
 # From here on stdout and stderr stay open until the very end: containerd closes stdin with the first of them.
-wait "$client" 2>/dev/null
-status=$?
-if wait "$out_tee" 2>/dev/null && wait "$out_sum" "$out_count"; then
-    read -r sum rest <"$dir/out.sha256"
-    read -r bytes rest <"$dir/out.bytes"
-    proof="$bytes $sum"
-else
-    proof='0 cut'
-fi
-# A program that ended well may have done so before "end" came, which closes these two.
-if [ "$status" = 0 ] || [ -e "$dir/ended" ]; then
-    wait "$in_sum" "$in_count"
-    read -r sum rest <"$dir/in.sha256"
-    read -r bytes rest <"$dir/in.bytes"
-    proof="$proof $bytes $sum"
-else
-    proof="$proof 0 cut"
-fi
-[ ! -e "$dir/gone" ] || proof='0 cut 0 cut'
 {
-    [ -e "$dir/silent" ] || kill "$heart"
-    if [ -e "$dir/ended" ] && [ ! -e "$dir/gone" ]; then
-        kill "$feeder"
+    wait "$client"
+    status=$?
+    left=
+    if wait "$out_tee" && wait "$out_sum" "$out_count"; then
+        read -r sum rest <"$dir/out.sha256"
+        read -r bytes rest <"$dir/out.bytes"
+        proof="$bytes $sum"
     else
-        # Some may wait for a partner that is gone, and the feeder may be at a block that will never be whole.
-        kill -9 "$in_sum" "$in_count" "$out_sum" "$out_count"
-        if [ -e "$dir/silent" ] || [ ! -e "$dir/gone" ]; then kill -9 "$feeder"; fi
+        left="$out_sum $out_count"
+        proof='0 cut'
     fi
+    # A program that ended well may have done so before "end" came, which closes these two.
+    if [ ! -e "$dir/gone" ] && { [ "$status" = 0 ] || [ -e "$dir/ended" ]; }; then
+        wait "$in_sum" "$in_count"
+        read -r sum rest <"$dir/in.sha256"
+        read -r bytes rest <"$dir/in.bytes"
+        proof="$proof $bytes $sum"
+    else
+        left="$left $in_tee $in_sum $in_count"
+        proof="$proof 0 cut"
+    fi
+    [ ! -e "$dir/gone" ] || proof='0 cut 0 cut'
+    [ -e "$dir/silent" ] || kill "$heart"
+    kill "$feeder"
+    # Some may wait for a partner that is gone.
+    for process in $left; do kill "$process"; done
     wait
 } 2>/dev/null
 finish

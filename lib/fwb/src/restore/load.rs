@@ -119,16 +119,36 @@ pub(super) fn end_session(
 }
 
 /// Waits until the server has ended a connection whose program is gone: a statement that it is still at must not come
-/// after a rollback. A server that does not answer has ended it too.
+/// after a rollback. It is asked again where the connection to a pod breaks. A server that does not answer has ended it
+/// too.
 fn wait_until_released(lock: &str, server: &ServerClient) {
-    let sql = format!("DO GET_LOCK('{lock}', {PATIENCE});\n");
-    if let Err(error) = server.query(None, &sql, "waiting for the connection to end", &Cancel::default()) {
-        log::debug!("{error}");
+    let sql = format!("SELECT GET_LOCK('{lock}', {PATIENCE});\n");
+    let mut waited = false;
+    loop {
+        match server.query(None, &sql, "waiting for the connection to end", &Cancel::default()) {
+            Ok(rows) if rows.iter().flatten().any(|value| value == "1") => return,
+            Ok(_) => {
+                if !waited {
+                    log::warn!("the server is still at a statement that it was sent; waiting for its end");
+                }
+                waited = true;
+                // It may have refused at once.
+                std::thread::sleep(std::time::Duration::from_secs(1));
+            }
+            Err(error @ (Error::Channel { .. } | Error::NoPod { .. } | Error::GaveUp { .. })) => {
+                log::warn!("{error}; what the server is still at is not known");
+                return;
+            }
+            Err(error) => {
+                log::debug!("{error}");
+                return;
+            }
+        }
     }
 }
 
-/// How long the server may take to finish one statement, in seconds.
-const PATIENCE: u32 = 3600;
+/// How long one question waits for the server to finish a statement, in seconds.
+const PATIENCE: u32 = 60;
 
 /// How a failure to write to the client program is named.
 const SEND: &str = "send SQL to the client program";
