@@ -33,7 +33,7 @@ impl RecordWriter {
     /// writes the last of them.
     #[must_use]
     pub fn collecting(self) -> Self {
-        Self { collected: Some(Vec::with_capacity(2 * COLLECTED)), ..self }
+        Self { collected: Some(Vec::with_capacity(COLLECTED)), ..self }
     }
 
     /// Writes a value as one line of JSON.
@@ -74,15 +74,15 @@ impl RecordWriter {
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
         let Some(collected) = &mut self.collected else { return self.write(bytes) };
-        collected.extend_from_slice(bytes);
-        if collected.len() < COLLECTED {
+        if collected.len() + bytes.len() < COLLECTED {
+            collected.extend_from_slice(bytes);
             return Ok(());
         }
         let mut whole = std::mem::take(collected);
-        let written = self.write(&whole);
+        self.write(&whole)?;
         whole.clear();
         self.collected = Some(whole);
-        written
+        self.write(bytes)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {

@@ -46,6 +46,8 @@ pub struct Outline {
 /// A sidecar's text in short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Text {
+    /// Its size in bytes.
+    size: usize,
     /// The hash of it.
     hash: u128,
     /// Where in it `store` would stand.
@@ -115,7 +117,7 @@ impl Outline {
             size: brief.size,
             rows: brief.rows(),
             problems: Vec::new(),
-            text: place.map(|place| Text { hash: xxh3_128(json.as_bytes()), place }),
+            text: place.map(|place| Text { size: json.len(), hash: xxh3_128(json.as_bytes()), place }),
             verification: brief.verification,
             database: brief.database,
             name: brief.name.into_owned(),
@@ -140,11 +142,12 @@ impl Outline {
     }
 
     fn text_body(&self, store: &Store) -> Option<Body> {
-        let Text { hash, place } = self.text?;
+        let Text { size, hash, place } = self.text?;
         let path = super::sidecar_path(&store.root().join(&self.name));
-        let mut text = String::new();
-        super::entry::open(&path).ok()?.take(LARGEST_SIDECAR).read_to_string(&mut text).ok()?;
-        (xxh3_128(text.as_bytes()) == hash).then_some(Body::Text { text, place })
+        let mut text = vec![0; size];
+        super::entry::open(&path).ok()?.read_exact(&mut text).ok()?;
+        let same = xxh3_128(&text) == hash;
+        String::from_utf8(text).ok().filter(|_| same).map(|text| Body::Text { text, place })
     }
 }
 
