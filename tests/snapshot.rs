@@ -24,7 +24,7 @@ CREATE PROCEDURE move_about() BEGIN
     START TRANSACTION;
     SET @id = 1 + FLOOR(RAND() * 10000), @n = 1 + FLOOR(RAND() * 5);
     UPDATE a SET n = n - @n WHERE id = @id;
-    UPDATE b SET n = n + @n WHERE id = 1 + FLOOR(RAND() * 10000);
+    UPDATE b SET n = n + @n WHERE id = @id;
     COMMIT;
   END LOOP;
 END //
@@ -33,12 +33,7 @@ DELIMITER ;
 
 fn accounts(name: &str) -> Database {
     let database = Database::new(name);
-    database.sql(
-        ACCOUNTS.replace(
-            "b SET n = n + @n WHERE id = 1 + FLOOR(RAND() * 10000)",
-            "b SET n = n + @n WHERE id = @id",
-        ),
-    );
+    database.sql(ACCOUNTS);
     database
 }
 
@@ -102,7 +97,6 @@ fn every_backup_under_load_shows_one_moment() {
     }
     moments.dedup();
     assert!(moments.len() > 4, "others went on writing: {moments:?}");
-    store.tool("fwb-ls").run().ok();
     bash("fwb-ls -s \"$S\" | fwb-verify -q").env("S", store.path()).run().ok();
 }
 

@@ -48,11 +48,13 @@ pub(crate) fn digests(dump: &Value) -> Vec<[&Value; 5]> {
         .collect()
 }
 
+/// How lines begin that differ from dump to dump.
+const DATED: [&str; 4] =
+    ["-- Dump completed on ", "-- Host: ", "-- CHANGE MASTER TO ", "-- SET GLOBAL gtid_slave_pos="];
+
 /// A backup's SQL without the lines that hold a date or a host.
 fn sql(store: &Store, dump: &Value) -> String {
     let text = gunzip(&fs::read(store.artifact(dump)).unwrap());
-    const DATED: [&str; 4] =
-        ["-- Dump completed on ", "-- Host: ", "-- CHANGE MASTER TO ", "-- SET GLOBAL gtid_slave_pos="];
     let dated = |line: &&str| !DATED.iter().any(|dated| line.starts_with(dated));
     let text = String::from_utf8_lossy(&text);
     text.lines().filter(dated).collect::<Vec<_>>().join("\n")
