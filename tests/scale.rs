@@ -78,7 +78,9 @@ fn full_store(count: usize) -> (Store, Vec<(String, Value)>) {
         section
     });
     sidecar["sections"] = sections.collect();
-    let first = chrono::Local::now() - chrono::TimeDelta::hours(i64::try_from(count).unwrap());
+    // The newest is half an hour old.
+    let hours = i64::try_from(count).unwrap();
+    let first = chrono::Local::now() - chrono::TimeDelta::minutes(60 * hours - 30);
     let backups = (0..count).map(|number| {
         let at = first + chrono::TimeDelta::hours(i64::try_from(number).unwrap());
         let name = format!("scale_backup_{}.sql.gz", at.format("%Y%m%d_%H%M%S"));

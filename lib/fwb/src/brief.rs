@@ -239,3 +239,71 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Ignored<T> {
         Ok(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn manifest() -> Value {
+        json!({
+            "schema": "fwb/1", "name": "가_backup_20250725_100000.sql.gz", "kind": "full", "database": "가 \"\n",
+            "charset": "utf8mb4", "started_at": "2025-07-25T10:00:00+09:00", "finished_at": "2025-07-25T10:00:09+09:00",
+            "server": {"version": "10.11", "later": 1},
+            "client": {"program": "mariadb-dump", "version": "x", "options": ["--events"]},
+            "binlog": {"file": "b.000001", "position": 4}, "size": 2048, "raw_size": 9, "sha256": "ab",
+            "raw_sha256": "cd", "largest_statement": 7, "warnings": ["한글\u{1}"],
+            "sections": [
+                {"kind": "header", "raw_offset": 0, "raw_size": 9},
+                {"kind": "table", "name": "a\tb", "raw_offset": 9, "raw_size": 9, "rows": 7, "rows_digest": "ab",
+                 "objects": [{"kind": "trigger", "name": "t"}], "later": {}},
+                {"kind": "table", "name": "c", "raw_offset": 18, "raw_size": 9, "offset": 1, "size": 1, "rows": 5},
+            ],
+            "verification": {"level": "full", "ok": true, "at": "2025-07-25T10:00:09+09:00", "seconds": 1.0},
+            "later": [1],
+        })
+    }
+
+    #[test]
+    fn a_glance_shows_what_a_reading_does() {
+        let text = manifest().to_string();
+        let (brief, whole) = (Brief::of(&text).unwrap(), Manifest::from_value(manifest()).unwrap());
+        assert_eq!((brief.name.as_ref(), &brief.database), (whole.name.as_str(), &whole.database));
+        assert_eq!((brief.kind, brief.started_at, brief.size), (whole.kind, whole.started_at, whole.size));
+        assert_eq!(brief.verification, whole.verification);
+        assert_eq!(brief.rows(), Some(12));
+        assert!(!brief.is_of_a_stream());
+    }
+
+    /// What is no manifest must not pass for one because it was only glanced at.
+    #[test]
+    fn what_a_reading_refuses_no_glance_admits() {
+        fn each(value: &Value, see: &mut dyn FnMut(&Value)) {
+            let inside: Vec<&Value> = match value {
+                Value::Object(fields) => fields.values().collect(),
+                Value::Array(list) => list.iter().collect(),
+                _ => return,
+            };
+            for part in inside {
+                each(part, see);
+                see(part);
+            }
+        }
+        let text = manifest().to_string();
+        let mut refused = 0;
+        each(&manifest(), &mut |part| {
+            for other in ["[[]]", "{\"x\":0}", "-1.5", "\"x\"", "null", "true"] {
+                let bad = text.replacen(&format!(":{part}"), &format!(":{other}"), 1);
+                if Manifest::from_slice(bad.as_bytes()).is_err() {
+                    refused += 1;
+                    assert!(Brief::of(&bad).is_none(), "{bad}");
+                }
+            }
+        });
+        assert!(refused > 100, "{refused}");
+        for cut in 1..text.len() {
+            assert!(text.get(..cut).and_then(Brief::of).is_none());
+        }
+    }
+}
