@@ -31,7 +31,7 @@ lint: ## Formatting, clippy, shellcheck
 fmt: ## Format the code
 	cargo fmt --all
 
-bench: build ## Race the peers on the same machine; SIZE=1G ROUNDS=3
+bench: build ## Race the peers on the same machine; SIZE=900M ROUNDS=3
 	@scripts/bootstrap.sh bench
 	@scripts/bench.sh
 

@@ -1,138 +1,144 @@
 #!/usr/bin/env bash
-# Races the tools against what people use today, side by side on a private server, and prints medians and ratios. The
-# machine may be busy with other things, so only ratios within one run mean anything: the contestants of a discipline
-# take turns, round by round.
+# Races the tools against what people use today, side by side on a private server, and writes docs/BENCHMARKS.md: medians,
+# ratios, memory, and which goals are met. The machine may be busy with other things, so only ratios within one run mean
+# anything: the contestants of a discipline take turns, round by round.
 set -euo pipefail
 
 usage() {
     cat <<'EOF'
-usage: bench.sh [--size SIZE] [--rounds N] [--jobs N]
-Environment: SIZE (default 1G), ROUNDS (3), JOBS (2).
-Writes docs/BENCHMARKS.md.
+usage: bench.sh [--size SIZE] [--rounds N] [--restore-rounds N] [--jobs N] [--output FILE]
+Environment: SIZE (the dump's, 100M to 4G; default 900M), ROUNDS (3), RESTORE_ROUNDS (2), JOBS (2).
+Writes docs/BENCHMARKS.md, or FILE. Needs about three times SIZE on the disk, for a while.
 EOF
 }
 
-size=${SIZE:-1G} rounds=${ROUNDS:-3} jobs=${JOBS:-2}
+size=${SIZE:-900M} rounds=${ROUNDS:-3} restore_rounds=${RESTORE_ROUNDS:-2} jobs=${JOBS:-2} output=
 while [ $# -gt 0 ]; do
     case $1 in
         -h | --help) usage; exit 0 ;;
-        --size) size=$2; shift 2 ;;
-        --rounds) rounds=$2; shift 2 ;;
-        --jobs) jobs=$2; shift 2 ;;
+        --size) size=$2 ;;
+        --rounds) rounds=$2 ;;
+        --restore-rounds) restore_rounds=$2 ;;
+        --jobs) jobs=$2 ;;
+        --output) output=$2 ;;
         *) usage >&2; exit 2 ;;
     esac
+    shift 2
 done
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+output=$(realpath -m -- "${output:-$root/docs/BENCHMARKS.md}")
 export PATH=$root/target/release:$PATH
 unset "${!FWB_@}"
-sandbox=$root/scripts/sandbox.sh
+sandbox=$root/scripts/sandbox.sh bench=$root/scripts/bench
 work=$root/target/bench
+settings=(--innodb-buffer-pool-size=1G --innodb-log-file-size=512M --skip-log-bin)
+say() { printf 'bench: %s\n' "$*" >&2; }
+
+finish() { "$sandbox" stop --name bench --purge; rm -rf "$work"; }
 rm -rf "$work"
 mkdir -p "$work"
-"$sandbox" start --name bench -- --innodb-buffer-pool-size=1G --innodb-log-file-size=512M --skip-log-bin
-trap '"$sandbox" stop --name bench --purge; rm -rf "$work"' EXIT
+# A server that was left by a run that did not end well may have other settings.
+"$sandbox" stop --name bench --purge
+trap finish EXIT
+"$sandbox" start --name bench -- "${settings[@]}"
 eval "$("$sandbox" env --name bench)"
-export DB=bench_db CNF=$FWB_DEFAULTS_FILE JOBS=$jobs WORK=$work
+export DB=bench_db CNF=$FWB_DEFAULTS_FILE JOBS=$jobs
+unset "${!FWB_@}"
 sql() { mariadb --defaults-file="$CNF" "$@"; }
-"$root/scripts/sample-data.sh" -B "$DB" --size "$size" --drop
+
+say "making the databases, $size"
+"$root/scripts/sample-data.sh" --defaults-file "$CNF" -B "$DB" --size "$size" --drop
 # Debian's myloader makes views before functions and so cannot restore this one.
 sql -e 'DROP VIEW project_summary' "$DB"
-
-# A contestant: discipline, name, command. It is run by bash, with pipefail, in the work directory.
-contestants=()
-contestant() { contestants+=("$1"$'\t'"$2"$'\t'"$3"); }
-
-dump_options='--single-transaction --routines --triggers --events --hex-blob --complete-insert --max-allowed-packet=1G'
-contestant dump 'mariadb-dump | gzip' "mariadb-dump --defaults-file=\$CNF $dump_options \$DB | gzip > plain.sql.gz"
-contestant dump 'mariadb-dump | pigz' "mariadb-dump --defaults-file=\$CNF $dump_options \$DB | pigz -p \$JOBS > pigz.sql.gz"
-contestant dump 'mydumper -c' "rm -rf mydumper; mydumper --defaults-file=\$CNF -B \$DB -t \$JOBS -c -o mydumper >mydumper.log 2>&1"
-contestant dump 'fwb-dump' "rm -rf store; fwb-dump -q -j \$JOBS --defaults-file \$CNF -B \$DB -s store > manifest.json"
-contestant verify 'gzip -t' "gzip -t plain.sql.gz"
-contestant verify 'fwb-verify' "fwb-verify -q -j \$JOBS < manifest.json > verified.json"
-contestant restore 'gunzip | mariadb' "gunzip -c plain.sql.gz | mariadb --defaults-file=\$CNF --max-allowed-packet=1G restored"
-contestant restore 'myloader' "myloader --defaults-file=\$CNF -d mydumper -B restored -t \$JOBS -o >myloader.log 2>&1"
-contestant restore 'fwb-restore' "fwb-restore -q -j \$JOBS --defaults-file \$CNF --database restored --no-safety-backup --yes < manifest.json > report.json"
-contestant 'one table' 'gunzip | sed' "gunzip -c plain.sql.gz | sed -n '/^-- Table structure for table .projects.\$/,/^-- Table structure for table .shares.\$/p' > table.sql"
-contestant 'one table' 'fwb-restore --tables' "fwb-restore -q --tables projects --stdout < manifest.json > table.sql"
-
-# Runs one contestant; appends wall seconds, CPU seconds and the largest process's memory in KiB to its file.
-measure() {
-    local file=$1 command=$2
-    case $command in
-        *restored*) sql -e 'DROP DATABASE IF EXISTS restored; CREATE DATABASE restored' ;;
-    esac
-    (cd "$work" && python3 - "$file" "$command" <<'PY'
-import resource, subprocess, sys, time
-begun = time.monotonic()
-subprocess.run(["bash", "-o", "pipefail", "-c", sys.argv[2]], check=True)
-wall = time.monotonic() - begun
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-with open(sys.argv[1], "a") as out:
-    print(wall, used.ru_utime + used.ru_stime, used.ru_maxrss, file=out)
-PY
-    )
-}
-
-for discipline in dump verify restore 'one table'; do
-    for round in $(seq "$rounds"); do
-        for index in "${!contestants[@]}"; do
-            IFS=$'\t' read -r its name command <<<"${contestants[$index]}"
-            [ "$its" = "$discipline" ] || continue
-            echo "bench: $discipline, round $round: $name" >&2
-            measure "$work/times.$index" "$command"
-        done
-    done
-done
-
-median() { cut -d' ' -f"$1" "$2" | sort -g | awk '{a[NR]=$1} END {print (NR % 2) ? a[(NR+1)/2] : (a[NR/2] + a[NR/2+1]) / 2}'; }
-bytes() { du -sb "$work/$1" | cut -f1; }
-
-report() {
-    local cpu memory
-    cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
-    memory=$(awk '/MemTotal/ {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo)
-    cat <<EOF
-# Benchmarks
-
-Written by \`make bench\` (SIZE=$size ROUNDS=$rounds JOBS=$jobs) on $(date +%F). Machine: $(nproc) cores ($cpu), $memory.
-It is shared with other work: ratios within this run mean something, absolute times do not. CPU seconds are those of the
-clients; the server's are not in them. Memory is that of the largest process of a contestant. The view over a
-function in the sample data is left out, because myloader cannot restore it. The restore by \`fwb-restore\` includes verifying the whole artifact first, and checking objects and row counts afterwards.
-
-Versions: $(mariadb-dump --version), $(mydumper --version | head -n 1), $(gzip --version | head -n 1), $(pigz --version 2>&1), $(fwb-dump --version).
-
-SQL: $(jq .raw_size "$work/manifest.json") bytes. Sizes: gzip $(bytes plain.sql.gz), pigz $(bytes pigz.sql.gz),
-mydumper $(bytes mydumper), fwb-dump $(jq .size "$work/manifest.json") bytes; ours divided by gzip's: $(jq -n "$(jq .size "$work/manifest.json") / $(bytes plain.sql.gz) * 1000 | round / 1000").
+sql <<'EOF'
+CREATE DATABASE empty_db;
+CREATE DATABASE large_rows_db;
+USE large_rows_db;
+CREATE TABLE blobs (id INT NOT NULL PRIMARY KEY, data LONGBLOB NOT NULL);
+-- 64 MiB each: a piece that does not compress, many times over.
+INSERT INTO blobs SELECT seq, REPEAT((SELECT GROUP_CONCAT(UNHEX(SHA2(CONCAT(a.seq, ':', b.seq), 512)) SEPARATOR '') FROM seq_1_to_2048 b), 512)
+  FROM seq_1_to_3 a;
 EOF
-    local discipline index its name command wall own
-    for discipline in dump verify restore 'one table'; do
-        printf '\n## %s\n\n| | wall, s | ours divided by it | CPU, s | memory, MiB |\n|---|---|---|---|---|\n' "${discipline^}"
-        own=
-        for index in "${!contestants[@]}"; do
-            IFS=$'\t' read -r its name command <<<"${contestants[$index]}"
-            [ "$its" = "$discipline" ] && [[ $name == fwb-* ]] && own=$(median 1 "$work/times.$index")
-        done
-        for index in "${!contestants[@]}"; do
-            IFS=$'\t' read -r its name command <<<"${contestants[$index]}"
-            [ "$its" = "$discipline" ] || continue
-            wall=$(median 1 "$work/times.$index")
-            awk -v name="$name" -v wall="$wall" -v own="$own" -v cpu="$(median 2 "$work/times.$index")" \
-                -v memory="$(median 3 "$work/times.$index")" \
-                'BEGIN {gsub(/\|/, "\\|", name); printf "| %s | %.2f | %.2f | %.2f | %.0f |\n", name, wall, own / wall, cpu, memory / 1024}'
-        done
-    done
-    # The backticks are Markdown's, not the shell's.
-    # shellcheck disable=SC2016
-    printf '\n## Commands\n\n```sh\n'
-    for index in "${!contestants[@]}"; do
-        IFS=$'\t' read -r its name command <<<"${contestants[$index]}"
-        printf '%s\n' "$command"
-    done
-    # shellcheck disable=SC2016
-    printf '```\n'
+
+# contestant DISCIPLINE NAME ROUNDS COMMAND [BEFORE [STDIN]]: bash runs the command, with pipefail, in the work directory.
+# What runs more than ten times is one short program, which runs without a shell.
+contestants=$work/contestants
+contestant() {
+    local tool=
+    case $2 in fwb-*) tool=${2%% *} ;; esac
+    jq -cn --arg discipline "$1" --arg name "$2" --argjson rounds "$3" --arg command "$4" --arg before "${5-}" --arg stdin "${6-}" --arg tool "$tool" '
+        {discipline: $discipline, name: $name, rounds: $rounds, command: $command}
+        + if $before == "" then {} else {before: $before} end
+        + if $tool == "" then {} else {tool: $tool} end
+        + if $rounds > 10 then {short: true} else {} end
+        + if $stdin == "" then {} else {stdin: $stdin} end' >>"$contestants"
 }
 
-report >"$work/BENCHMARKS.md"
-cp "$work/BENCHMARKS.md" "$root/docs/BENCHMARKS.md"
-cat "$root/docs/BENCHMARKS.md"
+# The commands are bash's to expand when they run.
+# shellcheck disable=SC2016
+{
+    options='--single-transaction --routines --triggers --events --hex-blob --complete-insert --max-allowed-packet=1G'
+    dump="mariadb-dump --defaults-file=\$CNF $options"
+    fwb='-q -j $JOBS'
+    anew='mariadb --defaults-file=$CNF -e "DROP DATABASE IF EXISTS restored; CREATE DATABASE restored"'
+
+    contestant dump 'mariadb-dump > /dev/null' "$rounds" "$dump \$DB > /dev/null"
+    contestant dump 'mariadb-dump | gzip' "$rounds" "$dump \$DB | gzip > plain.sql.gz"
+    contestant dump 'mariadb-dump | pigz' "$rounds" "$dump \$DB | pigz -p \$JOBS > pigz.sql.gz"
+    contestant dump 'mariadb-dump | zstd' "$rounds" "$dump \$DB | zstd -q -f -T\$JOBS -o plain.sql.zst"
+    contestant dump 'mydumper -c' "$rounds" 'mydumper --defaults-file=$CNF -B $DB -t $JOBS -c -o mydumper >mydumper.log 2>&1' 'rm -rf mydumper'
+    contestant dump 'fwb-dump' "$rounds" "fwb-dump $fwb --defaults-file \$CNF -B \$DB -s store > manifest.json" 'rm -rf store'
+
+    contestant verify 'gzip -t' "$rounds" 'gzip -t plain.sql.gz'
+    contestant verify 'fwb-verify' "$rounds" "fwb-verify $fwb < manifest.json > verified.json"
+
+    contestant restore 'gunzip | mariadb' "$restore_rounds" 'gunzip -c plain.sql.gz | mariadb --defaults-file=$CNF --max-allowed-packet=1G restored' "$anew"
+    contestant restore 'myloader' "$restore_rounds" 'myloader --defaults-file=$CNF -d mydumper -B restored -t $JOBS -o >myloader.log 2>&1' "$anew"
+    contestant restore 'fwb-restore' "$rounds" "fwb-restore $fwb --defaults-file \$CNF --database restored --no-safety-backup --yes < manifest.json > report.json" "$anew"
+
+    contestant 'one table' 'gunzip | sed' "$rounds" "gunzip -c plain.sql.gz | sed -n '/^-- Table structure for table .projects.\$/,/^-- Table structure for table .shares.\$/p' > table.sql"
+    contestant 'one table' 'fwb-restore --tables' 10 'fwb-restore -q --tables projects --stdout < manifest.json > table.sql'
+    contestant 'whole SQL' 'fwb-restore --stdout' 1 "fwb-restore $fwb --stdout < manifest.json > /dev/null"
+
+    contestant 'empty database' 'mariadb-dump' 60 "$dump empty_db"
+    contestant 'empty database' 'fwb-dump' 60 "fwb-dump $fwb --defaults-file \$CNF -B empty_db -s empty"
+
+    contestant 'many backups' 'fwb-ls' 11 'fwb-ls -s many --format jsonl'
+    contestant 'many backups' 'fwb-ls --format table' 11 'fwb-ls -s many --format table'
+    contestant 'many backups' 'fwb-ls --latest' 11 'fwb-ls -s many --latest'
+    contestant 'many backups' 'fwb-prune --dry-run' 11 'fwb-prune -n' '' many.jsonl
+
+    contestant 'rows of 64 MiB' 'fwb-dump' 1 "fwb-dump $fwb --defaults-file \$CNF -B large_rows_db -s large > large.json"
+    contestant 'rows of 64 MiB' 'fwb-verify' 1 "fwb-verify $fwb < large.json > verified.json"
+    contestant 'rows of 64 MiB' 'fwb-restore --stdout' 1 "fwb-restore $fwb --stdout < large.json > /dev/null"
+    contestant 'rows of 64 MiB' 'fwb-restore' 1 "fwb-restore $fwb --defaults-file \$CNF --database restored --no-safety-backup --yes < large.json > report.json" "$anew"
+}
+
+cd "$work"
+# The many backups are copies of one of this database.
+say 'making 10000 backups'
+fwb-dump -q --defaults-file "$CNF" -B empty_db -s empty >/dev/null
+"$root/scripts/sample-data.sh" --defaults-file "$CNF" -B small_db --rows 100 --blobs no
+fwb-dump -q --defaults-file "$CNF" -B small_db -s small >small.json
+python3 "$bench/many-backups.py" small.json many 10000 30
+fwb-ls -s many >many.jsonl
+
+python3 "$bench/race.py" runs "$(cat "$root/target/sandbox/bench/server.pid")" <"$contestants"
+
+bytes() { du -sb "$1" | cut -f1; }
+first_line() { "$@" 2>&1 | head -n 1; }
+cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
+memory=$(awk '/MemTotal/ {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo)
+versions=$(printf '%s, ' "$(first_line mariadb-dump --version)" "$(first_line mydumper --version)" \
+    "$(first_line gzip --version)" "$(first_line pigz --version)" "$(first_line zstd --version)")$(fwb-dump --version)
+jq -cn --arg settings "SIZE=$size ROUNDS=$rounds RESTORE_ROUNDS=$restore_rounds JOBS=$jobs" --arg date "$(date +%F)" \
+    --arg machine "$(nproc) cores ($cpu), $memory" --arg server "\`${settings[*]}\`" --arg versions "$versions" \
+    --argjson raw_size "$(jq .raw_size manifest.json)" --argjson sizes "$(jq -cn \
+        --argjson gzip "$(bytes plain.sql.gz)" --argjson pigz "$(bytes pigz.sql.gz)" --argjson zstd "$(bytes plain.sql.zst)" \
+        --argjson mydumper "$(bytes mydumper)" --argjson ours "$(jq .size manifest.json)" \
+        '{gzip: $gzip, pigz: $pigz, zstd: $zstd, mydumper: $mydumper, "fwb-dump": $ours}')" \
+    '{settings: $settings, date: $date, machine: $machine, server: $server, versions: $versions, raw_size: $raw_size, sizes: $sizes}' >facts
+python3 "$bench/report.py" runs facts "$contestants" >report.md
+cp report.md "$output"
+cat report.md

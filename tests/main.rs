@@ -23,6 +23,7 @@ mod pod;
 mod prune;
 mod restore;
 mod runbook;
+mod scale;
 mod scripts;
 mod secrets;
 mod snapshot;

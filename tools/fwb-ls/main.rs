@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use chrono::TimeDelta;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, ValueEnum};
-use fwb::{Entry, Error, Kind, Listing, Proof, Result, Selection, Store, Timestamp};
+use fwb::{
+    BackupRecord, Error, Kind, Listing, Manifest, Outline, Proof, Result, Selection, Store, Timestamp,
+};
 use fwb_cli::{Outcome, Session, StoreArgs};
 
 /// List the backups of a store
@@ -101,8 +103,8 @@ fn list(args: &Args, session: &Session) -> Result<Outcome> {
         warn_of_failure(&entries);
     }
     match format(args, session) {
-        Format::Jsonl => print_records(args, session, &entries)?,
-        Format::Table => print_table(args, session, &store, &entries)?,
+        Format::Jsonl => print_records(args, session, &listing, &entries)?,
+        Format::Table => print_table(args, session, (&store, &listing), &entries)?,
     }
     freshness?;
     if !selection.asks_for_one() {
@@ -117,34 +119,46 @@ fn format(args: &Args, session: &Session) -> Format {
 }
 
 /// The one that is meant may be the one that failed: whoever goes on with it is to know.
-fn warn_of_failure(entries: &[&Entry]) {
+fn warn_of_failure(entries: &[&Outline]) {
     for entry in entries.iter().filter(|entry| entry.proof() == Proof::Failed) {
-        log::warn!(
-            "{} failed its latest verification; --verified asks for a proved one",
-            entry.manifest.name
-        );
+        log::warn!("{} failed its latest verification; --verified asks for a proved one", entry.name);
     }
 }
 
-fn print_records(args: &Args, session: &Session, entries: &[&Entry]) -> Result<()> {
-    let mut out = session.records()?;
-    for Entry { manifest, .. } in entries {
+fn print_records(args: &Args, session: &Session, listing: &Listing, entries: &[&Outline]) -> Result<()> {
+    let mut out = session.records()?.collecting();
+    for entry in entries {
         if args.tables {
-            fwb_cli::section_records(manifest).try_for_each(|record| out.write_json(&record))?;
-        } else {
-            out.write_json(manifest)?;
+            let Some(manifest) = manifest(listing, entry)? else { continue };
+            fwb_cli::section_records(&manifest).try_for_each(|record| out.write_json(&record))?;
+        } else if let Some(record) = listing.record(entry)? {
+            out.write_backup(record)?;
         }
     }
-    Ok(())
+    out.finish()
 }
 
-fn print_table(args: &Args, session: &Session, store: &Store, entries: &[&Entry]) -> Result<()> {
-    let mut out = session.records()?;
+fn print_table(
+    args: &Args,
+    session: &Session,
+    (store, listing): (&Store, &Listing),
+    entries: &[&Outline],
+) -> Result<()> {
+    let mut out = session.records()?.collecting();
     let listed = || entries.iter().copied();
     if args.tables {
-        listed().try_for_each(|entry| out.write_text(&(fwb_cli::section_table(&entry.manifest) + "\n")))?;
+        for entry in listed() {
+            if let Some(manifest) = manifest(listing, entry)? {
+                out.write_text(&(fwb_cli::section_table(&manifest) + "\n"))?;
+            }
+        }
     } else if !entries.is_empty() {
         out.write_text(&(fwb_cli::backup_table(listed(), fwb::now()) + "\n"))?;
     }
-    out.write_text(&fwb_cli::footer(listed(), store.space()?))
+    out.write_text(&fwb_cli::footer(listed(), store.space()?))?;
+    out.finish()
+}
+
+fn manifest(listing: &Listing, entry: &Outline) -> Result<Option<Manifest>> {
+    listing.record(entry)?.map(BackupRecord::into_manifest).transpose()
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use fwb::{Candidates, Kind, Policy, PruneOptions, Result};
+use fwb::{Candidates, Kind, Named, Policy, PruneOptions, Result};
 use fwb_cli::{Outcome, Session, StoreArgs, human_size};
 
 /// Delete the backups that no retention rule keeps
@@ -93,9 +93,13 @@ fn main() -> ExitCode {
 fn prune(args: Args, session: &Session) -> Result<Outcome> {
     let Some(candidates) = candidates(&args, session)? else { return Ok(session.short_help()) };
     let mut out = session.records()?;
+    if args.dry_run {
+        out = out.collecting();
+    }
     let options = PruneOptions { policy: args.retention.policy(), kinds: args.kinds, dry_run: args.dry_run };
-    let report = |manifest: &fwb::Manifest| out.write_json(manifest);
+    let report = |record| out.write_backup(record);
     let pruned = fwb::prune(&candidates, &options, fwb::now(), session.context(), report)?;
+    out.finish()?;
     let (done, freed) = if args.dry_run { ("would delete", "would be") } else { ("deleted", "are") };
     let (count, bytes) = (pruned.deleted, human_size(pruned.freed));
     log::info!("{done} {count} of {} backups; {bytes} {freed} free again", count + pruned.kept);
@@ -110,10 +114,10 @@ fn candidates(args: &Args, session: &Session) -> Result<Option<Candidates>> {
         candidates.add(args.store.dir(), name)?;
     }
     if args.backups.is_empty() {
-        let Some(manifests) = session.manifests()? else { return Ok(None) };
-        for manifest in manifests {
-            let manifest = manifest?;
-            candidates.add(&args.store.of_record(manifest.store.as_deref())?, &manifest.name)?;
+        let Some(manifests) = session.manifests::<Named>()? else { return Ok(None) };
+        for named in manifests {
+            let Named { name, store } = named?;
+            candidates.add(&args.store.of_record(store.as_deref())?, &name)?;
         }
     }
     Ok(Some(candidates))

@@ -203,7 +203,7 @@ fn which(args: &Args, session: &Session) -> Result<Option<(PathBuf, String)>> {
     if let Some(backup) = args.backup.as_deref().or(args.file.as_deref()) {
         return fwb_cli::place(backup, &args.store).map(Some);
     }
-    let Some(manifests) = session.manifests()? else { return Ok(None) };
+    let Some(manifests) = session.manifests::<fwb::Manifest>()? else { return Ok(None) };
     let manifests = manifests.take(2).collect::<Result<Vec<_>>>()?;
     match &manifests[..] {
         [manifest] => Ok(Some((args.store.of_record(manifest.store.as_deref())?, manifest.name.clone()))),

@@ -64,7 +64,7 @@ fn main() -> ExitCode {
 fn verify(args: Args, session: &Session) -> Result<Outcome> {
     let mut run = Run { args: &args, session, out: session.records()?, drill: None, worst: None, count: 0 };
     if args.backups.is_empty() {
-        let Some(manifests) = session.manifests()? else { return Ok(session.short_help()) };
+        let Some(manifests) = session.manifests::<Manifest>()? else { return Ok(session.short_help()) };
         for manifest in manifests {
             let manifest = manifest?;
             let store = args.store.of_record(manifest.store.as_deref())?;

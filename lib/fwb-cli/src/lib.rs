@@ -2,6 +2,7 @@
 //! codes, errors, logs, progress and signals. A tool's `main` is [`run`] with its one function; the domain is in
 //! `fwb`, which knows nothing of a command line. Nothing else touches stdin, stdout or stderr.
 
+mod columns;
 mod confirm;
 mod console;
 mod duration;
@@ -27,7 +28,7 @@ mod when;
 pub use confirm::confirm;
 pub use duration::parse_age;
 pub use exit::{Outcome, tolerate_broken_pipe};
-pub use manifests::{Manifests, read_manifests};
+pub use manifests::{FromRecord, Manifests, read_manifests};
 pub use options::{LogFormat, PodArgs, ProgressMode, ServerArgs, StoreArgs, WorkArgs, command, place};
 pub use printable::printable;
 pub use records::RecordWriter;

@@ -2,11 +2,12 @@
 //! tool writes them. A stream that stops in the middle of a record is told from one that was never right, because
 //! the first is worth a retry.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fwb::{Cancel, Error, Manifest, Result};
+use fwb::{Cancel, Error, Manifest, ManifestError, Named, Result};
 use serde_json::Value;
 use serde_json::de::{Deserializer, IoRead, StreamDeserializer};
 use serde_json::error::Category;
@@ -16,43 +17,127 @@ use crate::standard::READ_STDIN;
 /// The largest record, in bytes. A manifest of ten thousand tables takes about three million.
 const LARGEST: u64 = 64 << 20;
 
-/// The manifests of a stream. It ends after the first error.
-pub struct Manifests {
-    values: StreamDeserializer<'static, IoRead<Metered>, Value>,
+/// The longest line that is read whole, in bytes.
+const LONGEST_LINE: u64 = 8 << 20;
+
+/// What is read of each record.
+pub trait FromRecord: Sized {
+    /// Reads it from a manifest's JSON text.
+    ///
+    /// # Errors
+    /// The text is not a manifest.
+    fn from_text(json: &[u8]) -> Result<Self, ManifestError>;
+
+    /// Reads it from a JSON value.
+    ///
+    /// # Errors
+    /// The value is not a manifest.
+    fn from_value(value: Value) -> Result<Self, ManifestError>;
+}
+
+impl FromRecord for Manifest {
+    fn from_text(json: &[u8]) -> Result<Self, ManifestError> {
+        Self::from_slice(json)
+    }
+
+    fn from_value(value: Value) -> Result<Self, ManifestError> {
+        Self::from_value(value)
+    }
+}
+
+impl FromRecord for Named {
+    fn from_text(json: &[u8]) -> Result<Self, ManifestError> {
+        Self::from_slice(json)
+    }
+
+    fn from_value(value: Value) -> Result<Self, ManifestError> {
+        Manifest::from_value(value).map(Self::from)
+    }
+}
+
+/// The manifests of a stream, or what of them is wanted. It ends after the first error.
+pub struct Manifests<T = Manifest> {
+    source: Source,
     allowance: Arc<AtomicU64>,
     cancel: Cancel,
     record: u64,
     failed: bool,
+    wanted: PhantomData<T>,
+}
+
+/// How the stream is read.
+enum Source {
+    /// A line at a time, while each line is a record: as the tools write them.
+    Lines(Metered),
+    /// As JSON values, however they are written. The reasons of errors come from here.
+    Values(StreamDeserializer<'static, IoRead<Box<dyn Read + Send>>, Value>),
+    /// At its end.
+    Ended,
 }
 
 /// Reads manifests from `input`, whose reads end once `cancel` is raised.
-pub fn read_manifests(input: impl Read + Send + 'static, cancel: &Cancel) -> Manifests {
+pub fn read_manifests<T: FromRecord>(input: impl Read + Send + 'static, cancel: &Cancel) -> Manifests<T> {
     let allowance = Arc::new(AtomicU64::new(LARGEST));
     let input = BufReader::with_capacity(64 << 10, Box::new(input) as Box<dyn Read + Send>);
-    let metered = Metered { input, allowance: Arc::clone(&allowance) };
-    let values = Deserializer::from_reader(metered).into_iter();
-    Manifests { values, allowance, cancel: cancel.clone(), record: 0, failed: false }
+    let source = Source::Lines(Metered { input, allowance: Arc::clone(&allowance) });
+    Manifests { source, allowance, cancel: cancel.clone(), record: 0, failed: false, wanted: PhantomData }
 }
 
-impl Iterator for Manifests {
-    type Item = Result<Manifest>;
+impl<T: FromRecord> Iterator for Manifests<T> {
+    type Item = Result<T>;
 
-    fn next(&mut self) -> Option<Result<Manifest>> {
+    fn next(&mut self) -> Option<Result<T>> {
         if self.failed {
             return None;
         }
         self.allowance.store(LARGEST, Ordering::Relaxed);
         self.record += 1;
-        let manifest = match self.values.next()? {
-            Ok(value) => Manifest::from_value(value).map_err(|error| self.refuse(&error.to_string())),
+        if let Some(read) = self.next_line() {
+            return Some(Ok(read));
+        }
+        let next = match &mut self.source {
+            Source::Values(values) => values.next()?,
+            _ => return None,
+        };
+        let read = match next {
+            Ok(value) => T::from_value(value).map_err(|error| self.refuse(&error.to_string())),
             Err(error) => Err(self.explain(error)),
         };
-        self.failed = manifest.is_err();
-        Some(manifest)
+        self.failed = read.is_err();
+        Some(read)
     }
 }
 
-impl Manifests {
+impl<T: FromRecord> Manifests<T> {
+    /// The next line, where it is a record. Where it is not, the stream is read as values from its beginning on.
+    fn next_line(&mut self) -> Option<T> {
+        let Source::Lines(lines) = &mut self.source else { return None };
+        let mut line = Vec::new();
+        let failure = loop {
+            line.clear();
+            match lines.input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
+                Ok(0) => {
+                    self.source = Source::Ended;
+                    return None;
+                }
+                Ok(_) if line.trim_ascii().is_empty() && line.ends_with(b"\n") => {}
+                read => break read.err(),
+            }
+        };
+        if failure.is_none()
+            && let Ok(read) = T::from_text(&line)
+        {
+            return Some(read);
+        }
+        if let Source::Lines(rest) = std::mem::replace(&mut self.source, Source::Ended) {
+            self.allowance.store(LARGEST.saturating_sub(line.len() as u64), Ordering::Relaxed);
+            let stream = Failing(failure).chain(rest);
+            let stream: Box<dyn Read + Send> = Box::new(io::Cursor::new(line).chain(stream));
+            self.source = Source::Values(Deserializer::from_reader(stream).into_iter());
+        }
+        None
+    }
+
     fn explain(&self, error: serde_json::Error) -> Error {
         if let Err(interrupted) = self.cancel.check() {
             return interrupted;
@@ -78,6 +163,15 @@ impl Manifests {
             message: format!("record {} on standard input is refused: {problem}", self.record),
             hint: Some("give it manifests, as fwb-dump, fwb-verify and fwb-ls write them".into()),
         }
+    }
+}
+
+/// The failure that a read has met, once.
+struct Failing(Option<io::Error>);
+
+impl Read for Failing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
     }
 }
 
@@ -136,6 +230,17 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_read_where_a_manifest_is() {
+        for text in [ONE.replace('\n', " "), ONE.to_owned(), format!("{ONE}{ONE}")] {
+            let named: Vec<Result<Named>> =
+                read_manifests(io::Cursor::new(text), &Cancel::default()).collect();
+            assert!(named.into_iter().all(|named| named.unwrap().name == "a.sql.gz"));
+        }
+        let none = ONE.replace("\"kind\":\"full\"", "\"kind\":\"half\"");
+        assert!(read_manifests::<Named>(io::Cursor::new(none), &Cancel::default()).next().unwrap().is_err());
+    }
+
+    #[test]
     fn a_cut_stream_is_worth_a_retry() {
         let (before, class, message) = class_of_last(format!("{ONE}\n{}", &ONE[..ONE.len() - 3]));
         assert_eq!((before, class), (1, ErrorClass::Failure));
@@ -161,7 +266,7 @@ mod tests {
     #[test]
     fn a_record_without_end_is_refused_before_memory_is() {
         let endless = io::Cursor::new(b"\"".to_vec()).chain(io::repeat(b'x'));
-        let error = read_manifests(endless, &Cancel::default()).next().unwrap().unwrap_err();
+        let error = read_manifests::<Manifest>(endless, &Cancel::default()).next().unwrap().unwrap_err();
         assert_eq!(error.class(), ErrorClass::Usage);
         assert!(error.to_string().contains("64.0 MiB"), "{error}");
     }
@@ -175,7 +280,7 @@ mod tests {
             }
         }
         let cancel = Cancel::default();
-        let mut manifests = read_manifests(Failing, &cancel);
+        let mut manifests = read_manifests::<Manifest>(Failing, &cancel);
         cancel.raise(15);
         assert_eq!(manifests.next().unwrap().unwrap_err().class(), ErrorClass::Interrupted(15));
         assert!(manifests.next().is_none());

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 /// `text` with every character that a terminal or a log reader would act on written as an escape: `\n`, `\u{1b}`.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(acts) {
+    if is_inert(text) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
@@ -17,6 +17,16 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(shown)
+}
+
+/// Whether no character of a text [`acts`].
+pub(crate) fn is_inert(text: &str) -> bool {
+    // Each of those characters begins with one of these bytes in UTF-8.
+    let begins = |byte: u8| byte < 0x20 || matches!(byte, 0x7f | 0xc2 | 0xd8 | 0xe2);
+    // Without an early end it is many bytes at a time.
+    let chunks = || text.as_bytes().chunks(256);
+    !chunks().any(|chunk| chunk.iter().fold(false, |found, byte| found | begins(*byte)))
+        || !text.contains(acts)
 }
 
 /// Whether a character does something other than being seen: control characters (C0, DEL, C1), line and paragraph
@@ -33,6 +43,13 @@ mod tests {
     #[test]
     fn a_name_cannot_drive_the_terminal() {
         assert_eq!(printable("a\nb\x1b[2Jc\u{9b}d\u{202e}e\x7f"), r"a\nb\u{1b}[2Jc\u{9b}d\u{202e}e\u{7f}");
+    }
+
+    #[test]
+    fn no_acting_character_is_overlooked() {
+        for character in (0..=u32::from(char::MAX)).filter_map(char::from_u32) {
+            assert_eq!(is_inert(character.encode_utf8(&mut [0; 4])), !acts(character), "{character:?}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Records on standard output: one JSON object a line, each handed to the reader as soon as it is whole, so that
 //! a pipeline works on the first while the next is being made.
 
-use fwb::Result;
+use fwb::{BackupRecord, Result};
 use serde::Serialize;
 
 use crate::console::Console;
@@ -13,11 +13,27 @@ pub struct RecordWriter {
     out: Stdout,
     /// The console, where the bar shares a terminal with the records.
     shared: Option<Console>,
+    /// What is not written yet, of a writer that collects.
+    collected: Option<Vec<u8>>,
 }
+
+/// How much a writer collects, in bytes.
+const COLLECTED: usize = 64 << 10;
 
 impl RecordWriter {
     pub(crate) fn open(console: &Console) -> Result<Self> {
-        Ok(Self { out: Stdout::open()?, shared: stdout_is_terminal().then(|| console.clone()) })
+        Ok(Self {
+            out: Stdout::open()?,
+            shared: stdout_is_terminal().then(|| console.clone()),
+            collected: None,
+        })
+    }
+
+    /// The same for records that are all there at once: they are written many at a time. [`RecordWriter::finish`]
+    /// writes the last of them.
+    #[must_use]
+    pub fn collecting(self) -> Self {
+        Self { collected: Some(Vec::with_capacity(COLLECTED)), ..self }
     }
 
     /// Writes a value as one line of JSON.
@@ -29,6 +45,17 @@ impl RecordWriter {
         self.put(&crate::json::line(record)?)
     }
 
+    /// Writes a backup's record.
+    ///
+    /// # Errors
+    /// As for [`RecordWriter::write_json`].
+    pub fn write_backup(&mut self, record: BackupRecord) -> Result<()> {
+        match crate::json::spliced(&record)? {
+            Some(line) => self.put(&line),
+            None => self.write_json(&record.into_manifest()?),
+        }
+    }
+
     /// Writes text as it is. Names in it are to be made [`crate::printable`].
     ///
     /// # Errors
@@ -37,8 +64,29 @@ impl RecordWriter {
         self.put(text.as_bytes())
     }
 
+    /// Writes what was collected.
+    ///
+    /// # Errors
+    /// As for [`RecordWriter::write_json`].
+    pub fn finish(mut self) -> Result<()> {
+        self.collected.take().map_or(Ok(()), |collected| self.write(&collected))
+    }
+
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        let Self { out, shared } = self;
+        let Some(collected) = &mut self.collected else { return self.write(bytes) };
+        if collected.len() + bytes.len() < COLLECTED {
+            collected.extend_from_slice(bytes);
+            return Ok(());
+        }
+        let mut whole = std::mem::take(collected);
+        self.write(&whole)?;
+        whole.clear();
+        self.collected = Some(whole);
+        self.write(bytes)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let Self { out, shared, .. } = self;
         match shared {
             Some(console) => console.beside_bar(|| out.put(bytes)),
             None => out.put(bytes),

@@ -4,7 +4,7 @@ use fwb::{Context, ErrorClass, Result};
 
 use crate::console::Console;
 use crate::exit::Outcome;
-use crate::manifests::{Manifests, read_manifests};
+use crate::manifests::{FromRecord, Manifests, read_manifests};
 use crate::records::RecordWriter;
 use crate::standard::{Stdin, Stdout, stdin_is_terminal, stdout_is_terminal};
 
@@ -26,12 +26,12 @@ impl Session {
         &self.context
     }
 
-    /// The manifests on standard input, or nothing where a person sits there: then [`Session::short_help`] is the
+    /// The manifests on standard input, or what of them is wanted, or nothing where a person sits there: then [`Session::short_help`] is the
     /// answer.
     ///
     /// # Errors
     /// Standard input cannot be read.
-    pub fn manifests(&self) -> Result<Option<Manifests>> {
+    pub fn manifests<T: FromRecord>(&self) -> Result<Option<Manifests<T>>> {
         if stdin_is_terminal() {
             return Ok(None);
         }

@@ -2,11 +2,10 @@
 //! from elsewhere are made [`printable`] here.
 
 use chrono::{Local, TimeDelta};
-use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, CellAlignment, Table};
-use fwb::{Entry, Manifest, Proof, Section, SectionKind, Space, Timestamp};
+use fwb::{Manifest, Outline, Proof, Section, SectionKind, Space, Timestamp};
 use serde::Serialize;
 
+use crate::columns::Columns;
 use crate::{human_size, printable};
 
 /// The longest reason that a line tells, in characters; the record and `fwb-verify` tell the rest.
@@ -54,21 +53,20 @@ pub fn section_records(manifest: &Manifest) -> impl Iterator<Item = SectionRecor
 }
 
 /// Backups as a table, a line each, in the order given. Times are local.
-pub fn backup_table<'a>(entries: impl IntoIterator<Item = &'a Entry>, now: Timestamp) -> String {
-    let mut table = plain(&["NAME", "KIND", "DATABASE", "STARTED", "SIZE", "ROWS", "STATE"], &[4, 5]);
+pub fn backup_table<'a>(entries: impl IntoIterator<Item = &'a Outline>, now: Timestamp) -> String {
+    let mut table = Columns::new(["NAME", "KIND", "DATABASE", "STARTED", "SIZE", "ROWS", "STATE"], &[4, 5]);
     for entry in entries {
-        let manifest = &entry.manifest;
-        table.add_row([
-            printable(&manifest.name).into_owned(),
-            manifest.kind.as_str().to_owned(),
-            manifest.database.as_deref().map_or(UNKNOWN.into(), |name| printable(name).into_owned()),
-            manifest.started_at.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string(),
-            human_size(manifest.size),
-            or_unknown(rows(manifest)),
+        table.add([
+            printable(&entry.name).into_owned(),
+            entry.kind.as_str().to_owned(),
+            entry.database.as_deref().map_or(UNKNOWN.into(), |name| printable(name).into_owned()),
+            entry.started_at.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string(),
+            human_size(entry.size),
+            or_unknown(entry.rows),
             state(entry, now),
         ]);
     }
-    lines(&table)
+    table.lines()
 }
 
 /// What is inside a backup as a table, a line for each section, in the order of the dump.
@@ -77,9 +75,9 @@ pub fn section_table(manifest: &Manifest) -> String {
     if manifest.sections.is_empty() {
         return format!("{name}: nothing is known of what is inside\n");
     }
-    let mut table = plain(&["KIND", "NAME", "ROWS", "SIZE", "RAW SIZE"], &[2, 3, 4]);
+    let mut table = Columns::new(["KIND", "NAME", "ROWS", "SIZE", "RAW SIZE"], &[2, 3, 4]);
     for section in &manifest.sections {
-        table.add_row([
+        table.add([
             section.kind.as_str().to_owned(),
             section.name.as_deref().map_or(UNKNOWN.into(), |name| printable(name).into_owned()),
             or_unknown(section.rows),
@@ -87,16 +85,16 @@ pub fn section_table(manifest: &Manifest) -> String {
             human_size(section.raw_size),
         ]);
     }
-    format!("{name}:\n{}", lines(&table))
+    format!("{name}:\n{}", table.lines())
 }
 
 /// The last line below a table: how many backups, how large, how many proved, and the space that is left.
-pub fn footer<'a>(entries: impl IntoIterator<Item = &'a Entry>, space: Space) -> String {
+pub fn footer<'a>(entries: impl IntoIterator<Item = &'a Outline>, space: Space) -> String {
     let (mut count, mut proved, mut size) = (0, 0, 0_u64);
     for entry in entries {
         count += 1;
         proved += usize::from(entry.is_proved());
-        size = size.saturating_add(entry.manifest.size);
+        size = size.saturating_add(entry.size);
     }
     let backups = match count {
         0 => "no backups".into(),
@@ -106,34 +104,12 @@ pub fn footer<'a>(entries: impl IntoIterator<Item = &'a Entry>, space: Space) ->
     format!("{backups}; {} free of {}\n", human_size(space.free), human_size(space.total))
 }
 
-/// A table without lines, with the columns of these numbers aligned to the right.
-fn plain(header: &[&str], right: &[usize]) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_header(header.iter().map(Cell::new));
-    for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        if right.contains(&index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
-}
-
-fn lines(table: &Table) -> String {
-    table.trim_fmt() + "\n"
-}
-
 fn or_unknown(count: Option<u64>) -> String {
     count.map_or(UNKNOWN.into(), |count| count.to_string())
 }
 
-/// Rows of all tables, where any are counted.
-fn rows(manifest: &Manifest) -> Option<u64> {
-    manifest.sections.iter().filter_map(|section| section.rows).reduce(u64::saturating_add)
-}
-
-fn state(entry: &Entry, now: Timestamp) -> String {
-    let outcome = entry.manifest.verification.as_ref();
+fn state(entry: &Outline, now: Timestamp) -> String {
+    let outcome = entry.verification.as_ref();
     match (entry.proof(), outcome) {
         (Proof::Failed, _) => {
             let problems = outcome.map_or(&[][..], |outcome| &outcome.problems);
@@ -169,14 +145,13 @@ fn ago(span: TimeDelta) -> String {
 
 #[cfg(test)]
 mod tests {
-    use fwb::Sidecar;
     use serde_json::{Value, json};
 
     use super::*;
 
     const NOW: &str = "2025-07-25T12:00:00+09:00";
 
-    fn entry(more: &Value) -> Entry {
+    fn manifest(more: &Value) -> Manifest {
         let mut manifest = json!({
             "schema": "fwb/1", "name": "shop_backup_20250725_100000.sql.gz", "kind": "full", "database": "shop",
             "started_at": "2025-07-25T10:00:00+09:00", "finished_at": "2025-07-25T10:00:09+09:00",
@@ -191,11 +166,11 @@ mod tests {
         for (field, value) in more.as_object().unwrap() {
             manifest[field] = value.clone();
         }
-        Entry {
-            manifest: Manifest::from_value(manifest).unwrap(),
-            sidecar: Sidecar::Present,
-            problems: Vec::new(),
-        }
+        Manifest::from_value(manifest).unwrap()
+    }
+
+    fn entry(more: &Value) -> Outline {
+        manifest(more).into()
     }
 
     fn state_of(verification: &Value) -> String {
@@ -214,9 +189,10 @@ mod tests {
 
     #[test]
     fn a_name_forges_no_line() {
-        let evil = entry(&json!({"name": "a\nb\u{1b}[2J", "database": "x\ny"}));
+        let names = json!({"name": "a\nb\u{1b}[2J", "database": "x\ny"});
+        let evil = entry(&names);
         assert_eq!(backup_table([&evil], NOW.parse().unwrap()).lines().count(), 2);
-        assert!(section_table(&evil.manifest).starts_with("a\\nb\\u{1b}[2J:\n"));
+        assert!(section_table(&manifest(&names)).starts_with("a\\nb\\u{1b}[2J:\n"));
     }
 
     #[test]
@@ -236,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_is_inside_is_a_table_or_records() {
-        let manifest = entry(&json!({})).manifest;
+        let manifest = manifest(&json!({}));
         assert_eq!(
             section_table(&manifest),
             "shop_backup_20250725_100000.sql.gz:\n\

@@ -5,6 +5,7 @@
 //! `docs/ARCHITECTURE.md` (who calls whom).
 
 mod artifact;
+mod brief;
 mod drill;
 mod dump;
 mod error;
@@ -25,6 +26,7 @@ mod store;
 mod verify;
 
 pub use artifact::CompressionLevel;
+pub use brief::Named;
 pub use drill::{Drill, DrillOptions};
 pub use dump::{DumpOptions, dump_to_file, dump_to_store, dump_to_stream, write_manifest};
 pub use error::{Error, ErrorClass, Result};
@@ -42,5 +44,5 @@ pub use restore::{
 pub use retention::{Backup, Policy, Proof, decide};
 pub use select::{Listing, Selection};
 pub use server::{Password, ServerClient, ServerOptions};
-pub use store::{Entry, Sidecar, Space, Store, StoreLock, Wait};
+pub use store::{Outline, Record as BackupRecord, Space, Store, StoreLock, Wait};
 pub use verify::{Record, Verified, verify};

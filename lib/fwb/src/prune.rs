@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::manifest::{Action, Decision, Kind, Manifest, Timestamp};
+use crate::manifest::{Action, Decision, Kind, Timestamp};
 use crate::progress::Context;
 use crate::retention::{Backup, Policy, decide};
 use crate::select::Listing;
-use crate::store::{Entry, Store, Wait, check_name};
+use crate::store::{Outline, Record, Store, Wait, check_name};
 
 /// The backups that may go, if retention lets them.
 #[derive(Debug, Default)]
@@ -68,7 +68,7 @@ impl Candidates {
     }
 }
 
-/// Decides about every candidate at the time `now`, and deletes. `report` is handed each candidate's manifest with
+/// Decides about every candidate at the time `now`, and deletes. `report` is handed each candidate's record with
 /// its decision, oldest first, a deleted one's as soon as it is gone: what was reported holds even when the rest
 /// comes to nothing. Candidates that are not in their store any more are left out, with a warning; so are those
 /// that cannot be read.
@@ -82,7 +82,7 @@ pub fn prune(
     options: &PruneOptions,
     now: Timestamp,
     context: &Context,
-    mut report: impl FnMut(&Manifest) -> Result<()>,
+    mut report: impl FnMut(Record) -> Result<()>,
 ) -> Result<Pruned> {
     let mut stores = Vec::new();
     for batch in candidates.stores.values() {
@@ -101,7 +101,7 @@ struct Run<'a> {
     options: &'a PruneOptions,
     now: Timestamp,
     context: &'a Context,
-    report: &'a mut dyn FnMut(&Manifest) -> Result<()>,
+    report: &'a mut dyn FnMut(Record) -> Result<()>,
     pruned: Pruned,
     failure: Option<Error>,
 }
@@ -115,13 +115,17 @@ impl Run<'_> {
         }
         let plan = plan(Listing::read(store)?.entries, names, self.options, self.now);
         warn_of_absent(store, names, &plan);
-        for (manifest, decision) in plan {
+        for (outline, decision) in plan {
             self.context.cancel.check()?;
-            self.context.progress.focus(format!("pruning {}", manifest.name));
-            if decision.action == Action::Delete {
+            let name = &outline.name;
+            self.context.progress.focus(format!("pruning {name}"));
+            let action = decision.action;
+            // Before it is gone; it may be gone already, by somebody else's hand.
+            let Some(record) = store.fetch(&outline, Some(decision))? else { continue };
+            if action == Action::Delete {
                 // A lost artifact frees nothing, whatever its manifest says.
-                let size = store.root().join(&manifest.name).symlink_metadata().map_or(0, |file| file.len());
-                if let Some(Err(error)) = lock.as_ref().map(|lock| store.delete(&manifest.name, lock)) {
+                let size = store.root().join(name).symlink_metadata().map_or(0, |file| file.len());
+                if let Some(Err(error)) = lock.as_ref().map(|lock| store.delete(name, lock)) {
                     self.remember(error);
                     continue;
                 }
@@ -130,7 +134,7 @@ impl Run<'_> {
             } else {
                 self.pruned.kept += 1;
             }
-            (self.report)(&Manifest { decision: Some(decision), ..manifest })?;
+            (self.report)(record)?;
         }
         Ok(())
     }
@@ -145,39 +149,39 @@ impl Run<'_> {
 
 /// What becomes of each candidate, oldest first. All of the store's backups take part in the decision.
 fn plan(
-    entries: Vec<Entry>,
+    entries: Vec<Outline>,
     names: &BTreeSet<String>,
     options: &PruneOptions,
     now: Timestamp,
-) -> Vec<(Manifest, Decision)> {
+) -> Vec<(Outline, Decision)> {
     let backups: Vec<Backup> = entries.iter().map(backup).collect();
     let decisions = decide(&backups, &options.policy, now);
-    let decided = entries.into_iter().map(|entry| entry.manifest).zip(decisions);
+    let decided = entries.into_iter().zip(decisions);
     decided
-        .filter(|(manifest, _)| names.contains(&manifest.name))
-        .map(|(manifest, decision)| {
-            if options.kinds.contains(&manifest.kind) {
-                return (manifest, decision);
+        .filter(|(outline, _)| names.contains(&outline.name))
+        .map(|(outline, decision)| {
+            if options.kinds.contains(&outline.kind) {
+                return (outline, decision);
             }
-            let reasons = vec![format!("{} backups are left alone", manifest.kind.as_str())];
-            (manifest, Decision { action: Action::Keep, reasons })
+            let reasons = vec![format!("{} backups are left alone", outline.kind.as_str())];
+            (outline, Decision { action: Action::Keep, reasons })
         })
         .collect()
 }
 
-fn backup(entry: &Entry) -> Backup {
-    let Manifest { name, database, kind, started_at, .. } = &entry.manifest;
+fn backup(outline: &Outline) -> Backup {
+    let Outline { name, database, kind, started_at, .. } = outline;
     Backup {
         name: name.clone(),
         database: database.clone(),
         kind: *kind,
         started_at: *started_at,
-        state: entry.proof(),
+        state: outline.proof(),
     }
 }
 
-fn warn_of_absent(store: &Store, names: &BTreeSet<String>, plan: &[(Manifest, Decision)]) {
-    let planned: BTreeSet<&str> = plan.iter().map(|(manifest, _)| manifest.name.as_str()).collect();
+fn warn_of_absent(store: &Store, names: &BTreeSet<String>, plan: &[(Outline, Decision)]) {
+    let planned: BTreeSet<&str> = plan.iter().map(|(outline, _)| outline.name.as_str()).collect();
     for name in names.iter().filter(|name| !planned.contains(name.as_str())) {
         match store.entry(name) {
             Ok(_) | Err(Error::NoBackup { .. }) => {
@@ -242,7 +246,8 @@ mod tests {
     /// What was decided, as `NAME+` (kept) and `NAME-` (deleted), and the sum.
     fn run(dir: &Path, names: &str, options: &PruneOptions) -> Result<(String, Pruned)> {
         let mut said = Vec::new();
-        let pruned = prune(&candidates(dir, names), options, NOW.parse().unwrap(), &context(), |manifest| {
+        let pruned = prune(&candidates(dir, names), options, NOW.parse().unwrap(), &context(), |record| {
+            let manifest = record.into_manifest()?;
             let stem = manifest.name.trim_end_matches(".sql.gz");
             let decision = manifest.decision.as_ref().unwrap();
             assert!(!decision.reasons.is_empty());
@@ -340,7 +345,7 @@ mod tests {
         std::os::unix::fs::symlink(dir.path(), &link).unwrap();
         candidates.add(&link, "a.sql.gz").unwrap();
         let mut count = 0;
-        let counted = |_: &Manifest| -> Result<()> {
+        let counted = |_: Record| -> Result<()> {
             count += 1;
             Ok(())
         };
@@ -364,7 +369,7 @@ mod tests {
         let dir = store(&["a full 01 proved", "b full 02 proved"]);
         let mut candidates = candidates(dir.path(), "a b");
         candidates.add(&dir.path().join("nowhere"), "z.sql.gz").unwrap();
-        let ignored = |_: &Manifest| Ok(());
+        let ignored = |_: Record| Ok(());
         let error =
             prune(&candidates, &options(&[Kind::Full], false), NOW.parse().unwrap(), &context(), ignored);
         assert_eq!(error.unwrap_err().class(), ErrorClass::Failure);
@@ -385,7 +390,7 @@ mod tests {
     fn an_interruption_ends_between_two_deletions() {
         let dir = store(&["a full 01 proved", "b full 02 proved", "c full 03 proved"]);
         let context = context();
-        let interrupt = |_: &Manifest| -> Result<()> {
+        let interrupt = |_: Record| -> Result<()> {
             context.cancel.raise(15);
             Ok(())
         };

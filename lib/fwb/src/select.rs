@@ -3,14 +3,13 @@
 //! what is warned about and what is judged are the same moment.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use chrono::{SecondsFormat, TimeDelta};
 
 use crate::error::{Error, Result};
-use crate::manifest::{Kind, Level, Timestamp, Verification};
-use crate::store::{Entry, Store};
+use crate::manifest::{Kind, Timestamp};
+use crate::store::{Outline, Record, Store};
 
 /// How many names a message tells before it says how many more there are.
 const NAMES_TOLD: usize = 8;
@@ -18,11 +17,9 @@ const NAMES_TOLD: usize = 8;
 /// What a store holds.
 #[derive(Debug)]
 pub struct Listing {
-    /// The store's directory.
-    pub store: PathBuf,
-    /// Its backups, oldest first; their manifests carry `store`. Where a look at the sizes finds a problem, that is
-    /// the `verification` they carry, as if `quick` had run: whatever was recorded before does not hold any more.
-    pub entries: Vec<Entry>,
+    store: Store,
+    /// Its backups, oldest first.
+    pub entries: Vec<Outline>,
     /// Why others cannot be read at all.
     pub unreadable: Vec<Error>,
 }
@@ -50,21 +47,16 @@ impl Listing {
     /// # Errors
     /// The directory cannot be read.
     pub fn read(store: &Store) -> Result<Self> {
-        let root = store.root().to_owned();
-        let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
-        for found in store.list()? {
-            match found {
-                Ok(mut entry) => {
-                    entry.manifest.store = Some(root.display().to_string());
-                    if !entry.problems.is_empty() {
-                        entry.manifest.verification = Some(failed_at_a_look(&entry));
-                    }
-                    entries.push(entry);
-                }
-                Err(error) => unreadable.push(error),
-            }
-        }
-        Ok(Self { store: root, entries, unreadable })
+        let (entries, unreadable) = store.list()?;
+        Ok(Self { store: store.clone(), entries, unreadable })
+    }
+
+    /// A backup's record as it is handed on; none where it has been deleted meanwhile.
+    ///
+    /// # Errors
+    /// It cannot be read any more.
+    pub fn record(&self, outline: &Outline) -> Result<Option<Record>> {
+        self.store.fetch(outline, None)
     }
 
     /// The backups that `selection` means, in the order of the listing.
@@ -74,7 +66,7 @@ impl Listing {
     /// # Errors
     /// [`Error::NothingFound`] when one backup is asked for and there is none; a usage error when it could be of
     /// several databases.
-    pub fn select(&self, selection: &Selection) -> Result<Vec<&Entry>> {
+    pub fn select(&self, selection: &Selection) -> Result<Vec<&Outline>> {
         let admitted = self.entries.iter().filter(|entry| selection.admits(entry));
         if !selection.asks_for_one() {
             return Ok(admitted.collect());
@@ -90,7 +82,7 @@ impl Listing {
     /// Logs a warning for each backup that is damaged, lost or unreadable, as far as the selection concerns it.
     pub fn warn_of_damage(&self, selection: &Selection) {
         for entry in self.damaged(selection) {
-            log::warn!("{}: {}", entry.manifest.name, entry.problems.join("; "));
+            log::warn!("{}: {}", entry.name, entry.problems.join("; "));
         }
         for error in &self.unreadable {
             log::warn!("{error}");
@@ -99,11 +91,11 @@ impl Listing {
 
     /// The backups within the selection's kinds, database and times that are damaged or lost. One whose database
     /// is not known any more may be of any.
-    fn damaged<'a>(&'a self, selection: &'a Selection) -> impl Iterator<Item = &'a Entry> {
-        let concerns = |entry: &&Entry| {
+    fn damaged<'a>(&'a self, selection: &'a Selection) -> impl Iterator<Item = &'a Outline> {
+        let concerns = |entry: &&Outline| {
             !entry.problems.is_empty()
                 && selection.covers(entry)
-                && (entry.manifest.database.is_none() || selection.is_of_database(entry))
+                && (entry.database.is_none() || selection.is_of_database(entry))
         };
         self.entries.iter().filter(concerns)
     }
@@ -117,14 +109,14 @@ impl Listing {
     pub fn check_freshness(&self, selection: &Selection, max_age: TimeDelta, now: Timestamp) -> Result<()> {
         let mut proved: BTreeMap<&str, Vec<Timestamp>> = BTreeMap::new();
         for entry in self.entries.iter().filter(|entry| selection.counts_for_freshness(entry)) {
-            let known = proved.entry(entry.manifest.database.as_deref().unwrap_or_default()).or_default();
+            let known = proved.entry(entry.database.as_deref().unwrap_or_default()).or_default();
             if entry.is_proved() && selection.admits(entry) {
-                known.push(entry.manifest.started_at);
+                known.push(entry.started_at);
             }
         }
         let is_fresh = |moment: &Timestamp| now.signed_duration_since(moment).abs() <= max_age;
         let is_stale = |moments: &Vec<Timestamp>| !moments.iter().any(is_fresh);
-        let store = self.store.display();
+        let store = self.store.root().display();
         if proved.is_empty() {
             return Err(Error::NotProved(format!(
                 "no proved backup is fresh enough in {store}: there is none"
@@ -149,19 +141,19 @@ impl Listing {
     /// # Errors
     /// [`Error::NotProved`], naming the first of them.
     pub fn check_damage(&self, selection: &Selection) -> Result<()> {
-        let names: Vec<&str> = self.damaged(selection).map(|entry| entry.manifest.name.as_str()).collect();
+        let names: Vec<&str> = self.damaged(selection).map(|entry| entry.name.as_str()).collect();
         let count = names.len() + self.unreadable.len();
         if count == 0 {
             return Ok(());
         }
         let (word, verb) = if count == 1 { ("backup", "is") } else { ("backups", "are") };
         let told = if names.is_empty() { String::new() } else { format!(": {}", enumerate(&names)) };
-        let store = self.store.display();
+        let store = self.store.root().display();
         Err(Error::NotProved(format!("{count} {word} in {store} {verb} damaged, lost or unreadable{told}")))
     }
 
     fn nothing(&self, selection: &Selection) -> Error {
-        let store = self.store.display();
+        let store = self.store.root().display();
         let unproved = Selection { verified: false, ..selection.clone() };
         let matching = || self.entries.iter().filter(|entry| unproved.admits(entry));
         let (all, whole) = (matching().count(), matching().filter(|entry| entry.problems.is_empty()).count());
@@ -171,7 +163,7 @@ impl Listing {
         let too_early = selection.at.zip(later).filter(|_| all == 0);
         if let Some((at, later)) = too_early {
             let [at, first] =
-                [at, later.manifest.started_at].map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, false));
+                [at, later.started_at].map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, false));
             return Error::NothingFound(format!(
                 "no backup in {store} that was asked for began by {at}: the first began {first}"
             ));
@@ -195,14 +187,14 @@ impl Selection {
         self.latest || self.at.is_some()
     }
 
-    fn admits(&self, entry: &Entry) -> bool {
+    fn admits(&self, entry: &Outline) -> bool {
         self.covers(entry) && self.is_of_database(entry) && (!self.verified || entry.is_proved())
     }
 
     /// By kind and time.
-    fn covers(&self, entry: &Entry) -> bool {
-        let started = entry.manifest.started_at;
-        let kind = entry.manifest.kind;
+    fn covers(&self, entry: &Outline) -> bool {
+        let started = entry.started_at;
+        let kind = entry.kind;
         let is_of_kind = if self.kinds.is_empty() {
             !self.asks_for_one() || kind == Kind::Full
         } else {
@@ -213,17 +205,15 @@ impl Selection {
             && self.at.is_none_or(|at| started <= at)
     }
 
-    fn is_of_database(&self, entry: &Entry) -> bool {
-        self.database.is_none() || self.database == entry.manifest.database
+    fn is_of_database(&self, entry: &Outline) -> bool {
+        self.database.is_none() || self.database == entry.database
     }
 
     /// Whether an entry's database is to have a fresh backup. Times do not matter here: a database whose backups
     /// all lie outside of them is the very one to name.
-    fn counts_for_freshness(&self, entry: &Entry) -> bool {
+    fn counts_for_freshness(&self, entry: &Outline) -> bool {
         let kinds: &[Kind] = if self.kinds.is_empty() { &[Kind::Full] } else { &self.kinds };
-        kinds.contains(&entry.manifest.kind)
-            && entry.manifest.database.is_some()
-            && self.is_of_database(entry)
+        kinds.contains(&entry.kind) && entry.database.is_some() && self.is_of_database(entry)
     }
 }
 
@@ -239,18 +229,14 @@ impl FromStr for Kind {
     }
 }
 
-fn failed_at_a_look(entry: &Entry) -> Verification {
-    Verification { ok: false, ..Verification::new(Level::Quick, entry.problems.clone()) }
+fn age_key(entry: &Outline) -> (Timestamp, &str) {
+    (entry.started_at, &entry.name)
 }
 
-fn age_key(entry: &Entry) -> (Timestamp, &str) {
-    (entry.manifest.started_at, &entry.manifest.name)
-}
-
-fn newest_of_each<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeMap<Option<&'a str>, &'a Entry> {
-    let mut newest: BTreeMap<Option<&str>, &Entry> = BTreeMap::new();
+fn newest_of_each<'a>(entries: impl Iterator<Item = &'a Outline>) -> BTreeMap<Option<&'a str>, &'a Outline> {
+    let mut newest: BTreeMap<Option<&str>, &Outline> = BTreeMap::new();
     for entry in entries {
-        let best = newest.entry(entry.manifest.database.as_deref()).or_insert(entry);
+        let best = newest.entry(entry.database.as_deref()).or_insert(entry);
         if age_key(entry) > age_key(best) {
             *best = entry;
         }

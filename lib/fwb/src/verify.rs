@@ -1,18 +1,22 @@
 //! Proving a backup: that the artifact is, byte for byte and row for row, what its manifest says.
 
-use std::collections::HashMap;
+mod hashing;
+mod places;
+
 use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::Map;
 use sha2::{Digest, Sha256};
 
-use crate::artifact::{Artifact, DataHeader, Decoder, Footer, SqlSource, file_sha256};
+use crate::artifact::{Artifact, Decoder, Footer, SqlSource, file_sha256};
 use crate::error::{Error, Result};
 use crate::manifest::{Kind, Level, Manifest, Section, Server, Verification};
 use crate::progress::{Context, seconds_since};
 use crate::scan::{Feed, Observer, Summary, unobserved};
 use crate::store::{Entry, Sidecar, Store, Wait, from_core};
+use hashing::{beside, reuse, sha256};
+use places::Places;
 
 /// What to do with the outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,16 +196,26 @@ fn read_members(
 ) -> Result<Summary> {
     let mut decoder = Decoder::new(artifact, vec![(0, footer.offset)], context.jobs);
     let mut feed = Feed::new();
-    let mut raw_sha256 = Sha256::new();
     let mut places = Places::default();
-    while let Some(decoded) = decoder.next()? {
-        context.cancel.check()?;
-        raw_sha256.update(&decoded.raw);
-        feed.push(&decoded.raw, observer)?;
-        let header = decoded.member.header;
-        places.add(decoded.member.offset, &header);
-        context.progress.advance(header.size);
-    }
+    let spare = decoder.spare();
+    let raw_sha256 = beside(
+        context.jobs,
+        |sql| sha256(sql, &spare),
+        |to_hash| {
+            while let Some(decoded) = decoder.next()? {
+                context.cancel.check()?;
+                let raw = Arc::new(decoded.raw);
+                // It ends only when it has all.
+                to_hash.send(Arc::clone(&raw)).ok();
+                feed.push(&raw, observer)?;
+                reuse(raw, &spare);
+                let header = decoded.member.header;
+                places.add(decoded.member.offset, &header);
+                context.progress.advance(header.size);
+            }
+            Ok(())
+        },
+    )?;
     *whole = decoder.finish();
     places.end(footer.offset);
     for section in &said.sections {
@@ -209,7 +223,7 @@ fn read_members(
             problems.push(format!("{} is not made of the members that the manifest says", title(section)));
         }
     }
-    if said.raw_sha256.as_deref() != Some(&hex::encode(raw_sha256.finalize())) {
+    if said.raw_sha256.as_deref() != Some(&hex::encode(raw_sha256)) {
         problems.push("the SQL differs from its SHA-256".into());
     }
     feed.flush(observer)?;
@@ -217,56 +231,6 @@ fn read_members(
         problems.push("a member does not hold what its flags say".into());
     }
     feed.finish(observer)
-}
-
-/// Where members begin, by their offset in the SQL: their offset in the artifact, and the rows before them.
-#[derive(Default)]
-struct Places {
-    offsets: HashMap<u64, (u64, u64)>,
-    raw: u64,
-    rows: u64,
-    /// Of each member that does not begin inside a statement: its offset in the SQL, and whether it says that it
-    /// holds rows.
-    data: Vec<(u64, bool)>,
-}
-
-impl Places {
-    fn add(&mut self, offset: u64, header: &DataHeader) {
-        self.offsets.insert(self.raw, (offset, self.rows));
-        if !header.has(DataHeader::CONTINUES) {
-            self.data.push((self.raw, header.has(DataHeader::DATA)));
-        }
-        self.raw += header.raw_size;
-        self.rows += header.rows;
-    }
-
-    fn end(&mut self, offset: u64) {
-        self.offsets.entry(self.raw).or_insert((offset, self.rows));
-    }
-
-    /// Whether members say that they hold rows where the scanner has found rows, and only there.
-    fn tell_rows_from_definitions(&self, segments: &[(u64, bool)]) -> bool {
-        let mut ahead = segments.iter().peekable();
-        let mut data = false;
-        self.data.iter().all(|(at, says)| {
-            while let Some((_, follows)) = ahead.next_if(|(from, _)| from <= at) {
-                data = *follows;
-            }
-            data == *says
-        })
-    }
-
-    /// Whether a section's members lie where the manifest says and have its rows.
-    fn holds(&self, section: &Section) -> bool {
-        let at = |raw| self.offsets.get(&raw).copied();
-        let Some(((from, rows_from), (to, rows_to))) =
-            at(section.raw_offset).zip(at(section.raw_offset.saturating_add(section.raw_size)))
-        else {
-            return false;
-        };
-        let same_place = section.offset == Some(from) && section.size == to.checked_sub(from);
-        same_place && rows_to.checked_sub(rows_from) == Some(section.rows.unwrap_or_default())
-    }
 }
 
 fn foreign(

@@ -25,6 +25,31 @@ pub(crate) struct Decoder {
     decoded: Option<Receiver<Receiver<Result<Decoded>>>>,
     reader: Option<JoinHandle<Sha256>>,
     workers: Vec<JoinHandle<()>>,
+    spare: Spare,
+}
+
+/// Buffers that have been used. New ones of this size cost the kernel as much as reading into them.
+#[derive(Clone)]
+pub(crate) struct Spare {
+    give: Sender<Vec<u8>>,
+    take: Receiver<Vec<u8>>,
+}
+
+impl Spare {
+    fn new(jobs: usize) -> Self {
+        let (give, take) = bounded(2 * jobs);
+        Self { give, take }
+    }
+
+    /// Takes a buffer that nobody needs any more.
+    pub(crate) fn give(&self, buffer: Vec<u8>) {
+        // Where there are enough of them it is dropped.
+        self.give.try_send(buffer).ok();
+    }
+
+    fn take(&self) -> Vec<u8> {
+        self.take.try_recv().unwrap_or_default()
+    }
 }
 
 struct Task {
@@ -50,15 +75,22 @@ impl Decoder {
         let jobs = jobs.max(1);
         let (tasks, task_queue) = bounded::<Task>(jobs);
         let (order, decoded) = bounded(2 * jobs);
+        let (spare, packed) = (Spare::new(jobs), Spare::new(jobs));
         let workers = (0..jobs)
             .map(|_| {
                 let (queue, artifact) = (task_queue.clone(), Arc::clone(artifact));
-                std::thread::spawn(move || decompress(&queue, &artifact))
+                let (spare, packed) = (spare.clone(), packed.clone());
+                std::thread::spawn(move || decompress(&queue, &artifact, &spare, &packed))
             })
             .collect();
         let artifact = Arc::clone(artifact);
-        let reader = std::thread::spawn(move || read(&artifact, &extents, wanted, &order, &tasks));
-        Self { decoded: Some(decoded), reader: Some(reader), workers }
+        let reader = std::thread::spawn(move || read(&artifact, &extents, wanted, &packed, &order, &tasks));
+        Self { decoded: Some(decoded), reader: Some(reader), workers, spare }
+    }
+
+    /// Where to give the SQL's buffers when they are done with, so that they are used again.
+    pub(crate) fn spare(&self) -> Spare {
+        self.spare.clone()
     }
 
     /// The next member; none after the last.
@@ -98,6 +130,7 @@ fn read(
     artifact: &Artifact,
     extents: &[(u64, u64)],
     wanted: fn(&DataHeader) -> bool,
+    packed: &Spare,
     order: &Sender<Receiver<Result<Decoded>>>,
     tasks: &Sender<Task>,
 ) -> Sha256 {
@@ -110,7 +143,7 @@ fn read(
         }
         let bytes = member.and_then(|member| {
             let size = usize::try_from(member.header.size).unwrap_or(usize::MAX);
-            artifact.read_at(member.offset, size).map(|bytes| (member, bytes))
+            artifact.read_into(packed.take(), member.offset, size).map(|bytes| (member, bytes))
         });
         match bytes {
             Ok((member, bytes)) => {
@@ -128,10 +161,11 @@ fn read(
     sha256
 }
 
-fn decompress(queue: &Receiver<Task>, artifact: &Artifact) {
+fn decompress(queue: &Receiver<Task>, artifact: &Artifact, spare: &Spare, packed: &Spare) {
     let mut decompressor = Decompressor::new();
     for Task { member, bytes, done } in queue {
-        let raw = format::decompress(&mut decompressor, &bytes, &member.header, Vec::new());
+        let raw = format::decompress(&mut decompressor, &bytes, &member.header, spare.take());
+        packed.give(bytes);
         let damaged = || {
             Error::damaged(
                 artifact.name(),

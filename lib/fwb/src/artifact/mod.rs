@@ -9,7 +9,7 @@ mod weave;
 mod writer;
 
 pub(crate) use cutter::{Cutter, Piece};
-pub(crate) use decoder::Decoder;
+pub(crate) use decoder::{Decoder, Spare};
 pub(crate) use format::{DataHeader, END_SIZE};
 pub(crate) use reader::{Artifact, Footer};
 pub(crate) use source::{SqlSource, file_sha256};

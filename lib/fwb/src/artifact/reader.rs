@@ -76,8 +76,13 @@ impl Artifact {
 
     /// Reads `size` bytes at `offset`, or as many as there are.
     pub(crate) fn read_at(&self, offset: u64, size: usize) -> Result<Vec<u8>> {
+        self.read_into(Vec::new(), offset, size)
+    }
+
+    /// As [`Artifact::read_at`], in the place of what a buffer holds.
+    pub(crate) fn read_into(&self, mut bytes: Vec<u8>, offset: u64, size: usize) -> Result<Vec<u8>> {
         let size = size.min(usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX));
-        let mut bytes = vec![0; size];
+        bytes.resize(size, 0);
         self.file.read_exact_at(&mut bytes, offset).map_err(Error::io("read", &self.path))?;
         Ok(bytes)
     }

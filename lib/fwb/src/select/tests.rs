@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::error::ErrorClass;
 use crate::manifest::Manifest;
-use crate::store::Sidecar;
+use crate::store::{Entry, Sidecar, Store};
 
 const NOW: &str = "2025-07-25T12:00:00+09:00";
 
@@ -30,14 +30,15 @@ fn listing(lines: &[&str]) -> Listing {
                 json!({"level": "full", "ok": words[3] != "failed", "at": started, "seconds": 1.0});
         }
         let problems = if words.last() == Some(&"lost") { vec!["lost".into()] } else { Vec::new() };
-        Entry { manifest: Manifest::from_value(manifest).unwrap(), sidecar: Sidecar::Present, problems }
+        let manifest = Manifest::from_value(manifest).unwrap();
+        Outline::of(Entry { manifest, sidecar: Sidecar::Present, problems })
     };
     let entries = lines.iter().enumerate().map(entry).collect();
-    Listing { store: "/store".into(), entries, unreadable: Vec::new() }
+    Listing { store: Store::named("/store"), entries, unreadable: Vec::new() }
 }
 
-fn names<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
-    entries.into_iter().map(|entry| entry.manifest.name.as_str()).collect()
+fn names<'a>(entries: impl IntoIterator<Item = &'a Outline>) -> String {
+    entries.into_iter().map(|entry| entry.name.as_str()).collect()
 }
 
 fn selected(listing: &Listing, selection: &Selection) -> String {
@@ -181,7 +182,7 @@ fn a_truncated_backup_does_not_pass_for_proved() {
     std::fs::write(dir.path().join("a.sql.gz.json"), manifest.to_string()).unwrap();
     std::fs::write(dir.path().join("a.sql.gz"), "x").unwrap();
     let listing = Listing::read(&Store::open(dir.path()).unwrap()).unwrap();
-    let outcome = listing.entries[0].manifest.verification.as_ref().unwrap();
+    let outcome = listing.entries[0].verification.as_ref().unwrap();
     assert_eq!((outcome.ok, outcome.problems.len()), (false, 1));
 }
 

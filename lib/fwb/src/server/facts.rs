@@ -110,9 +110,9 @@ impl ServerClient {
     /// The server cannot be reached.
     pub(crate) fn inventory(&self, database: &str, cancel: &Cancel) -> Result<Inventory> {
         let sql = "
-SELECT 'table', IF(TABLE_TYPE = 'VIEW' AND TABLE_COMMENT <> 'VIEW' AND TABLE_ROWS IS NULL, 'BROKEN', TABLE_TYPE), TABLE_NAME
+SELECT 'table', IF(TABLE_TYPE = 'VIEW' AND TABLE_COMMENT <> 'VIEW' AND TABLE_ROWS IS NULL, 'BROKEN', TABLE_TYPE), TABLE_NAME,
+    ENGINE = 'Aria'
   FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE();
-SELECT 'aria', '', TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND ENGINE = 'Aria';
 SELECT 'object', ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE();
 SELECT 'object', 'TRIGGER', TRIGGER_NAME FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = DATABASE();
 SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE();
@@ -123,7 +123,10 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
             rows => rows?,
         };
         for row in rows {
-            let [what, kind, name] = &row[..] else { continue };
+            let [what, kind, name, rest @ ..] = &row[..] else { continue };
+            if rest.first().is_some_and(|is_aria| is_aria == "1") {
+                inventory.aria.insert(name.clone());
+            }
             match (what.as_str(), kind.as_str()) {
                 ("table", "VIEW") => {
                     inventory.views.insert(name.clone());
@@ -133,9 +136,6 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
                 }
                 ("table", "SEQUENCE") => {
                     inventory.sequences.insert(name.clone());
-                }
-                ("aria", _) => {
-                    inventory.aria.insert(name.clone());
                 }
                 ("table", kind) => {
                     inventory.tables.insert(name.clone(), kind == "SYSTEM VERSIONED");

@@ -14,10 +14,9 @@ use super::staging::sidecar_path;
 use crate::artifact::Artifact;
 use crate::error::{Error, Result};
 use crate::manifest::{Kind, Manifest, SCHEMA, Timestamp};
-use crate::retention::Proof;
 
 /// The largest sidecar that is read, in bytes.
-const LARGEST_SIDECAR: u64 = 512 << 20;
+pub(super) const LARGEST_SIDECAR: u64 = 512 << 20;
 
 /// A backup.
 #[derive(Debug, Clone)]
@@ -42,21 +41,6 @@ pub enum Sidecar {
 }
 
 impl Entry {
-    /// What retention may count on.
-    pub fn proof(&self) -> Proof {
-        if !self.problems.is_empty() || self.manifest.verification.as_ref().is_some_and(|outcome| !outcome.ok)
-        {
-            return Proof::Failed;
-        }
-        if self.manifest.is_verified() { Proof::Proved } else { Proof::Unproved }
-    }
-
-    /// Whether the backup is proved: the latest outcome is ok at `full` or above, and the artifact is there with
-    /// the size that the manifest says.
-    pub fn is_proved(&self) -> bool {
-        self.proof() == Proof::Proved
-    }
-
     /// Reads the backup `name` in `root`.
     pub(super) fn load(root: &Path, name: &str) -> Result<Self> {
         let path = root.join(name);

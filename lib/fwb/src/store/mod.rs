@@ -7,24 +7,27 @@
 mod entry;
 mod lock;
 mod name;
+mod outline;
 mod staging;
 
 use std::fs::{File, OpenOptions};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use walkdir::{DirEntry, WalkDir};
-
 pub(crate) use entry::from_core;
-pub use entry::{Entry, Sidecar};
+pub(crate) use entry::{Entry, Sidecar};
 pub use lock::{StoreLock, Wait};
 pub(crate) use name::{artifact_name, check as check_name, prefix as name_prefix};
+pub use outline::{Outline, Record};
 pub(crate) use staging::{Partial, sidecar_path, stage, sync_dir};
+
+use rustix::fs::FileType;
 
 use crate::artifact::Artifact;
 use crate::error::{Error, Result};
-use crate::manifest::{Kind, Manifest, Timestamp, Verification};
+use crate::manifest::{Decision, Kind, Manifest, Timestamp, Verification};
 use crate::progress::Cancel;
 
 /// Open no symbolic link.
@@ -66,6 +69,12 @@ impl Store {
         Ok(Self { root })
     }
 
+    /// A store of this name that may not exist.
+    #[cfg(test)]
+    pub(crate) fn named(root: &str) -> Self {
+        Self { root: root.into() }
+    }
+
     /// A store that is made, for this user only, where it does not exist.
     ///
     /// # Errors
@@ -89,55 +98,76 @@ impl Store {
         StoreLock::take(&self.root, wait, cancel)
     }
 
-    /// Every backup, oldest first; those that cannot be read at all as the error in their place. Backups that are
-    /// being deleted in the meantime are left out.
+    /// Every backup in short, oldest first, and why others cannot be read at all. Backups that are being deleted in the
+    /// meantime are left out.
     ///
     /// # Errors
     /// The directory cannot be read.
-    pub fn list(&self) -> Result<Vec<Result<Entry>>> {
-        let mut entries: Vec<Result<Entry>> = Vec::new();
-        for name in self.names()? {
-            match self.entry(&name) {
+    pub(crate) fn list(&self) -> Result<(Vec<Outline>, Vec<Error>)> {
+        let dir = self.open_dir()?;
+        let (mut outlines, mut unreadable) = (Vec::new(), Vec::new());
+        let mut buffer = Vec::new();
+        for name in self.names(&dir)? {
+            match Outline::load(self, dir.as_fd(), &name, &mut buffer) {
+                Ok(outline) => outlines.push(outline),
                 Err(Error::NoBackup { .. }) => {}
-                entry => entries.push(entry),
+                Err(error) => unreadable.push(error),
             }
         }
-        entries.sort_by_key(|entry| {
-            entry.as_ref().ok().map(|entry| (entry.manifest.started_at, entry.manifest.name.clone()))
-        });
-        Ok(entries)
+        outlines.sort_by(|a, b| (a.started_at, &a.name).cmp(&(b.started_at, &b.name)));
+        Ok((outlines, unreadable))
     }
 
-    /// The names of all backups: of artifacts, and of sidecars whose artifact is gone.
-    fn names(&self) -> Result<Vec<String>> {
-        let mut names = std::collections::BTreeSet::new();
-        for found in self.files() {
-            let found = found?;
-            let Some(file) = found.file_name().to_str() else { continue };
+    /// The record of a backup that was listed, whole; none where it has been deleted meanwhile.
+    ///
+    /// # Errors
+    /// It cannot be read any more.
+    pub(crate) fn fetch(&self, outline: &Outline, decision: Option<Decision>) -> Result<Option<Record>> {
+        outline.fetch(self, decision)
+    }
+
+    /// The names of all backups, in order: of artifacts, and of sidecars whose artifact is gone.
+    fn names(&self, dir: &File) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        self.each_file(dir, |file| {
             let artifact = file.strip_suffix(name::SIDECAR).unwrap_or(file);
             if name::check(artifact).is_ok() {
-                names.insert(artifact.to_owned());
+                names.push(artifact.to_owned());
             }
-        }
-        Ok(names.into_iter().collect())
+        })?;
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
     }
 
-    /// The regular files in the directory; links are not followed.
-    fn files(&self) -> impl Iterator<Item = Result<DirEntry>> + '_ {
-        WalkDir::new(&self.root)
-            .min_depth(1)
-            .max_depth(1)
-            .follow_links(false)
-            .into_iter()
-            .map(|found| found.map_err(|error| Error::io("list", &self.root)(error.into())))
-            .filter(|found| found.as_ref().map_or(true, |found| found.file_type().is_file()))
+    fn open_dir(&self) -> Result<File> {
+        File::open(&self.root).map_err(Error::io("list", &self.root))
+    }
+
+    /// The names of the regular files in the directory. What is not UTF-8 is none of ours.
+    fn each_file(&self, dir: &File, mut see: impl FnMut(&str)) -> Result<()> {
+        let failed = |error: rustix::io::Errno| Error::io("list", &self.root)(error.into());
+        for found in rustix::fs::Dir::read_from(dir).map_err(failed)? {
+            let found = found.map_err(failed)?;
+            let Ok(name) = found.file_name().to_str() else { continue };
+            let is_file = match found.file_type() {
+                FileType::RegularFile => true,
+                // Some file systems do not tell here.
+                FileType::Unknown => is_regular(&self.root.join(name)),
+                _ => false,
+            };
+            if is_file {
+                see(name);
+            }
+        }
+        Ok(())
     }
 
     /// One backup.
     ///
     /// # Errors
     /// The name is not a plain file name, or there is no such backup, or it cannot be read.
-    pub fn entry(&self, name: &str) -> Result<Entry> {
+    pub(crate) fn entry(&self, name: &str) -> Result<Entry> {
         name::check(name)?;
         Entry::load(&self.root, name)
     }
@@ -246,13 +276,16 @@ impl Store {
     /// # Errors
     /// The directory cannot be read, or a file cannot be removed.
     pub fn sweep(&self, _lock: &StoreLock) -> Result<()> {
-        for found in self.files() {
-            let found = found?;
-            let name = found.file_name().to_string_lossy();
+        let mut left = Vec::new();
+        self.each_file(&self.open_dir()?, |name| {
             if name.starts_with('.') && name.ends_with(name::PARTIAL) {
-                log::warn!("removing {name}, which a run left behind that did not end well");
-                std::fs::remove_file(found.path()).map_err(Error::io("remove", found.path()))?;
+                left.push(name.to_owned());
             }
+        })?;
+        for name in left {
+            let path = self.root.join(&name);
+            log::warn!("removing {name}, which a run left behind that did not end well");
+            std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
         }
         Ok(())
     }
@@ -266,6 +299,10 @@ impl Store {
             .map_err(|error| Error::io("examine", &self.root)(error.into()))?;
         Ok(Space { free: stat.f_bavail * stat.f_frsize, total: stat.f_blocks * stat.f_frsize })
     }
+}
+
+fn is_regular(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_file())
 }
 
 fn sidecar_json(manifest: &Manifest) -> Result<Vec<u8>> {
