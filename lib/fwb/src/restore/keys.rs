@@ -34,9 +34,9 @@ impl Divided {
     }
 }
 
-/// What a server says that has no room for temporary files: ER_DISK_FULL, ER_GET_ERRNO, ER_RECORD_FILE_FULL,
-/// ER_TEMP_FILE_WRITE_FAILURE.
-const NO_ROOM: &str = "1021, 1030, 1114, 1878";
+/// What a server says that has no room for temporary files: EE_CANTCREATEFILE, EE_WRITE, EE_DISK_FULL, ER_DISK_FULL,
+/// ER_ERROR_ON_WRITE, ER_GET_ERRNO, ER_RECORD_FILE_FULL, ER_TEMP_FILE_WRITE_FAILURE.
+const NO_ROOM: &str = "1, 3, 20, 1021, 1026, 1030, 1114, 1878";
 
 /// A definition, and whether its table is large enough.
 pub(super) struct Candidate<'a> {
