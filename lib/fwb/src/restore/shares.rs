@@ -42,8 +42,8 @@ pub(super) struct Shares(Mutex<State>);
 #[derive(Debug)]
 struct State {
     waiting: Vec<Share>,
-    /// What is left to do, by section.
-    left: HashMap<usize, u64>,
+    /// What there was to do, and what of it is left, by section.
+    sizes: HashMap<usize, (u64, u64)>,
     /// Sections that are being loaded, once for each connection.
     busy: Vec<usize>,
     /// Sections whose tables lack keys.
@@ -52,11 +52,13 @@ struct State {
 
 impl State {
     fn new(waiting: Vec<Share>, keyless: Vec<usize>) -> Self {
-        let mut left = HashMap::new();
+        let mut sizes: HashMap<usize, (u64, u64)> = HashMap::new();
         for share in &waiting {
-            *left.entry(share.section).or_default() += share.cost;
+            let (whole, left) = sizes.entry(share.section).or_default();
+            *whole += share.cost;
+            *left += share.cost;
         }
-        Self { waiting, left, busy: Vec::new(), keyless }
+        Self { waiting, sizes, busy: Vec::new(), keyless }
     }
 }
 
@@ -92,7 +94,8 @@ impl Shares {
     }
 
     /// The next one. Keys first: they cannot be divided, and rows fill what time is left at the end. Of the rows, those
-    /// of a table that nobody loads where there is any, and of those from the table with the most to do.
+    /// of a table that nobody loads where there is any: the largest, to its end, so that its keys come early. Else those
+    /// of the table with the most left to do.
     pub(super) fn take(&self) -> Option<Task> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let has_rows = |section: &usize| {
@@ -103,12 +106,14 @@ impl Shares {
         }
         let best = (0..state.waiting.len()).max_by_key(|index| {
             let share = state.waiting[*index];
+            let free = !state.busy.contains(&share.section);
+            let size = state.sizes.get(&share.section).map(|(whole, left)| if free { *whole } else { *left });
             // Parts of a table go in their order.
-            (!state.busy.contains(&share.section), state.left.get(&share.section), Reverse(share.extent.0))
+            (free, size, Reverse(share.extent.0))
         })?;
         let share = state.waiting.remove(best);
         state.busy.push(share.section);
-        if let Some(left) = state.left.get_mut(&share.section) {
+        if let Some((_, left)) = state.sizes.get_mut(&share.section) {
             *left -= share.cost;
         }
         Some(Task::Rows(share))
@@ -149,6 +154,16 @@ mod tests {
         assert_eq!(shares.take(), Some(Task::Rows(share(2, 40, 70))), "rather that than nothing");
         shares.done(&first);
         assert_eq!(shares.take(), None);
+    }
+
+    #[test]
+    fn a_connection_that_has_begun_a_table_goes_on_with_it() {
+        let waiting = vec![share(1, 0, 40), share(1, 40, 80), share(2, 80, 130)];
+        let shares = Shares(Mutex::new(State::new(waiting, Vec::new())));
+        let first = share(1, 0, 40);
+        assert_eq!(shares.take(), Some(Task::Rows(first)));
+        shares.done(&first);
+        assert_eq!(shares.take(), Some(Task::Rows(share(1, 40, 80))), "though the other has more left");
     }
 
     #[test]
