@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::hostile::foreign;
 use crate::support::{
-    Before, Database, Store, Tool, bash, definitions, digests, gunzip, gzip, mariadb_dump, name, restore,
-    slice,
+    Before, Database, Server, Store, Tool, bash, definitions, digests, gunzip, gzip, mariadb, mariadb_dump,
+    name, restore, slice,
 };
 
 /// A database with one of everything that dumps are known to lose or to choke on.
@@ -116,6 +116,90 @@ fn another_database_gets_a_copy_of_its_own() {
         before.holds("the original");
         copy.sql("INSERT INTO files (project_id, pt) VALUES (1, POINT(3,4)); DROP TABLE log");
     }
+}
+
+/// Large tables get their keys after their rows. That must not show: not in an order, a comment, a foreign key.
+const KEYED: &str = r#"
+CREATE TABLE parent (id INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, code CHAR(8) NOT NULL, UNIQUE KEY code (code));
+CREATE TABLE nasty (id INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, up INT UNSIGNED, self INT UNSIGNED, `k,``) KEY (``x``` VARCHAR(40),
+  이름 VARCHAR(40) COMMENT 'KEY `a` (`b`),', v INT AS (up + 1) VIRTUAL, n INT CHECK (n > 0),
+  KEY `z)` (`k,``) KEY (``x```(7), up DESC) COMMENT 'it''s `a`, (b); -- c', UNIQUE KEY `이름, key` (이름), KEY a_up (up),
+  UNIQUE KEY two (n, id) USING BTREE, KEY self (self), CONSTRAINT `f,(` FOREIGN KEY (up) REFERENCES parent (id) ON DELETE SET NULL ON UPDATE CASCADE,
+  CONSTRAINT me FOREIGN KEY (self) REFERENCES nasty (id), CONSTRAINT positive CHECK (n < 90000)) COMMENT='), KEY x (y)';
+CREATE TABLE mixed (id INT PRIMARY KEY, a INT, v INT AS (a + 1) VIRTUAL, t TEXT, p POINT NOT NULL, KEY first (a), KEY virt (v), KEY last (a, id), FULLTEXT KEY ft (t), SPATIAL KEY sp (p));
+CREATE TABLE virt (id INT PRIMARY KEY, a INT, v INT AS (a + 1) VIRTUAL, KEY first (a), KEY virt (v), KEY last (a, id));
+CREATE TABLE counted (a INT NOT NULL, n INT NOT NULL AUTO_INCREMENT, PRIMARY KEY (a, n), KEY n (n), KEY a (a));
+CREATE TABLE by_code (id INT PRIMARY KEY, code CHAR(8) NOT NULL, KEY c (code), CONSTRAINT code FOREIGN KEY (code) REFERENCES parent (code));
+CREATE TABLE dangling (id INT PRIMARY KEY, up BIGINT, KEY up (up)); SET foreign_key_checks = 0;
+CREATE TABLE a_dangling (id INT PRIMARY KEY, up BIGINT, KEY up (up), CONSTRAINT d FOREIGN KEY (up) REFERENCES z_parent (id));
+CREATE TABLE z_parent (id INT PRIMARY KEY, k INT, KEY k (k));
+CREATE TABLE parted (id INT PRIMARY KEY, a INT, KEY a (a)) PARTITION BY HASH (id) PARTITIONS 2;
+CREATE TABLE versioned (id INT PRIMARY KEY, a INT, KEY a (a)) WITH SYSTEM VERSIONING;
+CREATE TABLE heap (a INT, KEY a (a)); CREATE TABLE isam (id INT PRIMARY KEY, a INT, KEY a (a)) ENGINE=MyISAM;
+INSERT INTO parent SELECT seq, CONCAT('c', seq) FROM seq_1_to_20000;
+INSERT INTO nasty (id, up, self, `k,``) KEY (``x```, 이름, n) SELECT seq, seq, seq, MD5(seq), SHA1(seq), seq FROM seq_1_to_20000;
+INSERT INTO mixed (id, a, t, p) SELECT seq, seq, seq, POINT(seq, 1) FROM seq_1_to_20000;
+INSERT INTO virt (id, a) SELECT seq, seq FROM seq_1_to_20000; INSERT INTO counted SELECT seq, 20001 - seq FROM seq_1_to_20000;
+INSERT INTO by_code SELECT seq, CONCAT('c', seq) FROM seq_1_to_20000; INSERT INTO dangling SELECT seq, seq FROM seq_1_to_20000;
+INSERT INTO a_dangling SELECT seq, seq FROM seq_1_to_20000; INSERT INTO z_parent SELECT seq, seq FROM seq_1_to_20000;
+INSERT INTO parted SELECT seq, seq FROM seq_1_to_20000; INSERT INTO versioned SELECT seq, seq FROM seq_1_to_20000;
+INSERT INTO heap SELECT seq FROM seq_1_to_20000; INSERT INTO isam SELECT seq, seq FROM seq_1_to_20000;
+"#;
+
+/// How the server says that each table is made.
+fn tables_of(database: &Database) -> Vec<String> {
+    let tables = database.query("SHOW FULL TABLES WHERE table_type <> 'SEQUENCE'");
+    let names = tables.lines().filter_map(|line| line.split_once('\t'));
+    names.map(|(name, _)| database.query(&format!("SHOW CREATE TABLE `{name}`"))).collect()
+}
+
+#[test]
+fn keys_that_come_after_the_rows_come_to_the_same() {
+    let (database, store) = (Database::new("keyed"), Store::new());
+    database.sql(KEYED);
+    let (tables, dump) = (tables_of(&database), store.dump(&database));
+    assert!(tables.len() > 10);
+    let holds = |there: &Database, what: &str| {
+        assert_eq!(tables_of(there), tables, "{what}");
+        assert_eq!(definitions(there), definitions(&database), "{what}");
+        assert_eq!(digests(&store.dump(there)), digests(&dump), "{what}");
+    };
+    let copy = Database::reserved("keyed_copy");
+    restore(&store, &dump).args(["-j", "2", "--database", &copy.name]).run().ok();
+    holds(&copy, "under another name");
+    copy.drop_now();
+    restore(&store, &dump).args(["-j", "1"]).run().ok();
+    holds(&database, "over one connection");
+    restore(&store, &dump).args(["--strategy", "in-place"]).run().ok();
+    holds(&database, "in place");
+    for strategy in ["swap", "in-place"] {
+        restore(&store, &dump).args(["--strategy", strategy, "--tables", "nasty,parent"]).run().ok();
+        holds(&database, strategy);
+    }
+    let orphan = "INSERT IGNORE INTO nasty (id, up) VALUES (20001, 20001); SELECT COUNT(*) FROM nasty";
+    assert_eq!(database.query(orphan), "20000", "the foreign key is at work");
+}
+
+/// A server that has no room to sort keys still takes a backup that a plain client could load.
+#[test]
+fn keys_need_no_room_that_rows_do_not_need() {
+    let (server, store) = (Server::private("cramped", &[]), Store::new());
+    let tool = |name: &str| store.tool(name).env("FWB_DEFAULTS_FILE", server.defaults_file());
+    server.sql(
+        "CREATE DATABASE d; USE d; CREATE TABLE t (id INT PRIMARY KEY, a CHAR(64), KEY a (a));
+        INSERT INTO t SELECT seq, MD5(seq) FROM seq_1_to_100000",
+    );
+    let table = server.query("SHOW CREATE TABLE d.t");
+    let dump = tool("fwb-dump").args(["-B", "d"]).run().ok().json();
+    // The server looks at the directory only when it is named.
+    let gone = tempfile::tempdir().unwrap();
+    server.sql(format!("SET GLOBAL innodb_tmpdir = '{}'", gone.path().display()));
+    drop(gone);
+    server.sql("DROP TABLE d.t");
+    tool("fwb-restore").args(["--yes", "-f", name(&dump)]).run().ok();
+    assert_eq!(server.query("SHOW CREATE TABLE d.t"), table);
+    let sorted = "BEGIN NOT ATOMIC DECLARE EXIT HANDLER FOR 1 SELECT 'no room'; ALTER TABLE d.t ADD KEY b (a), ALGORITHM=INPLACE; END";
+    assert_eq!(server.query(format!("DELIMITER $\n{sorted}$")), "no room");
 }
 
 /// One table is wanted back, not last week's state of everything else.

@@ -43,7 +43,7 @@ pub(crate) fn drill_restore(
     let original = input.manifest.database.as_deref();
     let from = original.filter(|original| *original != database);
     let renaming = Renaming { from, here: &|_| true, loaded: &|_| true, elsewhere: database };
-    let load = Load::new(input, to, &renaming, false, context)?;
+    let load = Load::new(input, to, &renaming, false, context)?.with_late_keys()?;
     load.all_but_events()?;
     load.events()?;
     let check =

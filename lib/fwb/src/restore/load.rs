@@ -43,6 +43,19 @@ impl<'a> Load<'a> {
         Ok(Self { input, to, script, context })
     }
 
+    /// Gives tables their keys after their rows, where that is faster and comes to the same. Only for a database of
+    /// ours: elsewhere, foreign keys may refer to a table that lacks keys for a while.
+    ///
+    /// # Errors
+    /// The backup cannot be read.
+    pub(super) fn with_late_keys(mut self) -> Result<Self> {
+        // Tried with servers that prepare every statement; older ones, and MySQL, are sent what the dump says.
+        if self.to.quoting == Quoting::Immediate && self.input.is_seekable()? {
+            self.script.put_off_keys(self.input);
+        }
+        Ok(self)
+    }
+
     /// Loads everything but the events.
     ///
     /// # Errors
@@ -50,7 +63,7 @@ impl<'a> Load<'a> {
     pub(super) fn all_but_events(&self) -> Result<()> {
         self.stages(&[Stage::Structure])?;
         load_rows(self.input, &self.script, self.to, self.context)?;
-        self.stages(&[Stage::Routines, Stage::Views, Stage::Triggers])
+        self.stages(&[Stage::References, Stage::Routines, Stage::Views, Stage::Triggers])
     }
 
     /// Makes the events. One that is due runs at once, unless they were read as disabled ones.

@@ -10,6 +10,7 @@ mod event;
 mod extract;
 mod in_place;
 mod input;
+mod keys;
 mod load;
 mod plan;
 mod preflight;

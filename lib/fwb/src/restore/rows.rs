@@ -5,9 +5,9 @@ use crossbeam_channel::{Receiver, Select, Sender, bounded};
 use super::admission::Admission;
 use super::input::{Input, Part};
 use super::load::{Destination, end_session, is_not_sent, not_sent, start_session};
-use super::script::{Script, inadmissible};
+use super::script::{LateKeys, Script, inadmissible};
 use super::session::LoadSession;
-use super::shares::{Share, Shares};
+use super::shares::{Share, Shares, Task};
 use crate::artifact::{DataHeader, Piece};
 use crate::error::{Error, Result};
 use crate::manifest::SectionKind;
@@ -61,7 +61,7 @@ fn by_table(
                 let shares = &shares;
                 scope.spawn(move || {
                     let mut worker = Worker::new(input, &mut session);
-                    let loaded = worker.load_all(shares, context);
+                    let loaded = worker.load_all(shares, script, context);
                     if loaded.is_err() {
                         shares.stop();
                     }
@@ -87,13 +87,31 @@ impl<'a> Worker<'a> {
         Self { input, session, judge: Judge { admission, name: &input.manifest.name } }
     }
 
-    fn load_all(&mut self, shares: &Shares, context: &Context) -> Result<()> {
-        while let Some(share) = shares.take() {
-            context.progress.focus(format!("loading {}", self.input.title(share.section)));
-            self.load(&share, context)?;
-            shares.done(&share);
+    fn load_all(&mut self, shares: &Shares, script: &Script, context: &Context) -> Result<()> {
+        while let Some(task) = shares.take() {
+            match task {
+                Task::Rows(share) => {
+                    context.progress.focus(format!("loading {}", self.input.title(share.section)));
+                    self.load(&share, context)?;
+                    shares.done(&share);
+                }
+                Task::Keys(section) => self.add_keys(section, script, context)?,
+            }
         }
         Ok(())
+    }
+
+    /// Adds the keys that a table was not made with. Rows that another connection has been sent and not loaded yet may
+    /// still come; they wait, or find the keys there.
+    fn add_keys(&mut self, section: usize, script: &Script, context: &Context) -> Result<()> {
+        let Some(LateKeys { before, adding, after }) = script.keys(section) else { return Ok(()) };
+        let title = self.input.title(section);
+        context.progress.focus(format!("adding keys to {title}"));
+        let session = &mut *self.session;
+        session.mark(|| format!("the keys of {title}"));
+        let added = before.iter().try_for_each(|line| session.statement(&line.text));
+        let added = added.and_then(|()| session.compound(adding));
+        added.and_then(|()| after.iter().try_for_each(|line| session.statement(&line.text))).map_err(not_sent)
     }
 
     fn load(&mut self, share: &Share, context: &Context) -> Result<()> {

@@ -2,24 +2,28 @@
 //! not meet after them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::admission::{Admission, Admitted, engine_after, name_of};
 use super::amends::Amends;
 use super::event::{self, Status};
 use super::input::{Input, Part};
+use super::keys::{Candidate, divide};
 use super::rename::Renaming;
 use super::views;
 use crate::artifact::DataHeader;
 use crate::error::{Error, Result};
 use crate::manifest::{ObjectKind, SectionKind};
 use crate::progress::Context;
-use crate::scan::{AlterDatabase, Feed, Head, Reading, Statement, Tokens, Verb};
+use crate::scan::{AlterDatabase, Feed, Head, QuoteMode, Reading, Statement, Tokens, Verb};
 
 /// When a definition is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Tables and sequences, before any row.
     Structure,
+    /// Foreign keys that were put off, after all rows and keys.
+    References,
     /// Procedures, functions and packages: views may call them.
     Routines,
     /// Views, each after those that it names.
@@ -40,6 +44,10 @@ pub(super) struct Script {
     /// Tables whose rows go over one connection, in the order of the dump, because the table keeps them in the order
     /// of their arrival: by the section's index.
     in_order: Vec<usize>,
+    /// Definitions of tables.
+    tables: Vec<Table>,
+    /// What adds the keys that were put off, by the section's index.
+    keys: BTreeMap<usize, LateKeys>,
     /// What the objects were in the database that was dumped.
     pub(super) origin: Origin,
 }
@@ -53,8 +61,33 @@ pub(super) struct Origin {
     pub(super) texts: BTreeMap<(&'static str, String), Vec<u8>>,
 }
 
-/// A statement.
+/// The definition of a table.
 #[derive(Debug)]
+struct Table {
+    /// Which line it is.
+    line: usize,
+    mode: QuoteMode,
+}
+
+/// Keys that a table is given after its rows.
+#[derive(Debug)]
+pub(super) struct LateKeys {
+    /// The settings that held for the table.
+    pub(super) before: Vec<Line>,
+    /// A compound statement.
+    pub(super) adding: String,
+    /// What puts the settings back.
+    pub(super) after: Vec<Line>,
+}
+
+/// A table with fewer rows has its keys from the beginning: a statement more costs more than it saves.
+const MANY_ROWS: u64 = 20_000;
+/// Two statements at once that add foreign keys have crashed servers (MariaDB 10.11.19): all restores take turns.
+const IN_TURN: &str = "DO GET_LOCK('fwb-restore-foreign-keys', 3600)";
+const NEXT: &str = "DO RELEASE_LOCK('fwb-restore-foreign-keys')";
+
+/// A statement.
+#[derive(Debug, Clone)]
 pub(super) struct Line {
     /// The section that it is in, by its index.
     pub(super) section: usize,
@@ -121,7 +154,7 @@ impl Script {
             Head::Program(_, ObjectKind::Trigger, _) => Some(Stage::Triggers),
             Head::Program(_, ObjectKind::Event, _) => Some(Stage::Events),
             Head::Program(..) => Some(Stage::Routines),
-            // Keys are not put off: rows arrive over several connections.
+            // DISABLE KEYS does nothing for InnoDB, and rows of other engines arrive over several connections.
             _ => return,
         };
         let mode = statement.mode.quotes();
@@ -150,9 +183,8 @@ impl Script {
         if let Some((kind, target)) = written.filter(|_| text != amended_text) {
             self.origin.texts.insert((kind, target.name.clone()), amended_text.to_vec());
         }
-        if let Head::Table(Verb::Create, _) = statement.head
-            && !is_ordered_by_key(statement)
-        {
+        let is_table = matches!(statement.head, Head::Table(Verb::Create, _));
+        if is_table && !is_ordered_by_key(statement) {
             self.in_order.push(section);
         }
         if stage.is_none() && kind == Some(SectionKind::Header) {
@@ -172,7 +204,64 @@ impl Script {
                 of_database: false,
             });
         }
+        if is_table {
+            self.tables.push(Table { line: self.lines.len(), mode });
+        }
         self.lines.push(Line { section, text, stage, view, of_database: false });
+    }
+
+    /// Puts off the keys of large tables until those have their rows.
+    pub(super) fn put_off_keys(&mut self, input: &Input) {
+        let many =
+            |section: usize| input.manifest.sections.get(section)?.rows.filter(|rows| *rows >= MANY_ROWS);
+        let candidates: Vec<Candidate<'_>> = self
+            .tables
+            .iter()
+            .map(|Table { line, mode }| {
+                let line = &self.lines[*line];
+                Candidate { create: &line.text, mode: *mode, large: many(line.section).is_some() }
+            })
+            .collect();
+        let divided = divide(&candidates);
+        let mut references = Vec::new();
+        for (Table { line: at, .. }, divided) in self.tables.iter().zip(divided) {
+            let Some(divided) = divided else { continue };
+            let section = self.lines[*at].section;
+            // The same settings hold as for the table itself.
+            let Range { start, end } = self.settings(*at);
+            let (before, after) = (self.lines[start..*at].to_vec(), self.lines[at + 1..end].to_vec());
+            let adding = divided.keys_at_any_rate();
+            if let Some(text) = divided.references {
+                let stage = Some(Stage::References);
+                references.extend_from_slice(&before);
+                references.push(Line { section, text, stage, view: None, of_database: false });
+                references.extend_from_slice(&after);
+            }
+            self.keys.insert(section, LateKeys { before, adding, after });
+            self.lines[*at].text = divided.create;
+        }
+        if let (Some(first), Some(last)) = (references.first(), references.last()) {
+            let turn = |line: &Line, text: &str| Line {
+                stage: Some(Stage::References),
+                text: text.into(),
+                ..line.clone()
+            };
+            let (begin, end) = (turn(first, IN_TURN), turn(last, NEXT));
+            self.lines.extend([begin].into_iter().chain(references).chain([end]));
+        }
+    }
+
+    /// A line with the settings beside it.
+    fn settings(&self, at: usize) -> Range<usize> {
+        let run =
+            |lines: &mut dyn Iterator<Item = &Line>| lines.take_while(|line| line.stage.is_none()).count();
+        let before = run(&mut self.lines[..at].iter().rev());
+        at - before..at + 1 + run(&mut self.lines[at + 1..].iter())
+    }
+
+    /// What adds a table's keys, by its section's index; none where it was made with them.
+    pub(super) fn keys(&self, section: usize) -> Option<&LateKeys> {
+        self.keys.get(&section)
     }
 
     /// What a session is sent for a stage, in order, by parts that belong together: statements, and the settings before
@@ -181,15 +270,13 @@ impl Script {
         let mut parts: Vec<(usize, usize)> = Vec::new();
         let mut last: Option<usize> = None;
         for (index, line) in self.lines.iter().enumerate().filter(|(_, line)| line.stage == Some(stage)) {
-            let run = |lines: &[Line]| lines.iter().take_while(|line| line.stage.is_none()).count();
-            let before = self.lines[..index].iter().rev().take_while(|line| line.stage.is_none()).count();
-            let end = index + 1 + run(&self.lines[index + 1..]);
-            let beside = last.is_some_and(|last| last + 1 + before >= index);
+            let Range { start, end } = self.settings(index);
+            let beside = last.is_some_and(|last| last + 1 >= start);
             match parts.last_mut() {
                 Some(part) if beside && last.is_some_and(|last| self.lines[last].view == line.view) => {
                     part.1 = end;
                 }
-                _ => parts.push((index - before, end)),
+                _ => parts.push((start, end)),
             }
             last = Some(index);
         }

@@ -72,7 +72,7 @@ impl Beside<'_> {
         let loaded = |name: &str| scope.contains(name);
         let renaming = Renaming { from: Some(from), here: &here, loaded: &loaded, elsewhere: self.database };
         let stand_ins = self.stand_ins(&shadow.database, &scope, input, context)?;
-        let load = Load::new(input, to, &renaming, true, context)?;
+        let load = Load::new(input, to, &renaming, true, context)?.with_late_keys()?;
         load.all_but_events()?;
         load.events()?;
         let check = Check {

@@ -27,25 +27,38 @@ const PARTS: u64 = 8;
 /// The least that is worth a part, as bytes of SQL.
 const LEAST: u64 = 8 << 20;
 
+/// What a connection does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Task {
+    /// Loads rows.
+    Rows(Share),
+    /// Adds the keys of the table in this section, which has all its rows.
+    Keys(usize),
+}
+
 /// What is still to be loaded.
 pub(super) struct Shares(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     waiting: Vec<Share>,
-    /// What is left to do, by section.
-    left: HashMap<usize, u64>,
+    /// What there was to do, and what of it is left, by section.
+    sizes: HashMap<usize, (u64, u64)>,
     /// Sections that are being loaded, once for each connection.
     busy: Vec<usize>,
+    /// Sections whose tables lack keys.
+    keyless: Vec<usize>,
 }
 
 impl State {
-    fn new(waiting: Vec<Share>) -> Self {
-        let mut left = HashMap::new();
+    fn new(waiting: Vec<Share>, keyless: Vec<usize>) -> Self {
+        let mut sizes: HashMap<usize, (u64, u64)> = HashMap::new();
         for share in &waiting {
-            *left.entry(share.section).or_default() += share.cost;
+            let (whole, left) = sizes.entry(share.section).or_default();
+            *whole += share.cost;
+            *left += share.cost;
         }
-        Self { waiting, left, busy: Vec::new() }
+        Self { waiting, sizes, busy: Vec::new(), keyless }
     }
 }
 
@@ -74,23 +87,36 @@ impl Shares {
             let each = cost / parts.len().max(1) as u64;
             waiting.extend(parts.into_iter().map(|extent| Share { section, extent, cost: each }));
         }
-        Ok(Self(Mutex::new(State::new(waiting))))
+        let keyless = waiting.iter().map(|share| share.section);
+        let mut keyless: Vec<usize> = keyless.filter(|section| script.keys(*section).is_some()).collect();
+        keyless.dedup();
+        Ok(Self(Mutex::new(State::new(waiting, keyless))))
     }
 
-    /// The next one: of a table that nobody loads where there is any, and of those from the table with the most to do.
-    pub(super) fn take(&self) -> Option<Share> {
+    /// The next one. Keys first: they cannot be divided, and rows fill what time is left at the end. Of the rows, those
+    /// of a table that nobody loads where there is any: the largest, to its end, so that its keys come early. Else those
+    /// of the table with the most left to do.
+    pub(super) fn take(&self) -> Option<Task> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_rows = |section: &usize| {
+            !state.busy.contains(section) && state.waiting.iter().all(|share| share.section != *section)
+        };
+        if let Some(at) = state.keyless.iter().position(has_rows) {
+            return Some(Task::Keys(state.keyless.remove(at)));
+        }
         let best = (0..state.waiting.len()).max_by_key(|index| {
             let share = state.waiting[*index];
+            let free = !state.busy.contains(&share.section);
+            let size = state.sizes.get(&share.section).map(|(whole, left)| if free { *whole } else { *left });
             // Parts of a table go in their order.
-            (!state.busy.contains(&share.section), state.left.get(&share.section), Reverse(share.extent.0))
+            (free, size, Reverse(share.extent.0))
         })?;
         let share = state.waiting.remove(best);
         state.busy.push(share.section);
-        if let Some(left) = state.left.get_mut(&share.section) {
+        if let Some((_, left)) = state.sizes.get_mut(&share.section) {
             *left -= share.cost;
         }
-        Some(share)
+        Some(Task::Rows(share))
     }
 
     /// Notes that a share is loaded.
@@ -103,7 +129,9 @@ impl Shares {
 
     /// Leaves nothing to do.
     pub(super) fn stop(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).waiting.clear();
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.waiting.clear();
+        state.keyless.clear();
     }
 }
 
@@ -111,18 +139,43 @@ impl Shares {
 mod tests {
     use super::*;
 
+    fn share(section: usize, from: u64, to: u64) -> Share {
+        Share { section, extent: (from, to), cost: to - from }
+    }
+
     #[test]
     fn connections_keep_out_of_each_others_tables_while_they_can() {
-        let share =
-            |section: usize, from: u64, to: u64| Share { section, extent: (from, to), cost: to - from };
         let waiting = vec![share(1, 0, 10), share(2, 10, 40), share(2, 40, 70), share(3, 70, 90)];
-        let shares = Shares(Mutex::new(State::new(waiting)));
-        let first = shares.take().unwrap();
-        assert_eq!(first, share(2, 10, 40), "the largest table first, from its beginning");
-        assert_eq!(shares.take(), Some(share(3, 70, 90)));
-        assert_eq!(shares.take(), Some(share(1, 0, 10)));
-        assert_eq!(shares.take(), Some(share(2, 40, 70)), "rather that than nothing");
+        let shares = Shares(Mutex::new(State::new(waiting, Vec::new())));
+        let first = share(2, 10, 40);
+        assert_eq!(shares.take(), Some(Task::Rows(first)), "the largest table first, from its beginning");
+        assert_eq!(shares.take(), Some(Task::Rows(share(3, 70, 90))));
+        assert_eq!(shares.take(), Some(Task::Rows(share(1, 0, 10))));
+        assert_eq!(shares.take(), Some(Task::Rows(share(2, 40, 70))), "rather that than nothing");
         shares.done(&first);
         assert_eq!(shares.take(), None);
+    }
+
+    #[test]
+    fn a_connection_that_has_begun_a_table_goes_on_with_it() {
+        let waiting = vec![share(1, 0, 40), share(1, 40, 80), share(2, 80, 130)];
+        let shares = Shares(Mutex::new(State::new(waiting, Vec::new())));
+        let first = share(1, 0, 40);
+        assert_eq!(shares.take(), Some(Task::Rows(first)));
+        shares.done(&first);
+        assert_eq!(shares.take(), Some(Task::Rows(share(1, 40, 80))), "though the other has more left");
+    }
+
+    #[test]
+    fn keys_come_when_the_last_rows_are_there_and_before_other_rows() {
+        let waiting = vec![share(1, 0, 10), share(1, 10, 20), share(2, 20, 30), share(2, 30, 40)];
+        let shares = Shares(Mutex::new(State::new(waiting, vec![1])));
+        let mut taken: Vec<Task> = (0..3).filter_map(|_| shares.take()).collect();
+        shares.done(&share(1, 0, 10));
+        taken.extend(shares.take());
+        assert!(!taken.contains(&Task::Keys(1)), "{taken:?}");
+        shares.done(&share(1, 10, 20));
+        assert_eq!(shares.take(), Some(Task::Keys(1)));
+        assert_eq!(shares.take(), None, "and only once");
     }
 }
