@@ -2,6 +2,7 @@
 
 mod cutter;
 mod decoder;
+mod deflate;
 mod format;
 mod reader;
 mod source;
