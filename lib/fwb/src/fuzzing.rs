@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::artifact::{
-    Artifact, ArtifactWriter, CompressionLevel, Cutter, DataHeader, Decoder, Piece, SqlSource,
+    Artifact, ArtifactWriter, CompressionLevel, Cutter, DataHeader, Decoder, HexEncoder, Piece, SqlSource,
 };
 use crate::manifest::Manifest;
 use crate::scan::{assert_agreement, unobserved};
@@ -90,6 +90,26 @@ fn read_file(bytes: &[u8]) {
     let Ok(mut source) = SqlSource::foreign(&artifact) else { return };
     let chunks = std::iter::from_fn(|| source.next().ok().flatten()).take(MOST_READ);
     assert!(chunks.map(|chunk| chunk.len()).all(|size| size > 0));
+}
+
+/// Compresses what a member may hold as mostly binary values: what is taken comes back. Each line is one of them, but
+/// for every third, which is text.
+///
+/// # Panics
+/// Where it does not come back.
+pub fn compress_binary(bytes: &[u8]) {
+    let lines = bytes.split(|&byte| byte == b'\n').enumerate();
+    let digits = |line: &[u8]| hex::encode_upper(line).into_bytes();
+    let raw = lines.map(|(at, line)| if at % 3 == 2 { line.to_vec() } else { digits(line) });
+    let raw = raw.collect::<Vec<_>>().concat();
+    let mut out = vec![0; 2 * raw.len() + 1000];
+    let mut back = vec![0; raw.len()];
+    for raw in [&raw[..], bytes] {
+        let Some(size) = HexEncoder::new().compress(raw, &mut out) else { continue };
+        let back = &mut back[..raw.len()];
+        let read = libdeflater::Decompressor::new().deflate_decompress(&out[..size], back);
+        assert!(read == Ok(raw.len()) && back == raw);
+    }
 }
 
 /// Reads a manifest: what is read can be written and read again, and its core holds nothing that changes.

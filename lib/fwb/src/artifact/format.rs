@@ -3,7 +3,8 @@
 //! `docs/FORMAT.md` is this module in prose. All integers are little-endian. Every member has the same fixed
 //! header but for its extra field, and the parser takes nothing else, so that no bit of it can change unnoticed.
 
-use crate::error::{Error, Result};
+use super::deflate::Deflater;
+use crate::error::Result;
 
 /// The gzip header before the extra field: deflate, FEXTRA, no time, no flags, unknown system.
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255];
@@ -112,31 +113,30 @@ fn number(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }
 
-/// Compresses `raw` into a data member.
+/// Compresses `raw` into a data member. `room` is where it does that, and may be used again.
 ///
 /// # Errors
-/// The compressor's buffer is too small, which its own bound excludes.
+/// There is not enough room, which the compressor's own bound excludes.
 pub(crate) fn data_member(
-    compressor: &mut libdeflater::Compressor,
+    deflater: &mut Deflater,
     raw: &[u8],
     flags: u16,
     rows: u64,
-    out: &mut Vec<u8>,
-) -> Result<()> {
-    let bound = compressor.deflate_compress_bound(raw.len());
-    out.clear();
-    out.resize(DATA_HEADER_SIZE + bound + TRAILER_SIZE, 0);
-    let body = &mut out[DATA_HEADER_SIZE..DATA_HEADER_SIZE + bound];
-    let packed = compressor
-        .deflate_compress(raw, body)
-        .map_err(|error| Error::Stream { action: "compress", source: std::io::Error::other(error) })?;
-    let end = DATA_HEADER_SIZE + packed;
-    out[end..end + 4].copy_from_slice(&libdeflater::crc32(raw).to_le_bytes());
-    out[end + 4..end + 8].copy_from_slice(&low_32(raw.len()).to_le_bytes());
-    out.truncate(end + TRAILER_SIZE);
-    let header = DataHeader { flags, size: out.len() as u64, raw_size: raw.len() as u64, rows };
-    out[..DATA_HEADER_SIZE].copy_from_slice(&header.encode());
-    Ok(())
+    room: &mut Vec<u8>,
+) -> Result<Vec<u8>> {
+    let bound = deflater.bound(raw.len());
+    if room.len() < bound {
+        room.resize(bound, 0);
+    }
+    let packed = deflater.compress(raw, room)?;
+    let size = DATA_HEADER_SIZE + packed + TRAILER_SIZE;
+    let header = DataHeader { flags, size: size as u64, raw_size: raw.len() as u64, rows };
+    let mut member = Vec::with_capacity(size);
+    member.extend_from_slice(&header.encode());
+    member.extend_from_slice(&room[..packed]);
+    member.extend_from_slice(&libdeflater::crc32(raw).to_le_bytes());
+    member.extend_from_slice(&low_32(raw.len()).to_le_bytes());
+    Ok(member)
 }
 
 /// ISIZE of RFC 1952: the size modulo 2^32.
@@ -245,9 +245,8 @@ mod tests {
     #[test]
     fn a_member_comes_back_and_gzip_reads_it() {
         let raw = b"INSERT INTO t VALUES (1);\n".repeat(1000);
-        let mut compressor = libdeflater::Compressor::new(libdeflater::CompressionLvl::default());
-        let mut member = Vec::new();
-        data_member(&mut compressor, &raw, DataHeader::DATA, 1000, &mut member).unwrap();
+        let mut deflater = Deflater::new(libdeflater::CompressionLvl::default());
+        let member = data_member(&mut deflater, &raw, DataHeader::DATA, 1000, &mut Vec::new()).unwrap();
         let header = DataHeader::decode(&member).unwrap();
         assert_eq!(
             (header.size, header.raw_size, header.rows),
@@ -262,9 +261,8 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_of_a_header_or_an_end_is_noticed() {
-        let mut member = Vec::new();
-        let mut compressor = libdeflater::Compressor::new(libdeflater::CompressionLvl::default());
-        data_member(&mut compressor, b"x;\n", 1, 0, &mut member).unwrap();
+        let mut deflater = Deflater::new(libdeflater::CompressionLvl::default());
+        let member = data_member(&mut deflater, b"x;\n", 1, 0, &mut Vec::new()).unwrap();
         let header = DataHeader::decode(&member);
         let end = End { footer_offset: 7, core_size: 9, core_sha256: [1; 32], sha256: [2; 32] }.encode();
         assert_eq!(end.len(), END_SIZE);

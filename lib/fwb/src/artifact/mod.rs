@@ -2,6 +2,7 @@
 
 mod cutter;
 mod decoder;
+mod deflate;
 mod format;
 mod reader;
 mod source;
@@ -10,6 +11,8 @@ mod writer;
 
 pub(crate) use cutter::{Cutter, Piece};
 pub(crate) use decoder::{Decoder, Spare};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use deflate::HexEncoder;
 pub(crate) use format::{DataHeader, END_SIZE};
 pub(crate) use reader::{Artifact, Footer};
 pub(crate) use source::{SqlSource, file_sha256};

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use libdeflater::{CompressionLvl, Compressor, Decompressor};
+use libdeflater::{CompressionLvl, Decompressor};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::cutter::Piece;
+use super::deflate::Deflater;
 use super::format::{self, DataHeader, End};
 use super::weave::{Order, Packed, Weaver};
 use crate::error::{Error, Result};
@@ -171,12 +172,12 @@ impl PieceSender {
 }
 
 fn compress(queue: &Receiver<Task>, level: CompressionLevel) {
-    let mut compressor = Compressor::new(level.0);
+    let mut deflater = Deflater::new(level.0);
+    let mut room = Vec::new();
     for Task { piece, done } in queue {
-        let mut member = Vec::new();
-        let packed = format::data_member(&mut compressor, &piece.raw, piece.flags, piece.rows, &mut member);
+        let packed = format::data_member(&mut deflater, &piece.raw, piece.flags, piece.rows, &mut room);
         // The writer is gone only after a failure of its own, which is reported in its place.
-        let _sent = done.send(packed.map(|()| member));
+        let _sent = done.send(packed);
     }
 }
 
