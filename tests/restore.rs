@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::hostile::foreign;
 use crate::support::{
-    Before, Database, Server, Store, Tool, bash, definitions, digests, gunzip, gzip, mariadb, mariadb_dump,
-    name, restore, slice,
+    Before, Database, Server, Store, Tool, bash, definitions, digests, gunzip, gzip, mariadb_dump, name,
+    restore, slice,
 };
 
 /// A database with one of everything that dumps are known to lose or to choke on.
@@ -119,7 +119,7 @@ fn another_database_gets_a_copy_of_its_own() {
 }
 
 /// Large tables get their keys after their rows. That must not show: not in an order, a comment, a foreign key.
-const KEYED: &str = r#"
+const KEYED: &str = r"
 CREATE TABLE parent (id INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, code CHAR(8) NOT NULL, UNIQUE KEY code (code));
 CREATE TABLE nasty (id INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, up INT UNSIGNED, self INT UNSIGNED, `k,``) KEY (``x``` VARCHAR(40),
   이름 VARCHAR(40) COMMENT 'KEY `a` (`b`),', v INT AS (up + 1) VIRTUAL, n INT CHECK (n > 0),
@@ -144,7 +144,7 @@ INSERT INTO by_code SELECT seq, CONCAT('c', seq) FROM seq_1_to_20000; INSERT INT
 INSERT INTO a_dangling SELECT seq, seq FROM seq_1_to_20000; INSERT INTO z_parent SELECT seq, seq FROM seq_1_to_20000;
 INSERT INTO parted SELECT seq, seq FROM seq_1_to_20000; INSERT INTO versioned SELECT seq, seq FROM seq_1_to_20000;
 INSERT INTO heap SELECT seq FROM seq_1_to_20000; INSERT INTO isam SELECT seq, seq FROM seq_1_to_20000;
-"#;
+";
 
 /// How the server says that each table is made.
 fn tables_of(database: &Database) -> Vec<String> {

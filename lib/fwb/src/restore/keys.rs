@@ -34,8 +34,8 @@ impl Divided {
     }
 }
 
-/// What a server says that has no room for temporary files: EE_CANTCREATEFILE, EE_WRITE, EE_DISK_FULL, ER_DISK_FULL,
-/// ER_ERROR_ON_WRITE, ER_GET_ERRNO, ER_RECORD_FILE_FULL, ER_TEMP_FILE_WRITE_FAILURE.
+/// What a server says that has no room for temporary files: `EE_CANTCREATEFILE`, `EE_WRITE`, `EE_DISK_FULL`,
+/// `ER_DISK_FULL`, `ER_ERROR_ON_WRITE`, `ER_GET_ERRNO`, `ER_RECORD_FILE_FULL`, `ER_TEMP_FILE_WRITE_FAILURE`.
 const NO_ROOM: &str = "1, 3, 20, 1021, 1026, 1030, 1114, 1878";
 
 /// A definition, and whether its table is large enough.
@@ -91,6 +91,8 @@ const OPTIONS: [&str; 6] = ["ENGINE", "AUTO_INCREMENT", "CHARSET", "COLLATE", "C
 const NUMBERS: [&str; 5] = ["TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT"];
 
 type Spanned<'a> = (Token<'a>, Range<usize>);
+/// The columns of a key, each with whether the key holds it whole.
+type KeyColumns = Vec<(String, bool)>;
 
 /// What a `CREATE TABLE` says of its columns and keys. Names are in lower case.
 struct Outline<'a> {
@@ -195,7 +197,7 @@ impl<'a> Outline<'a> {
                 self.primary = columns.into_iter().map_while(|(name, whole)| whole.then_some(name)).collect();
             }
             [unique, key, name, list @ ..] if unique.is("UNIQUE") && key.is("KEY") => {
-                self.add_key(index, name, list)
+                self.add_key(index, name, list);
             }
             [key, name, list @ ..] if key.is("KEY") => self.add_key(index, name, list),
             [constraint, name, check, ..] if constraint.is("CONSTRAINT") && check.is("CHECK") => {
@@ -324,8 +326,8 @@ fn read_options<'a>(mut options: &[Spanned<'a>]) -> (Vec<Token<'a>>, bool) {
     }
 }
 
-/// `(a, b(10) DESC)`: the columns, each with whether the key holds it whole, and what follows.
-fn key_columns<'t, 'a>(tokens: &'t [&'t Token<'a>]) -> Option<(Vec<(String, bool)>, &'t [&'t Token<'a>])> {
+/// `(a, b(10) DESC)`: the columns, and what follows.
+fn key_columns<'t, 'a>(tokens: &'t [&'t Token<'a>]) -> Option<(KeyColumns, &'t [&'t Token<'a>])> {
     let [Token::Symbol(b'('), rest @ ..] = tokens else { return None };
     let mut rest = rest;
     let mut columns = Vec::new();
@@ -370,8 +372,8 @@ fn reference(item: usize, tokens: &[&Token<'_>], named: bool) -> Option<Referenc
     };
     let (to_columns, actions) = key_columns(rest)?;
     let plain = named && here && actions.iter().all(|token| matches!(token, Token::Word(_)));
-    let names = |columns: Vec<(String, bool)>| columns.into_iter().map(|(name, _)| name).collect();
-    Some(Reference { item, columns: names(columns), to: lower(to)?, to_columns: names(to_columns), plain })
+    let only = |columns: KeyColumns| columns.into_iter().map(|(name, _)| name).collect();
+    Some(Reference { item, columns: only(columns), to: lower(to)?, to_columns: only(to_columns), plain })
 }
 
 fn lower(name: &Token<'_>) -> Option<String> {
