@@ -180,6 +180,39 @@ fn keys_that_come_after_the_rows_come_to_the_same() {
     assert_eq!(database.query(orphan), "20000", "the foreign key is at work");
 }
 
+/// A trigger and a view have settings of their own, and a time of day means another moment in another time zone: none of
+/// these must ever hold for rows.
+#[test]
+fn rows_that_follow_late_keys_are_loaded_as_those_before() {
+    let (server, store) = (Server::private("settings", &["--default-time-zone=+05:00"]), Store::new());
+    let tool = |name: &str| store.tool(name).env("FWB_DEFAULTS_FILE", server.defaults_file());
+    let table = |name: &str, rows: u32| {
+        format!(
+            "CREATE TABLE {name} (id INT PRIMARY KEY, at TIMESTAMP NOT NULL, a INT, g INT AS (a + 1) STORED, d DATE, KEY at (at));
+            SET sql_mode = ''; INSERT INTO {name} (id, at, a, d) SELECT seq, FROM_UNIXTIME(1700000000 + seq), seq, '0000-00-00' FROM seq_1_to_{rows};
+            SET sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE'; CREATE TRIGGER {name}_t BEFORE INSERT ON {name} FOR EACH ROW SET @x = NEW.id;"
+        )
+    };
+    server.sql(format!(
+        "CREATE DATABASE d; USE d; {} {} {}",
+        table("a", 40_000),
+        table("b", 30_000),
+        table("c", 10)
+    ));
+    let state = || {
+        let sums = ["a", "b", "c"].map(|name| {
+            format!("SELECT COUNT(*), SUM(UNIX_TIMESTAMP(at)), SUM(a), SUM(g), MAX(d) FROM d.{name}")
+        });
+        server.query(sums.join(" UNION ALL "))
+    };
+    let (before, dump) = (state(), tool("fwb-dump").args(["-B", "d"]).run().ok().json());
+    for jobs in ["1", "2"] {
+        server.sql("DELETE FROM d.a; DELETE FROM d.b; DELETE FROM d.c");
+        tool("fwb-restore").args(["--yes", "-j", jobs, "-f", name(&dump)]).run().ok();
+        assert_eq!(state(), before, "-j {jobs}");
+    }
+}
+
 /// A server that has no room to sort keys still takes a backup that a plain client could load.
 #[test]
 fn keys_need_no_room_that_rows_do_not_need() {

@@ -103,9 +103,14 @@ pub(super) fn start_session(to: Destination<'_>, script: &Script, cancel: &Cance
     let mut session = LoadSession::start(&to.server.sql_client(Some(to.database)), to.quoting, cancel)?;
     session.mark(|| "the session settings".into());
     // A failure to write shows when the session ends.
-    script.header.iter().try_for_each(|text| session.statement(text)).ok();
-    session.settle().ok();
+    open_session(&mut session, script).ok();
     Ok(session)
+}
+
+/// Sends a session the settings that rows are loaded under, whatever held before.
+pub(super) fn open_session(session: &mut LoadSession, script: &Script) -> std::io::Result<()> {
+    script.header.iter().try_for_each(|text| session.statement(text))?;
+    session.settle()
 }
 
 /// Ends a session, or what is left of it after a failure; then the server executes nothing of it any more.

@@ -4,7 +4,7 @@ use crossbeam_channel::{Receiver, Select, Sender, bounded};
 
 use super::admission::Admission;
 use super::input::{Input, Part};
-use super::load::{Destination, end_session, is_not_sent, not_sent, start_session};
+use super::load::{Destination, end_session, is_not_sent, not_sent, open_session, start_session};
 use super::script::{LateKeys, Script, inadmissible};
 use super::session::LoadSession;
 use super::shares::{Share, Shares, Task};
@@ -104,14 +104,14 @@ impl<'a> Worker<'a> {
     /// Adds the keys that a table was not made with. Rows that another connection has been sent and not loaded yet may
     /// still come; they wait, or find the keys there.
     fn add_keys(&mut self, section: usize, script: &Script, context: &Context) -> Result<()> {
-        let Some(LateKeys { before, adding, after }) = script.keys(section) else { return Ok(()) };
+        let Some(LateKeys { before, adding }) = script.keys(section) else { return Ok(()) };
         let title = self.input.title(section);
         context.progress.focus(format!("adding keys to {title}"));
         let session = &mut *self.session;
         session.mark(|| format!("the keys of {title}"));
         let added = before.iter().try_for_each(|line| session.statement(&line.text));
         let added = added.and_then(|()| session.compound(adding));
-        added.and_then(|()| after.iter().try_for_each(|line| session.statement(&line.text))).map_err(not_sent)
+        added.and_then(|()| open_session(session, script)).map_err(not_sent)
     }
 
     fn load(&mut self, share: &Share, context: &Context) -> Result<()> {

@@ -72,12 +72,10 @@ struct Table {
 /// Keys that a table is given after its rows.
 #[derive(Debug)]
 pub(super) struct LateKeys {
-    /// The settings that held for the table.
+    /// The settings that held for the table. They are for this statement alone.
     pub(super) before: Vec<Line>,
     /// A compound statement.
     pub(super) adding: String,
-    /// What puts the settings back.
-    pub(super) after: Vec<Line>,
 }
 
 /// A table with fewer rows has its keys from the beginning: a statement more costs more than it saves.
@@ -227,17 +225,16 @@ impl Script {
         for (Table { line: at, .. }, divided) in self.tables.iter().zip(divided) {
             let Some(divided) = divided else { continue };
             let section = self.lines[*at].section;
-            // The same settings hold as for the table itself.
-            let Range { start, end } = self.settings(*at);
-            let (before, after) = (self.lines[start..*at].to_vec(), self.lines[at + 1..end].to_vec());
+            // The same settings hold as for the table itself. What follows it may be those of a trigger.
+            let before = self.lines[self.settings(*at).start..*at].iter();
+            let before: Vec<Line> = before.filter(|line| line.section == section).cloned().collect();
             let adding = divided.keys_at_any_rate();
             if let Some(text) = divided.references {
                 let stage = Some(Stage::References);
                 references.extend_from_slice(&before);
                 references.push(Line { section, text, stage, view: None, of_database: false });
-                references.extend_from_slice(&after);
             }
-            self.keys.insert(section, LateKeys { before, adding, after });
+            self.keys.insert(section, LateKeys { before, adding });
             self.lines[*at].text = divided.create;
         }
         if let (Some(first), Some(last)) = (references.first(), references.last()) {
