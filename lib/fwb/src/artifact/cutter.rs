@@ -7,8 +7,9 @@ use super::format::DataHeader;
 use crate::error::{Error, Result};
 use crate::scan::{Event, Observer, Scanner, Summary};
 
-/// A member is cut at the first statement boundary after this many bytes of SQL.
-const SOFT_SIZE: usize = 1 << 20;
+/// A member is cut at the first statement boundary after this many bytes of SQL. Larger ones compress no better, and leave
+/// the cache while they do.
+const SOFT_SIZE: usize = 128 << 10;
 /// A member is cut inside a statement after this many bytes of SQL.
 const HARD_SIZE: usize = 4 << 20;
 /// How much is read at once, in bytes.
@@ -168,7 +169,7 @@ impl Cutter {
             self.start = end;
             return raw;
         }
-        let mut next = Vec::with_capacity(2 * SOFT_SIZE);
+        let mut next = Vec::with_capacity(4 * SOFT_SIZE);
         next.extend_from_slice(&self.buffer[end..]);
         let mut raw = std::mem::replace(&mut self.buffer, next);
         raw.truncate(end);

@@ -16,7 +16,7 @@ use crate::scan::{Feed, Head, Statement};
 
 /// How much SQL makes another connection worth its while, in bytes.
 const WORTH_A_CONNECTION: u64 = 4 << 20;
-/// Members that wait for one connection. They are a mebibyte each, or parts of a longer row.
+/// Members that wait for one connection.
 const WAITING: usize = 2;
 
 /// Loads all rows of what is chosen of `input`.
