@@ -28,5 +28,6 @@ mod scripts;
 mod secrets;
 mod snapshot;
 mod swap;
+mod torture;
 mod translation;
 mod verify;
