@@ -1,5 +1,6 @@
 //! Failures by the hundred. `make test` runs a bounded part, `make torture` the whole: `FWB_TORTURE=whole`.
 
+mod corruption;
 mod crash;
 mod faults;
 mod shim;
@@ -11,6 +12,7 @@ pub(crate) fn whole() -> bool {
 
 /// Says what was done, in one line. A run that did nothing proves nothing, and fails.
 #[track_caller]
+#[allow(clippy::print_stderr, reason = "the counts are what a run is for")]
 pub(crate) fn count(part: &str, what: &str, counts: &[(&str, u32)]) {
     assert!(counts.iter().any(|(_, count)| *count > 0), "{part}: {what}: nothing was done");
     let counts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();

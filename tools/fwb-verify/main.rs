@@ -163,6 +163,15 @@ impl Run<'_> {
         for problem in problems {
             log::warn!("{}: {problem}", manifest.name);
         }
+        match outcome.whole_tables.as_deref() {
+            None => {}
+            Some([]) => log::warn!("{}: no table is whole", manifest.name),
+            Some(whole) => log::warn!(
+                "{}: fwb-restore --tables can bring back what is whole: {}",
+                manifest.name,
+                whole.join(", ")
+            ),
+        }
     }
 
     fn end(self) -> Result<Outcome> {

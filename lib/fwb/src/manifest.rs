@@ -213,6 +213,14 @@ pub struct Section {
     pub extra: Map<String, Value>,
 }
 
+impl Section {
+    /// Where its members lie in the artifact: the first byte, and the one after the last. None in a file without members.
+    pub(crate) fn extent(&self) -> Option<(u64, u64)> {
+        let (offset, size) = (self.offset?, self.size?);
+        Some((offset, offset.checked_add(size)?))
+    }
+}
+
 /// A stored program.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Object {
@@ -291,6 +299,10 @@ pub struct Verification {
     /// What did not hold.
     #[serde(default)]
     pub problems: Vec<String>,
+    /// The tables and sequences of a damaged artifact that are whole, and so can be restored by `--tables`. Absent where
+    /// nothing is damaged, or where it cannot be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_tables: Option<Vec<String>>,
     /// What should be known of a drill and is no problem.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -315,6 +327,7 @@ impl Verification {
             at: now(),
             seconds: 0.0,
             problems,
+            whole_tables: None,
             notes: Vec::new(),
             restore_seconds: None,
             server: None,

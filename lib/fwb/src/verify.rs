@@ -1,7 +1,9 @@
 //! Proving a backup: that the artifact is, byte for byte and row for row, what its manifest says.
 
+mod damage;
 mod hashing;
 mod places;
+mod section;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,8 +17,14 @@ use crate::manifest::{Kind, Level, Manifest, Section, Server, Verification};
 use crate::progress::{Context, seconds_since};
 use crate::scan::{Feed, Observer, Summary, unobserved};
 use crate::store::{Entry, Sidecar, Store, Wait, from_core};
+use damage::Damage;
+pub(crate) use damage::Index;
 use hashing::{beside, reuse, sha256};
 use places::Places;
+pub(crate) use section::prove_section;
+
+/// What is said of an artifact of ours that does not end as one.
+const NO_FOOTER: &str = "it is truncated: it has no footer";
 
 /// What to do with the outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,10 +61,32 @@ pub fn verify(
     let begun = Instant::now();
     let entry = store.entry(name)?;
     context.progress.begin(format!("verifying {name}"), entry.manifest.size);
-    let Findings { manifest: proven, problems } = prove(store, &entry, level, context, &mut unobserved)?;
+    let Findings { manifest: proven, mut problems } = prove(store, &entry, level, context, &mut unobserved)?;
+    let damage =
+        if level >= Level::Full && !problems.is_empty() { locate(store, &entry, context)? } else { None };
+    let whole_tables = damage.map(|damage| {
+        // A section's problem says where it is, too.
+        problems.retain(|problem| !damage.problems.iter().any(|located| located.ends_with(problem.as_str())));
+        problems.extend(damage.problems);
+        damage.whole
+    });
     context.cancel.check()?;
-    let outcome = Verification { seconds: seconds_since(begun), ..Verification::new(level, problems) };
+    let seconds = seconds_since(begun);
+    let outcome = Verification { seconds, whole_tables, ..Verification::new(level, problems) };
     conclude(store, &entry, proven, outcome, record, context)
+}
+
+/// Where the damage of an artifact is, as far as its sections can be found.
+fn locate(store: &Store, entry: &Entry, context: &Context) -> Result<Option<Damage>> {
+    let artifact = match store.artifact(&entry.manifest.name) {
+        Ok(artifact) => artifact,
+        Err(Error::NoBackup { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match Index::of(entry, &artifact)? {
+        Some(index) => Damage::locate(&artifact, &index, context),
+        None => Ok(None),
+    }
 }
 
 /// Records an outcome as far as `record` wants it.
@@ -121,7 +151,7 @@ pub(crate) fn prove(
     let checked = match artifact.footer() {
         Ok(Some(footer)) => ours(&artifact, &footer, entry, level, context, observer, &mut findings),
         Ok(None) if entry.manifest.kind != Kind::Foreign || artifact.is_ours()? => {
-            Err(Error::damaged(artifact.name(), "it is truncated: it has no footer"))
+            Err(Error::damaged(artifact.name(), NO_FOOTER))
         }
         Ok(None) => foreign(&artifact, entry, level, context, observer, &mut findings),
         Err(error) => Err(error),

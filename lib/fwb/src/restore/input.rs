@@ -7,9 +7,9 @@ use crate::artifact::{Artifact, Cutter, DataHeader, Decoder, Piece, SqlSource};
 use crate::error::{Error, Result};
 use crate::manifest::{Level, Manifest, Section, SectionKind};
 use crate::progress::Context;
-use crate::scan::{Feed, unobserved};
+use crate::scan::unobserved;
 use crate::store::Store;
-use crate::verify::{self, Findings};
+use crate::verify::{self, Findings, Index};
 
 /// Which pieces of the chosen sections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,13 +52,18 @@ impl Input {
         let entry = store.entry(name)?;
         let artifact = store.artifact(name)?;
         let mut survey = Survey::new(name, entry.manifest.database.as_deref());
-        let footer = artifact.footer()?;
-        if let (false, Some(footer)) = (tables.is_empty(), footer) {
-            let problem = |problem| Error::damaged(name, problem);
-            let manifest = crate::store::from_core(footer.core, name, artifact.size()).map_err(problem)?;
+        let index = if tables.is_empty() { None } else { Index::of(&entry, &artifact)? };
+        if let Some(Index { manifest, problem }) = index {
+            let known = entry.manifest.verification.as_ref().filter(|outcome| !outcome.ok);
+            let known = known.and_then(|outcome| outcome.problems.first()).cloned();
+            let problem = problem.or(entry.problems.into_iter().next()).or(known);
             let chosen = choose(&manifest, tables)?;
             let input = Self { artifact, manifest, chosen: Some(chosen), survey };
-            return input.prove_chosen(context);
+            let input = input.prove_chosen(context)?;
+            if let Some(problem) = problem {
+                log::warn!("{name} is damaged, but not in the tables that are restored: {problem}");
+            }
+            return Ok(input);
         }
         context.progress.begin(format!("verifying {name}"), entry.manifest.size);
         let Findings { manifest, problems } =
@@ -80,32 +85,22 @@ impl Input {
         Ok(Self { artifact, manifest, chosen: None, survey })
     }
 
-    /// Proves the chosen sections alone: every member's checksum, their rows and digests.
+    /// Proves the chosen sections alone. What puts back the session's settings after them may be lost.
     fn prove_chosen(mut self, context: &Context) -> Result<Self> {
-        let sections: Vec<Section> = self.sections().cloned().collect();
-        let size = sections.iter().filter_map(|section| section.size).fold(0, u64::saturating_add);
+        let size = self.sections().filter_map(|section| section.size).fold(0, u64::saturating_add);
         context.progress.begin("verifying the chosen tables", size);
-        for section in sections {
-            let extent = extent(&section)
-                .ok_or_else(|| Error::damaged(self.artifact.name(), "a section has no place"))?;
-            let mut source = SqlSource::members(&self.artifact, vec![extent], context.jobs);
-            let mut feed = Feed::new();
-            let survey = &mut self.survey;
+        let Self { artifact, manifest, chosen, survey } = &mut self;
+        let mut lost = None;
+        for index in chosen.iter().flatten() {
+            let section = &manifest.sections[*index];
             let mut observer = |statement: &crate::scan::Statement<'_>| survey.observe(statement);
-            while let Some(decoded) = source.next()? {
-                context.cancel.check()?;
-                context.progress.advance(decoded.len() as u64);
-                feed.push(&decoded, &mut observer)?;
+            match verify::prove_section(artifact, section, context, &mut observer) {
+                Err(Error::Damaged { .. }) if section.kind == SectionKind::Trailer => lost = Some(*index),
+                proved => proved?,
             }
-            let found = feed.finish(&mut observer)?;
-            let same =
-                found.sections.iter().rfind(|found| found.kind == section.kind && found.name == section.name);
-            let holds = same
-                .is_some_and(|found| found.rows == section.rows && found.rows_digest == section.rows_digest);
-            if section.name.is_some() && (!holds || found.raw_size != section.raw_size) {
-                let problem = format!("{} is not what the manifest says", verify::title(&section));
-                return Err(Error::damaged(self.artifact.name(), problem));
-            }
+        }
+        if let Some(chosen) = chosen {
+            chosen.retain(|index| Some(*index) != lost);
         }
         Ok(self)
     }
@@ -166,7 +161,7 @@ impl Input {
         let sections = self.manifest.sections.iter().enumerate();
         sections
             .filter(|(index, section)| self.wants(*index) && section.rows.is_some_and(|rows| rows > 0))
-            .filter_map(|(index, section)| Some((index, section, extent(section)?)))
+            .filter_map(|(index, section)| Some((index, section, section.extent()?)))
             .collect()
     }
 
@@ -221,7 +216,7 @@ impl Input {
     ) -> Result<()> {
         let places: Vec<(usize, (u64, u64))> = (0..self.manifest.sections.len())
             .filter(|index| self.wants(*index) && self.manifest.sections[*index].size != Some(0))
-            .filter_map(|index| Some((index, extent(&self.manifest.sections[index])?)))
+            .filter_map(|index| Some((index, self.manifest.sections[index].extent()?)))
             .collect();
         let extents = places.iter().map(|(_, extent)| *extent).collect();
         let wanted: fn(&DataHeader) -> bool = match part {
@@ -254,11 +249,6 @@ impl Input {
     pub(crate) fn title(&self, section: usize) -> String {
         self.manifest.sections.get(section).map_or_else(|| "the dump".into(), verify::title)
     }
-}
-
-fn extent(section: &Section) -> Option<(u64, u64)> {
-    let (offset, size) = (section.offset?, section.size?);
-    Some((offset, offset.checked_add(size)?))
 }
 
 /// The sections of these tables, with the session settings before and after them.

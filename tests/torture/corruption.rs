@@ -1,0 +1,273 @@
+//! Damage of every kind, at every place: it is found, what is called whole is whole, and the rest cannot be restored.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{Database, Store, name};
+use crate::torture::{count, whole};
+
+/// The backup that is damaged, and what is known of it.
+struct Sound {
+    store: Store,
+    manifest: Value,
+    artifact: Vec<u8>,
+    sidecar: String,
+    /// What `--tables --stdout` says of these tables.
+    sql: HashMap<String, Vec<u8>>,
+}
+
+/// A file as somebody might find it.
+struct Damaged {
+    what: String,
+    artifact: Vec<u8>,
+    sidecar: Option<String>,
+}
+
+impl Sound {
+    /// A backup of a few kilobytes. The database's name has five letters, for which a number is put.
+    fn new(database: &str, note: &str) -> Self {
+        let (database, store) = (Database::named(database), Store::new());
+        database.sql(format!(
+            "CREATE TABLE one (id INT PRIMARY KEY, note VARCHAR(40)); INSERT INTO one VALUES (1, '{note}'), (2, NULL);
+             CREATE TABLE two (id INT PRIMARY KEY, data BLOB); INSERT INTO two VALUES (1, REPEAT('한글', 40)), (2, x'00ff');
+             CREATE TABLE zero (id INT PRIMARY KEY); CREATE VIEW seen AS SELECT note FROM one;
+             CREATE TRIGGER told BEFORE INSERT ON two FOR EACH ROW SET @told = 1;
+             CREATE PROCEDURE nothing() SELECT 1;"
+        ));
+        let manifest = store.dump_verified(&database);
+        let artifact = fs::read(store.artifact(&manifest)).unwrap();
+        let sidecar = fs::read_to_string(store.sidecar(&manifest)).unwrap();
+        Self { store, manifest, artifact, sidecar, sql: HashMap::new() }
+    }
+
+    fn sections(&self) -> &Vec<Value> {
+        self.manifest["sections"].as_array().unwrap()
+    }
+
+    /// Where the data members lie, by the sizes that their headers say (docs/FORMAT.md).
+    fn members(&self) -> Vec<std::ops::Range<usize>> {
+        let last = self.sections().last().unwrap();
+        let end = number(&last["offset"]) + number(&last["size"]);
+        let mut members = vec![];
+        let mut at = 0;
+        while at < end {
+            let size = u64::from_le_bytes(self.artifact[at + 20..at + 28].try_into().unwrap());
+            members.push(at..at + usize::try_from(size).unwrap());
+            at = members.last().unwrap().end;
+        }
+        members
+    }
+
+    fn damaged(&self, what: String, artifact: Vec<u8>) -> Damaged {
+        Damaged { what, artifact, sidecar: Some(self.sidecar.clone()) }
+    }
+
+    fn sql(&mut self, tables: &str) -> &[u8] {
+        let Self { store, manifest, sql, .. } = self;
+        sql.entry(tables.to_owned()).or_insert_with(|| {
+            let restore = store.tool("fwb-restore").args(["--stdout", "--tables", tables, name(manifest)]);
+            restore.run().ok().stdout
+        })
+    }
+
+    /// Verifies all of these, and holds what is said of them against what can be had of them.
+    fn judge(&mut self, part: &str, cases: Vec<Damaged>) {
+        let store = Store::new();
+        let mut told = BTreeMap::new();
+        let tables = ["one", "two", "zero"];
+        for (at, case) in cases.iter().enumerate() {
+            let file = format!("{at:05}{}", &name(&self.manifest)[5..]);
+            store.write(&file, &case.artifact);
+            if let Some(sidecar) = &case.sidecar {
+                store.write(&format!("{file}.json"), sidecar.replace(name(&self.manifest), &file));
+            }
+            told.insert(file, &case.what);
+        }
+        let verified = store.tool("fwb-verify").arg("--no-record").args(told.keys()).run().exits(3);
+        let records = verified.records();
+        assert_eq!(records.len(), cases.len(), "each is looked at");
+        let (mut located, mut rescued) = (0, 0);
+        for record in &records {
+            let what = told[name(record)];
+            let outcome = &record["verification"];
+            assert_eq!(outcome["ok"], false, "{what}");
+            assert!(!outcome["problems"].as_array().unwrap().is_empty(), "{what}");
+            let Some(sound) = outcome["whole_tables"].as_array() else { continue };
+            located += 1;
+            let sound: Vec<&str> = sound.iter().map(|table| table.as_str().unwrap()).collect();
+            let restore = || store.tool("fwb-restore").arg(name(record));
+            if !sound.is_empty() {
+                let tables = sound.join(",");
+                let sql = restore().args(["--stdout", "--tables", &tables]).run().ok();
+                // What puts the settings back may be lost.
+                let expected = self.sql(&tables);
+                assert!(
+                    expected.starts_with(&sql.stdout) && expected.len() - sql.stdout.len() < 700,
+                    "{what}"
+                );
+                rescued += 1;
+            }
+            for table in tables.iter().filter(|table| !sound.contains(table)) {
+                let refused = restore().args(["--stdout", "--tables", table]).run().exits(3);
+                let words = ["is damaged: ", "is refused: "];
+                assert!(words.iter().any(|word| refused.stderr.contains(word)), "{what}: {}", refused.stderr);
+            }
+        }
+        // Nothing of it is restored as a whole, and it is listed all the same.
+        for record in records.iter().step_by(records.len().div_ceil(40)) {
+            let out = store.tool("fwb-restore").args(["--stdout", name(record)]).run();
+            assert_eq!(out.code, Some(3), "{}: {out:?}", told[name(record)]);
+        }
+        let listed = store.tool("fwb-ls").run();
+        assert!(matches!(listed.code, Some(0 | 3)), "{listed:?}");
+        assert_eq!(listed.records().len(), cases.len());
+        let cases = u32::try_from(cases.len()).unwrap();
+        count(
+            "corruption",
+            part,
+            &[(part, cases), ("located", located), ("with tables rescued", rescued), ("missed", 0)],
+        );
+    }
+}
+
+fn number(value: &Value) -> usize {
+    usize::try_from(value.as_u64().unwrap()).unwrap()
+}
+
+/// Every byte, or of a bounded run every 11th and all of the last 300, which the index and the end are in.
+fn places(size: usize) -> impl Iterator<Item = usize> {
+    (0..size).filter(move |at| whole() || at % 11 == 0 || at + 300 > size)
+}
+
+#[test]
+fn a_flipped_byte_is_found_and_other_tables_can_be_had() {
+    let mut sound = Sound::new("bytes", "a note");
+    let masks: &[u8] = if whole() { &[0x01, 0x80, 0xff] } else { &[0x04] };
+    for mask in masks {
+        let flip = |at: usize| {
+            let mut bytes = sound.artifact.clone();
+            bytes[at] ^= mask;
+            sound.damaged(format!("byte {at} with {mask:#x}"), bytes)
+        };
+        let cases = places(sound.artifact.len()).map(flip).collect();
+        sound.judge("flips", cases);
+    }
+}
+
+#[test]
+fn a_file_cut_short_is_found_and_tables_before_the_cut_can_be_had() {
+    let mut sound = Sound::new("tails", "a note");
+    let cut = |size| sound.damaged(format!("{size} bytes"), sound.artifact[..size].to_vec());
+    let cases = places(sound.artifact.len()).map(cut).collect();
+    sound.judge("cuts", cases);
+}
+
+#[test]
+fn members_that_changed_their_places_are_found() {
+    let (mut sound, other) = (Sound::new("mover", "a note"), Sound::new("other", "o note"));
+    let (members, others) = (sound.members(), other.members());
+    assert!(members.len() > 8 && members.len() == others.len());
+    let join = |order: &[&[u8]]| {
+        [order.concat().as_slice(), &sound.artifact[members.last().unwrap().end..]].concat()
+    };
+    let plain: Vec<&[u8]> = members.iter().map(|member| &sound.artifact[member.clone()]).collect();
+    let mut cases = vec![];
+    for one in 0..plain.len() {
+        let mut dropped = plain.clone();
+        dropped.remove(one);
+        cases.push(sound.damaged(format!("member {one} dropped"), join(&dropped)));
+        let mut repeated = plain.clone();
+        repeated.insert(one, plain[one]);
+        cases.push(sound.damaged(format!("member {one} twice"), join(&repeated)));
+        let mut mixed = plain.clone();
+        mixed[one] = &other.artifact[others[one].clone()];
+        if mixed[one] != plain[one] {
+            cases.push(sound.damaged(format!("member {one} of another backup"), join(&mixed)));
+        }
+        for two in one + 1..plain.len() {
+            let mut swapped = plain.clone();
+            swapped.swap(one, two);
+            cases.push(sound.damaged(format!("members {one} and {two} swapped"), join(&swapped)));
+        }
+    }
+    sound.judge("members moved", cases);
+}
+
+#[test]
+fn what_belongs_to_another_backup_is_found() {
+    let (mut sound, other) = (Sound::new("their", "a note"), Sound::new("thine", "o note"));
+    let (end, other_end) = (sound.members().last().unwrap().end, other.members().last().unwrap().end);
+    let renamed = other.sidecar.replace(name(&other.manifest), name(&sound.manifest));
+    let with = |artifact: Vec<u8>, sidecar: &str, what: &str| Damaged {
+        what: what.into(),
+        artifact,
+        sidecar: Some(sidecar.into()),
+    };
+    let foot = [&sound.artifact[..end], &other.artifact[other_end..]].concat();
+    let data = [&other.artifact[..other_end], &sound.artifact[end..]].concat();
+    let mut cases = vec![
+        with(sound.artifact.clone(), &renamed, "another's sidecar"),
+        with(other.artifact.clone(), &sound.sidecar, "another's artifact"),
+        with(foot.clone(), &sound.sidecar, "another's footer"),
+        with(foot.clone(), &renamed, "another's footer and sidecar"),
+        with(data, &sound.sidecar, "another's data"),
+        Damaged { what: "another's footer alone".into(), artifact: foot, sidecar: None },
+        sound.damaged("both, one after the other".into(), [&sound.artifact[..], &other.artifact].concat()),
+        sound.damaged("no footer".into(), sound.artifact[..end].to_vec()),
+        Damaged { what: "no footer, alone".into(), artifact: sound.artifact[..end].to_vec(), sidecar: None },
+        sound.damaged("the footer alone".into(), sound.artifact[end..].to_vec()),
+        sound.damaged("the footer twice".into(), [&sound.artifact[..], &sound.artifact[end..]].concat()),
+        sound.damaged("a byte more".into(), [&sound.artifact[..], b"\0"].concat()),
+        sound.damaged(
+            "another dump, packed by gzip".into(),
+            crate::support::gzip(b"CREATE TABLE t (a INT);\n"),
+        ),
+    ];
+    let of_gzip = {
+        let sql =
+            std::process::Command::new("zcat").arg(other.store.artifact(&other.manifest)).output().unwrap();
+        crate::support::gzip(&sql.stdout)
+    };
+    cases.push(sound.damaged("a whole dump of another database, packed by gzip".into(), of_gzip));
+    sound.judge("mixed up", cases);
+}
+
+/// What the manifest says is held against the artifact, each field of it.
+#[test]
+fn a_sidecar_that_was_edited_is_found() {
+    fn paths(value: &Value, path: &str, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                fields.iter().for_each(|(key, value)| paths(value, &format!("{path}/{key}"), found));
+            }
+            Value::Array(list) if !list.is_empty() => {
+                list.iter().enumerate().for_each(|(at, value)| paths(value, &format!("{path}/{at}"), found));
+            }
+            _ => found.push(path.to_owned()),
+        }
+    }
+    let mut sound = Sound::new("edits", "a note");
+    let manifest: Value = serde_json::from_str(&sound.sidecar).unwrap();
+    let mut found = Vec::new();
+    paths(&manifest, "", &mut found);
+    // What fwb-verify wrote itself it writes again; the name is replaced for this test.
+    found.retain(|path| !path.starts_with("/verification") && path != "/name");
+    assert!(found.len() > 60, "{}", found.len());
+    let mut cases = Vec::new();
+    for path in &found {
+        let mut edited = manifest.clone();
+        let field = edited.pointer_mut(path).unwrap();
+        *field = match field {
+            Value::Number(_) => json!(field.as_u64().unwrap() + 1),
+            Value::String(text) => json!(format!("{text}x")),
+            Value::Bool(yes) => json!(!*yes),
+            Value::Array(_) => json!(["x"]),
+            _ => json!("x"),
+        };
+        let sidecar = Some(format!("{edited}\n"));
+        cases.push(Damaged { what: path.clone(), artifact: sound.artifact.clone(), sidecar });
+    }
+    sound.judge("fields edited", cases);
+}
