@@ -12,6 +12,7 @@ mod corpus;
 mod cronjob;
 mod drill;
 mod dump;
+mod environment;
 mod faults;
 mod format;
 mod hostile;

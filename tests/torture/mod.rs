@@ -3,6 +3,7 @@
 mod corruption;
 mod crash;
 mod faults;
+mod load;
 mod shim;
 
 /// Whether all of it is wanted.

@@ -3,8 +3,14 @@
 
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+
+/// How long what puts things in order may go on after a signal.
+const GRACE: Duration = Duration::from_secs(10);
+/// Between two looks whether there was one.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Counts of a running operation.
 #[derive(Debug, Clone, Default)]
@@ -67,6 +73,26 @@ impl Cancel {
     /// The error that a failure really is: an interruption, where one was asked for, else `error`.
     pub fn explain(&self, error: Error) -> Error {
         self.check().err().unwrap_or(error)
+    }
+
+    /// For what puts things in order, which a signal does not stop at once. Some seconds after one it is given up all
+    /// the same: a server that hangs answers nobody, and the next run puts in order what is left.
+    pub(crate) fn with_grace(&self) -> Self {
+        let graceful = Self::default();
+        let (asked, waits) = (self.clone(), Arc::downgrade(&graceful.signal));
+        let children = graceful.children.clone();
+        std::thread::spawn(move || {
+            let mut since = None;
+            while let Some(signal) = waits.upgrade() {
+                let number = asked.signal.load(Ordering::SeqCst);
+                if number != 0 && since.get_or_insert_with(Instant::now).elapsed() > GRACE {
+                    return Self { signal, children }.raise(number);
+                }
+                drop(signal);
+                std::thread::sleep(PAUSE);
+            }
+        });
+        graceful
     }
 
     /// The child processes that end with the request.
