@@ -1,6 +1,8 @@
 //! Files that were made, or changed, to do harm. A restore runs with the rights of an administrator; whatever such
 //! a file gets past it happens to every database of the server.
 
+mod links;
+
 use std::fs;
 use std::path::PathBuf;
 
