@@ -1,7 +1,9 @@
 //! Failures by the hundred. `make test` runs a bounded part, `make torture` the whole: `FWB_TORTURE=whole`.
 
 mod crash;
+mod disk;
 mod faults;
+mod scenes;
 mod shim;
 
 /// Whether all of it is wanted.

@@ -88,7 +88,7 @@ impl Input {
         for section in sections {
             let extent = extent(&section)
                 .ok_or_else(|| Error::damaged(self.artifact.name(), "a section has no place"))?;
-            let mut source = SqlSource::members(&self.artifact, vec![extent], context.jobs);
+            let mut source = SqlSource::members(&self.artifact, vec![extent], context.jobs)?;
             let mut feed = Feed::new();
             let survey = &mut self.survey;
             let mut observer = |statement: &crate::scan::Statement<'_>| survey.observe(statement);
@@ -200,7 +200,7 @@ impl Input {
         each: &mut dyn FnMut(Piece, u64) -> Result<()>,
     ) -> Result<()> {
         let wanted = |header: &DataHeader| header.has(DataHeader::DATA);
-        let mut decoder = Decoder::of(&self.artifact, vec![extent], wanted, 1);
+        let mut decoder = Decoder::of(&self.artifact, vec![extent], wanted, 1)?;
         while let Some(decoded) = decoder.next()? {
             context.cancel.check()?;
             let (offset, header) = (decoded.member.offset, decoded.member.header);
@@ -229,7 +229,7 @@ impl Input {
             Part::Definitions => |header| !header.has(DataHeader::DATA),
             Part::Rows => |header| header.has(DataHeader::DATA),
         };
-        let mut decoder = Decoder::of(&self.artifact, extents, wanted, context.jobs);
+        let mut decoder = Decoder::of(&self.artifact, extents, wanted, context.jobs)?;
         let mut places = places.into_iter().peekable();
         while let Some(decoded) = decoder.next()? {
             context.cancel.check()?;
