@@ -196,7 +196,7 @@ impl Store {
         loop {
             let name = artifact_name(prefix, kind, moment)?;
             let path = self.root.join(&name);
-            if path.symlink_metadata().is_err() && sidecar_path(&path).symlink_metadata().is_err() {
+            if is_free(&path)? && is_free(&sidecar_path(&path))? {
                 return Ok(name);
             }
             moment += chrono::TimeDelta::seconds(1);
@@ -298,6 +298,15 @@ impl Store {
         let stat = rustix::fs::statvfs(&self.root)
             .map_err(|error| Error::io("examine", &self.root)(error.into()))?;
         Ok(Space { free: stat.f_bavail * stat.f_frsize, total: stat.f_blocks * stat.f_frsize })
+    }
+}
+
+/// Whether there is nothing of this name. That it cannot be told is no answer: what is there would be overwritten.
+fn is_free(path: &Path) -> Result<bool> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(Error::io("examine", path)(error)),
     }
 }
 
