@@ -1,7 +1,7 @@
 //! The tool, or the machine, is gone from one moment to the next. What has been published must be there and whole,
 //! what has not must not look as if it had, and the next run must find its way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ use super::disk::{Disk, Operation, operations};
 use super::faults::{Losses, Scene, listed, lists_whole_ones};
 use super::scenes::{Dumping, Pruning, RestoringBySwap, RestoringInPlace, SMALL, Verifying};
 use super::shim::{COUNT_ALL, Ended, KILLED, Shim};
-use super::{count, whole};
+use super::{count, say, whole};
 use crate::support::{Database, Output, Store, Tool, name, sha256};
 
 /// A generator of numbers, each from the one before it (splitmix64): good enough to choose moments.
@@ -23,7 +23,7 @@ impl Numbers {
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into();
         let given = std::env::var("FWB_TORTURE_SEED").ok().and_then(|text| text.parse().ok());
         let seed = given.unwrap_or_else(now);
-        eprintln!("torture: crash: FWB_TORTURE_SEED={seed}");
+        say(&format!("torture: crash: FWB_TORTURE_SEED={seed}"));
         Self(seed)
     }
 
@@ -39,10 +39,14 @@ impl Numbers {
 /// Kills a scene's tool at random moments of its run.
 fn kill<S: Scene>(rounds: u32) {
     let (mut scene, shim, losses, mut numbers) = (S::new(), Shim::new(), Losses::default(), Numbers::new());
-    let begun = Instant::now();
-    let tool = scene.tool();
-    shim.run(tool, scene.store().path(), &COUNT_ALL, 0).output.ok();
-    let usual = u64::try_from(begun.elapsed().as_micros()).unwrap();
+    // The shortest of some runs: the machine may be busy with others.
+    let mut usual = || {
+        let tool = scene.tool();
+        let begun = Instant::now();
+        shim.run(tool, scene.store().path(), &COUNT_ALL, 0).output.ok();
+        u64::try_from(begun.elapsed().as_micros()).unwrap()
+    };
+    let usual = usual().min(usual()).min(usual());
     let (mut killed, mut ended) = (0, 0);
     for round in 0..rounds {
         let settings = shim.settings(scene.store().path(), &COUNT_ALL, 0);
@@ -161,12 +165,14 @@ fn a_power_failure_leaves_a_store_that_lists_what_is_whole() {
         let done = &night.operations[..cut];
         let said = said(done, &night);
         let mut disk = Disk::new(&night.before);
-        done.iter().for_each(|operation| disk.apply(operation));
+        for operation in done {
+            disk.apply(operation);
+        }
         for (model, files) in disk.survivors() {
             models += 1;
             // States that are the same are judged once for each thing that was promised.
             let print: String =
-                files.iter().map(|(name, bytes)| format!("{name} {}\n", sha256(bytes))).collect();
+                files.iter().flat_map(|(name, bytes)| [name.clone(), sha256(bytes)]).collect();
             seen.entry(format!("{print}{said:?}")).or_insert((cut, model, files, said.clone()));
         }
     }
@@ -183,7 +189,9 @@ fn a_power_failure_leaves_a_store_that_lists_what_is_whole() {
 
 fn judge(night: &Night, files: &BTreeMap<String, Vec<u8>>, said: &Said, losses: &Losses, case: &str) {
     let store = Store::new();
-    files.iter().for_each(|(name, bytes)| store.write(name, bytes));
+    for (name, bytes) in files {
+        store.write(name, bytes);
+    }
     let list = lists_whole_ones(&store, losses, case);
     let entry = |name: &str| list.iter().find(|entry| entry.name == name);
     let (old, fresh) = (entry(&night.old), entry(&night.fresh));
@@ -209,16 +217,16 @@ fn judge(night: &Night, files: &BTreeMap<String, Vec<u8>>, said: &Said, losses: 
 #[test]
 fn bytes_are_synced_before_names_and_names_before_words() {
     let night = night();
-    let (mut dirty, mut renamed, mut checked) = (BTreeMap::new(), 0, 0);
+    let (mut dirty, mut renamed, mut checked) = (BTreeSet::new(), 0, 0);
     for operation in &night.operations {
         match operation {
             Operation::Create(file) | Operation::Write(file, ..) | Operation::Truncate(file, _) => {
-                dirty.insert(file.clone(), ());
+                dirty.insert(file.clone());
             }
             Operation::Sync(file) if file.is_empty() => renamed = 0,
             Operation::Sync(file) => _ = dirty.remove(file),
             Operation::Rename(from, to) => {
-                assert!(!dirty.contains_key(from), "{from} is published before it is synced");
+                assert!(!dirty.contains(from), "{from} is published before it is synced");
                 assert!(from.starts_with('.') && !to.starts_with('.'), "{from} becomes {to}");
                 (renamed, checked) = (renamed + 1, checked + 1);
             }

@@ -52,6 +52,9 @@ struct File {
     synced: Vec<u8>,
 }
 
+/// What is left of a file's bytes.
+type Model = (&'static str, fn(&File) -> Vec<u8>);
+
 /// A directory and its files.
 #[derive(Debug)]
 pub(crate) struct Disk {
@@ -93,7 +96,7 @@ impl Disk {
                 now[*at..at + bytes.len()].copy_from_slice(bytes);
             }
             Operation::Sync(name) if name.is_empty() => {
-                drop(self.directories.drain(..self.directories.len() - 1))
+                drop(self.directories.drain(..self.directories.len() - 1));
             }
             Operation::Sync(name) => {
                 let file = self.file(name);
@@ -111,7 +114,7 @@ impl Disk {
     /// What may be there when the power is back: the directory as it was after any change since it was synced, and of
     /// bytes that were not synced all, none, half, or as many zeros.
     pub(crate) fn survivors(&self) -> Vec<(String, BTreeMap<String, Vec<u8>>)> {
-        let models: [(&str, fn(&File) -> Vec<u8>); 4] = [
+        let models: [Model; 4] = [
             ("all bytes", |file| file.now.clone()),
             ("synced bytes", |file| file.synced.clone()),
             ("half the bytes", |file| {

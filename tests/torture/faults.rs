@@ -216,7 +216,11 @@ fn no_call_on_the_store_goes_past_the_library() {
     fn compare<S: Scene>() -> u32 {
         let (mut scene, shim) = (S::new(), Shim::new());
         let tool = scene.tool();
-        let seen = strace(tool, &shim.settings(scene.store().path(), &COUNT_ALL, 0), CALLS);
+        let settings = shim.settings(scene.store().path(), &COUNT_ALL, 0).into_iter();
+        let settings: Vec<String> =
+            settings.flat_map(|(name, value)| ["-E".into(), format!("{name}={value}")]).collect();
+        let (ended, seen) = strace(tool, CALLS, &settings);
+        ended.ok();
         let store = format!("{}/", scene.store().path().display());
         let calls = shim.calls();
         let ours = |kinds: &str| {
@@ -250,4 +254,46 @@ fn no_call_on_the_store_goes_past_the_library() {
     }
     let compared = compare::<Dumping>() + compare::<Verifying>() + compare::<Pruning>();
     count("faults", "strace", &[("calls compared", compared)]);
+}
+
+/// Lists are read by system calls of our own, which the library does not see. Where one of them fails, strace is what
+/// makes it fail: a backup that cannot be looked at must not be left out without a word.
+#[test]
+fn a_call_that_goes_past_libc_may_fail_too() {
+    let losses = Losses::default();
+    let all = fail_directly::<Listing>(&losses) + fail_directly::<Pruning>(&losses);
+    count("faults", "strace", &[("injected", all), ("losses", losses.number())]);
+    losses.none();
+}
+
+fn fail_directly<S: Scene>(losses: &Losses) -> u32 {
+    let mut scene = S::new();
+    let store = scene.store().path().display().to_string();
+    let mut injected = 0;
+    for call in ["getdents64", "newfstatat", "openat", "statx"] {
+        let tool = scene.tool();
+        let (ended, seen) = strace(tool, call, &[]);
+        ended.ok();
+        // Calls are counted for each thread; it is the first one that looks at the store.
+        let (first, _) = seen.split_once(' ').unwrap_or_default();
+        let ours = seen
+            .lines()
+            .filter(|line| line.starts_with(&format!("{first} ")) && line.contains(&format!("{call}(")));
+        let numbers = (1..).zip(ours).filter(|(_, line)| line.contains(&store)).map(|(number, _)| number);
+        for number in numbers.collect::<Vec<u32>>() {
+            let fault = format!("inject={call}:error=EIO:when={number}");
+            let tool = scene.tool();
+            let (output, seen) = strace(tool, call, &["-e".into(), fault]);
+            let Some(hit) = seen.lines().find(|line| line.contains("(INJECTED)") && line.contains(&store))
+            else {
+                continue;
+            };
+            injected += 1;
+            let case = format!("{}: {hit}", S::NAME);
+            let ended = Ended { output, calls: Vec::new(), hit: None };
+            let done = ended_well(&ended, &COUNT_ALL, losses, &case);
+            scene.judge(&ended, done, &COUNT_ALL, losses, &case);
+        }
+    }
+    injected
 }

@@ -82,9 +82,10 @@ impl Scene for Dumping {
             });
         }
         // Any run that locks the store cleans up; a whole dump is the slowest of them.
-        let next = match whole() {
-            true => store.tool("fwb-dump").arg("-B").arg(&self.database.name),
-            false => store.tool("fwb-prune").arg(earlier),
+        let next = if whole() {
+            store.tool("fwb-dump").arg("-B").arg(&self.database.name)
+        } else {
+            store.tool("fwb-prune").arg(earlier)
         };
         let next = next.run();
         losses.unless(next.code == Some(0), || format!("{case}: the next run fails: {}", next.stderr));
@@ -312,7 +313,10 @@ impl Restoring {
     fn tool(&mut self) -> Tool {
         reset(&self.store, &self.all);
         let name = &self.database.name;
-        let mut sql: String = self.others().iter().map(|other| format!("DROP DATABASE `{other}`;")).collect();
+        let mut sql = String::new();
+        for other in self.others() {
+            sql.push_str(&format!("DROP DATABASE `{other}`;"));
+        }
         sql.push_str(&format!("DROP DATABASE IF EXISTS `{name}`; CREATE DATABASE `{name}` CHARACTER SET utf8mb4; USE `{name}`; {CHANGED}"));
         Server::shared().sql(sql);
         self.restore(&self.backup)

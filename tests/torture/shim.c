@@ -11,7 +11,7 @@
  *   FAULT_RECORD   a file: what happened to the store, in order, with all data
  *
  * Kinds: o open, c create, r read, w write, s fsync, n rename, u unlink, m mkdir, t truncate, l lock, f fork, p pipe,
- * d duplicate, T thread. Only programs named fwb-* are concerned; their children never see this library. */
+ * d duplicate, x examine, T thread. Only programs named fwb-* are concerned; their children never see this library. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -311,6 +311,19 @@ static int do_mkdir(const char *path, const char *to, mode_t mode) {
 int rename(const char *from, const char *to) { return on_name('n', "rename", from, to, do_rename, 0); }
 int unlink(const char *path) { return on_name('u', "unlink", path, "", do_unlink, 0); }
 int mkdir(const char *path, mode_t mode) { return on_name('m', "mkdir", path, "", do_mkdir, mode); }
+
+int statx(int fd, const char *restrict name, int flags, unsigned mask, struct statx *restrict found) {
+    NEXT(int, "statx", int, const char *, int, unsigned, struct statx *);
+    char path[4200] = "";
+    char class = 'o';
+    if (active && name[0]) class = in_store(name) ? 's' : 'o';
+    else if (active) class = class_of(fd, path, sizeof path);
+    int what = judge('x', class, name[0] ? name : path);
+    if (what == FAIL) return refuse();
+    int done = next(fd, name, flags, mask, found);
+    if (what == LAST) die();
+    return done;
+}
 
 pid_t fork(void) {
     NEXT(pid_t, "fork", void);

@@ -12,7 +12,7 @@ use crate::faults::until;
 use crate::support::{Output, Tool};
 
 /// All kinds of calls, and all that they may be made on: the letters of `shim.c`.
-pub(crate) const KINDS: &str = "ocrwsnumtlfpdT";
+pub(crate) const KINDS: &str = "ocrwsnumtlxfpdT";
 pub(crate) const CLASSES: &str = "spm-";
 
 /// What becomes of which calls.
@@ -48,8 +48,8 @@ const fn killed(name: &'static str) -> Mode {
 
 /// Linux's numbers: EIO 5, EAGAIN 11, ENOSPC 28, EMFILE 24, EINTR 4.
 pub(crate) const MODES: &[Mode] = &[
-    error("EIO", "ocrwsnumtl", "spm", "5"),
-    sticky(error("EIO from then on", "ocrwsnumtl", "s", "5")),
+    error("EIO", "ocrwsnumtlx", "spm", "5"),
+    sticky(error("EIO from then on", "ocrwsnumtlx", "s", "5")),
     error("ENOSPC", "cwsnmt", "sm", "28"),
     sticky(error("ENOSPC from then on", "cwsnmt", "sm", "28")),
     error("EAGAIN", "fT", "-", "11"),
@@ -179,15 +179,13 @@ pub(crate) fn chosen(calls: &[String], whole: bool) -> Vec<usize> {
     numbers
 }
 
-/// Runs strace on a tool with the library in it, and returns what it saw.
-pub(crate) fn strace(tool: Tool, settings: &[(&'static str, String)], calls: &str) -> String {
+/// Runs a tool under strace(1) with these options beside the usual ones; returns how it ended, and what strace saw.
+pub(crate) fn strace(tool: Tool, calls: &str, options: &[String]) -> (Output, String) {
     let out = tempfile::NamedTempFile::new().unwrap();
     let trace = format!("trace={calls}");
-    let mut options = ["-f", "-y", "-qq", "-s", "0", "-e", &trace, "-o"].map(String::from).to_vec();
-    options.push(out.path().display().to_string());
-    for (name, value) in settings {
-        options.extend(["-E".into(), format!("{name}={value}")]);
-    }
-    tool.under("strace", options).run().ok();
-    fs::read_to_string(out.path()).unwrap()
+    let mut all = ["-f", "-y", "-qq", "-s", "0", "-e", &trace, "-o"].map(String::from).to_vec();
+    all.push(out.path().display().to_string());
+    all.extend_from_slice(options);
+    let ended = tool.under("strace", all).run();
+    (ended, fs::read_to_string(out.path()).unwrap())
 }
