@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt bench docs install image clean
+.PHONY: help build demo test torture lint fmt bench docs install image clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -20,6 +20,10 @@ demo: build ## Back up, lose and restore a small database on a private server
 test: ## Run all tests on a private server
 	@scripts/bootstrap.sh test
 	cargo test --workspace --locked
+
+torture: ## Let everything go wrong, in all ways and at every call; takes hours
+	@scripts/bootstrap.sh test
+	FWB_TORTURE=whole cargo test --release --locked --test integration torture:: -- --nocapture --test-threads=1
 
 lint: ## Formatting, clippy, shellcheck
 	@scripts/bootstrap.sh test

@@ -83,6 +83,22 @@ impl Tool {
         self
     }
 
+    /// The same, run by another program, such as strace(1), whose arguments these are.
+    pub(crate) fn under(self, program: &str, arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Self {
+        let mut command = Command::new(program);
+        command.args(arguments).arg(self.command.get_program()).args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        if let Some(dir) = self.command.get_current_dir() {
+            command.current_dir(dir);
+        }
+        Self { command, ..self }
+    }
+
     /// The command, for tests that start, watch or kill it themselves. Its streams are not set up.
     pub(crate) fn command(self) -> Command {
         self.command

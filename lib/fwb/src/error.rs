@@ -251,6 +251,9 @@ pub enum Error {
     /// The backup that the operator asked for is not to be had.
     #[error("{0}")]
     NothingFound(String),
+    /// The operating system does not let backups be read; nothing is known of them.
+    #[error("{0}")]
+    Unreadable(String),
     /// Proof was asked for and did not hold.
     #[error("{0}")]
     NotProved(String),
@@ -360,6 +363,7 @@ impl Error {
                 Some(format!("the former state is in {safety}: restore it once the cause is mended"))
             }
             Self::Usage { hint, .. } => hint.clone(),
+            Self::Unreadable(_) => Some("the warnings say why; nothing is known of what they hold".into()),
             Self::NotProved(_) => {
                 Some("fwb-verify proves backups; fwb-dump | fwb-verify makes a proved one".into())
             }

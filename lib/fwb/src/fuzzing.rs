@@ -49,7 +49,7 @@ pub fn read_artifact(bytes: &[u8]) {
     let Some(artifact) = open(&made).map(Arc::new) else { return };
     let Ok(Some(footer)) = artifact.footer() else { unreachable!("an artifact has a footer") };
     assert_eq!(footer.core, Value::Object(core));
-    let mut decoder = Decoder::new(&artifact, vec![(0, footer.offset)], 1);
+    let Ok(mut decoder) = Decoder::new(&artifact, vec![(0, footer.offset)], 1) else { return };
     let members = std::iter::from_fn(|| decoder.next().ok().flatten());
     let sql: Vec<u8> = members.flat_map(|decoded| decoded.raw).collect();
     assert_eq!(sql, bytes);
@@ -57,7 +57,7 @@ pub fn read_artifact(bytes: &[u8]) {
 
 fn make(sql: &[u8], core: &Map<String, Value>) -> Option<Vec<u8>> {
     let spill = Box::new(tempfile::tempfile);
-    let (writer, senders) = ArtifactWriter::new(Vec::new(), CompressionLevel::default(), 1, 1, spill);
+    let (writer, senders) = ArtifactWriter::new(Vec::new(), CompressionLevel::default(), 1, 1, spill).ok()?;
     if let (Some(sender), false) = (senders.first(), sql.is_empty()) {
         let piece = Piece { raw: sql.to_vec(), flags: DataHeader::SECTION, rows: 0, section: 0 };
         sender.push(piece, false).ok()?;
@@ -84,7 +84,7 @@ fn read_file(bytes: &[u8]) {
         let found = artifact.members(offset, end).take(MOST_READ);
         assert!(found.count() <= MOST_READ);
     }
-    let mut decoder = Decoder::new(&artifact, vec![(0, end)], 1);
+    let Ok(mut decoder) = Decoder::new(&artifact, vec![(0, end)], 1) else { return };
     let mut members = std::iter::from_fn(|| decoder.next().ok().flatten()).take(MOST_READ);
     assert!(members.all(|decoded| decoded.raw.len() as u64 == decoded.member.header.raw_size));
     let Ok(mut source) = SqlSource::foreign(&artifact) else { return };

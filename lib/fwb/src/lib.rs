@@ -23,6 +23,7 @@ mod scan;
 mod select;
 mod server;
 mod store;
+mod thread;
 mod verify;
 
 pub use artifact::CompressionLevel;

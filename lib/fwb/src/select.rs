@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use chrono::{SecondsFormat, TimeDelta};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorClass, Result};
 use crate::manifest::{Kind, Timestamp, is_in_the_future};
 use crate::progress::Cancel;
 use crate::store::{Outline, Record, Store};
@@ -151,7 +151,8 @@ impl Listing {
     /// The error that stands for damaged or unreadable backups, where there are any.
     ///
     /// # Errors
-    /// [`Error::NotProved`], naming the first of them.
+    /// [`Error::NotProved`], naming the first of them; [`Error::Unreadable`] where nothing is known to be damaged: a disk
+    /// or a network that fails says nothing of the backups, and may answer in a moment.
     pub fn check_damage(&self, selection: &Selection) -> Result<()> {
         let names: Vec<&str> = self.damaged(selection).map(|entry| entry.name.as_str()).collect();
         let count = names.len() + self.unreadable.len();
@@ -161,6 +162,9 @@ impl Listing {
         let (word, verb) = if count == 1 { ("backup", "is") } else { ("backups", "are") };
         let told = if names.is_empty() { String::new() } else { format!(": {}", enumerate(&names)) };
         let store = self.store.root().display();
+        if names.is_empty() && self.unreadable.iter().all(|error| error.class() == ErrorClass::Failure) {
+            return Err(Error::Unreadable(format!("{count} {word} in {store} cannot be read")));
+        }
         Err(Error::NotProved(format!("{count} {word} in {store} {verb} damaged, lost or unreadable{told}")))
     }
 

@@ -224,7 +224,7 @@ fn read_members(
     whole: &mut Sha256,
     problems: &mut Vec<String>,
 ) -> Result<Summary> {
-    let mut decoder = Decoder::new(artifact, vec![(0, footer.offset)], context.jobs);
+    let mut decoder = Decoder::new(artifact, vec![(0, footer.offset)], context.jobs)?;
     let mut feed = Feed::new();
     let mut places = Places::default();
     let spare = decoder.spare();

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::format::{self, DataHeader};
 use super::reader::{Artifact, Member};
 use crate::error::{Error, Result};
+use crate::thread;
 
 /// A member's SQL.
 #[derive(Debug)]
@@ -60,7 +61,10 @@ struct Task {
 
 impl Decoder {
     /// Begins to read the extents (offset and end, in bytes), in this order, on `jobs` threads.
-    pub(crate) fn new(artifact: &Arc<Artifact>, extents: Vec<(u64, u64)>, jobs: usize) -> Self {
+    ///
+    /// # Errors
+    /// The operating system refuses a thread.
+    pub(crate) fn new(artifact: &Arc<Artifact>, extents: Vec<(u64, u64)>, jobs: usize) -> Result<Self> {
         Self::of(artifact, extents, |_| true, jobs)
     }
 
@@ -71,7 +75,7 @@ impl Decoder {
         extents: Vec<(u64, u64)>,
         wanted: fn(&DataHeader) -> bool,
         jobs: usize,
-    ) -> Self {
+    ) -> Result<Self> {
         let jobs = jobs.max(1);
         let (tasks, task_queue) = bounded::<Task>(jobs);
         let (order, decoded) = bounded(2 * jobs);
@@ -80,12 +84,12 @@ impl Decoder {
             .map(|_| {
                 let (queue, artifact) = (task_queue.clone(), Arc::clone(artifact));
                 let (spare, packed) = (spare.clone(), packed.clone());
-                std::thread::spawn(move || decompress(&queue, &artifact, &spare, &packed))
+                thread::start(move || decompress(&queue, &artifact, &spare, &packed))
             })
-            .collect();
+            .collect::<Result<_>>()?;
         let artifact = Arc::clone(artifact);
-        let reader = std::thread::spawn(move || read(&artifact, &extents, wanted, &packed, &order, &tasks));
-        Self { decoded: Some(decoded), reader: Some(reader), workers, spare }
+        let reader = thread::start(move || read(&artifact, &extents, wanted, &packed, &order, &tasks))?;
+        Ok(Self { decoded: Some(decoded), reader: Some(reader), workers, spare })
     }
 
     /// Where to give the SQL's buffers when they are done with, so that they are used again.

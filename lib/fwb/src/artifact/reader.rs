@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::format::{self, DATA_HEADER_SIZE, DataHeader, END_SIZE, End};
 use crate::error::{Error, Result};
+use crate::manifest::Timestamp;
 
 /// An artifact that is open for reading.
 #[derive(Debug)]
@@ -63,6 +64,16 @@ impl Artifact {
     /// The file's size when it was opened, in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.size
+    }
+
+    /// When the file was last written.
+    ///
+    /// # Errors
+    /// The file system does not tell.
+    pub(crate) fn modified(&self) -> Result<Timestamp> {
+        let modified = self.file.metadata().and_then(|metadata| metadata.modified());
+        let modified = modified.map_err(Error::io("examine", &self.path))?;
+        Ok(chrono::DateTime::<chrono::Local>::from(modified).fixed_offset())
     }
 
     /// The file itself, read from its beginning.

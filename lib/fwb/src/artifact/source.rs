@@ -40,8 +40,8 @@ pub(crate) enum Packing {
 
 impl SqlSource {
     /// The members in these extents of an artifact.
-    pub(crate) fn members(artifact: &Arc<Artifact>, extents: Vec<(u64, u64)>, jobs: usize) -> Self {
-        Self::Members(Decoder::new(artifact, extents, jobs))
+    pub(crate) fn members(artifact: &Arc<Artifact>, extents: Vec<(u64, u64)>, jobs: usize) -> Result<Self> {
+        Decoder::new(artifact, extents, jobs).map(Self::Members)
     }
 
     /// A file of another program, gzip or plain text by its first bytes.

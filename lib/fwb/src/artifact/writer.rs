@@ -19,6 +19,7 @@ use super::deflate::Deflater;
 use super::format::{self, DataHeader, End};
 use super::weave::{Order, Packed, Weaver};
 use crate::error::{Error, Result};
+use crate::thread;
 
 /// How a failure to write the artifact is named.
 pub(crate) const WRITE_ARTIFACT: &str = "write the artifact";
@@ -111,13 +112,16 @@ pub(crate) struct Members<W> {
 
 impl<W: Write + Send + 'static> ArtifactWriter<W> {
     /// Begins an artifact in `sink` of so many streams of SQL, compressing on `jobs` threads.
+    ///
+    /// # Errors
+    /// The operating system refuses a thread.
     pub(crate) fn new(
         sink: W,
         level: CompressionLevel,
         jobs: usize,
         streams: usize,
         spill: Spill,
-    ) -> (Self, Vec<PieceSender>) {
+    ) -> Result<(Self, Vec<PieceSender>)> {
         let jobs = jobs.max(1);
         let (tasks, task_queue) = bounded::<Task>(jobs);
         let (to_hash, hash_queue) = bounded::<Hashed>(jobs);
@@ -130,13 +134,12 @@ impl<W: Write + Send + 'static> ArtifactWriter<W> {
         let workers = (0..jobs)
             .map(|_| {
                 let queue = task_queue.clone();
-                std::thread::spawn(move || compress(&queue, level))
+                thread::start(move || compress(&queue, level))
             })
-            .collect();
-        let hasher = std::thread::spawn(move || hash(&hash_queue));
-        let writer =
-            std::thread::spawn(move || Weaver::new(Members::new(sink), queues, to_hash, spill).run());
-        (Self { workers, hasher, writer }, senders)
+            .collect::<Result<_>>()?;
+        let hasher = thread::start(move || hash(&hash_queue))?;
+        let writer = thread::start(move || Weaver::new(Members::new(sink), queues, to_hash, spill).run())?;
+        Ok((Self { workers, hasher, writer }, senders))
     }
 
     /// Waits until all members are written, which they are when all senders are gone. Returns them and the SHA-256 of

@@ -16,14 +16,15 @@ use crate::manifest::{self, Client, Manifest, SCHEMA, Server, Timestamp};
 use crate::progress::{Cancel, Context};
 use crate::server::{DatabaseFacts, Running, ServerClient};
 use crate::store::Partial;
+use crate::thread;
 
 /// Looks at a database and asks the dump program for its options, both at once: before a small database is dumped, that
 /// takes as long as the dump.
 fn look(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<(DatabaseFacts, DumpProgram)> {
     let (facts, program) = std::thread::scope(|scope| {
-        let program = scope.spawn(|| DumpProgram::find(server, cancel));
-        (server.facts(database, cancel), program.join())
-    });
+        let program = thread::start_in(scope, || DumpProgram::find(server, cancel))?;
+        Ok::<_, Error>((server.facts(database, cancel), program.join()))
+    })?;
     let panicked = |_| Error::Stream {
         action: "ask the dump program for its options",
         source: std::io::Error::other("a thread panicked"),
@@ -101,7 +102,7 @@ impl<'a> Dump<'a> {
         let (streams, snapshot) = self.start(spill.is_some(), context)?;
         let spill = spill.unwrap_or_else(|| Box::new(tempfile::tempfile));
         let (writer, senders) =
-            ArtifactWriter::new(sink, self.options.level, context.jobs, streams.len(), spill);
+            ArtifactWriter::new(sink, self.options.level, context.jobs, streams.len(), spill)?;
         let (read, running) = read_all(streams, senders, context);
         let ended = running.into_iter().map(Running::wait).collect::<Result<Vec<_>>>()?;
         context.cancel.check()?;

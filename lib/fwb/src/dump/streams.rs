@@ -8,6 +8,7 @@ use crate::manifest::{Binlog, Section, SectionKind};
 use crate::progress::Context;
 use crate::scan::{Summary, unobserved};
 use crate::server::{Output, Running};
+use crate::thread;
 
 /// A running dump program.
 pub(super) struct DumpStream {
@@ -75,12 +76,16 @@ pub(super) fn read_all(
             running.push(child);
             let reader = Reader { number, sql, sender };
             let done = done.clone();
-            scope.spawn(move || {
+            let started = thread::start_in(scope, move || {
                 // The channel is read to its end.
                 done.send((number, reader.read(context))).ok();
             });
+            error = error.take().or(started.err());
         }
         drop(done);
+        if error.is_some() {
+            running.iter().for_each(Running::kill);
+        }
         for (number, outcome) in outcomes {
             let failed = outcome.as_ref().map_or(true, |summary| summary.incomplete.is_some());
             if failed && why.is_none() {

@@ -15,6 +15,7 @@ use super::{Pod, locked};
 use crate::error::Result;
 use crate::process::Child;
 use crate::progress::Cancel;
+use crate::thread;
 
 /// What `sh -c` is given: it reads so many lines of the script from stdin. As an argument, the script would be part of
 /// the URL of every call, and of the cluster's audit log.
@@ -95,7 +96,7 @@ impl Exec {
 
         let (alive, ended) = channel();
         let watch = Watch { exchange: Arc::clone(&exchange), silence, beat, killer: child.killer() };
-        std::thread::spawn(move || watch.run(&ended));
+        thread::start(move || watch.run(&ended))?;
         let running = Running {
             exec: self.clone(),
             place: format!("pod {}", found.name),
@@ -129,13 +130,17 @@ pub(crate) struct Running {
 
 impl Running {
     /// Reads the output to its end and throws it away.
-    pub(crate) fn discard(&mut self, mut output: Output) {
+    ///
+    /// # Errors
+    /// The operating system refuses the thread that does it.
+    pub(crate) fn discard(&mut self, mut output: Output) -> Result<()> {
         let sink = move || {
             if let Err(error) = io::copy(&mut output, &mut io::sink()) {
                 log::debug!("cannot read what a client program says: {error}");
             }
         };
-        self.sink = Some(std::thread::spawn(sink));
+        self.sink = Some(thread::start(sink)?);
+        Ok(())
     }
 
     /// Waits for the program to end.

@@ -5,7 +5,7 @@
 mod stderr;
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, PipeReader, PipeWriter};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,10 +13,14 @@ use std::thread::JoinHandle;
 
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
+use crate::thread;
 use stderr::{drain, failure, own_words};
 
 /// What a pipe holds, in bytes: fewer, longer exchanges with the child. Linux's limit without privileges.
 const PIPE_SIZE: usize = 1 << 20;
+
+/// What any pipe holds, in bytes (pipe(7)): so much can be written before anyone reads.
+const LEAST_PIPE: usize = 4096;
 
 /// Where programs for administrators lie (Filesystem Hierarchy Standard, `/usr/sbin`).
 const SYSTEM_DIRS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
@@ -87,21 +91,26 @@ impl Program {
     /// # Errors
     /// The program cannot be started, or does not exit with 0, or a signal asked us to stop.
     pub fn run(&self, input: &[u8], doing: &str, cancel: &Cancel) -> Result<Vec<u8>> {
-        let started = self
-            .expression()
-            .stdin_bytes(input)
-            .stdout_capture()
-            .stderr_capture()
-            .start()
-            .map_err(|source| self.spawn_error(source))?;
-        let handle = Arc::new(started);
-        let _registered = cancel.children().register(&handle, cancel);
-        let output = handle.wait().map_err(|source| self.spawn_error(source))?;
-        cancel.check()?;
-        if output.status.success() {
-            return Ok(output.stdout.clone());
+        let (stdin, mut stdout, child) = self.duplex(cancel, |_| true)?;
+        let mut out = Vec::new();
+        let read = std::thread::scope(|scope| {
+            let killer = child.killer();
+            let feed = move || feed(stdin, input, &killer);
+            if input.len() <= LEAST_PIPE {
+                feed();
+            } else {
+                thread::start_in(scope, feed)?;
+            }
+            let failed = |source| Error::Stream { action: "read what a program says", source };
+            stdout.read_to_end(&mut out).map_err(failed)
+        });
+        if read.is_err() {
+            child.kill();
         }
-        Err(self.failure(doing, output.status, &output.stderr))
+        let ended = child.wait()?;
+        cancel.check()?;
+        read?;
+        ended.success(doing).map(|()| out)
     }
 
     /// Starts the program with its stdout as a stream. Each line of its stderr is shown to `keep`, which says whether it
@@ -176,12 +185,23 @@ impl Program {
             expression.stderr_file(error_writer).start().map_err(|source| self.spawn_error(source))?;
         let handle = Arc::new(started);
         let registered = cancel.children().register(&handle, cancel);
-        let stderr = std::thread::spawn(move || drain(errors, keep));
-        Ok(Child { program: self.clone(), handle, stderr: Some(stderr), _registered: registered })
+        let mut child = Child { program: self.clone(), handle, stderr: None, _registered: registered };
+        // Without anyone who listens to it, it is ended.
+        child.stderr = Some(thread::start(move || drain(errors, keep))?);
+        Ok(child)
     }
 
     fn failure(&self, doing: &str, status: ExitStatus, stderr: &[u8]) -> Error {
         failure(&self.name, doing, (status.code(), status.signal()), stderr)
+    }
+}
+
+/// Writes `input` to a program, which may end without reading all of it; that is judged by how it ends. Of a program that
+/// cannot be told everything nothing is wanted: it would take half a statement for a whole one.
+fn feed(mut stdin: PipeWriter, input: &[u8], program: &Killer) {
+    if let Err(error) = stdin.write_all(input) {
+        log::debug!("cannot write to a program: {error}");
+        program.kill();
     }
 }
 

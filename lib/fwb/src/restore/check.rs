@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{Object, ObjectKind, SectionKind};
 use crate::progress::Context;
 use crate::server::{Inventory, ServerClient};
+use crate::thread;
 
 /// How many differences an error names.
 const NAMED: usize = 5;
@@ -94,9 +95,9 @@ impl Check<'_> {
             let counting: Vec<_> = shares
                 .iter()
                 .map(|(_, share)| {
-                    scope.spawn(|| self.server.row_counts(self.database, share, &context.cancel))
+                    thread::start_in(scope, || self.server.row_counts(self.database, share, &context.cancel))
                 })
-                .collect();
+                .collect::<Result<_>>()?;
             let mut counts = BTreeMap::new();
             for counted in counting {
                 let died = |_| Error::Stream {

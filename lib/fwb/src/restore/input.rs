@@ -195,7 +195,7 @@ impl Input {
         each: &mut dyn FnMut(Piece, u64) -> Result<()>,
     ) -> Result<()> {
         let wanted = |header: &DataHeader| header.has(DataHeader::DATA);
-        let mut decoder = Decoder::of(&self.artifact, vec![extent], wanted, 1);
+        let mut decoder = Decoder::of(&self.artifact, vec![extent], wanted, 1)?;
         while let Some(decoded) = decoder.next()? {
             context.cancel.check()?;
             let (offset, header) = (decoded.member.offset, decoded.member.header);
@@ -224,7 +224,7 @@ impl Input {
             Part::Definitions => |header| !header.has(DataHeader::DATA),
             Part::Rows => |header| header.has(DataHeader::DATA),
         };
-        let mut decoder = Decoder::of(&self.artifact, extents, wanted, context.jobs);
+        let mut decoder = Decoder::of(&self.artifact, extents, wanted, context.jobs)?;
         let mut places = places.into_iter().peekable();
         while let Some(decoded) = decoder.next()? {
             context.cancel.check()?;

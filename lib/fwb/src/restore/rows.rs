@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::manifest::SectionKind;
 use crate::progress::{Cancel, Context};
 use crate::scan::{Feed, Head, Statement};
+use crate::thread;
 
 /// How much SQL makes another connection worth its while, in bytes.
 const WORTH_A_CONNECTION: u64 = 4 << 20;
@@ -54,24 +55,30 @@ fn by_table(
     context: &Context,
 ) -> Result<()> {
     let shares = Shares::new(input, script, sessions.len())?;
+    let mut refused = Ok(());
     let connections = std::thread::scope(|scope| {
-        let running: Vec<_> = sessions
-            .into_iter()
-            .map(|mut session| {
-                let shares = &shares;
-                scope.spawn(move || {
-                    let mut worker = Worker::new(input, &mut session);
-                    let loaded = worker.load_all(shares, script, context);
-                    if loaded.is_err() {
-                        shares.stop();
-                    }
-                    (session, loaded)
-                })
-            })
-            .collect();
+        let mut running = Vec::new();
+        for mut session in sessions {
+            let shares = &shares;
+            let load = move || {
+                let mut worker = Worker::new(input, &mut session);
+                let loaded = worker.load_all(shares, script, context);
+                if loaded.is_err() {
+                    shares.stop();
+                }
+                (session, loaded)
+            };
+            match thread::start_in(scope, load) {
+                Ok(started) => running.push(started),
+                Err(error) => {
+                    shares.stop();
+                    refused = Err(error);
+                }
+            }
+        }
         running.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
     });
-    end_all(connections, Ok(()), to, &context.cancel)
+    end_all(connections, refused, to, &context.cancel)
 }
 
 /// Loads shares of the rows over one connection.
@@ -156,13 +163,16 @@ fn as_they_come(
     context: &Context,
 ) -> Result<()> {
     std::thread::scope(|scope| {
-        let (queues, connections): (Vec<_>, Vec<_>) = sessions
-            .into_iter()
-            .map(|session| {
-                let (queue, loads) = bounded(WAITING);
-                (queue, scope.spawn(move || drain(session, &loads)))
-            })
-            .unzip();
+        let (mut queues, mut connections) = (Vec::new(), Vec::new());
+        let mut started = Ok(());
+        for session in sessions {
+            let (queue, loads) = bounded(WAITING);
+            match thread::start_in(scope, move || drain(session, &loads)) {
+                Ok(connection) => connections.push(connection),
+                Err(error) => started = Err(error),
+            }
+            queues.push(queue);
+        }
         let admission = Admission::new(input.manifest.database.as_deref());
         let mut hand_out = HandOut {
             input,
@@ -174,10 +184,12 @@ fn as_they_come(
             section: None,
             held: Vec::new(),
         };
-        let read = input
-            .for_each_piece(Part::Rows, context, &mut |piece, offset| {
-                context.progress.advance(piece.raw.len() as u64);
-                hand_out.piece(piece, offset, context)
+        let read = started
+            .and_then(|()| {
+                input.for_each_piece(Part::Rows, context, &mut |piece, offset| {
+                    context.progress.advance(piece.raw.len() as u64);
+                    hand_out.piece(piece, offset, context)
+                })
             })
             .and_then(|()| hand_out.flush());
         // The queues end here, and with them the connections.

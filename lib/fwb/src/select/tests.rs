@@ -200,6 +200,21 @@ fn damage_within_the_selection_is_told() {
     assert_eq!(error.to_string(), "3 backups in /store are damaged, lost or unreadable: 0, 1, 2");
 }
 
+/// A disk that does not answer must not send anyone to delete backups as damaged.
+#[test]
+fn what_cannot_be_read_is_not_called_damaged() {
+    let refused = || Error::io("read", std::path::Path::new("/store/x"))(std::io::ErrorKind::Other.into());
+    let all = Selection::default();
+    let mut store = Listing { unreadable: vec![refused()], ..listing(&["shop full 20"]) };
+    let error = store.check_damage(&all).unwrap_err();
+    assert_eq!(
+        (error.class(), error.to_string().as_str()),
+        (ErrorClass::Failure, "1 backup in /store cannot be read")
+    );
+    store = Listing { unreadable: vec![refused()], ..listing(&["shop full 20 lost"]) };
+    assert_eq!(store.check_damage(&all).unwrap_err().class(), ErrorClass::Proof);
+}
+
 #[test]
 fn every_database_is_to_have_a_fresh_proved_backup() {
     let all = Selection::default();

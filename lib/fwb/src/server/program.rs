@@ -3,10 +3,11 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::pod;
 use crate::process::{self, Program};
 use crate::progress::Cancel;
+use crate::thread;
 
 /// A program that is ready to run. No secret is ever among its arguments.
 #[derive(Debug, Clone)]
@@ -74,10 +75,11 @@ impl ClientProgram {
         let mut out = Vec::new();
         std::thread::scope(|scope| {
             // That the program took no more shows in how it ended.
-            scope.spawn(move || stdin.write_all(input).and_then(|()| stdin.finish()).ok());
+            thread::start_in(scope, move || stdin.write_all(input).and_then(|()| stdin.finish()).ok())?;
             // What was not read is missing in the proof.
             stdout.read_to_end(&mut out).ok();
-        });
+            Ok::<_, Error>(())
+        })?;
         let ended = running.wait()?;
         cancel.check()?;
         ended.success(doing).map(|()| out)
@@ -134,7 +136,7 @@ impl ClientProgram {
             return Ok((Input::Here(input), Running::Here(child)));
         };
         let (input, output, mut running) = exec.start(&self.args, cancel)?;
-        running.discard(output);
+        running.discard(output)?;
         Ok((Input::Pod(input), Running::Pod(Box::new(running))))
     }
 }

@@ -5,7 +5,6 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use chrono::Local;
 use serde_json::{Map, Value};
 
 use super::NOFOLLOW;
@@ -123,10 +122,10 @@ fn lost(name: &str, sidecar: Found) -> Entry {
 
 /// The manifest that an artifact carries itself, or what can be told of a foreign file.
 fn from_artifact(artifact: &Artifact, name: &str, problems: &mut Vec<String>) -> Result<Manifest> {
-    let modified = artifact.file().metadata().and_then(|metadata| metadata.modified());
-    let modified = modified
-        .map_or_else(|_| crate::manifest::now(), |time| chrono::DateTime::<Local>::from(time).fixed_offset());
-    let at = name::timestamp(name).unwrap_or(modified);
+    let at = match name::timestamp(name) {
+        Some(moment) => moment,
+        None => artifact.modified()?,
+    };
     match artifact.footer() {
         Ok(Some(footer)) => match from_core(footer.core, name, artifact.size()) {
             Ok(manifest) => return Ok(manifest),

@@ -53,8 +53,11 @@ impl StoreLock {
 
 /// Makes a directory that only this user may enter, with its parents.
 pub(super) fn create_private_dir(path: &Path) -> Result<()> {
-    if path.is_dir() {
-        return Ok(());
+    match std::fs::metadata(path) {
+        // What it is must be known before it is protected: a store that is there may be shared with a group.
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(Error::io("examine", path)(error)),
     }
     std::fs::create_dir_all(path).map_err(Error::io("create", path))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(Error::io("protect", path))

@@ -195,7 +195,7 @@ impl Store {
         loop {
             let name = artifact_name(prefix, kind, moment)?;
             let path = self.root.join(&name);
-            if path.symlink_metadata().is_err() && sidecar_path(&path).symlink_metadata().is_err() {
+            if is_free(&path)? && is_free(&sidecar_path(&path))? {
                 return Ok(name);
             }
             moment += chrono::TimeDelta::seconds(1);
@@ -311,6 +311,15 @@ pub(crate) fn nameable(path: &Path) -> Result<PathBuf> {
         });
     }
     Ok(absolute)
+}
+
+/// Whether there is nothing of this name. That it cannot be told is no answer: what is there would be overwritten.
+fn is_free(path: &Path) -> Result<bool> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(Error::io("examine", path)(error)),
+    }
 }
 
 fn is_regular(path: &Path) -> bool {

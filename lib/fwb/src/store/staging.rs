@@ -41,11 +41,12 @@ impl Partial {
             }
             // Another run may have published the file between our opening and locking it.
             let ours = file.metadata().map_err(Error::io("examine", &path))?;
-            if path
-                .symlink_metadata()
-                .is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
-            {
-                break file;
+            match path.symlink_metadata() {
+                Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => break file,
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::io("examine", &path)(error));
+                }
+                _ => {}
             }
         };
         file.set_len(0).map_err(Error::io("write", &path))?;

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::artifact::Spare;
 use crate::error::{Error, Result};
+use crate::thread;
 
 /// Runs `work` and, on a thread of its own, what takes the SQL that it hands over: two hashes one after the other would
 /// be what everything waits for. Returns what that thread does.
@@ -17,7 +18,7 @@ pub(super) fn beside<T: Send>(
 ) -> Result<T> {
     std::thread::scope(|scope| {
         let (sender, receiver) = bounded(jobs.max(1));
-        let taker = scope.spawn(move || taker(receiver));
+        let taker = thread::start_in(scope, move || taker(receiver))?;
         let worked = work(&sender);
         drop(sender);
         let panicked =

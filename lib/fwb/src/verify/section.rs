@@ -40,7 +40,7 @@ fn read_section(
     if extent.1 > artifact.size() {
         return Err(damaged("the artifact ends before it does"));
     }
-    let mut source = SqlSource::members(artifact, vec![extent], context.jobs);
+    let mut source = SqlSource::members(artifact, vec![extent], context.jobs)?;
     let (mut feed, mut raw_size) = (Feed::new(), 0);
     while let Some(raw) = source.next()? {
         context.cancel.check()?;
