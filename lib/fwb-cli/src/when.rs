@@ -1,7 +1,7 @@
 //! Points in time as people write them on a command line: `2025-07-25 17:00`, a date alone, RFC 3339, or a
 //! duration ago. Without an offset the local time zone is meant.
 
-use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone};
+use chrono::{DateTime, Local, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone};
 use fwb::{Error, Result, Timestamp};
 
 use crate::duration::parse_age;
@@ -47,8 +47,15 @@ fn moment<Z: TimeZone>(text: &str, now: Timestamp, zone: &Z, edge: Edge) -> Resu
         return Ok(absolute);
     }
     let naive = without_offset(&spaced).ok_or_else(unreadable)?;
-    // Where the clock was set back, an hour comes twice: the later one misses nothing.
-    zone.from_local_datetime(&naive).latest().map(|time| time.fixed_offset()).ok_or_else(skipped)
+    // Where the clock was set back, an hour comes twice. The longer period misses nothing.
+    let time = match (zone.from_local_datetime(&naive), edge) {
+        (MappedLocalTime::None, _) => return Err(skipped()),
+        (MappedLocalTime::Single(time), _) => time,
+        // chrono promises to name the earlier one first, and does not where a zone's rule is all that it has.
+        (MappedLocalTime::Ambiguous(one, other), Edge::Start) => one.min(other),
+        (MappedLocalTime::Ambiguous(one, other), Edge::End) => one.max(other),
+    };
+    Ok(time.fixed_offset())
 }
 
 fn with_offset(text: &str) -> Option<Timestamp> {
@@ -87,7 +94,7 @@ fn skipped() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{FixedOffset, MappedLocalTime};
+    use chrono::FixedOffset;
 
     use super::*;
 
@@ -171,8 +178,9 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_that_comes_twice_is_the_later_one() {
+    fn of_an_hour_that_comes_twice_nothing_is_missed() {
         assert_eq!(read("2025-10-26 02:30", Edge::End).unwrap(), "2025-10-26T02:30:00+01:00");
+        assert_eq!(read("2025-10-26 02:30", Edge::Start).unwrap(), "2025-10-26T02:30:00+02:00");
     }
 
     #[test]

@@ -74,7 +74,9 @@ pub(super) fn timestamp(name: &str) -> Option<Timestamp> {
     let stem = name.strip_suffix(ARTIFACT).or_else(|| name.strip_suffix(PLAIN))?;
     let digits = stem.get(stem.len().checked_sub(15)?..)?;
     let naive = NaiveDateTime::parse_from_str(digits, "%Y%m%d_%H%M%S").ok()?;
-    Local.from_local_datetime(&naive).latest().map(|moment| moment.fixed_offset())
+    let found = Local.from_local_datetime(&naive);
+    // Of an hour that comes twice the later one; chrono's order is not always that of time.
+    found.earliest().max(found.latest()).map(|moment| moment.fixed_offset())
 }
 
 #[cfg(test)]
