@@ -2,7 +2,7 @@
 //! beside an artifact and, less what only the finished file or the store can know, the artifact's footer.
 //! `docs/FORMAT.md` describes every field; fields that this version does not know are kept.
 
-use chrono::{DateTime, FixedOffset, SubsecRound};
+use chrono::{DateTime, FixedOffset, SubsecRound, TimeDelta};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -16,6 +16,12 @@ pub type Timestamp = DateTime<FixedOffset>;
 /// begun at 17:02:06 is found by `--at 17:02:06`.
 pub fn now() -> Timestamp {
     chrono::Local::now().fixed_offset().trunc_subsecs(0)
+}
+
+/// Whether a date lies so far in the future that a clock was wrong when it was taken, or is now. Two machines differ by
+/// less.
+pub(crate) fn is_in_the_future(date: Timestamp, now: Timestamp) -> bool {
+    date.signed_duration_since(now) > TimeDelta::hours(1)
 }
 
 /// What a backup is for.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, NaiveDate, TimeDelta};
 
-use crate::manifest::{Action, Decision, Kind, Timestamp};
+use crate::manifest::{Action, Decision, Kind, Timestamp, is_in_the_future};
 
 /// What to keep. A backup stays when any rule keeps it; the guards then see to it that something is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,9 @@ pub struct Backup {
 /// Decides about every backup, in the order of `backups`.
 ///
 /// Each database and kind is a group of its own. Within it:
-/// - `keep_days` keeps by age at `now`, exactly that many days included; a date in the future is young.
+/// - What is dated in the future stays and takes part in nothing: a clock was wrong then, and its backups must not push
+///   out those of today.
+/// - `keep_days` keeps by age at `now`, exactly that many days included.
 /// - The counting rules keep the newest of each calendar period. A failed backup takes no place there.
 /// - Guards: the newest `min_keep` proved backups stay, and always the newest one; where fewer are proved, the
 ///   newest unproved ones make up the number; where only failed ones would be left, the newest backup that has
@@ -77,6 +79,11 @@ pub struct Backup {
 pub fn decide(backups: &[Backup], policy: &Policy, now: Timestamp) -> Vec<Decision> {
     let mut reasons = vec![Vec::new(); backups.len()];
     for group in groups(backups) {
+        let is_future = |(_, backup): &Member<'_>| is_in_the_future(backup.started_at, now);
+        let (future, group): (Vec<_>, Vec<_>) = group.into_iter().partition(is_future);
+        for (index, _) in future {
+            reasons[index].push("dated in the future".into());
+        }
         keep_by_age(&group, policy, now, &mut reasons);
         keep_by_count(&group, policy, &mut reasons);
         guard_proved(&group, policy, &mut reasons);

@@ -88,20 +88,27 @@ fn age_is_kept_to_the_second() {
 }
 
 #[test]
-fn future_dates_are_young_and_newest() {
+fn future_dates_stay_and_push_nothing_out() {
     check(
         "by age",
         Policy { keep_days: 7, ..OFF },
-        &["2031-01-01T00:00:00Z ? = within 7 days", "2025-07-01T00:00:00Z = newest proved backup"],
+        &["2031-01-01T00:00:00Z ? = dated in the future", "2025-07-01T00:00:00Z = newest proved backup"],
     );
     check(
         "without age",
-        Policy { keep_last: 1, ..OFF },
+        Policy { keep_last: 1, keep_daily: 1, ..OFF },
         &[
-            "2031-01-01T00:00:00Z ? = last 1",
-            "2025-07-25T00:00:00Z = newest proved backup",
-            "2025-07-24T00:00:00Z = delete",
+            "2031-01-02T00:00:00Z = dated in the future",
+            "2031-01-01T00:00:00Z ! = dated in the future",
+            "2025-07-25T00:00:00Z ? = last 1, daily 2025-07-25",
+            "2025-07-24T00:00:00Z = newest proved backup",
+            "2025-07-23T00:00:00Z = delete",
         ],
+    );
+    check(
+        "clocks of two machines",
+        Policy { keep_last: 1, ..OFF },
+        &["2025-07-25T13:00:00Z = last 1, newest proved backup", "2025-07-25T12:00:00Z = delete"],
     );
 }
 
