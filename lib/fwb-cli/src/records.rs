@@ -1,7 +1,7 @@
 //! Records on standard output: one JSON object a line, each handed to the reader as soon as it is whole, so that
 //! a pipeline works on the first while the next is being made.
 
-use fwb::{BackupRecord, Result};
+use fwb::{BackupRecord, Cancel, Result};
 use serde::Serialize;
 
 use crate::console::Console;
@@ -21,9 +21,9 @@ pub struct RecordWriter {
 const COLLECTED: usize = 64 << 10;
 
 impl RecordWriter {
-    pub(crate) fn open(console: &Console) -> Result<Self> {
+    pub(crate) fn open(console: &Console, cancel: &Cancel) -> Result<Self> {
         Ok(Self {
-            out: Stdout::open()?,
+            out: Stdout::open(cancel)?,
             shared: stdout_is_terminal().then(|| console.clone()),
             collected: None,
         })

@@ -76,7 +76,7 @@ fn told_by_signal(error: Error, cancel: &Cancel) -> Error {
 }
 
 fn print(bytes: &[u8]) -> Result<Outcome> {
-    Stdout::open()?.put(bytes)?;
+    Stdout::open(&Cancel::default())?.put(bytes)?;
     Ok(Outcome::Done)
 }
 

@@ -43,15 +43,15 @@ impl Session {
     /// # Errors
     /// Standard output cannot be opened.
     pub fn records(&self) -> Result<RecordWriter> {
-        RecordWriter::open(&self.console)
+        RecordWriter::open(&self.console, &self.context.cancel)
     }
 
     /// Standard output for bytes: an artifact or SQL.
     ///
     /// # Errors
-    /// Standard output cannot be opened.
+    /// Standard output cannot be opened, or was closed when this process began.
     pub fn stdout(&self) -> Result<Stdout> {
-        Stdout::open()
+        Stdout::open_for_bytes(&self.context.cancel)
     }
 
     /// Whether a person reads standard output.

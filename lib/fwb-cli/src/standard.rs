@@ -8,11 +8,13 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use fwb::{Cancel, Error, Result};
+use rustix::fs::OFlags;
 
 /// The action of an error on standard output; [`crate::tolerate_broken_pipe`] knows it by this.
 pub const WRITE_STDOUT: &str = "write standard output";
@@ -85,18 +87,50 @@ impl Read for Stdin {
     }
 }
 
-/// Standard output without a buffer: what was written is with the reader, or an error.
+/// Standard output without a buffer: what was written is with the reader, or an error. A thread of its own writes, so
+/// that a signal ends the wait for a reader who hangs.
 #[derive(Debug)]
-pub struct Stdout(File);
+pub struct Stdout {
+    chunks: SyncSender<Vec<u8>>,
+    written: Receiver<io::Result<()>>,
+    cancel: Cancel,
+}
 
 impl Stdout {
     /// Opens standard output.
     ///
     /// # Errors
-    /// The operating system refuses another descriptor.
-    pub fn open() -> Result<Self> {
+    /// The operating system refuses another descriptor or thread.
+    pub fn open(cancel: &Cancel) -> Result<Self> {
         let refused = |source| Error::Stream { action: WRITE_STDOUT, source };
-        Ok(Self(File::from(io::stdout().as_fd().try_clone_to_owned().map_err(refused)?)))
+        let stdout = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(refused)?);
+        Self::writing(stdout, cancel).map_err(refused)
+    }
+
+    /// Opens standard output for what is made for it alone, and would be lost if nobody had opened it.
+    ///
+    /// # Errors
+    /// As [`Stdout::open`]; or it was closed when this process began.
+    pub(crate) fn open_for_bytes(cancel: &Cancel) -> Result<Self> {
+        let refused = |source| Error::Stream { action: WRITE_STDOUT, source };
+        if was_closed(&io::stdout()).map_err(refused)? {
+            return Err(refused(rustix::io::Errno::BADF.into()));
+        }
+        Self::open(cancel)
+    }
+
+    fn writing(mut target: impl Write + Send + 'static, cancel: &Cancel) -> io::Result<Self> {
+        let (chunks, to_write) = sync_channel::<Vec<u8>>(1);
+        let (done, written) = sync_channel(1);
+        let write = move || {
+            for chunk in to_write {
+                if done.send(target.write_all(&chunk)).is_err() {
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new().name("stdout".into()).spawn(write)?;
+        Ok(Self { chunks, written, cancel: cancel.clone() })
     }
 
     /// Writes all of `bytes`.
@@ -104,18 +138,34 @@ impl Stdout {
     /// # Errors
     /// An [`Error::Stream`], a broken pipe included.
     pub fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.0.write_all(bytes).map_err(|source| Error::Stream { action: WRITE_STDOUT, source })
+        self.write_all(bytes).map_err(|source| Error::Stream { action: WRITE_STDOUT, source })
     }
 }
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        let ended = || io::Error::other("the thread that writes has ended");
+        self.chunks.send(bytes.to_vec()).map_err(|_| ended())?;
+        loop {
+            match self.written.recv_timeout(PATIENCE) {
+                Ok(written) => return written.map(|()| bytes.len()),
+                Err(RecvTimeoutError::Timeout) => self.cancel.check().map_err(io::Error::other)?,
+                Err(RecvTimeoutError::Disconnected) => return Err(ended()),
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        Ok(())
     }
+}
+
+/// Whether a standard stream was closed when this process began: Rust's runtime has opened /dev/null in its place then,
+/// for reading and writing. Who throws output away opens it for writing alone, as a shell does.
+fn was_closed(stream: &impl AsFd) -> io::Result<bool> {
+    let (found, null) = (rustix::fs::fstat(stream)?, std::fs::metadata("/dev/null"));
+    let is_null = null.is_ok_and(|null| null.file_type().is_char_device() && null.rdev() == found.st_rdev);
+    Ok(is_null && rustix::fs::fcntl_getfl(stream)?.contains(OFlags::RDWR))
 }
 
 /// Whether a person sits at standard input.
@@ -174,6 +224,17 @@ mod tests {
         let mut read = Vec::new();
         stdin.read_to_end(&mut read).unwrap();
         assert!(read == bytes);
+    }
+
+    #[test]
+    fn a_signal_ends_the_wait_for_a_reader_who_hangs() {
+        let (_reader, writer) = io::pipe().unwrap();
+        let cancel = Cancel::default();
+        let mut stdout = Stdout::writing(writer, &cancel).unwrap();
+        stdout.put(b"what fits into a pipe").unwrap();
+        cancel.raise(15);
+        stdout.put(b"and this, because there is room").unwrap();
+        assert!(stdout.put(&vec![0; 4 << 20]).is_err());
     }
 
     #[test]
