@@ -2,9 +2,15 @@
 //! between threads and cost an atomic operation each; drawing a bar or catching signals is the caller's business.
 
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+
+/// How long what puts things in order may go on after a signal.
+const GRACE: Duration = Duration::from_secs(10);
+/// Between two looks whether there was one.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Counts of a running operation.
 #[derive(Debug, Clone, Default)]
@@ -46,12 +52,14 @@ impl Progress {
 #[derive(Debug, Clone, Default)]
 pub struct Cancel {
     signal: Arc<AtomicI32>,
+    since: Arc<OnceLock<Instant>>,
     children: crate::process::Children,
 }
 
 impl Cancel {
     /// Asks everything to stop because `signal` arrived, and ends the child processes.
     pub fn raise(&self, signal: i32) {
+        self.since.get_or_init(Instant::now);
         let _first_wins = self.signal.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
         self.children.kill_all();
     }
@@ -67,6 +75,24 @@ impl Cancel {
     /// The error that a failure really is: an interruption, where one was asked for, else `error`.
     pub fn explain(&self, error: Error) -> Error {
         self.check().err().unwrap_or(error)
+    }
+
+    /// For what puts things in order, which a signal does not stop at once. Some seconds after one it is given up all
+    /// the same: a server that hangs answers nobody, and the next run puts in order what is left.
+    pub(crate) fn with_grace(&self) -> Self {
+        let graceful = Self::default();
+        let (asked, waits) = (self.clone(), Arc::downgrade(&graceful.signal));
+        let (since, children) = (Arc::clone(&graceful.since), graceful.children.clone());
+        std::thread::spawn(move || {
+            while let Some(signal) = waits.upgrade() {
+                if asked.since.get().is_some_and(|since| since.elapsed() > GRACE) {
+                    return Self { signal, since, children }.raise(asked.signal.load(Ordering::SeqCst));
+                }
+                drop(signal);
+                std::thread::sleep(PAUSE);
+            }
+        });
+        graceful
     }
 
     /// The child processes that end with the request.

@@ -101,6 +101,7 @@ pub(super) struct Scratch {
     pub(super) server: ServerClient,
     /// The database's name. It does not exist yet.
     pub(super) database: String,
+    cancel: Cancel,
     _lock: Lock,
 }
 
@@ -125,7 +126,7 @@ impl Scratch {
         }
         let database = format!("{PREFIX}{}", unique());
         let lock = Lock::take(server, &database, cancel)?;
-        Ok(Self { server: server.clone(), database, _lock: lock })
+        Ok(Self { server: server.clone(), database, cancel: cancel.clone(), _lock: lock })
     }
 
     /// Sees to it that views and programs can run as who they say: makes the accounts that are missing, locked, and
@@ -165,9 +166,9 @@ impl Scratch {
 }
 
 impl Drop for Scratch {
-    /// A signal does not stop this: it is what the signal's sender expects.
+    /// A signal does not stop this at once: it is what the signal's sender expects.
     fn drop(&mut self) {
-        if let Err(error) = remove(&self.server, &self.database, &Cancel::default()) {
+        if let Err(error) = remove(&self.server, &self.database, &self.cancel.with_grace()) {
             log::warn!("{} is left on the drill server, the next drill tries again: {error}", self.database);
         }
     }

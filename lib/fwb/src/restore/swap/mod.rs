@@ -53,9 +53,9 @@ impl Swap<'_> {
         mark::create(self.server, Role::Shadow, self.live, charset, self.cancel)
     }
 
-    /// Removes a database of ours, whatever happens meanwhile.
+    /// Removes a database of ours. A signal stops that only where it takes long: the next run does it then.
     pub(super) fn remove(&self, marked: &Marked) {
-        if let Err(error) = mark::remove(self.server, &marked.database, &Cancel::default()) {
+        if let Err(error) = mark::remove(self.server, &marked.database, &self.cancel.with_grace()) {
             log::warn!("{} is left behind: {error}", marked.database);
         }
     }
