@@ -319,6 +319,10 @@ impl Error {
             Self::Spawn { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Some("install the MariaDB client programs, or put them on PATH".into())
             }
+            // What was broken before is left out of a dump.
+            Self::Child { doing, reason, .. } if doing.starts_with(DUMPING) && holds_one(reason, VANISHED) => {
+                Some("the schema changed during the dump; run again".into())
+            }
             Self::Child { reason, .. } => server_hint(reason).map(Into::into),
             Self::IncompleteDump { .. } => {
                 Some("nothing was published; run it again, and look at the server's error log".into())
@@ -365,6 +369,11 @@ impl Error {
     }
 }
 
+/// How it is told that a database is being dumped.
+pub(crate) const DUMPING: &str = "dumping";
+/// The error numbers of what is not there any more, or not as it was: a table, a view's columns, a program.
+const VANISHED: &[&str] = &["1146", "1356", "1305", "1360", "1539", "1347", "1412"];
+
 fn io_hint(source: &io::Error, path: &Path) -> Option<String> {
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -383,13 +392,13 @@ fn io_hint(source: &io::Error, path: &Path) -> Option<String> {
 /// "MariaDB Error Codes".
 fn server_hint(reason: &str) -> Option<&'static str> {
     const HINTS: &[(&[&str], &str)] = &[
+        // A client that insists on TLS names 2002 beside it.
+        (&["1040"], "the server has no free connection; run again later, or with fewer --jobs"),
         (&["1045"], "check --user and --password-file, or the [client] section of --defaults-file"),
         (&["2002", "2003", "2005"], "is the server running, and are --host, --port or --socket right?"),
         (&["1044", "1142", "1227"], "the account lacks a privilege that the message names"),
         (&["1049"], "check the name given to -B or --database"),
         (&["2013", "2006"], "the server ended the connection; look at its error log, then run again"),
-        (&["1412"], "the schema changed during the dump; run again"),
-        (&["1040"], "the server has no free connection; run again later, or with fewer --jobs"),
         (&["1153"], "raise max_allowed_packet on the server"),
         (&["2026"], "set the TLS options in the [client] section of --defaults-file"),
         (&["1418"], "set log_bin_trust_function_creators=1 on the server, or use an account with SUPER"),
@@ -409,8 +418,11 @@ fn server_hint(reason: &str) -> Option<&'static str> {
         (&["1064"], "this server does not know that SQL: is it older than the one that was dumped?"),
         (&["1205"], "a client holds a table: end its transaction (SHOW PROCESSLIST), then run again"),
     ];
-    let holds = |code: &&str| reason.split(|c: char| !c.is_ascii_digit()).any(|number| number == *code);
-    HINTS.iter().find(|(codes, _)| codes.iter().any(holds)).map(|(_, hint)| *hint)
+    HINTS.iter().find(|(codes, _)| holds_one(reason, codes)).map(|(_, hint)| *hint)
+}
+
+fn holds_one(reason: &str, codes: &[&str]) -> bool {
+    reason.split(|c: char| !c.is_ascii_digit()).any(|number| codes.contains(&number))
 }
 
 fn signal_name(signal: i32) -> String {

@@ -11,7 +11,7 @@ use super::snapshot::{self, Snapshot};
 use super::streams::{DumpStream, Whole, read_all};
 use super::warnings::warnings;
 use crate::artifact::{ArtifactWriter, Spill, WRITE_ARTIFACT, Written};
-use crate::error::{Error, Result};
+use crate::error::{DUMPING, Error, Result};
 use crate::manifest::{self, Client, Manifest, SCHEMA, Server, Timestamp};
 use crate::progress::{Cancel, Context};
 use crate::server::{DatabaseFacts, Running, ServerClient};
@@ -111,7 +111,7 @@ impl<'a> Dump<'a> {
         let whole = Whole::new(summaries, &members.placed);
         // The first is the one that failed first: the others were ended because of it.
         for ended in &ended {
-            ended.success(&format!("dumping {}", self.options.database))?;
+            ended.success(&format!("{DUMPING} {}", self.options.database))?;
             if let Some(problem) = whole.incomplete {
                 let database = self.options.database.clone();
                 return Err(Error::IncompleteDump { database, problem: problem.into() });
