@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
 use fwb::{CompressionLevel, DumpOptions, Kind, Result, ServerClient, Store};
-use fwb_cli::{Location, Outcome, ServerArgs, Session, StoreArgs};
+use fwb_cli::{Location, LockArgs, Outcome, ServerArgs, Session, StoreArgs};
 
 /// Dump one database into the store
 ///
@@ -44,6 +44,9 @@ struct Args {
     store: StoreArgs,
 
     #[command(flatten)]
+    lock: LockArgs,
+
+    #[command(flatten)]
     server: ServerArgs,
 }
 
@@ -63,7 +66,10 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
     };
     let to_stdout = matches!(args.output, Some(Location::Standard));
     let manifest = match &args.output {
-        None => fwb::dump_to_store(&Store::create(args.store.dir())?, &server, &options, context)?,
+        None => {
+            let store = Store::create(args.store.dir())?;
+            fwb::dump_to_store(&store, &server, &options, args.lock.wait(), context)?
+        }
         Some(Location::File(path)) => fwb::dump_to_file(path, &server, &options, context)?,
         Some(Location::Standard) => fwb::dump_to_stream(session.stdout()?, &server, &options, context)?,
     };

@@ -80,7 +80,7 @@ fn main() -> ExitCode {
 
 fn list(args: &Args, session: &Session) -> Result<Outcome> {
     let store = Store::open(args.store.dir())?;
-    let listing = Listing::read(&store)?;
+    let listing = Listing::read(&store, &session.context().cancel)?;
     let selection = Selection {
         kinds: args.kinds.clone(),
         database: args.database.clone(),
@@ -88,6 +88,7 @@ fn list(args: &Args, session: &Session) -> Result<Outcome> {
         at: args.at,
         verified: args.verified,
         latest: args.latest,
+        now: Some(fwb::now()),
     };
     let freshness = match args.max_age {
         Some(max_age) => listing.check_freshness(&selection, max_age, fwb::now()),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use fwb::{Candidates, Kind, Named, Policy, PruneOptions, Result};
-use fwb_cli::{Outcome, Session, StoreArgs, human_size};
+use fwb_cli::{LockArgs, Outcome, Session, StoreArgs, human_size};
 
 /// Delete the backups that no retention rule keeps
 ///
@@ -37,6 +37,9 @@ struct Args {
 
     #[command(flatten)]
     store: StoreArgs,
+
+    #[command(flatten)]
+    lock: LockArgs,
 }
 
 /// The retention group.
@@ -96,7 +99,12 @@ fn prune(args: Args, session: &Session) -> Result<Outcome> {
     if args.dry_run {
         out = out.collecting();
     }
-    let options = PruneOptions { policy: args.retention.policy(), kinds: args.kinds, dry_run: args.dry_run };
+    let options = PruneOptions {
+        policy: args.retention.policy(),
+        kinds: args.kinds,
+        dry_run: args.dry_run,
+        wait: args.lock.wait(),
+    };
     let report = |record| out.write_backup(record);
     let pruned = fwb::prune(&candidates, &options, fwb::now(), session.context(), report)?;
     out.finish()?;

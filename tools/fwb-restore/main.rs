@@ -9,7 +9,7 @@ use fwb::{
     CompressionLevel, Error, ErrorClass, Plan, RestoreOptions, RestoreProof, Result, ServerClient, Store,
     Strategy,
 };
-use fwb_cli::{Outcome, ServerArgs, Session, StoreArgs, confirm, human_size};
+use fwb_cli::{LockArgs, Outcome, ServerArgs, Session, StoreArgs, confirm, human_size};
 
 /// Restore a backup
 ///
@@ -80,6 +80,9 @@ struct Args {
     store: StoreArgs,
 
     #[command(flatten)]
+    lock: LockArgs,
+
+    #[command(flatten)]
     server: ServerArgs,
 }
 
@@ -135,6 +138,7 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
         keep_before,
         safety_backup: !args.no_safety_backup,
         level: CompressionLevel::default(),
+        wait: args.lock.wait(),
     };
     let prepared = fwb::prepare(&store, &server, options, session.context())?;
     let mut out = session.records()?;

@@ -29,7 +29,9 @@ pub use confirm::confirm;
 pub use duration::parse_age;
 pub use exit::{Outcome, tolerate_broken_pipe};
 pub use manifests::{FromRecord, Manifests, read_manifests};
-pub use options::{LogFormat, PodArgs, ProgressMode, ServerArgs, StoreArgs, WorkArgs, command, place};
+pub use options::{
+    LockArgs, LogFormat, PodArgs, ProgressMode, ServerArgs, StoreArgs, WorkArgs, command, place,
+};
 pub use printable::printable;
 pub use records::RecordWriter;
 pub use run::run;

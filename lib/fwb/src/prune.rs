@@ -38,6 +38,8 @@ pub struct PruneOptions {
     pub kinds: Vec<Kind>,
     /// Decide only: delete nothing, take no lock.
     pub dry_run: bool,
+    /// Whether to wait for a store's lock.
+    pub wait: Wait,
 }
 
 /// What was done, or with `dry_run` would be.
@@ -108,12 +110,15 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn store(&mut self, store: &Store, names: &BTreeSet<String>) -> Result<()> {
-        let lock =
-            if self.options.dry_run { None } else { Some(store.lock(Wait::No, &self.context.cancel)?) };
+        let lock = if self.options.dry_run {
+            None
+        } else {
+            Some(store.lock(self.options.wait, &self.context.cancel)?)
+        };
         if let Some(lock) = &lock {
             store.sweep(lock)?;
         }
-        let plan = plan(Listing::read(store)?.entries, names, self.options, self.now);
+        let plan = plan(Listing::read(store, &self.context.cancel)?.entries, names, self.options, self.now);
         warn_of_absent(store, names, &plan);
         for (outline, decision) in plan {
             self.context.cancel.check()?;
@@ -228,7 +233,7 @@ mod tests {
     }
 
     fn options(kinds: &[Kind], dry_run: bool) -> PruneOptions {
-        PruneOptions { policy: Policy::default(), kinds: kinds.to_vec(), dry_run }
+        PruneOptions { policy: Policy::default(), kinds: kinds.to_vec(), dry_run, wait: Wait::No }
     }
 
     fn context() -> Context {

@@ -8,7 +8,8 @@ use std::str::FromStr;
 use chrono::{SecondsFormat, TimeDelta};
 
 use crate::error::{Error, Result};
-use crate::manifest::{Kind, Timestamp};
+use crate::manifest::{Kind, Timestamp, is_in_the_future};
+use crate::progress::Cancel;
 use crate::store::{Outline, Record, Store};
 
 /// How many names a message tells before it says how many more there are.
@@ -39,15 +40,17 @@ pub struct Selection {
     pub verified: bool,
     /// The newest of all that the rest admits, and exactly one.
     pub latest: bool,
+    /// The present moment, where it is known: what is dated after it is the newest only where there is nothing else.
+    pub now: Option<Timestamp>,
 }
 
 impl Listing {
     /// Reads a store. Nothing is locked: backups that come and go meanwhile are in it or not.
     ///
     /// # Errors
-    /// The directory cannot be read.
-    pub fn read(store: &Store) -> Result<Self> {
-        let (entries, unreadable) = store.list()?;
+    /// The directory cannot be read, or a signal arrived.
+    pub fn read(store: &Store, cancel: &Cancel) -> Result<Self> {
+        let (entries, unreadable) = store.list(cancel)?;
         Ok(Self { store: store.clone(), entries, unreadable })
     }
 
@@ -71,7 +74,16 @@ impl Listing {
         if !selection.asks_for_one() {
             return Ok(admitted.collect());
         }
-        let newest = newest_of_each(admitted.filter(|entry| entry.problems.is_empty()));
+        let whole = || admitted.clone().filter(|entry| entry.problems.is_empty());
+        let (future, present): (Vec<_>, Vec<_>) = whole().partition(|entry| selection.is_too_late(entry));
+        let mut newest = newest_of_each(present.into_iter());
+        for entry in &future {
+            let (name, date) = (&entry.name, entry.started_at.to_rfc3339());
+            log::warn!("{name} is dated in the future, {date}: a clock was wrong then, or is now");
+        }
+        for (database, entry) in newest_of_each(future.into_iter()) {
+            newest.entry(database).or_insert(entry);
+        }
         match newest.len() {
             0 => Err(self.nothing(selection)),
             1 => Ok(newest.into_values().collect()),
@@ -185,6 +197,11 @@ impl Selection {
     /// Whether exactly one backup is asked for.
     pub fn asks_for_one(&self) -> bool {
         self.latest || self.at.is_some()
+    }
+
+    /// Whether the newest backup is asked for, and this one only says that it is.
+    fn is_too_late(&self, entry: &Outline) -> bool {
+        self.at.is_none() && self.now.is_some_and(|now| is_in_the_future(entry.started_at, now))
     }
 
     fn admits(&self, entry: &Outline) -> bool {

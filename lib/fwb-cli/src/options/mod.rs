@@ -12,7 +12,7 @@ use crate::exit::EXIT_STATUS;
 
 pub use pod::PodArgs;
 pub use server::ServerArgs;
-pub use store::{StoreArgs, place};
+pub use store::{LockArgs, StoreArgs, place};
 pub use work::{LogFormat, ProgressMode, WorkArgs};
 
 /// The full definition of a tool's command line, from which it is parsed and help, completions and manual pages

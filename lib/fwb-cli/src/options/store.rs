@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf, absolute};
 
 use clap::ValueHint;
-use fwb::{Error, Result};
+use fwb::{Error, Result, Wait};
 
 /// Where backups are when nobody says otherwise.
 const DEFAULT: &str = "./backups";
@@ -43,6 +43,21 @@ impl StoreArgs {
             message: format!("a record on standard input is of store {record}, not of {}", given.display()),
             hint: Some("leave out --store and FWB_STORE, and the record says which store".into()),
         })
+    }
+}
+
+/// Whether to wait for the store's lock.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub struct LockArgs {
+    /// Where another run holds the store's lock, wait until it has ended [default: exit with 4]
+    #[arg(long = "lock-wait", help_heading = "Store")]
+    wait: bool,
+}
+
+impl LockArgs {
+    /// What was chosen.
+    pub fn wait(self) -> Wait {
+        if self.wait { Wait::Yes } else { Wait::No }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::manifest::{self, Kind, Manifest};
 use crate::pod;
 use crate::progress::Context;
 use crate::server::ServerClient;
-use crate::store::{Partial, Store, StoreLock, Wait, artifact_name, name_prefix, stage, sync_dir};
+use crate::store::{Partial, Store, StoreLock, Wait, artifact_name, name_prefix, nameable, stage, sync_dir};
 pub(crate) use program::{COORDINATES, DumpProgram};
 use run::Dump;
 
@@ -35,7 +35,7 @@ pub struct DumpOptions {
     pub strict: bool,
 }
 
-/// Dumps into a store, under its lock. The lock is released on return.
+/// Dumps into a store, under its lock, for which it waits or not. The lock is released on return.
 ///
 /// # Errors
 /// The store is locked or cannot be written, the server or its dump program fails, or the dump is incomplete:
@@ -44,9 +44,10 @@ pub fn dump_to_store(
     store: &Store,
     server: &ServerClient,
     options: &DumpOptions,
+    wait: Wait,
     context: &Context,
 ) -> Result<Manifest> {
-    let lock = store.lock(Wait::No, &context.cancel)?;
+    let lock = store.lock(wait, &context.cancel)?;
     store.sweep(&lock)?;
     dump_locked(store, &lock, server, options, context)
 }
@@ -84,6 +85,7 @@ pub fn dump_to_file(
 ) -> Result<Manifest> {
     let name = path.file_name().ok_or_else(|| Error::usage(format!("{} names no file", path.display())))?;
     let parent = directory_of(path);
+    let store = nameable(path)?.parent().map(|parent| parent.display().to_string());
     let name = name.to_string_lossy().into_owned();
     let (partial, manifest) = pod::retrying(server.retries(), &context.cancel, || {
         let dump = Dump::begin(server, options, manifest::now(), name.clone(), &context.cancel)?;
@@ -95,8 +97,7 @@ pub fn dump_to_file(
     context.cancel.check()?;
     partial.publish()?;
     sync_dir(parent)?;
-    let parent = std::path::absolute(parent).map_err(Error::io("find", parent))?;
-    Ok(Manifest { store: Some(parent.display().to_string()), ..manifest })
+    Ok(Manifest { store, ..manifest })
 }
 
 /// Writes a manifest into a file, which appears when it is complete.

@@ -63,6 +63,8 @@ pub struct RestoreOptions {
     pub keep_before: Option<usize>,
     /// How hard to compress the safety backup.
     pub level: CompressionLevel,
+    /// Whether to wait for the store's lock, for the safety backup.
+    pub wait: Wait,
 }
 
 /// What a restore will do.
@@ -375,7 +377,7 @@ impl Prepared<'_> {
             level: self.options.level,
             strict: false,
         };
-        let lock = self.store.lock(Wait::No, &context.cancel)?;
+        let lock = self.store.lock(self.options.wait, &context.cancel)?;
         self.store.sweep(&lock)?;
         let made = dump_locked(self.store, &lock, self.server, &options, context).map_err(|cause| {
             Error::SafetyBackup { database: options.database.clone(), cause: Box::new(cause) }

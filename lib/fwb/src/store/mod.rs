@@ -57,11 +57,9 @@ impl Store {
     /// A store that exists.
     ///
     /// # Errors
-    /// There is no such directory.
+    /// There is no such directory, or its path is one that no record can hold.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
-        let given = root.into();
-        // Records name their store, and the next tool may run in another directory.
-        let root = std::path::absolute(&given).map_err(Error::io("open the store", &given))?;
+        let root = nameable(&root.into())?;
         let metadata = std::fs::metadata(&root).map_err(Error::io("open the store", &root))?;
         if !metadata.is_dir() {
             return Err(Error::usage(format!("the store {} is not a directory", root.display())));
@@ -80,7 +78,7 @@ impl Store {
     /// # Errors
     /// The directory cannot be made.
     pub fn create(root: impl Into<PathBuf>) -> Result<Self> {
-        let root = root.into();
+        let root = nameable(&root.into())?;
         lock::create_private_dir(&root)?;
         Self::open(root)
     }
@@ -102,12 +100,13 @@ impl Store {
     /// meantime are left out.
     ///
     /// # Errors
-    /// The directory cannot be read.
-    pub(crate) fn list(&self) -> Result<(Vec<Outline>, Vec<Error>)> {
+    /// The directory cannot be read, or a signal arrived.
+    pub(crate) fn list(&self, cancel: &Cancel) -> Result<(Vec<Outline>, Vec<Error>)> {
         let dir = self.open_dir()?;
         let (mut outlines, mut unreadable) = (Vec::new(), Vec::new());
         let mut buffer = Vec::new();
         for name in self.names(&dir)? {
+            cancel.check()?;
             match Outline::load(self, dir.as_fd(), &name, &mut buffer) {
                 Ok(outline) => outlines.push(outline),
                 Err(Error::NoBackup { .. }) => {}
@@ -299,6 +298,19 @@ impl Store {
             .map_err(|error| Error::io("examine", &self.root)(error.into()))?;
         Ok(Space { free: stat.f_bavail * stat.f_frsize, total: stat.f_blocks * stat.f_frsize })
     }
+}
+
+/// A path as records name it: from the root, because the next tool may run in another directory, and in UTF-8, because
+/// JSON is; another name would lead that tool elsewhere.
+pub(crate) fn nameable(path: &Path) -> Result<PathBuf> {
+    let absolute = std::path::absolute(path).map_err(Error::io("find", path))?;
+    if absolute.to_str().is_none() {
+        return Err(Error::Usage {
+            message: format!("the path {} is not UTF-8, and no manifest could name it", absolute.display()),
+            hint: Some("give it another name, by a symbolic link for instance".into()),
+        });
+    }
+    Ok(absolute)
 }
 
 fn is_regular(path: &Path) -> bool {
