@@ -38,7 +38,7 @@ pub(crate) fn runs(pid: u32) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
-fn is_gone(pid: u32) {
+pub(crate) fn is_gone(pid: u32) {
     until("the end of the child", || (!runs(pid)).then_some(()));
 }
 
@@ -52,14 +52,14 @@ fn stderr(child: Child) -> String {
 }
 
 /// A session that keeps what its SQL has locked until it is dropped.
-struct Holder<'a> {
+pub(crate) struct Holder<'a> {
     server: &'a Server,
     client: Child,
     id: String,
 }
 
 impl<'a> Holder<'a> {
-    fn new(server: &'a Server, database: &str, sql: &str) -> Self {
+    pub(crate) fn new(server: &'a Server, database: &str, sql: &str) -> Self {
         let client = mariadb(&server.defaults_file(), &["--database", database]);
         let client = client.stdin(format!("{sql}; SELECT SLEEP(600)")).spawn();
         let id = sees(server, database, "info LIKE 'SELECT SLEEP%'");
@@ -76,14 +76,14 @@ impl Drop for Holder<'_> {
 }
 
 /// The connection to `database` of which `condition` holds, as soon as there is one.
-fn sees(server: &Server, database: &str, condition: &str) -> String {
+pub(crate) fn sees(server: &Server, database: &str, condition: &str) -> String {
     let sql = format!(
         "SELECT id FROM information_schema.processlist WHERE db = '{database}' AND {condition} LIMIT 1"
     );
     until(condition, || Some(server.query(&sql)).filter(|id| !id.is_empty()))
 }
 
-const WAITS: &str = "state LIKE 'Waiting for table metadata lock'";
+pub(crate) const WAITS: &str = "state LIKE 'Waiting for table metadata lock'";
 
 /// A mariadb-dump that ends early, whatever its exit status says, once was a backup of 20 bytes, found when it was
 /// needed.
@@ -300,7 +300,7 @@ fn a_killed_restore_leaves_a_proved_safety_backup() {
     assert_eq!(database.content(), before);
 }
 
-fn restart(server: &Server) {
+pub(crate) fn restart(server: &Server) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/sandbox.sh");
     let dir = server.defaults_file();
     Tool::program(script).args(["start", "--dir"]).arg(dir.parent().unwrap()).run().ok();
@@ -345,7 +345,7 @@ fn a_server_that_dies_costs_neither_backup_nor_data() {
 }
 
 /// The most memory that a process takes, in KiB, while it runs to a good end.
-fn peak(tool: Tool) -> u64 {
+pub(crate) fn peak(tool: Tool) -> u64 {
     let mut child = tool.command().stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
     let mut peak = 0;
     loop {
