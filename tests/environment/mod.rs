@@ -11,3 +11,4 @@ mod streams;
 mod zones;
 
 pub(crate) use disk::Disk;
+pub(crate) use signals::Chance;

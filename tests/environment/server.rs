@@ -73,11 +73,12 @@ fn a_signal_ends_a_restore_whose_server_hangs() {
     let restore = || on(&server, store.tool("fwb-restore").args(["--yes", name(&made)]));
     let shadows =
         "SELECT CONCAT(id) FROM information_schema.processlist WHERE db LIKE 'd\\_\\_shadow%' LIMIT 1";
-    for sent in SIGNALS {
+    // Each takes the ten seconds for which order is kept.
+    for sent in if torture::whole() { &SIGNALS[..] } else { &SIGNALS[..1] } {
         let running = restore().spawn();
         until("the load", || Some(server.query(shadows)).filter(|id| !id.is_empty()));
         signal(server.pid(), "STOP");
-        ends_at_once(running, sent);
+        ends_at_once(running, *sent);
         signal(server.pid(), "CONT");
         assert_eq!(server.query("SELECT COUNT(*) FROM d.t"), "19999", "{sent:?}");
     }
@@ -128,8 +129,16 @@ fn a_server_without_connections_is_told_clearly() {
     let (mut failed, mut made) = (0, 0);
     for free in (0..=6).rev() {
         while holders.len() < 10 - free {
-            holders.push(mariadb(&cnf, &[]).stdin("SELECT SLEEP(100000)").spawn());
-            until("a connection", || (asleep() == holders.len().to_string()).then_some(()));
+            let hold = || mariadb(&cnf, &[]).stdin("SELECT SLEEP(100000)").spawn();
+            let (mut holder, wanted) = (hold(), (holders.len() + 1).to_string());
+            until("a connection", || {
+                // The one that asks takes a connection too, for a moment.
+                if holder.try_wait().unwrap().is_some() {
+                    holder = hold();
+                }
+                (asleep() == wanted).then_some(())
+            });
+            holders.push(holder);
         }
         let store = Store::new();
         let dump = store.tool("fwb-dump").args(["-B", "d", "--jobs", "6"]).env("FWB_DEFAULTS_FILE", &cnf);

@@ -87,7 +87,7 @@ fn an_hour_that_comes_twice_has_its_backups_in_order() {
     assert_eq!(ls(&["--since", "2026-10-25"]), names);
     assert_eq!(ls(&["--at", "2026-10-25"]), names[3..]);
     assert_eq!(ls(&["--at", "2026-10-25 02:40+02:00"]), names[1..2]);
-    assert_eq!(ls(&["--since", "22h"]), names[3..], "hours are hours");
+    assert_eq!(ls(&["--since", "23h"]), names[3..], "hours are hours");
 }
 
 /// `--keep-daily` goes by days as people there know them; a day of 23 or 25 hours is one day.

@@ -396,12 +396,13 @@ fn io_hint(source: &io::Error, path: &Path) -> Option<String> {
 /// "MariaDB Error Codes".
 fn server_hint(reason: &str) -> Option<&'static str> {
     const HINTS: &[(&[&str], &str)] = &[
+        // A client that insists on TLS names 2002 beside it.
+        (&["1040"], "the server has no free connection; run again later, or with fewer --jobs"),
         (&["1045"], "check --user and --password-file, or the [client] section of --defaults-file"),
         (&["2002", "2003", "2005"], "is the server running, and are --host, --port or --socket right?"),
         (&["1044", "1142", "1227"], "the account lacks a privilege that the message names"),
         (&["1049"], "check the name given to -B or --database"),
         (&["2013", "2006"], "the server ended the connection; look at its error log, then run again"),
-        (&["1040"], "the server has no free connection; run again later, or with fewer --jobs"),
         (&["1153"], "raise max_allowed_packet on the server"),
         (&["2026"], "set the TLS options in the [client] section of --defaults-file"),
         (&["1418"], "set log_bin_trust_function_creators=1 on the server, or use an account with SUPER"),

@@ -2,7 +2,7 @@
 //! between threads and cost an atomic operation each; drawing a bar or catching signals is the caller's business.
 
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -52,12 +52,14 @@ impl Progress {
 #[derive(Debug, Clone, Default)]
 pub struct Cancel {
     signal: Arc<AtomicI32>,
+    since: Arc<OnceLock<Instant>>,
     children: crate::process::Children,
 }
 
 impl Cancel {
     /// Asks everything to stop because `signal` arrived, and ends the child processes.
     pub fn raise(&self, signal: i32) {
+        self.since.get_or_init(Instant::now);
         let _first_wins = self.signal.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
         self.children.kill_all();
     }
@@ -80,13 +82,11 @@ impl Cancel {
     pub(crate) fn with_grace(&self) -> Self {
         let graceful = Self::default();
         let (asked, waits) = (self.clone(), Arc::downgrade(&graceful.signal));
-        let children = graceful.children.clone();
+        let (since, children) = (Arc::clone(&graceful.since), graceful.children.clone());
         std::thread::spawn(move || {
-            let mut since = None;
             while let Some(signal) = waits.upgrade() {
-                let number = asked.signal.load(Ordering::SeqCst);
-                if number != 0 && since.get_or_insert_with(Instant::now).elapsed() > GRACE {
-                    return Self { signal, children }.raise(number);
+                if asked.since.get().is_some_and(|since| since.elapsed() > GRACE) {
+                    return Self { signal, since, children }.raise(asked.signal.load(Ordering::SeqCst));
                 }
                 drop(signal);
                 std::thread::sleep(PAUSE);

@@ -39,7 +39,7 @@ pub(crate) fn drill_restore(
     database: &str,
     context: &Context,
 ) -> Result<()> {
-    let to = Destination { server, database, quoting: Quoting::of(version) };
+    let to = Destination { server, database, quoting: Quoting::of(version), is_live: false };
     let original = input.manifest.database.as_deref();
     let from = original.filter(|original| *original != database);
     let renaming = Renaming { from, here: &|_| true, loaded: &|_| true, elsewhere: database };

@@ -77,7 +77,12 @@ impl InPlace<'_> {
     }
 
     fn load<'a>(&'a self, input: &'a Input, context: &'a Context) -> Result<Load<'a>> {
-        let to = Destination { server: self.server, database: self.database, quoting: self.quoting };
+        let to = Destination {
+            server: self.server,
+            database: self.database,
+            quoting: self.quoting,
+            is_live: true,
+        };
         let original = input.manifest.database.as_deref();
         let from = original.filter(|original| *original != self.database);
         let renaming = Renaming { from, here: &|_| true, loaded: &|_| true, elsewhere: self.database };

@@ -16,6 +16,8 @@ pub(crate) struct Destination<'a> {
     pub(crate) server: &'a ServerClient,
     pub(crate) database: &'a str,
     pub(crate) quoting: Quoting,
+    /// Whether a rollback may follow, which nothing that was sent before may come after.
+    pub(crate) is_live: bool,
 }
 
 /// A backup that is being loaded.
@@ -94,7 +96,7 @@ impl<'a> Load<'a> {
             }
             session.statement(&line.text).map_err(not_sent)
         });
-        end_session(session, sent, self.to.server, &self.context.cancel)
+        end_session(session, sent, self.to, &self.context.cancel)
     }
 }
 
@@ -117,7 +119,7 @@ pub(super) fn open_session(session: &mut LoadSession, script: &Script) -> std::i
 pub(super) fn end_session(
     session: LoadSession,
     sent: Result<()>,
-    server: &ServerClient,
+    to: Destination<'_>,
     cancel: &Cancel,
 ) -> Result<()> {
     let lock = session.lock();
@@ -131,7 +133,10 @@ pub(super) fn end_session(
         }
     };
     ended.map_err(|error| {
-        wait_until_released(&lock, server);
+        // What is loaded beside the live database is thrown away now; no signal's sender need wait for a server that
+        // hangs.
+        let patience = if to.is_live { Cancel::default() } else { cancel.with_grace() };
+        wait_until_released(&lock, to.server, &patience);
         cancel.explain(error)
     })
 }
@@ -139,11 +144,11 @@ pub(super) fn end_session(
 /// Waits until the server has ended a connection whose program is gone: a statement that it is still at must not come
 /// after a rollback. It is asked again where the connection to a pod breaks. A server that does not answer has ended it
 /// too.
-fn wait_until_released(lock: &str, server: &ServerClient) {
+fn wait_until_released(lock: &str, server: &ServerClient, cancel: &Cancel) {
     let sql = format!("SELECT GET_LOCK('{lock}', {PATIENCE});\n");
     let mut waited = false;
     loop {
-        match server.query(None, &sql, "waiting for the connection to end", &Cancel::default()) {
+        match server.query(None, &sql, "waiting for the connection to end", cancel) {
             Ok(rows) if rows.iter().flatten().any(|value| value == "1") => return,
             Ok(_) => {
                 if !waited {

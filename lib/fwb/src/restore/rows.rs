@@ -229,7 +229,7 @@ fn end_all(
         };
         match sent {
             Err(_) => {
-                let error = end_session(session, sent, to.server, cancel).err();
+                let error = end_session(session, sent, to, cancel).err();
                 why = match (why, error) {
                     (Some(known), error) if is_not_sent(&known) => error.or(Some(known)),
                     (why, error) => why.or(error),
@@ -243,7 +243,7 @@ fn end_all(
         let stopped = Error::Stream { action: "load rows", source: std::io::Error::other("stopped") };
         let sent = if why.is_some() { Err(stopped) } else { Ok(()) };
         let stopping = why.is_some();
-        let error = end_session(session, sent, to.server, cancel).err().filter(|_| !stopping);
+        let error = end_session(session, sent, to, cancel).err().filter(|_| !stopping);
         why = why.or(error);
     }
     why.map_or(Ok(()), Err)

@@ -64,7 +64,12 @@ impl Beside<'_> {
     }
 
     fn load(&self, shadow: &Marked, input: &Input, context: &Context) -> Result<(Checked, Origin)> {
-        let to = Destination { server: self.server, database: &shadow.database, quoting: self.quoting };
+        let to = Destination {
+            server: self.server,
+            database: &shadow.database,
+            quoting: self.quoting,
+            is_live: false,
+        };
         let scope = chosen(input);
         let here = |name: &str| !input.is_partial() || scope.contains(name);
         let from = input.manifest.database.as_deref().unwrap_or_default();
