@@ -12,5 +12,11 @@ pub(crate) fn whole() -> bool {
 pub(crate) fn count(part: &str, what: &str, counts: &[(&str, u32)]) {
     assert!(counts.iter().any(|(_, count)| *count > 0), "{part}: {what}: nothing was done");
     let counts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
-    eprintln!("torture: {part}: {what}: {}", counts.join(", "));
+    say(&format!("torture: {part}: {what}: {}", counts.join(", ")));
+}
+
+/// Writes a line on stderr, whatever becomes of it.
+#[allow(clippy::print_stderr, reason = "the counts are for whoever runs the tests")]
+pub(crate) fn say(line: &str) {
+    eprintln!("{line}");
 }
