@@ -35,8 +35,7 @@ fn rooms(fine: u64, coarse: u64) -> impl Iterator<Item = u64> {
 /// Gives a run more and more room until it succeeds. Whatever fails says why, and leaves the disk as it was.
 fn walk(disk: &mut Disk, (fine, coarse): (u64, u64), mut run: impl FnMut(&Disk) -> Tool) -> (Output, u32) {
     let before = disk.content();
-    let mut failures = 0;
-    for room in rooms(fine, coarse) {
+    for (failures, room) in (0..).zip(rooms(fine, coarse)) {
         disk.leave(room);
         let ended = run(disk).run();
         if ended.code == Some(0) {
@@ -48,7 +47,6 @@ fn walk(disk: &mut Disk, (fine, coarse): (u64, u64), mut run: impl FnMut(&Disk) 
             assert!(kept.into_iter().all(|old| after.contains(old)), "room for {room}: the old backups");
             return (ended, failures);
         }
-        failures += 1;
         names_the_disk(ended, disk);
         assert!(disk.content() == before, "room for {room}: {:?}", disk.names());
     }

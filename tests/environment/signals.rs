@@ -76,14 +76,15 @@ fn ended_well(ended: ExitStatus, (sent, expected): (&str, i32)) -> bool {
 
 /// Strikes a tool at moments all over its run, with each signal in turn.
 fn strikes(what: &str, whole: Duration, mut round: impl FnMut(Duration, (&str, i32)) -> bool) {
-    let rounds = if torture::whole() { 120 } else { 12 };
+    let rounds = if torture::whole() { 120 } else { 8 };
     let mut chance = Chance::new(2_026);
     let (mut interrupted, mut done) = (0, 0);
     for number in 0..rounds {
         let after = whole.mul_f64(chance.fraction() * 1.1);
-        match round(after, SIGNALS[number % SIGNALS.len()]) {
-            true => done += 1,
-            false => interrupted += 1,
+        if round(after, SIGNALS[number % SIGNALS.len()]) {
+            done += 1;
+        } else {
+            interrupted += 1;
         }
     }
     torture::count("signals", what, &[("interrupted", interrupted), ("came to their end", done)]);

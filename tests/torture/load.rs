@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{count, whole};
+use super::{count, say, whole};
 use crate::environment::Chance;
 use crate::faults::{peak, until};
 use crate::hostile::Fake;
@@ -147,7 +147,7 @@ fn a_store_of_very_many_files_is_as_quick_as_its_number() {
         let (small, large) = (cpu(&few, line), cpu(&many, line));
         // Ten times as many files, twice that for noise; what takes no time at all is not measured.
         assert!(large <= 20.0 * small.max(0.03), "{line}: {small} s, and {large} s for ten times as many");
-        eprintln!("torture: load: {line}: {small:.2} s, {large:.2} s of {files} files");
+        say(&format!("torture: load: {line}: {small:.2} s, {large:.2} s of {files} files"));
     }
     let listing = peak(many.tool("fwb-ls").arg("--latest").args(["--database", &database.name]));
     assert!(listing < 64 << 10, "{listing} KiB");
