@@ -81,7 +81,9 @@ pub fn decide(backups: &[Backup], policy: &Policy, now: Timestamp) -> Vec<Decisi
     for group in groups(backups) {
         let is_future = |(_, backup): &Member<'_>| is_in_the_future(backup.started_at, now);
         let (future, group): (Vec<_>, Vec<_>) = group.into_iter().partition(is_future);
-        future.iter().for_each(|(index, _)| reasons[*index].push("dated in the future".into()));
+        for (index, _) in &future {
+            reasons[*index].push("dated in the future".into());
+        }
         keep_by_age(&group, policy, now, &mut reasons);
         keep_by_count(&group, policy, &mut reasons);
         guard_proved(&group, policy, &mut reasons);
