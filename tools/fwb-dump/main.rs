@@ -1,5 +1,7 @@
 //! `fwb-dump`: dumps one database into a store, or into a file or stream.
 
+#![forbid(unsafe_code)]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 

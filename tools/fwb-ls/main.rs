@@ -1,5 +1,7 @@
 //! `fwb-ls`: lists the backups of a store.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use chrono::TimeDelta;

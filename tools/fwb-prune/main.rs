@@ -1,5 +1,7 @@
 //! `fwb-prune`: applies retention to backups.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use clap::Parser;

@@ -1,5 +1,7 @@
 //! `fwb-restore`: restores a backup, or prints its SQL.
 
+#![forbid(unsafe_code)]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 

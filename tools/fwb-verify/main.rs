@@ -1,5 +1,7 @@
 //! `fwb-verify`: proves backups and records the outcome.
 
+#![forbid(unsafe_code)]
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 

@@ -2,6 +2,8 @@
 //! codes, errors, logs, progress and signals. A tool's `main` is [`run`] with its one function; the domain is in
 //! `fwb`, which knows nothing of a command line. Nothing else touches stdin, stdout or stderr.
 
+#![forbid(unsafe_code)]
+
 mod columns;
 mod confirm;
 mod console;

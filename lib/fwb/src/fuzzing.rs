@@ -9,10 +9,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::artifact::{
-    Artifact, ArtifactWriter, CompressionLevel, Cutter, DataHeader, Decoder, HexEncoder, Piece, SqlSource,
+    Artifact, ArtifactWriter, CompressionLevel, Cutter, DataHeader, Decoder, Piece, SqlSource, prove_encoder,
 };
-use crate::manifest::Manifest;
-use crate::scan::{assert_agreement, unobserved};
+use crate::manifest::{Kind, Manifest};
+use crate::restore::{journal_row, second_reading};
+use crate::scan::{QuoteMode, Reading, Token, Tokens, assert_agreement, unobserved};
+use crate::server::{client_section, quote_name, rows};
 
 /// How many members or chunks are read of one input: a few bytes may decompress to gigabytes.
 const MOST_READ: usize = 16;
@@ -92,24 +94,115 @@ fn read_file(bytes: &[u8]) {
     assert!(chunks.map(|chunk| chunk.len()).all(|size| size > 0));
 }
 
-/// Compresses what a member may hold as mostly binary values: what is taken comes back. Each line is one of them, but
-/// for every third, which is text.
+/// Compresses what a member may hold as mostly binary values: what is taken comes back. The bytes say how the member is
+/// cooked, four of them a step.
 ///
 /// # Panics
 /// Where it does not come back.
-pub fn compress_binary(bytes: &[u8]) {
-    let lines = bytes.split(|&byte| byte == b'\n').enumerate();
-    let digits = |line: &[u8]| hex::encode_upper(line).into_bytes();
-    let raw = lines.map(|(at, line)| if at % 3 == 2 { line.to_vec() } else { digits(line) });
-    let raw = raw.collect::<Vec<_>>().concat();
-    let mut out = vec![0; 2 * raw.len() + 1000];
-    let mut back = vec![0; raw.len()];
-    for raw in [&raw[..], bytes] {
-        let Some(size) = HexEncoder::new().compress(raw, &mut out) else { continue };
-        let back = &mut back[..raw.len()];
-        let read = libdeflater::Decompressor::new().deflate_decompress(&out[..size], back);
-        assert!(read == Ok(raw.len()) && back == raw);
+pub fn compress_binary(recipe: &[u8]) {
+    prove_encoder(recipe);
+}
+
+/// Judges the statements of any SQL as a restore does.
+///
+/// # Panics
+/// Where one is admitted that some server would take for more than a dump contains.
+pub fn admit(sql: &[u8]) {
+    second_reading::admit(sql);
+}
+
+/// Divides the tables of any SQL as a restore does that puts keys off.
+///
+/// # Panics
+/// Where the parts are not the whole.
+pub fn divide_tables(sql: &[u8]) {
+    second_reading::divide_tables(sql);
+}
+
+/// Puts any text where names and secrets stand: into a file's name, an identifier, an option file, a row of the client's
+/// output, a row of a swap's journal. It stays what it was, and alone.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn write_names(bytes: &[u8]) {
+    let text = &*String::from_utf8_lossy(bytes);
+    let prefix = crate::store::name_prefix(Some(text), "");
+    if let Ok(name) = crate::store::artifact_name(&prefix, Kind::Full, crate::manifest::now()) {
+        assert!(crate::store::check_name(&name).is_ok(), "{name:?}");
     }
+    assert_eq!(from_percent(&prefix).as_deref(), Some(text.as_bytes()));
+
+    let quoted = quote_name(text);
+    let mut tokens = Tokens::new(quoted.as_bytes(), Reading::Everything, QuoteMode::default());
+    let token = tokens.next();
+    assert!(
+        matches!(&token, Some(Token::Name(name)) if **name == *text.as_bytes()) && tokens.next().is_none()
+    );
+
+    if let Ok(file) = client_section(text) {
+        assert_eq!(from_option_file(&file).as_deref(), Some(text.as_bytes()));
+    }
+
+    let columns: Vec<&[u8]> = bytes.chunks(5).collect();
+    let line = columns.iter().map(|column| escaped(column)).collect::<Vec<_>>().join(&b'\t');
+    let texts: Vec<String> =
+        columns.iter().map(|column| String::from_utf8_lossy(column).into_owned()).collect();
+    let found = rows(&[&line[..], b"\n"].concat());
+    assert!(found == [&texts[..]] || texts.iter().all(String::is_empty), "{found:?}");
+    rows(bytes);
+
+    let mut row = vec!["TRIGGER".to_owned(), hex::encode(text), hex::encode(bytes)];
+    row.extend(texts.iter().cycle().take(5).cloned());
+    row.push(hex::encode(bytes));
+    let complete = row.len() == 9;
+    let read = journal_row(&row);
+    assert_eq!(read.is_some(), complete);
+    assert!(read.is_none_or(|read| read.name == text && read.text == bytes));
+    journal_row(&texts);
+}
+
+/// Percent-encoding undone (RFC 3986, section 2.1).
+fn from_percent(text: &str) -> Option<Vec<u8>> {
+    let mut parts = text.split('%');
+    let mut plain = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        plain.extend(hex::decode(part.get(..2)?).ok()?);
+        plain.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    Some(plain)
+}
+
+/// The password of an option file that holds nothing else (MariaDB's manual, "Configuring MariaDB with Option Files").
+fn from_option_file(file: &[u8]) -> Option<Vec<u8>> {
+    let line = file.strip_prefix(b"[client]\npassword=\"")?.strip_suffix(b"\"\n")?;
+    let mut plain = Vec::new();
+    let mut bytes = line.iter().copied();
+    while let Some(byte) = bytes.next() {
+        plain.push(match byte {
+            b'\\' => match bytes.next()? {
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                same @ (b'\\' | b'"') => same,
+                _ => return None,
+            },
+            b'"' | b'\n' | b'\r' => return None,
+            other => other,
+        });
+    }
+    Some(plain)
+}
+
+/// As `mariadb --batch` prints a column.
+fn escaped(column: &[u8]) -> Vec<u8> {
+    let escape = |&byte: &u8| match byte {
+        b'\t' => vec![b'\\', b't'],
+        b'\n' => vec![b'\\', b'n'],
+        0 => vec![b'\\', b'0'],
+        b'\\' => vec![b'\\', b'\\'],
+        other => vec![other],
+    };
+    column.iter().flat_map(escape).collect()
 }
 
 /// Reads a manifest: what is read can be written and read again, and its core holds nothing that changes.
@@ -126,4 +219,92 @@ pub fn read_manifest(json: &[u8]) {
     let again =
         Manifest::from_value(Value::Object(core.clone())).ok().and_then(|manifest| manifest.core().ok());
     assert_eq!(again, Some(core), "a core is a manifest, and its own core");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifact::noise;
+
+    type Target = (&'static str, fn(&[u8]), u64);
+
+    /// The targets, and how many inputs of each are tried here: `make fuzz` tries more, guided by what they reach.
+    const TARGETS: [Target; 7] = [
+        ("scanner", scan_all, 3000),
+        ("artifact", read_artifact, 1000),
+        ("deflate", compress_binary, 200),
+        ("manifest", read_manifest, 10_000),
+        ("admission", admit, 3000),
+        ("keys", divide_tables, 3000),
+        ("names", write_names, 20_000),
+    ];
+
+    fn files(dir: &str) -> Vec<Vec<u8>> {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz").join(dir);
+        let mut paths: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
+    }
+
+    /// Draws numbers, the same ones in each run.
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, most: usize) -> usize {
+            self.0 += 1;
+            let drawn = u64::from_le_bytes(noise(self.0, 8).try_into().unwrap());
+            usize::try_from(drawn % most.max(1) as u64).unwrap()
+        }
+    }
+
+    /// A seed with something of itself, of another seed or of the dictionary in the wrong place.
+    fn changed(seeds: &[Vec<u8>], words: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
+        let mut input = seeds[dice.below(seeds.len())].clone();
+        input.truncate(4096);
+        for _ in 0..=dice.below(6) {
+            let at = dice.below(input.len() + 1);
+            let end = (at + dice.below(40)).min(input.len());
+            let piece = match dice.below(7) {
+                0 => vec![dice.below(256).to_le_bytes()[0]],
+                1 => words[dice.below(words.len())].clone(),
+                2 => Vec::new(),
+                3 => {
+                    let other = &seeds[dice.below(seeds.len())];
+                    let from = dice.below(other.len() + 1);
+                    other[from..(from + dice.below(80)).min(other.len())].to_vec()
+                }
+                4 => input[at..end].repeat(2),
+                5 => noise(dice.0, end - at),
+                _ => input[at..end].iter().rev().copied().collect(),
+            };
+            input.splice(at..end, piece);
+        }
+        input
+    }
+
+    /// What no test has thought of must not stop a backup in the night, or get past a restore by day.
+    #[test]
+    fn a_bounded_run_of_every_target() {
+        let words: Vec<Vec<u8>> = include_str!("../../../fuzz/dump.dict")
+            .lines()
+            .filter_map(|line| line.strip_prefix('"')?.strip_suffix('"'))
+            .map(|word| word.replace("\\x0a", "\n").replace("\\\"", "\"").replace("\\\\", "\\").into_bytes())
+            .collect();
+        let mut dice = Dice(1);
+        let mut all = 0;
+        for (name, target, runs) in TARGETS {
+            let seeds = files(&format!("seeds/{name}"));
+            assert!(!seeds.is_empty(), "{name}");
+            for seed in &seeds {
+                target(seed);
+            }
+            for _ in 0..runs {
+                let input = changed(&seeds, &words, &mut dice);
+                let ended = std::panic::catch_unwind(|| target(&input));
+                assert!(ended.is_ok(), "{name}: {}", input.escape_ascii());
+            }
+            all += runs + seeds.len() as u64;
+        }
+        eprintln!("torture: fuzz: {all} executions of {} targets, 0 failures", TARGETS.len());
+    }
 }

@@ -225,8 +225,8 @@ fn read_members(
     problems: &mut Vec<String>,
 ) -> Result<Summary> {
     let mut decoder = Decoder::new(artifact, vec![(0, footer.offset)], context.jobs)?;
-    let mut feed = Feed::new();
-    let mut places = Places::default();
+    let mut feed = Feed::noting();
+    let mut places = Places::new(&said.sections);
     let spare = decoder.spare();
     let raw_sha256 = beside(
         context.jobs,
@@ -241,6 +241,7 @@ fn read_members(
                 reuse(raw, &spare);
                 let header = decoded.member.header;
                 places.add(decoded.member.offset, &header);
+                places.judge(feed.take_segments());
                 context.progress.advance(header.size);
             }
             Ok(())
@@ -257,7 +258,9 @@ fn read_members(
         problems.push("the SQL differs from its SHA-256".into());
     }
     feed.flush(observer)?;
-    if !places.tell_rows_from_definitions(feed.segments()) {
+    let (segments, _) = feed.take_segments();
+    places.judge((segments, u64::MAX));
+    if !places.tell_rows_from_definitions() {
         problems.push("a member does not hold what its flags say".into());
     }
     feed.finish(observer)

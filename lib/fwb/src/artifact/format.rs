@@ -144,18 +144,18 @@ fn low_32(size: usize) -> u32 {
     (size as u64 & 0xffff_ffff) as u32
 }
 
-/// Decompresses a whole data member. None where it is not what its header and trailer say.
+/// Decompresses a whole data member. None where it is not what its header and trailer say, or where gunzip would look for
+/// the trailer elsewhere, because the stream ends sooner.
 pub(crate) fn decompress(
     decompressor: &mut libdeflater::Decompressor,
     member: &[u8],
     header: &DataHeader,
     mut raw: Vec<u8>,
 ) -> Option<Vec<u8>> {
-    let body = member.get(DATA_HEADER_SIZE..member.len().checked_sub(TRAILER_SIZE)?)?;
     let size = usize::try_from(header.raw_size).ok()?;
     raw.resize(size, 0);
-    let got = decompressor.deflate_decompress(body, &mut raw).ok()?;
-    let trailer = &member[member.len() - TRAILER_SIZE..];
+    let got = decompressor.gzip_decompress(member, &mut raw).ok()?;
+    let trailer = member.last_chunk::<TRAILER_SIZE>()?;
     let sound = got == size
         && trailer[..4] == libdeflater::crc32(&raw).to_le_bytes()
         && trailer[4..] == low_32(size).to_le_bytes();
@@ -257,6 +257,18 @@ mod tests {
         let mut plain = Vec::new();
         std::io::copy(&mut flate2::read::MultiGzDecoder::new(&member[..]), &mut plain).unwrap();
         assert_eq!(plain, raw);
+    }
+
+    #[test]
+    fn a_member_with_something_between_its_stream_and_its_trailer_is_damaged() {
+        let mut deflater = Deflater::new(libdeflater::CompressionLvl::default());
+        let member = data_member(&mut deflater, b"SELECT 1;\n", 0, 0, &mut Vec::new()).unwrap();
+        let header = DataHeader::decode(&member).unwrap();
+        let mut longer = member.clone();
+        longer.insert(member.len() - TRAILER_SIZE, 0);
+        let mut decompressor = libdeflater::Decompressor::new();
+        assert!(decompress(&mut decompressor, &member, &header, Vec::new()).is_some());
+        assert_eq!(decompress(&mut decompressor, &longer, &header, Vec::new()), None);
     }
 
     #[test]

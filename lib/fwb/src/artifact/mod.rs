@@ -11,8 +11,10 @@ mod writer;
 
 pub(crate) use cutter::{Cutter, Piece};
 pub(crate) use decoder::{Decoder, Spare};
+#[cfg(test)]
+pub(crate) use deflate::recipe::noise;
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use deflate::HexEncoder;
+pub(crate) use deflate::recipe::prove as prove_encoder;
 pub(crate) use format::{DataHeader, END_SIZE};
 pub(crate) use reader::{Artifact, Footer};
 pub(crate) use source::{SqlSource, file_sha256};

@@ -244,6 +244,9 @@ impl<W: Write> Members<W> {
     /// The sink cannot be written, or the core is not JSON.
     pub(crate) fn finish(mut self, core: &Map<String, Value>) -> Result<(W, Written)> {
         let core = serde_json::to_vec(core)?;
+        if core.len() as u64 > format::MAX_CORE {
+            return Err(failed(io::Error::other("its manifest is larger than any reader takes")));
+        }
         let footer_offset = self.size;
         self.put(&format::footer_pieces(&core))?;
         let end = End {

@@ -111,8 +111,13 @@ impl Admission {
         }
         let mode = statement.mode.quotes();
         let marks = Tokens::marks(statement.text, mode);
+        // What a body holds is its own.
+        let is_program = matches!(statement.head, Head::Program(..));
+        if !is_program && marks.iter().any(|mark| mark.ambiguous) {
+            return Err("servers read the version of its executable comment in two ways".into());
+        }
         // The server splits what it is sent at semicolons; they belong into the bodies of stored programs only.
-        if !matches!(statement.head, Head::Program(..)) && has_semicolon(statement.text, mode, &marks)? {
+        if !is_program && has_semicolon(statement.text, mode, &marks)? {
             return Err("it holds more than one statement".into());
         }
         if let Head::Program(Verb::Create, ObjectKind::Trigger, Target { database: Some(_), .. }) =

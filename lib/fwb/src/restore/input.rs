@@ -37,7 +37,7 @@ pub(crate) struct Input {
     artifact: Arc<Artifact>,
     /// Its manifest; a foreign file's is made while it is verified.
     pub(crate) manifest: Manifest,
-    /// The sections to restore, by index; none: all.
+    /// The sections to restore, by index, in ascending order; none: all.
     chosen: Option<Vec<usize>>,
     /// What its statements need.
     pub(crate) survey: Survey,
@@ -110,7 +110,7 @@ impl Input {
         let chosen = self.chosen.as_deref();
         let sections = self.manifest.sections.iter().enumerate();
         sections
-            .filter(move |(index, _)| chosen.is_none_or(|chosen| chosen.contains(index)))
+            .filter(move |(index, _)| chosen.is_none_or(|chosen| chosen.binary_search(index).is_ok()))
             .map(|(_, section)| section)
     }
 
@@ -205,7 +205,7 @@ impl Input {
     }
 
     fn wants(&self, section: usize) -> bool {
-        self.chosen.as_deref().is_none_or(|chosen| chosen.contains(&section))
+        self.chosen.as_deref().is_none_or(|chosen| chosen.binary_search(&section).is_ok())
     }
 
     fn members(

@@ -6,7 +6,7 @@
 //! The table must become what it would have become. What is put off is what `SHOW CREATE TABLE` prints in its plainest
 //! form, and a table that has anything else about its keys is made as it stands.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::scan::{QuoteMode, Reading, Token, Tokens};
@@ -54,14 +54,14 @@ pub(super) fn divide(candidates: &[Candidate<'_>]) -> Vec<Option<Divided>> {
     let all: HashMap<&str, &Outline<'_>> =
         outlines.iter().map(|outline| (outline.name.as_str(), outline)).collect();
     // A foreign key that is made with its table finds the key that it refers to, or is refused.
-    let mut needed: Vec<&str> = Vec::new();
+    let mut needed: HashSet<&str> = HashSet::new();
     for reference in outlines.iter().flat_map(|outline| &outline.references) {
         let own = all.get(reference.to.as_str());
         if own.is_some_and(|parent| !parent.primary.starts_with(&reference.to_columns)) {
-            needed.push(&reference.to);
+            needed.insert(&reference.to);
         }
     }
-    let fits = |outline: &Outline<'_>| !needed.contains(&outline.name.as_str()) && outline.is_sound(&all);
+    let fits = |outline: &Outline<'_>| !needed.contains(outline.name.as_str()) && outline.is_sound(&all);
     let pairs = outlines.iter().zip(candidates);
     pairs
         .map(|(outline, candidate)| {
@@ -273,7 +273,8 @@ impl<'a> Outline<'a> {
             return None;
         }
         let (first, last) = (self.items.first()?, self.items.last()?);
-        let kept = (0..self.items.len()).filter(|item| !off.contains(item) && !foreign.contains(item));
+        let late: HashSet<&usize> = off.iter().chain(&foreign).collect();
+        let kept = (0..self.items.len()).filter(|item| !late.contains(item));
         let kept: Vec<&[u8]> = kept.map(|item| &text[self.items[item].clone()]).collect();
         let create = [&text[..first.start], &kept.join(&b",\n  "[..]), &text[last.end..]].concat();
         let add = |items: &[usize]| {
@@ -351,12 +352,14 @@ fn key_columns<'t, 'a>(tokens: &'t [&'t Token<'a>]) -> Option<(KeyColumns, &'t [
 }
 
 /// Whether nothing follows a key's columns but `USING BTREE` and a comment.
-fn is_key_tail(tokens: &[&Token<'_>]) -> bool {
-    match tokens {
-        [] => true,
-        [using, btree, rest @ ..] if using.is("USING") && btree.is("BTREE") => is_key_tail(rest),
-        [comment, Token::Text(_), rest @ ..] if comment.is("COMMENT") => is_key_tail(rest),
-        _ => false,
+fn is_key_tail(mut tokens: &[&Token<'_>]) -> bool {
+    loop {
+        tokens = match tokens {
+            [] => return true,
+            [using, btree, rest @ ..] if using.is("USING") && btree.is("BTREE") => rest,
+            [comment, Token::Text(_), rest @ ..] if comment.is("COMMENT") => rest,
+            _ => return false,
+        };
     }
 }
 

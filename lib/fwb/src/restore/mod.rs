@@ -17,6 +17,8 @@ mod preflight;
 mod rename;
 mod rows;
 mod script;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod second_reading;
 mod session;
 mod shadow;
 mod shares;
@@ -32,4 +34,6 @@ pub(crate) use input::Input;
 pub use plan::{Plan, Prepared, Report, RestoreOptions, RestoreProof, Strategy, prepare};
 pub use preflight::{Finding, Gravity};
 pub(crate) use survey::Survey;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use swap::journal_row;
 pub use undo::{Forgotten, Undo, Undone, forget, prepare_undo};

@@ -8,12 +8,18 @@ use crate::error::Result;
 pub(crate) struct Feed {
     scanner: Scanner,
     carry: Vec<u8>,
-    segments: Vec<(u64, bool)>,
+    /// Where rows and definitions begin, for whoever asks.
+    segments: Option<Vec<(u64, bool)>>,
 }
 
 impl Feed {
     pub(crate) fn new() -> Self {
-        Self { scanner: Scanner::new(), carry: Vec::new(), segments: Vec::new() }
+        Self { scanner: Scanner::new(), carry: Vec::new(), segments: None }
+    }
+
+    /// One that notes where rows and definitions begin: [`Feed::take_segments`] is to be called again and again.
+    pub(crate) fn noting() -> Self {
+        Self { segments: Some(Vec::new()), ..Self::new() }
     }
 
     /// Scans the next chunk of the stream.
@@ -33,18 +39,19 @@ impl Feed {
         Ok(())
     }
 
-    /// Where rows and definitions begin, as far as it was seen: offsets in the SQL, in bytes, and whether `INSERT`
-    /// statements follow.
-    pub(crate) fn segments(&self) -> &[(u64, bool)] {
-        &self.segments
+    /// Where rows and definitions begin, as far as it was seen since the last call: offsets in the SQL, in bytes, and
+    /// whether `INSERT` statements follow. None that comes later begins before the offset that is returned too.
+    pub(crate) fn take_segments(&mut self) -> (Vec<(u64, bool)>, u64) {
+        (self.segments.as_mut().map(std::mem::take).unwrap_or_default(), self.scanner.settled())
     }
 
     fn note_segments(&mut self) {
-        for event in self.scanner.take_events() {
-            if let Event::Segment { at, data, .. } = event {
-                self.segments.push((at, data));
-            }
-        }
+        let events = self.scanner.take_events();
+        let Some(segments) = &mut self.segments else { return };
+        segments.extend(events.into_iter().filter_map(|event| match event {
+            Event::Segment { at, data, .. } => Some((at, data)),
+            Event::StatementEnd { .. } => None,
+        }));
     }
 
     /// Bytes that wait for what follows.

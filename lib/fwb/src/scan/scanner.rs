@@ -193,6 +193,11 @@ impl Scanner {
         std::mem::take(&mut self.events)
     }
 
+    /// No [`Event::Segment`] that is still to come begins before this place.
+    pub(crate) fn settled(&self) -> u64 {
+        self.sections.settled(self.boundary)
+    }
+
     /// Rows that have ended so far.
     pub(crate) fn rows(&self) -> u64 {
         self.rows
@@ -240,6 +245,8 @@ impl Scanner {
             self.end_statement(&[], 0, observer)?;
         } else if self.inside == Inside::Block {
             incomplete = Some("it ends in the middle of a comment");
+        } else if self.sections.are_too_many() {
+            incomplete = Some("it has more than a million tables, views and programs");
         } else if self.end_mark == EndMark::None {
             incomplete = Some("its last line is not \"-- Dump completed\"");
         }

@@ -43,10 +43,18 @@ fn unquote(quoted: &str) -> String {
     inner.map_or_else(|| quoted.to_owned(), |inner| inner.replace("``", "`"))
 }
 
+/// The most sections, and the most objects in them, that are kept: no dump has as many, and whoever reads a file must not
+/// need memory for whatever it says.
+const MOST: usize = 1_000_000;
+
 /// The sections found so far.
 #[derive(Debug)]
 pub(super) struct Sections {
     all: Vec<Open>,
+    /// How many objects there are in them.
+    objects: usize,
+    /// Whether there are more than are kept.
+    too_many: bool,
     pending: Option<Announcement>,
     /// What was dropped last: a program's kind, or none for a view, and its name.
     dropped: Option<(Option<ObjectKind>, String)>,
@@ -66,7 +74,8 @@ struct Open {
 
 impl Sections {
     pub(super) fn new() -> Self {
-        let mut sections = Self { all: Vec::new(), pending: None, dropped: None };
+        let mut sections =
+            Self { all: Vec::new(), objects: 0, too_many: false, pending: None, dropped: None };
         sections.open(SectionKind::Header, None, 0);
         sections
     }
@@ -98,9 +107,22 @@ impl Sections {
         }
     }
 
+    /// Whether there are more than any dump has; those are not told apart.
+    pub(super) fn are_too_many(&self) -> bool {
+        self.too_many
+    }
+
+    /// No section that is still to be opened begins before this place.
+    pub(super) fn settled(&self, boundary: u64) -> u64 {
+        self.pending.as_ref().map_or(boundary, |pending| pending.at.min(boundary))
+    }
+
     /// Opens a section and returns where it begins: never before the former one.
-    #[allow(clippy::unnecessary_wraps, reason = "callers hand it on as what they have opened")]
     fn open(&mut self, kind: SectionKind, name: Option<String>, at: u64) -> Option<u64> {
+        if self.all.len() >= MOST {
+            self.too_many = true;
+            return None;
+        }
         let at = self.all.last().map_or(at, |former| at.max(former.at));
         let digest = RowsDigest::default();
         self.all.push(Open { kind, name, at, rows: 0, digest, objects: Vec::new(), created: false });
@@ -245,7 +267,11 @@ impl Sections {
             opened = self.open(home, None, boundary);
         }
         if let (Verb::Create, Some(open)) = (verb, self.all.last_mut()) {
-            open.objects.push(Object { kind, name: target.name.clone() });
+            self.objects += 1;
+            self.too_many |= self.objects > MOST;
+            if self.objects <= MOST {
+                open.objects.push(Object { kind, name: target.name.clone() });
+            }
         }
         opened
     }

@@ -59,7 +59,7 @@ impl Reading {
             Self::Everything => true,
             Self::Server { version, mysql } => match mark {
                 Mark { mariadb: true, .. } if mysql => false,
-                Mark { version: needed, mariadb } => {
+                Mark { version: needed, mariadb, .. } => {
                     needed <= version && (mysql || mariadb || !(50_700..=99_999).contains(&needed))
                 }
             },
@@ -74,6 +74,9 @@ pub(crate) struct Mark {
     pub(crate) version: u32,
     /// `/*M!` rather than `/*!`.
     pub(crate) mariadb: bool,
+    /// Whether older servers of MySQL, which read five digits and no sixth, take the sixth for the beginning of what
+    /// follows.
+    pub(crate) ambiguous: bool,
 }
 
 /// Reads a mark at the beginning of `text`, and its length.
@@ -86,7 +89,8 @@ fn mark(text: &[u8]) -> Option<(Mark, usize)> {
     let digits = text[skip..].iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
     let digits = if digits < 5 { 0 } else { digits };
     let version = text[skip..skip + digits].iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
-    Some((Mark { version, mariadb }, skip + digits))
+    let follows = text.get(skip + digits).is_some_and(|byte| !is_space(*byte));
+    Some((Mark { version, mariadb, ambiguous: digits == 6 && !mariadb && follows }, skip + digits))
 }
 
 /// How far a quote's end is looked for byte by byte.

@@ -156,9 +156,14 @@ impl ServerClient {
         } else {
             self.send(database, sql, doing, cancel)?
         };
-        let lines = output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        Ok(lines.map(|line| line.split(|byte| *byte == b'\t').map(unescape).collect()).collect())
+        Ok(rows(&output))
     }
+}
+
+/// The rows that `mariadb --batch` has printed.
+pub(crate) fn rows(output: &[u8]) -> Vec<Row> {
+    let lines = output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| line.split(|byte| *byte == b'\t').map(unescape).collect()).collect()
 }
 
 /// A name quoted as an identifier.
@@ -271,7 +276,7 @@ pub(crate) fn unescape(column: &[u8]) -> String {
 
 /// An option file (MariaDB's manual, "Configuring MariaDB with Option Files") with the password. Escapes are those of
 /// option files: `\\`, `\"`, `\n` and so on.
-fn client_section(password: &str) -> Result<Vec<u8>> {
+pub(crate) fn client_section(password: &str) -> Result<Vec<u8>> {
     let mut quoted = String::new();
     for character in password.chars() {
         match character {

@@ -10,6 +10,8 @@ mod program;
 pub(crate) use catalog::DatabaseFacts;
 pub use client::ServerClient;
 pub(crate) use client::{charset_clause, quote_name, quote_text, unescape};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use client::{client_section, rows};
 pub(crate) use definitions::{Definition, DefinitionKind, ForeignKey, definition_kind};
 pub(crate) use facts::{Inventory, ServerFacts, version_numbers};
 pub use options::{Password, ServerOptions};

@@ -1,50 +1,106 @@
 //! Where the members of an artifact lie, held against what its manifest and its members' headers say.
+//!
+//! What is kept depends on the sections that the manifest has, and not on how many members a file is made of.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 
 use crate::artifact::DataHeader;
 use crate::manifest::Section;
 
-/// Where members begin, by their offset in the SQL: their offset in the artifact, and the rows before them.
-#[derive(Default)]
+/// Where members begin that sections begin or end with.
 pub(super) struct Places {
-    offsets: HashMap<u64, (u64, u64)>,
+    /// Where sections begin and end, in bytes of SQL, in ascending order; of each, the offset of the member there in the
+    /// artifact and the rows before it.
+    boundaries: Vec<(u64, Option<(u64, u64)>)>,
+    /// How many boundaries lie before the next member.
+    passed: usize,
     raw: u64,
     rows: u64,
-    /// Of each member that does not begin inside a statement: its offset in the SQL, and whether it says that it
-    /// holds rows.
-    data: Vec<(u64, bool)>,
+    /// Of each member that does not begin inside a statement and was not judged yet: its offset in the SQL, and whether
+    /// it says that it holds rows.
+    members: VecDeque<(u64, bool)>,
+    /// Where rows and definitions begin, as far as no member was judged by it yet.
+    segments: VecDeque<(u64, bool)>,
+    /// Whether rows are what the scanner has found at the member that was judged last.
+    data: bool,
+    /// Whether a member said something else.
+    mistold: bool,
 }
 
 impl Places {
+    pub(super) fn new(sections: &[Section]) -> Self {
+        let ends =
+            |section: &Section| [section.raw_offset, section.raw_offset.saturating_add(section.raw_size)];
+        let mut boundaries: Vec<_> = sections.iter().flat_map(ends).map(|at| (at, None)).collect();
+        boundaries.sort_unstable();
+        boundaries.dedup();
+        Self {
+            boundaries,
+            passed: 0,
+            raw: 0,
+            rows: 0,
+            members: VecDeque::new(),
+            segments: VecDeque::new(),
+            data: false,
+            mistold: false,
+        }
+    }
+
     pub(super) fn add(&mut self, offset: u64, header: &DataHeader) {
-        self.offsets.insert(self.raw, (offset, self.rows));
+        self.begin(offset);
         if !header.has(DataHeader::CONTINUES) {
-            self.data.push((self.raw, header.has(DataHeader::DATA)));
+            self.members.push_back((self.raw, header.has(DataHeader::DATA)));
         }
         self.raw += header.raw_size;
         self.rows += header.rows;
     }
 
     pub(super) fn end(&mut self, offset: u64) {
-        self.offsets.entry(self.raw).or_insert((offset, self.rows));
+        let begun =
+            self.boundaries.get(self.passed).is_some_and(|(at, place)| *at == self.raw && place.is_some());
+        if !begun {
+            self.begin(offset);
+        }
+    }
+
+    /// A member begins here, or the footer.
+    fn begin(&mut self, offset: u64) {
+        let (raw, rows) = (self.raw, self.rows);
+        self.passed += self.boundaries[self.passed..].partition_point(|(at, _)| *at < raw);
+        if let Some((_, place)) = self.boundaries.get_mut(self.passed).filter(|(at, _)| *at == raw) {
+            *place = Some((offset, rows));
+        }
+    }
+
+    /// Takes what the scanner has found, of which no more will begin before `settled`.
+    pub(super) fn judge(&mut self, (segments, settled): (Vec<(u64, bool)>, u64)) {
+        self.segments.extend(segments);
+        while let Some(&(at, says)) = self.members.front().filter(|(at, _)| *at < settled) {
+            while let Some(&(_, follows)) = self.segments.front().filter(|(from, _)| *from <= at) {
+                self.data = follows;
+                self.segments.pop_front();
+            }
+            self.mistold |= self.data != says;
+            self.members.pop_front();
+        }
+        // Of those before the next member, the last one counts.
+        let next = self.members.front().map_or(settled, |(at, _)| *at);
+        while self.segments.get(1).is_some_and(|(from, _)| *from <= next) {
+            self.segments.pop_front();
+        }
     }
 
     /// Whether members say that they hold rows where the scanner has found rows, and only there.
-    pub(super) fn tell_rows_from_definitions(&self, segments: &[(u64, bool)]) -> bool {
-        let mut ahead = segments.iter().peekable();
-        let mut data = false;
-        self.data.iter().all(|(at, says)| {
-            while let Some((_, follows)) = ahead.next_if(|(from, _)| from <= at) {
-                data = *follows;
-            }
-            data == *says
-        })
+    pub(super) fn tell_rows_from_definitions(&self) -> bool {
+        !self.mistold && self.members.is_empty()
     }
 
     /// Whether a section's members lie where the manifest says and have its rows.
     pub(super) fn holds(&self, section: &Section) -> bool {
-        let at = |raw| self.offsets.get(&raw).copied();
+        let at = |raw| {
+            let found = self.boundaries.binary_search_by_key(&raw, |(at, _)| *at).ok()?;
+            self.boundaries.get(found)?.1
+        };
         let Some(((from, rows_from), (to, rows_to))) =
             at(section.raw_offset).zip(at(section.raw_offset.saturating_add(section.raw_size)))
         else {

@@ -62,6 +62,11 @@ impl<'a> BitWriter<'a> {
         self.out.len() >= self.at + size + 16
     }
 
+    /// How many bits were written so far.
+    pub(super) fn written(&self) -> u64 {
+        8 * self.at as u64 + u64::from(self.count)
+    }
+
     /// Adds some bits. Between two flushes there is room for 56.
     pub(super) fn put(&mut self, bits: u64, count: u32) {
         self.bits |= bits << self.count;

@@ -38,6 +38,11 @@ impl Header {
         Self { literals, distances, symbols, code, told }
     }
 
+    /// The code of the lengths.
+    pub(super) fn code(&self) -> &Code {
+        &self.code
+    }
+
     /// Its size, in bits.
     pub(super) fn cost(&self) -> u64 {
         let symbols = self.symbols.iter();

@@ -77,14 +77,9 @@ impl HexEncoder {
 pub(super) mod tests {
     use proptest::prelude::*;
 
+    use super::super::recipe::noise;
     use super::super::tests::assert_is;
     use super::*;
-
-    /// Bytes that nobody can compress.
-    pub(in super::super) fn noise(seed: u64, size: usize) -> Vec<u8> {
-        let block = |at: u64| xxhash_rust::xxh3::xxh3_64_with_seed(&at.to_le_bytes(), seed).to_le_bytes();
-        (0..size.div_ceil(8) as u64).flat_map(block).take(size).collect()
-    }
 
     /// Rows of these values.
     pub(in super::super) fn rows(values: &[&[u8]]) -> Vec<u8> {

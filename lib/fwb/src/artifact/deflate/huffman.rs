@@ -52,6 +52,13 @@ impl Code {
         Self { lengths, codes }
     }
 
+    /// Whether it fills the whole space of codes, no more and no less, and no code is longer than the format has.
+    pub(super) fn is_complete(&self) -> bool {
+        let room = |&length: &u8| MAX_LENGTH.checked_sub(length).map(|left| 1 << left);
+        let used = self.lengths.iter().filter(|&&length| length > 0);
+        used.map(room).sum::<Option<u32>>() == Some(1 << MAX_LENGTH)
+    }
+
     /// What all symbols together take, in bits.
     pub(super) fn cost(&self, frequencies: &[u32]) -> u64 {
         frequencies
@@ -102,10 +109,24 @@ mod tests {
 
     use super::*;
 
-    /// Fills the whole space of codes, no more and no less.
     fn is_complete(lengths: &[u8]) -> bool {
-        let room = |length: &u8| 1 << (MAX_LENGTH - length);
-        lengths.iter().filter(|&&length| length > 0).map(room).sum::<u32>() == 1 << MAX_LENGTH
+        Code { lengths: lengths.to_vec(), codes: codes(lengths) }.is_complete()
+    }
+
+    #[test]
+    fn a_code_with_a_gap_or_an_overlap_is_not_complete() {
+        let cases: [(&[u8], bool); 6] = [
+            (&[1, 1], true),
+            (&[1, 2, 2], true),
+            (&[1], false),
+            (&[1, 1, 2], false),
+            (&[1, 2, 3], false),
+            (&[], false),
+        ];
+        for (lengths, complete) in cases {
+            assert_eq!(is_complete(lengths), complete, "{lengths:?}");
+        }
+        assert!(!Code { lengths: vec![1, 16], codes: vec![0, 1] }.is_complete());
     }
 
     fn cost(frequencies: &[u32], lengths: &[u8]) -> u64 {

@@ -32,6 +32,7 @@ fn what_dumps_contain_is_admitted() {
             vec![Load],
         ),
         ("CREATE TABLE `a` (`select` int, `b` text DEFAULT 'UNION');", vec![Load]),
+        ("CREATE TABLE `a` (`b` text /*!100301 COMPRESSED*/ /*M!100301COMPRESSED*/);", vec![Load]),
         (
             "CREATE TABLE `a` (x int);\nINSERT INTO `a` (`b`) VALUES (1,-2,NULL,0xff,'x\\'(y)'),(_binary 'z',1,1.5e-3,b'1',x'ff');",
             vec![Load, Load],
@@ -121,6 +122,8 @@ fn everything_else_is_refused() {
         "CREATE TABLE `a` (x int) ENGINE=MRG_MyISAM UNION=(`mysql`.`user`);",
         "CREATE TABLE `a` (x int) ENGINE=MRG_MyISAM UNION=(`b`,mysql.user);",
         "CREATE TABLE `a` (x int) UNION SELECT 1;",
+        "CREATE TABLE /*!500031a */ (x int);",
+        "/*!500031SET NAMES utf8mb4 */;",
     ];
     let rows = [
         "INSERT INTO `a` SELECT f() UNION VALUES (1);",

@@ -147,3 +147,28 @@ fn quotes_are_read_as_the_session_has_them() {
     let divided = divide(&[candidate]).remove(0).unwrap();
     assert_eq!(text(&divided.keys), "ALTER TABLE \"projects\"\n  ADD UNIQUE KEY \"slug\" (\"slug\")");
 }
+
+/// A definition may have as much of everything as fits into a statement: whoever reads it must come back.
+#[test]
+fn a_monstrous_definition_is_divided_or_left_alone() {
+    let keys = |tail: &str, count: usize| {
+        let key = |number: usize| [",KEY `k", &number.to_string(), "` (`a`) ", tail].concat();
+        let keys: String = (0..count).map(key).collect();
+        format!("CREATE TABLE `t` (`a` int NOT NULL,PRIMARY KEY (`a`){keys}) ENGINE=InnoDB")
+    };
+    let depth = "(".repeat(500_000);
+    let texts = [
+        keys(&"COMMENT '' ".repeat(100_000), 1),
+        keys("", 40_000),
+        keys(&format!("{depth} "), 1),
+        format!("CREATE TABLE `t` {depth}"),
+    ];
+    let large = |create: &'static str| Candidate {
+        create: create.as_bytes(),
+        mode: QuoteMode::default(),
+        large: true,
+    };
+    let leak = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
+    let divided = texts.map(|text| divide(&[large(leak(text))]).remove(0).is_some());
+    assert_eq!(divided, [true, true, false, false]);
+}

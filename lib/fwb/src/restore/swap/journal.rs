@@ -171,29 +171,7 @@ impl<'a> Journal<'a> {
             stage
         );
         let rows = self.server.query(None, &sql, "reading the journal", cancel)?;
-        let text = |hexadecimal: &String| {
-            hex::decode(hexadecimal).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        };
-        let read = |row: &Vec<String>| {
-            let [kind, name, table, sql_mode, charset, collation, database_collation, time_zone, statement] =
-                &row[..]
-            else {
-                return None;
-            };
-            Some(Definition {
-                kind: definition_kind(kind)?,
-                name: text(name)?,
-                table: text(table).filter(|table| !table.is_empty()),
-                sql_mode: sql_mode.clone(),
-                charset: charset.clone(),
-                collation: collation.clone(),
-                database_collation: Some(database_collation.clone())
-                    .filter(|collation| !collation.is_empty()),
-                time_zone: time_zone.clone(),
-                text: hex::decode(statement).ok()?,
-            })
-        };
-        Ok(rows.iter().filter_map(read).collect())
+        Ok(rows.iter().filter_map(|row| definition(row)).collect())
     }
 
     /// Carries out the swap over `session`. When this program or the client dies, the server goes on to the end, or gives
@@ -330,3 +308,25 @@ fn settle(session: &mut LoadSession) -> std::io::Result<()> {
 const STOP: &str = "SET failed = 1;\nGET DIAGNOSTICS CONDITION 1 number = MYSQL_ERRNO, why = MESSAGE_TEXT;\nSET why = LEFT(why, 128);\n";
 /// After a failure, the steps that follow are carried out all the same.
 const GO_ON: &str = "";
+
+/// What a row of the journal says; none where it is not one of ours.
+pub(crate) fn definition(row: &[String]) -> Option<Definition> {
+    let text = |hexadecimal: &String| {
+        hex::decode(hexadecimal).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let [kind, name, table, sql_mode, charset, collation, database_collation, time_zone, statement] = row
+    else {
+        return None;
+    };
+    Some(Definition {
+        kind: definition_kind(kind)?,
+        name: text(name)?,
+        table: text(table).filter(|table| !table.is_empty()),
+        sql_mode: sql_mode.clone(),
+        charset: charset.clone(),
+        collation: collation.clone(),
+        database_collation: Some(database_collation.clone()).filter(|collation| !collation.is_empty()),
+        time_zone: time_zone.clone(),
+        text: hex::decode(statement).ok()?,
+    })
+}

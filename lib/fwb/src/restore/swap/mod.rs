@@ -23,6 +23,8 @@ use crate::progress::Cancel;
 use crate::server::{Definition, DefinitionKind, Inventory, ServerClient, quote_name, quote_text};
 
 pub(super) use self::guard::Guard;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::journal::definition as journal_row;
 pub(super) use self::mark::Marked;
 
 /// What a swap has done.
