@@ -49,7 +49,7 @@ impl Session {
     /// Standard output for bytes: an artifact or SQL.
     ///
     /// # Errors
-    /// Standard output cannot be opened, or was closed when this process began.
+    /// Standard output cannot be opened.
     pub fn stdout(&self) -> Result<Stdout> {
         Stdout::open_for_bytes(&self.context.cancel)
     }

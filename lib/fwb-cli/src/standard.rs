@@ -107,14 +107,14 @@ impl Stdout {
         Self::writing(stdout, cancel).map_err(refused)
     }
 
-    /// Opens standard output for what is made for it alone, and would be lost if nobody had opened it.
+    /// Opens standard output for what is made for it alone, and is lost if nobody has opened it: then a warning says so.
     ///
     /// # Errors
-    /// As [`Stdout::open`]; or it was closed when this process began.
+    /// As [`Stdout::open`].
     pub(crate) fn open_for_bytes(cancel: &Cancel) -> Result<Self> {
         let refused = |source| Error::Stream { action: WRITE_STDOUT, source };
-        if was_closed(&io::stdout()).map_err(refused)? {
-            return Err(refused(rustix::io::Errno::BADF.into()));
+        if may_be_closed(&io::stdout()).map_err(refused)? {
+            log::warn!("standard output was closed, or is /dev/null: what goes there is lost");
         }
         Self::open(cancel)
     }
@@ -160,9 +160,10 @@ impl Write for Stdout {
     }
 }
 
-/// Whether a standard stream was closed when this process began: Rust's runtime has opened /dev/null in its place then,
-/// for reading and writing. Who throws output away opens it for writing alone, as a shell does.
-fn was_closed(stream: &impl AsFd) -> io::Result<bool> {
+/// Whether a standard stream may have been closed when this process began: Rust's runtime has opened /dev/null in its
+/// place then, for reading and writing. Who throws output away opens it for writing alone, as a shell does; but some, such
+/// as Python's `subprocess`, for both.
+fn may_be_closed(stream: &impl AsFd) -> io::Result<bool> {
     let (found, null) = (rustix::fs::fstat(stream)?, std::fs::metadata("/dev/null"));
     let is_null = null.is_ok_and(|null| null.file_type().is_char_device() && null.rdev() == found.st_rdev);
     Ok(is_null && rustix::fs::fcntl_getfl(stream)?.contains(OFlags::RDWR))
