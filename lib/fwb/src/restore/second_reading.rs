@@ -101,7 +101,8 @@ fn words(text: &[u8], (version, mysql): (u32, bool), mode: QuoteMode) -> Vec<Str
         let rest = &text[at..];
         let is_mark = rest.starts_with(b"/*!") || (!mysql && rest.starts_with(b"/*M!"));
         match rest[0] {
-            b' ' | 9..=13 => at += 1,
+            // A variable is known by its name.
+            b' ' | 9..=13 | b'@' => at += 1,
             quote @ (b'\'' | b'"' | b'`') => {
                 let escapes = quote != b'`' && !mode.no_backslash && !(quote == b'"' && mode.ansi);
                 at += 1;
@@ -136,13 +137,11 @@ fn words(text: &[u8], (version, mysql): (u32, bool), mode: QuoteMode) -> Vec<Str
                 }
             }
             b'/' if rest.starts_with(b"/*") => at = after(at + 2, b"*/"),
-            byte if byte.is_ascii_alphanumeric() || b"_$@".contains(&byte) || byte >= 128 => {
+            byte if byte.is_ascii_alphanumeric() || b"_$".contains(&byte) || byte >= 128 => {
                 let of_word =
-                    |byte: &u8| byte.is_ascii_alphanumeric() || b"_$@".contains(byte) || *byte >= 128;
+                    |byte: &u8| byte.is_ascii_alphanumeric() || b"_$".contains(byte) || *byte >= 128;
                 let length = rest.iter().take_while(|byte| of_word(byte)).count();
-                words.push(
-                    String::from_utf8_lossy(&rest[..length]).trim_start_matches('@').to_ascii_uppercase(),
-                );
+                words.push(String::from_utf8_lossy(&rest[..length]).to_ascii_uppercase());
                 at += length;
             }
             sign => {
@@ -151,7 +150,6 @@ fn words(text: &[u8], (version, mysql): (u32, bool), mode: QuoteMode) -> Vec<Str
             }
         }
     }
-    words.retain(|word| !word.is_empty());
     words
 }
 

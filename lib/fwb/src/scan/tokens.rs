@@ -54,6 +54,11 @@ pub(crate) enum Reading {
 }
 
 impl Reading {
+    /// Whether it is a comment like any other, which ends with the first `*/`: so MySQL takes those of MariaDB.
+    fn is_plain(self, mark: Mark) -> bool {
+        matches!(self, Self::Server { mysql: true, .. }) && mark.mariadb
+    }
+
     fn executes(self, mark: Mark) -> bool {
         match self {
             Self::Everything => true,
@@ -235,7 +240,9 @@ impl<'a> Tokens<'a> {
                     Some((found, length)) => {
                         on_mark(found);
                         self.at += length;
-                        if !self.reading.executes(found) {
+                        if self.reading.is_plain(found) {
+                            self.skip_to(b"*/");
+                        } else if !self.reading.executes(found) {
                             self.skip_unexecuted();
                         }
                     }

@@ -124,6 +124,7 @@ fn everything_else_is_refused() {
         "CREATE TABLE `a` (x int) UNION SELECT 1;",
         "CREATE TABLE /*!500031a */ (x int);",
         "/*!500031SET NAMES utf8mb4 */;",
+        "/*M!100100 -- /* */ DROP DATABASE x -- \n DROP TABLE `a` */;",
     ];
     let rows = [
         "INSERT INTO `a` SELECT f() UNION VALUES (1);",
