@@ -119,6 +119,14 @@ impl Disk {
         }
     }
 
+    /// Leaves neither room nor inodes, though files can be removed.
+    pub(crate) fn fill(&mut self) {
+        self.leave(0);
+        if let Kind::Mounted(_) = self.kind {
+            self.leave_inodes(0);
+        }
+    }
+
     /// Makes it read-only, or writable again.
     pub(crate) fn protect(&mut self, is_protected: bool) {
         match &mut self.kind {

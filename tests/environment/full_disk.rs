@@ -118,8 +118,7 @@ fn pruning_works_on_a_full_disk() {
     let (database, mut disk) = (random("disk_prune", 1, 60), Disk::new());
     let dumps: Vec<Value> = (0..3).map(|_| disk.dump(&database).run().ok().json()).collect();
     disk.tool("fwb-verify").args(dumps.iter().map(name)).run().ok();
-    disk.leave(0);
-    disk.leave_inodes(0);
+    disk.fill();
     let listed = disk.tool("fwb-ls").run().ok();
     disk.tool("fwb-prune").args(["--keep-days", "0", "--keep-last", "1"]).stdin(&listed.stdout).run().ok();
     disk.relieve();
