@@ -62,6 +62,13 @@ pub(crate) const MODES: &[Mode] = &[
     killed("after"),
 ];
 
+impl Mode {
+    /// Whether threads and processes are refused, once.
+    pub(crate) fn is_of_threads(&self) -> bool {
+        self.kinds == "fT" && !self.sticky
+    }
+}
+
 /// No fault: calls are only counted.
 pub(crate) const COUNT_ALL: Mode = error("count", KINDS, CLASSES, "5");
 
@@ -161,19 +168,20 @@ impl Shim {
     }
 }
 
-/// The numbers of calls that a bounded walk takes: of each sort of call the first, and the last.
+/// The numbers of calls that a bounded walk takes: of each sort of call the first, one in the middle, and the last.
 pub(crate) fn chosen(calls: &[String], whole: bool) -> Vec<usize> {
     if whole {
         return (1..=calls.len()).collect();
     }
-    let mut sorts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let mut sorts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (number, call) in (1..).zip(calls) {
         let file = call.rsplit('/').next().unwrap_or_default();
         let sort =
             format!("{} {}", &call[..3], file.replace(|c: char| c.is_ascii_digit() || "[]:".contains(c), ""));
-        sorts.entry(sort).or_insert((number, number)).1 = number;
+        sorts.entry(sort).or_default().push(number);
     }
-    let mut numbers: Vec<usize> = sorts.into_values().flat_map(|(first, last)| [first, last]).collect();
+    let some = |all: Vec<usize>| [all[0], all[all.len() / 2], all[all.len() - 1]];
+    let mut numbers: Vec<usize> = sorts.into_values().flat_map(some).collect();
     numbers.sort_unstable();
     numbers.dedup();
     numbers

@@ -83,7 +83,7 @@ impl Cancel {
         let graceful = Self::default();
         let (asked, waits) = (self.clone(), Arc::downgrade(&graceful.signal));
         let (since, children) = (Arc::clone(&graceful.since), graceful.children.clone());
-        std::thread::spawn(move || {
+        let watch = move || {
             while let Some(signal) = waits.upgrade() {
                 if asked.since.get().is_some_and(|since| since.elapsed() > GRACE) {
                     return Self { signal, since, children }.raise(asked.signal.load(Ordering::SeqCst));
@@ -91,7 +91,11 @@ impl Cancel {
                 drop(signal);
                 std::thread::sleep(PAUSE);
             }
-        });
+        };
+        // Putting in order goes on without it.
+        if let Err(error) = crate::thread::start(watch) {
+            log::debug!("a second signal is not waited for: {error}");
+        }
         graceful
     }
 

@@ -72,8 +72,8 @@ impl Candidates {
 
 /// Decides about every candidate at the time `now`, and deletes. `report` is handed each candidate's record with
 /// its decision, oldest first, a deleted one's as soon as it is gone: what was reported holds even when the rest
-/// comes to nothing. Candidates that are not in their store any more are left out, with a warning; so are those
-/// that cannot be read.
+/// comes to nothing. Candidates that are not in their store any more are left out, with a warning; those that cannot be
+/// read stay, which is a failure.
 ///
 /// # Errors
 /// A store does not exist or another run holds its lock; nothing is deleted in that store. A backup that cannot be
@@ -118,8 +118,9 @@ impl Run<'_> {
         if let Some(lock) = &lock {
             store.sweep(lock)?;
         }
-        let plan = plan(Listing::read(store, &self.context.cancel)?.entries, names, self.options, self.now);
-        warn_of_absent(store, names, &plan);
+        let Listing { entries, unreadable, .. } = Listing::read(store, &self.context.cancel)?;
+        let plan = plan(entries, names, self.options, self.now);
+        self.tell_of_absent(store, names, &plan, !unreadable.is_empty());
         for (outline, decision) in plan {
             self.context.cancel.check()?;
             let name = &outline.name;
@@ -142,6 +143,32 @@ impl Run<'_> {
             (self.report)(record)?;
         }
         Ok(())
+    }
+
+    /// Of candidates about which nothing was decided: because they are gone, or because they cannot be read, which is a
+    /// failure.
+    fn tell_of_absent(
+        &mut self,
+        store: &Store,
+        names: &BTreeSet<String>,
+        plan: &[(Outline, Decision)],
+        some_unreadable: bool,
+    ) {
+        let planned: BTreeSet<&str> = plan.iter().map(|(outline, _)| outline.name.as_str()).collect();
+        for name in names.iter().filter(|name| !planned.contains(name.as_str())) {
+            match store.entry(name) {
+                Ok(_) if some_unreadable => {
+                    self.remember(Error::Unreadable(format!("{name} is left alone: it could not be read")));
+                }
+                Ok(_) | Err(Error::NoBackup { .. }) => {
+                    log::warn!("{name} is not in {} any more: nothing to decide", store.root().display());
+                }
+                Err(error) => {
+                    log::warn!("{name} is left alone");
+                    self.remember(error);
+                }
+            }
+        }
     }
 
     fn remember(&mut self, error: Error) {
@@ -182,18 +209,6 @@ fn backup(outline: &Outline) -> Backup {
         kind: *kind,
         started_at: *started_at,
         state: outline.proof(),
-    }
-}
-
-fn warn_of_absent(store: &Store, names: &BTreeSet<String>, plan: &[(Outline, Decision)]) {
-    let planned: BTreeSet<&str> = plan.iter().map(|(outline, _)| outline.name.as_str()).collect();
-    for name in names.iter().filter(|name| !planned.contains(name.as_str())) {
-        match store.entry(name) {
-            Ok(_) | Err(Error::NoBackup { .. }) => {
-                log::warn!("{name} is not in {} any more: nothing to decide", store.root().display());
-            }
-            Err(error) => log::warn!("{name} is left alone: {error}"),
-        }
     }
 }
 
@@ -360,12 +375,13 @@ mod tests {
     }
 
     #[test]
-    fn absent_and_unreadable_candidates_are_left_out() {
+    fn absent_candidates_are_left_out_and_unreadable_ones_are_a_failure() {
         let dir = store(&["a full 01 proved", "b full 02 proved"]);
         // A sidecar that cannot be opened makes the entry an error: nothing is known of it, so it stays.
         std::fs::write(dir.path().join("c.sql.gz"), "x").unwrap();
         std::os::unix::fs::symlink("/nowhere", dir.path().join("c.sql.gz.json")).unwrap();
-        assert_eq!(run(dir.path(), "a c gone", &options(&[Kind::Full], false)).unwrap().0, "a-");
+        let error = run(dir.path(), "a c gone", &options(&[Kind::Full], false)).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Failure);
         assert_eq!(left(dir.path()), "b b.json c c.json");
     }
 
