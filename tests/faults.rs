@@ -12,7 +12,7 @@ use serde_json::Value;
 
 /// What `look` finds, looked for again and again, though not for ever.
 pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..1000 {
+    for _ in 0..30_000 {
         if let Some(found) = look() {
             return found;
         }

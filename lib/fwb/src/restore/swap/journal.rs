@@ -3,7 +3,7 @@
 
 use super::mark::Marked;
 use super::steps::{Side, Stage, Step};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::Cancel;
 use crate::restore::session::{LoadSession, Quoting};
 use crate::server::{Definition, ServerClient, definition_kind, quote_name, quote_text};
@@ -171,7 +171,12 @@ impl<'a> Journal<'a> {
             stage
         );
         let rows = self.server.query(None, &sql, "reading the journal", cancel)?;
-        Ok(rows.iter().filter_map(|row| definition(row)).collect())
+        // What cannot be read would be left undone without a word.
+        let unreadable = || Error::Stream {
+            action: "read the journal of the swap",
+            source: std::io::Error::other("a step of it is not what was written"),
+        };
+        rows.iter().map(|row| definition(row).ok_or_else(unreadable)).collect()
     }
 
     /// Carries out the swap over `session`. When this program or the client dies, the server goes on to the end, or gives
