@@ -23,7 +23,7 @@ test: ## Run all tests on a private server
 
 torture: ## Let everything go wrong, in all ways and at every call; takes hours
 	@scripts/bootstrap.sh test
-	FWB_TORTURE=whole cargo test --release --locked --test integration torture:: -- --nocapture --test-threads=1
+	FWB_TORTURE=whole cargo test --release --locked --test integration -- torture:: monsters:: --nocapture --test-threads=1
 
 lint: ## Formatting, clippy, shellcheck, dependencies
 	@scripts/bootstrap.sh test

@@ -161,6 +161,24 @@ fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
     (0..count).map(line).collect()
 }
 
+/// That four times as much takes less than nine times the work; the runs, in pairs. On a busy machine a tick may be counted
+/// that was somebody else's; what is quadratic is so each time.
+#[track_caller]
+fn in_proportion(what: &str, mut measure: impl FnMut() -> Vec<(Run, Run)>) -> Vec<(Run, Run)> {
+    let holds = |(one, four): &(Run, Run)| four.work <= 9 * one.work + 30;
+    for _ in 0..2 {
+        let runs = measure();
+        if runs.iter().all(holds) {
+            return runs;
+        }
+    }
+    let runs = measure();
+    for (one, four) in &runs {
+        assert!(four.work <= 9 * one.work + 30, "{what}: {} ticks, then {}", one.work, four.work);
+    }
+    runs
+}
+
 /// Four times the input is four times the work. Whoever is quadratic takes sixteen times as long, and with the next file
 /// of that shape the night is over before the backup is verified.
 #[test]
@@ -176,10 +194,9 @@ fn the_work_grows_as_the_input_does() {
             let restore = Run::of(on("fwb-restore", &file).arg("--stdout")).exits(&[0, 1, 3]);
             [verify, restore]
         };
-        for (one, four) in runs(times).iter().zip(runs(4 * times)) {
+        for (one, four) in in_proportion(what, || runs(times).into_iter().zip(runs(4 * times)).collect()) {
             let ratio = 10 * four.work / one.work.max(1);
             worst = if four.work > 50 && ratio > worst.0 { (ratio, what) } else { worst };
-            assert!(four.work <= 9 * one.work + 30, "{what}: {} ticks, then {}", one.work, four.work);
             let more = four.memory.saturating_sub(one.memory);
             assert!(more < 64 << 10, "{what}: {} KiB, then {}", one.memory, four.memory);
         }
@@ -413,9 +430,9 @@ fn empty_members_do_not_pile_up() {
     let store = Store::new();
     let one = data(0, [54, 0, 0], &EMPTY, 0, 0);
     let runs = |count| all_tools(&store, &artifact(&one.repeat(count), &core(json!([]))));
-    for (one, four) in runs(20_000).iter().zip(runs(80_000)) {
+    let measure = || runs(20_000).into_iter().zip(runs(80_000)).collect();
+    for (one, four) in in_proportion("empty members", measure) {
         four.is_frugal();
-        assert!(four.work <= 9 * one.work + 30, "{} ticks, then {}", one.work, four.work);
         assert!(four.memory < one.memory + (8 << 10), "{} KiB, then {}", one.memory, four.memory);
     }
 }
@@ -449,7 +466,5 @@ fn many_tiny_sections_take_their_share_of_time_and_no_more() {
         fs::remove_file(store.sidecar(&manifest)).unwrap();
         runs
     };
-    for (at, (one, four)) in tables(4000).iter().zip(tables(16_000)).enumerate() {
-        assert!(four.work <= 9 * one.work + 30, "tool {at}: {} ticks, then {}", one.work, four.work);
-    }
+    in_proportion("tiny sections", || tables(4000).into_iter().zip(tables(16_000)).collect());
 }

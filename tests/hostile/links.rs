@@ -1,4 +1,5 @@
-//! Symbolic links that somebody has put into a store, who may write there and not elsewhere: they lead nowhere.
+//! Symbolic links and pipes that somebody has put into a store, who may write there and not elsewhere: they lead nowhere,
+//! and nobody waits for them.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -54,4 +55,43 @@ fn links_in_a_store_are_followed_nowhere() {
     }
     dump().fails(1, &["cannot create"]);
     assert_eq!(fs::read(&victim).unwrap(), OUTSIDE);
+}
+
+/// A pipe is opened when somebody else opens its other end: never, where a nightly backup waits for it.
+#[test]
+fn nobody_waits_for_a_pipe_in_a_store() {
+    let (store, database) = (Store::new(), Database::new("pipes"));
+    let manifest = store.dump_verified(&database);
+    let (artifact, sidecar) = (store.artifact(&manifest), store.sidecar(&manifest));
+    let make_pipe = |path: &std::path::Path| {
+        fs::remove_file(path).unwrap();
+        crate::support::bash("mkfifo \"$PIPE\"").env("PIPE", path).run().ok();
+    };
+    let dump = || store.tool("fwb-dump").args(["-B", &database.name]).run();
+    let whole = fs::read(&artifact).unwrap();
+
+    make_pipe(&store.file(".lock"));
+    dump().fails(1, &["cannot open", ".lock"]);
+    store.tool("fwb-prune").arg(name(&manifest)).run().fails(1, &["cannot open", ".lock"]);
+    // A reader is there, and still it is no lock.
+    let reader = fs::OpenOptions::new().read(true).write(true).open(store.file(".lock")).unwrap();
+    dump().fails(1, &["not a regular file"]);
+    drop(reader);
+    fs::remove_file(store.file(".lock")).unwrap();
+
+    make_pipe(&sidecar);
+    store.tool("fwb-verify").arg(name(&manifest)).run();
+    store.tool("fwb-ls").run();
+    fs::remove_file(&sidecar).unwrap();
+    make_pipe(&artifact);
+    for tool in ["fwb-verify", "fwb-restore"] {
+        let ended =
+            store.tool(tool).args((tool == "fwb-restore").then_some("--stdout")).arg(name(&manifest)).run();
+        assert_ne!(ended.code, Some(0), "{tool}");
+    }
+    store.tool("fwb-ls").run();
+    fs::remove_file(&artifact).unwrap();
+    store.write(name(&manifest), whole);
+    store.tool("fwb-verify").arg(name(&manifest)).run().ok();
+    dump().ok();
 }

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::NOFOLLOW;
 use super::name;
 use super::staging::sidecar_path;
+use super::{NOFOLLOW, NONBLOCK};
 use crate::artifact::Artifact;
 use crate::error::{Error, Result};
 use crate::manifest::{Kind, Manifest, SCHEMA, Timestamp};
@@ -87,9 +87,6 @@ impl Found {
 pub(super) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(NOFOLLOW | NONBLOCK).open(path)
 }
-
-/// A pipe that someone put into the store must not stop us.
-const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
 fn read_sidecar(artifact: &Path, name: &str) -> Result<(Found, Vec<String>)> {
     let path = sidecar_path(artifact);

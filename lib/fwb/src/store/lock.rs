@@ -1,6 +1,7 @@
 //! One writer at a time. The lock file is never deleted, or two runs could hold locks on two files of one name.
 
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -56,7 +57,8 @@ pub(super) fn create_private_dir(path: &Path) -> Result<()> {
     match std::fs::metadata(path) {
         // What it is must be known before it is protected: a store that is there may be shared with a group.
         Ok(_) => return Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        // That it cannot be made there is said by making it.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
         Err(error) => return Err(Error::io("examine", path)(error)),
     }
     std::fs::create_dir_all(path).map_err(Error::io("create", path))?;

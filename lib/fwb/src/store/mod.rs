@@ -33,9 +33,19 @@ use crate::progress::Cancel;
 /// Open no symbolic link.
 const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
+/// A pipe that someone put into the store must not stop us.
+const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+
 /// Opens a file for writing that only this user may read, and makes it where it does not exist. What it holds stays.
 fn open_private(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).custom_flags(NOFOLLOW).open(path)
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    // A pipe that nobody reads would be waited for.
+    let file = options.custom_flags(NOFOLLOW | NONBLOCK).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
+    Ok(file)
 }
 
 /// A store.
