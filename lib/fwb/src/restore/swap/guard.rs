@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
+use crate::restore::load::not_sent;
 use crate::restore::session::{LoadSession, Quoting, lock_name};
 use crate::server::ServerClient;
 
@@ -55,9 +56,9 @@ impl Guard {
             .compound(&format!("DO GET_LOCK('{lock}', {seconds})"))
             .and_then(|()| session.compound(&format!("DO GET_LOCK('{tried}', 0)")))
             .and_then(|()| session.flush());
-        if begun.is_err() {
+        if let Err(error) = begun {
             session.finish()?;
-            return Err(Error::Busy { database: database.into() });
+            return Err(not_sent(error));
         }
         let sql = format!("SELECT IS_USED_LOCK('{tried}'), IS_USED_LOCK('{lock}');\n");
         loop {
