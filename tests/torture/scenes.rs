@@ -404,39 +404,21 @@ fn content(database: &Database) -> Content {
     Content { rows, definitions }
 }
 
+/// A restore by one of the two strategies.
+pub(crate) struct RestoringBy<const IN_PLACE: bool>(Restoring);
+
 /// A restore that loads beside the live database and swaps.
-pub(crate) struct RestoringBySwap(Restoring);
+pub(crate) type RestoringBySwap = RestoringBy<false>;
 
 /// A restore that loads over the live database.
-pub(crate) struct RestoringInPlace(Restoring);
+pub(crate) type RestoringInPlace = RestoringBy<true>;
 
-impl Scene for RestoringBySwap {
-    const NAME: &'static str = "restore by swap";
+impl<const IN_PLACE: bool> Scene for RestoringBy<IN_PLACE> {
+    const NAME: &'static str = if IN_PLACE { "restore in place" } else { "restore by swap" };
     const STRIDE: usize = 24;
 
     fn new() -> Self {
-        Self(Restoring::new("swap"))
-    }
-
-    fn store(&self) -> &Store {
-        &self.0.store
-    }
-
-    fn tool(&mut self) -> Tool {
-        self.0.tool()
-    }
-
-    fn judge(&self, ended: &Ended, done: bool, mode: &Mode, losses: &Losses, case: &str) {
-        self.0.judge(ended, done, mode, losses, case);
-    }
-}
-
-impl Scene for RestoringInPlace {
-    const NAME: &'static str = "restore in place";
-    const STRIDE: usize = 24;
-
-    fn new() -> Self {
-        Self(Restoring::new("in-place"))
+        Self(Restoring::new(if IN_PLACE { "in-place" } else { "swap" }))
     }
 
     fn store(&self) -> &Store {
