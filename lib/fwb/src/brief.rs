@@ -149,6 +149,8 @@ struct Section {
     _raw_offset: u64,
     #[serde(rename = "raw_size")]
     _raw_size: u64,
+    #[serde(rename = "crc32", default)]
+    _crc32: Option<Text>,
     #[serde(rename = "rows_digest", default)]
     _rows_digest: Option<Text>,
     #[serde(rename = "objects", default)]

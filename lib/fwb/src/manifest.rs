@@ -205,6 +205,9 @@ pub struct Section {
     pub raw_offset: u64,
     /// Size of its SQL, in bytes.
     pub raw_size: u64,
+    /// CRC-32 of its SQL (that of gzip, RFC 1952), 8 hexadecimal digits; absent in a file without members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc32: Option<String>,
     /// Rows of a table, history included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,

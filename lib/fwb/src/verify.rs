@@ -179,13 +179,8 @@ fn ours(
 ) -> Result<()> {
     let damaged = |problem: String| Error::damaged(artifact.name(), problem);
     let said = from_core(footer.core.clone(), artifact.name(), artifact.size()).map_err(damaged)?;
-    if entry.sidecar == Sidecar::Present {
-        if let Some(difference) = core_difference(&entry.manifest, &said)? {
-            findings
-                .problems
-                .push(format!("the sidecar differs from the artifact's own manifest in {difference}"));
-        }
-    } else {
+    findings.problems.extend(disagreement(entry, &said)?);
+    if entry.sidecar != Sidecar::Present {
         findings.manifest = said.clone();
     }
     if level < Level::Full {
@@ -239,10 +234,9 @@ fn read_members(
                 to_hash.send(Arc::clone(&raw)).ok();
                 feed.push(&raw, observer)?;
                 reuse(raw, &spare);
-                let header = decoded.member.header;
-                places.add(decoded.member.offset, &header);
+                places.add(&decoded.member, decoded.crc32);
                 places.judge(feed.take_segments());
-                context.progress.advance(header.size);
+                context.progress.advance(decoded.member.header.size);
             }
             Ok(())
         },
@@ -347,6 +341,15 @@ pub(crate) fn title(section: &Section) -> String {
         Some(name) => format!("{} {name}", section.kind.as_str()),
         None => format!("section {}", section.kind.as_str()),
     }
+}
+
+/// That the sidecar, where there is one, is not what the artifact says of itself.
+pub(crate) fn disagreement(entry: &Entry, own: &Manifest) -> Result<Option<String>> {
+    if entry.sidecar != Sidecar::Present {
+        return Ok(None);
+    }
+    let difference = core_difference(&entry.manifest, own)?;
+    Ok(difference.map(|field| format!("the sidecar differs from the artifact's own manifest in {field}")))
 }
 
 /// The first field in which two manifests' immutable cores differ. The name is the store's to check: an artifact

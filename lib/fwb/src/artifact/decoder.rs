@@ -7,6 +7,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use libdeflater::Decompressor;
 use sha2::{Digest, Sha256};
 
+use super::crc32::Crc32;
 use super::format::{self, DataHeader};
 use super::reader::{Artifact, Member};
 use crate::error::{Error, Result};
@@ -19,6 +20,8 @@ pub(crate) struct Decoded {
     pub(crate) member: Member,
     /// The SQL.
     pub(crate) raw: Vec<u8>,
+    /// Its CRC-32.
+    pub(crate) crc32: Crc32,
 }
 
 /// Members that are being decompressed.
@@ -169,6 +172,7 @@ fn decompress(queue: &Receiver<Task>, artifact: &Artifact, spare: &Spare, packed
     let mut decompressor = Decompressor::new();
     for Task { member, bytes, done } in queue {
         let raw = format::decompress(&mut decompressor, &bytes, &member.header, spare.take());
+        let crc32 = format::crc32_of(&bytes);
         packed.give(bytes);
         let damaged = || {
             Error::damaged(
@@ -176,6 +180,6 @@ fn decompress(queue: &Receiver<Task>, artifact: &Artifact, spare: &Spare, packed
                 format!("the member at byte {} does not decompress to what it says", member.offset),
             )
         };
-        let _nobody_waits = done.send(raw.ok_or_else(damaged).map(|raw| Decoded { member, raw }));
+        let _nobody_waits = done.send(raw.ok_or_else(damaged).map(|raw| Decoded { member, raw, crc32 }));
     }
 }

@@ -3,6 +3,7 @@
 //! `docs/FORMAT.md` is this module in prose. All integers are little-endian. Every member has the same fixed
 //! header but for its extra field, and the parser takes nothing else, so that no bit of it can change unnoticed.
 
+use super::crc32::Crc32;
 use super::deflate::Deflater;
 use crate::error::Result;
 
@@ -142,6 +143,12 @@ pub(crate) fn data_member(
 /// ISIZE of RFC 1952: the size modulo 2^32.
 fn low_32(size: usize) -> u32 {
     (size as u64 & 0xffff_ffff) as u32
+}
+
+/// What a whole data member decompresses to, as its trailer says.
+pub(crate) fn crc32_of(member: &[u8]) -> Crc32 {
+    let Some([a, b, c, d, size @ ..]) = member.last_chunk::<TRAILER_SIZE>() else { return Crc32::default() };
+    Crc32::known(u32::from_le_bytes([*a, *b, *c, *d]), u32::from_le_bytes(*size).into())
 }
 
 /// Decompresses a whole data member. None where it is not what its header and trailer say, or where gunzip would look for

@@ -1,5 +1,6 @@
 //! The artifact: a standard `.sql.gz` that carries its own index and proof. `docs/FORMAT.md` describes it.
 
+mod crc32;
 mod cutter;
 mod decoder;
 mod deflate;
@@ -9,6 +10,7 @@ mod source;
 mod weave;
 mod writer;
 
+pub(crate) use crc32::Crc32;
 pub(crate) use cutter::{Cutter, Piece};
 pub(crate) use decoder::{Decoder, Spare};
 #[cfg(test)]
@@ -16,7 +18,7 @@ pub(crate) use deflate::recipe::noise;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use deflate::recipe::prove as prove_encoder;
 pub(crate) use format::{DataHeader, END_SIZE};
-pub(crate) use reader::{Artifact, Footer};
+pub(crate) use reader::{Artifact, Footer, Member};
 pub(crate) use source::{SqlSource, file_sha256};
 pub use writer::CompressionLevel;
 pub(crate) use writer::{ArtifactWriter, Extent, PieceSender, Placed, Spill, WRITE_ARTIFACT, Written};

@@ -14,6 +14,7 @@ use libdeflater::{CompressionLvl, Decompressor};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::crc32::Crc32;
 use super::cutter::Piece;
 use super::deflate::Deflater;
 use super::format::{self, DataHeader, End};
@@ -43,13 +44,15 @@ impl Default for CompressionLevel {
     }
 }
 
-/// Where a section's members lie.
+/// Where a section's members lie, and what they hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Extent {
     /// Offset of the first one, in bytes.
     pub(crate) offset: u64,
     /// Size of all of them, in bytes.
     pub(crate) size: u64,
+    /// CRC-32 of the SQL in them.
+    pub(crate) crc32: Crc32,
 }
 
 /// What was written.
@@ -221,12 +224,13 @@ impl<W: Write> Members<W> {
     /// The sink cannot be written.
     pub(super) fn add(&mut self, stream: usize, section: usize, member: &[u8]) -> Result<()> {
         if self.placed.last().is_none_or(|last| (last.stream, last.section) != (stream, section)) {
-            let extent = Extent { offset: self.size, size: 0 };
+            let extent = Extent { offset: self.size, ..Extent::default() };
             self.placed.push(Placed { stream, section, extent });
         }
         self.put(member)?;
         if let Some(placed) = self.placed.last_mut() {
             placed.extent.size += member.len() as u64;
+            placed.extent.crc32.append(format::crc32_of(member));
         }
         Ok(())
     }

@@ -198,13 +198,14 @@ impl Whole {
             let Some(sections) = streams.get_mut(*stream) else { continue };
             // A section without a byte lies where the next one begins.
             while let Some((index, next)) = sections.next_if(|(index, _)| index <= section) {
-                let size = if index == *section { extent.size } else { 0 };
-                whole.add(*stream, next, Extent { offset: extent.offset, size });
+                let empty = Extent { offset: extent.offset, ..Extent::default() };
+                whole.add(*stream, next, if index == *section { *extent } else { empty });
             }
             end = extent.offset + extent.size;
         }
+        let empty = Extent { offset: end, ..Extent::default() };
         for (stream, sections) in streams.into_iter().enumerate() {
-            sections.for_each(|(_, section)| whole.add(stream, section, Extent { offset: end, size: 0 }));
+            sections.for_each(|(_, section)| whole.add(stream, section, empty));
         }
         whole
     }
@@ -216,6 +217,7 @@ impl Whole {
         let raw_offset = self.raw_size;
         self.raw_size += section.raw_size;
         let (offset, size) = (Some(extent.offset), Some(extent.size));
-        self.sections.push(Section { offset, size, raw_offset, ..section });
+        let crc32 = Some(extent.crc32.to_hex());
+        self.sections.push(Section { offset, size, raw_offset, crc32, ..section });
     }
 }

@@ -56,8 +56,12 @@ impl Input {
         if let Some(Index { manifest, problem }) = index {
             let known = entry.manifest.verification.as_ref().filter(|outcome| !outcome.ok);
             let known = known.and_then(|outcome| outcome.problems.first()).cloned();
-            let problem = problem.or(entry.problems.into_iter().next()).or(known);
+            let disagreement = verify::disagreement(&entry, &manifest)?;
             let chosen = choose(&manifest, tables)?;
+            if disagreement.is_some() {
+                agree(&manifest, &entry.manifest, &chosen)?;
+            }
+            let problem = problem.or(entry.problems.into_iter().next()).or(disagreement).or(known);
             let input = Self { artifact, manifest, chosen: Some(chosen), survey };
             let input = input.prove_chosen(context)?;
             if let Some(problem) = problem {
@@ -270,6 +274,21 @@ fn choose(manifest: &Manifest, tables: &[String]) -> Result<Vec<usize>> {
             || tables.iter().any(|table| is(section, table))
     };
     Ok((0..manifest.sections.len()).filter(|index| wanted(&manifest.sections[*index])).collect())
+}
+
+/// Whether two manifests of one artifact say the same of these sections: which of them to believe cannot be told.
+fn agree(own: &Manifest, beside: &Manifest, sections: &[usize]) -> Result<()> {
+    let differs = |index: &&usize| own.sections.get(**index) != beside.sections.get(**index);
+    let Some(section) = sections.iter().find(differs).and_then(|index| own.sections.get(*index)) else {
+        return Ok(());
+    };
+    let title = verify::title(section);
+    Err(Error::damaged(
+        &own.name,
+        format!(
+            "{title} is another one to its sidecar than to its own manifest; without the sidecar its own counts"
+        ),
+    ))
 }
 
 /// A source of chunks as a `Read`.

@@ -314,6 +314,7 @@ impl Open {
             raw_offset: self.at,
             raw_size: end - self.at,
             rows: table.then_some(self.rows),
+            crc32: None,
             rows_digest: table.then(|| self.digest.to_hex()),
             objects: self.objects,
             extra: serde_json::Map::new(),

@@ -4,18 +4,31 @@
 
 use std::collections::VecDeque;
 
-use crate::artifact::DataHeader;
+use crate::artifact::{Crc32, DataHeader, Member};
 use crate::manifest::Section;
+
+/// Where a member begins.
+#[derive(Clone, Copy)]
+struct Place {
+    /// In the artifact, in bytes.
+    offset: u64,
+    /// Rows before it.
+    rows: u64,
+    /// Of the SQL before it.
+    crc32: Crc32,
+}
 
 /// Where members begin that sections begin or end with.
 pub(super) struct Places {
     /// Where sections begin and end, in bytes of SQL, in ascending order; of each, the offset of the member there in the
-    /// artifact and the rows before it.
-    boundaries: Vec<(u64, Option<(u64, u64)>)>,
+    /// artifact, and what comes before it.
+    boundaries: Vec<(u64, Option<Place>)>,
     /// How many boundaries lie before the next member.
     passed: usize,
+    /// Where the next member begins in the SQL, in bytes.
     raw: u64,
     rows: u64,
+    crc32: Crc32,
     /// Of each member that does not begin inside a statement and was not judged yet: its offset in the SQL, and whether
     /// it says that it holds rows.
     members: VecDeque<(u64, bool)>,
@@ -31,14 +44,15 @@ impl Places {
     pub(super) fn new(sections: &[Section]) -> Self {
         let ends =
             |section: &Section| [section.raw_offset, section.raw_offset.saturating_add(section.raw_size)];
-        let mut boundaries: Vec<_> = sections.iter().flat_map(ends).map(|at| (at, None)).collect();
+        let mut boundaries: Vec<_> = sections.iter().flat_map(ends).collect();
         boundaries.sort_unstable();
         boundaries.dedup();
         Self {
-            boundaries,
+            boundaries: boundaries.into_iter().map(|at| (at, None)).collect(),
             passed: 0,
             raw: 0,
             rows: 0,
+            crc32: Crc32::default(),
             members: VecDeque::new(),
             segments: VecDeque::new(),
             data: false,
@@ -46,13 +60,15 @@ impl Places {
         }
     }
 
-    pub(super) fn add(&mut self, offset: u64, header: &DataHeader) {
-        self.begin(offset);
+    pub(super) fn add(&mut self, member: &Member, crc32: Crc32) {
+        let Member { offset, header } = member;
+        self.begin(*offset);
         if !header.has(DataHeader::CONTINUES) {
             self.members.push_back((self.raw, header.has(DataHeader::DATA)));
         }
         self.raw += header.raw_size;
         self.rows += header.rows;
+        self.crc32.append(crc32);
     }
 
     pub(super) fn end(&mut self, offset: u64) {
@@ -65,10 +81,10 @@ impl Places {
 
     /// A member begins here, or the footer.
     fn begin(&mut self, offset: u64) {
-        let (raw, rows) = (self.raw, self.rows);
+        let Self { raw, rows, crc32, .. } = *self;
         self.passed += self.boundaries[self.passed..].partition_point(|(at, _)| *at < raw);
         if let Some((_, place)) = self.boundaries.get_mut(self.passed).filter(|(at, _)| *at == raw) {
-            *place = Some((offset, rows));
+            *place = Some(Place { offset, rows, crc32 });
         }
     }
 
@@ -95,18 +111,21 @@ impl Places {
         !self.mistold && self.members.is_empty()
     }
 
-    /// Whether a section's members lie where the manifest says and have its rows.
+    /// Whether a section's members lie where the manifest says, have its rows and hold its SQL.
     pub(super) fn holds(&self, section: &Section) -> bool {
         let at = |raw| {
             let found = self.boundaries.binary_search_by_key(&raw, |(at, _)| *at).ok()?;
             self.boundaries.get(found)?.1
         };
-        let Some(((from, rows_from), (to, rows_to))) =
+        let Some((from, to)) =
             at(section.raw_offset).zip(at(section.raw_offset.saturating_add(section.raw_size)))
         else {
             return false;
         };
-        let same_place = section.offset == Some(from) && section.size == to.checked_sub(from);
-        same_place && rows_to.checked_sub(rows_from) == Some(section.rows.unwrap_or_default())
+        let same_place =
+            section.offset == Some(from.offset) && section.size == to.offset.checked_sub(from.offset);
+        let same_rows = to.rows.checked_sub(from.rows) == Some(section.rows.unwrap_or_default());
+        let crc32 = || to.crc32.after(from.crc32).to_hex();
+        same_place && same_rows && section.crc32.as_ref().is_none_or(|said| *said == crc32())
     }
 }

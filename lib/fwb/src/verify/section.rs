@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::title;
-use crate::artifact::{Artifact, SqlSource};
+use crate::artifact::{Artifact, Crc32, SqlSource};
 use crate::error::{Error, Result};
 use crate::manifest::Section;
 use crate::progress::Context;
 use crate::scan::{Feed, Observer};
 
-/// Proves a section of an artifact of ours alone: the checksum of each of its members, its size, its rows and their
+/// Proves a section of an artifact of ours alone: the checksum of each of its members and of them all, its size, its rows and their
 /// digest. `observer` sees its statements.
 ///
 /// # Errors
@@ -41,18 +41,20 @@ fn read_section(
         return Err(damaged("the artifact ends before it does"));
     }
     let mut source = SqlSource::members(artifact, vec![extent], context.jobs)?;
-    let (mut feed, mut raw_size) = (Feed::new(), 0);
+    let (mut feed, mut raw_size, mut crc32) = (Feed::new(), 0, Crc32::default());
     while let Some(raw) = source.next()? {
         context.cancel.check()?;
         context.progress.advance(raw.len() as u64);
         raw_size += raw.len() as u64;
+        crc32.update(&raw);
         feed.push(&raw, observer)?;
     }
     let found = feed.finish(observer)?;
     let same = found.sections.iter().rfind(|found| found.kind == section.kind && found.name == section.name);
     let holds =
         same.is_some_and(|found| found.rows == section.rows && found.rows_digest == section.rows_digest);
-    if raw_size != section.raw_size || section.name.is_some() && !holds {
+    let same_sql = section.crc32.as_ref().is_none_or(|said| *said == crc32.to_hex());
+    if raw_size != section.raw_size || !same_sql || section.name.is_some() && !holds {
         return Err(damaged("it is not what the manifest says"));
     }
     Ok(())
