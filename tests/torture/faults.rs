@@ -147,13 +147,24 @@ fn walk<S: Scene>() {
         let begin = jobs.len() % stride.min(numbers.len().max(1));
         jobs.extend(numbers.into_iter().skip(begin).step_by(stride).map(|at| (mode, at)));
     }
+    let all = jobs.len();
+    if whole() {
+        say(&format!("torture: faults: {}: {all} to make", S::NAME));
+    }
     jobs.reverse();
     let jobs = Mutex::new(jobs);
     let injected = Mutex::new((0, BTreeMap::<&str, u32>::new()));
     let work = |mut scene: S| {
         let shim = Shim::new();
         loop {
-            let Some((mode, at)) = jobs.lock().unwrap().pop() else { return };
+            let (next, left) = {
+                let mut jobs = jobs.lock().unwrap();
+                (jobs.pop(), jobs.len())
+            };
+            let Some((mode, at)) = next else { return };
+            if whole() && left % 500 == 0 {
+                say(&format!("torture: faults: {}: {left} of {all} are left", S::NAME));
+            }
             let tool = scene.tool();
             let ended = shim.run(tool, scene.store().path(), mode, at);
             let Some(hit) = &ended.hit else { continue };
