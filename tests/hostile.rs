@@ -2,6 +2,7 @@
 //! a file gets past it happens to every database of the server.
 
 mod links;
+mod statements;
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use self::statements::{DISGUISED, FILES_AND_COMMANDS, FOREIGN_STATEMENTS};
 use crate::support::{Database, Output, Server, Store, Tool, executable, gzip};
 
 /// A dump of another program, of one database, as mariadb-dump frames it.
@@ -115,100 +117,6 @@ fn replaced(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
     out
 }
 
-/// Statements that no dump of one database contains.
-const FOREIGN_STATEMENTS: &[&str] = &[
-    "USE mysql;\nDROP TABLE IF EXISTS `user`;",
-    "USE `{victim}`;\nDROP TABLE `t`;",
-    "CREATE TABLE `a` (x INT);\nUSE `{victim}`;\nDROP TABLE `t`;",
-    "DROP DATABASE `{victim}`;",
-    "CREATE DATABASE `{marker}`;\nUSE `{marker}`;\nCREATE TABLE `a` (x INT);\nUSE `{victim}`;\nDROP TABLE `t`;",
-    "CREATE TABLE `a` (x INT);\nCREATE DATABASE `{marker}`;\nUSE `{marker}`;",
-    "CREATE DATABASE `{marker}`;\nCREATE DATABASE `{victim}`;",
-    "/*!50000 DROP DATABASE `{victim}` */;",
-    "/*!999999 DROP DATABASE `{victim}` */;",
-    "/*M!100000 DROP DATABASE `{victim}` */;",
-    "/*! DROP DATABASE `{victim}` */;",
-    "/*!50701 CREATE TABLE `a` (x INT) */ /*M!100000 DROP DATABASE `{victim}` */;",
-    "CREATE TABLE `a` (x INT) /*M!100000 ENGINE=InnoDB; CREATE DATABASE `{marker}` */;",
-    "DROP TABLE IF EXISTS `{victim}`.`t`;",
-    "DROP TABLE IF EXISTS `a`, `{victim}`.`t`;",
-    "INSERT INTO `{victim}`.`t` VALUES (3,'c');",
-    "REPLACE INTO {victim} . t VALUES (1,'z');",
-    "UPDATE `{victim}`.`t` SET v='z';",
-    "DELETE FROM `{victim}`.`t`;",
-    "TRUNCATE `{victim}`.`t`;",
-    "RENAME TABLE `{victim}`.`t` TO `t`;",
-    "ALTER TABLE `{victim}`.`t` DISABLE KEYS;",
-    "CREATE TABLE `a` (x INT);\nALTER TABLE `a` RENAME TO `{victim}`.`a`;",
-    "GRANT ALL ON *.* TO fwb_attacker@localhost;",
-    "CREATE USER fwb_attacker@localhost;",
-    "SET PASSWORD FOR root@localhost = '';",
-    "SET GLOBAL general_log_file='/tmp/fwb-attack', GLOBAL general_log=1;",
-    "SET @@global.general_log=1;",
-    "SET STATEMENT max_statement_time=1 FOR DROP DATABASE `{victim}`;",
-    "SET SESSION AUTHORIZATION fwb_attacker;",
-    "PREPARE s FROM 'DROP DATABASE `{victim}`';\nEXECUTE s;",
-    "EXECUTE IMMEDIATE 'DROP DATABASE `{victim}`';",
-    "BEGIN NOT ATOMIC DROP DATABASE `{victim}`; END;",
-    "CALL mysql.AddGeometryColumn('','{victim}','t','g',0);",
-    "HANDLER `{victim}`.`t` OPEN;",
-    "INSTALL SONAME 'ha_blackhole';",
-    "SHUTDOWN;",
-    "CREATE SEQUENCE `{victim}`.`x`;",
-    "DO SETVAL(`{victim}`.`s`, 77);",
-    "SELECT SETVAL(`{victim}`.`s`, 77);",
-    "DO SLEEP(0);",
-    "SELECT 1;",
-    "CREATE FUNCTION `{victim}`.f() RETURNS INT DETERMINISTIC RETURN 1;",
-    "CREATE FUNCTION f RETURNS STRING SONAME 'lib_mysqludf_sys.so';",
-    "/*!50003 CREATE*/ /*!50020 DEFINER=`root`@`localhost`*/ /*!50003 FUNCTION f RETURNS STRING SONAME 'x.so' */;",
-    "CREATE TRIGGER `{victim}`.tr BEFORE INSERT ON `t` FOR EACH ROW SET @x=1;",
-    "CREATE VIEW `{victim}`.`v` AS SELECT 1;",
-];
-
-/// Ways to read or write files, and commands of the client.
-const FILES_AND_COMMANDS: &[&str] = &[
-    "\\! touch {victim}",
-    "CREATE TABLE `a` (x INT);\n\\! touch {victim}\n;",
-    "system touch {victim};",
-    "system touch {victim}\n;",
-    "source /etc/passwd;",
-    "\\. /etc/passwd\n;",
-    "tee /tmp/{victim}\n;",
-    "connect mysql\n;",
-    "CREATE TABLE `a` (x TEXT);\nLOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE `a`;",
-    "CREATE TABLE `a` (x TEXT);\nLOAD DATA INFILE '/etc/passwd' INTO TABLE `a`;",
-    "LOAD XML INFILE '/etc/passwd' INTO TABLE `a`;",
-    "SELECT 1 INTO OUTFILE '/tmp/{victim}';",
-    "SELECT 1 INTO DUMPFILE '/tmp/{victim}';",
-    "CREATE TABLE `a` (x TEXT);\nINSERT INTO `a` VALUES (LOAD_FILE('/etc/passwd'));",
-    "CREATE TABLE `a` (x TEXT) DATA DIRECTORY='/tmp';",
-    "CREATE TABLE `a` (x TEXT) ENGINE=CONNECT TABLE_TYPE=DOS FILE_NAME='/etc/passwd';",
-    "CREATE TABLE `a` (x TEXT) ENGINE 'CONNECT' TABLE_TYPE=DOS FILE_NAME='/etc/passwd';",
-    "CREATE TABLE `a` (x TEXT) ENGINE=`FEDERATED`;",
-];
-
-/// Statements that look like a dump's and do more: other databases are read or written while the file is loaded.
-const DISGUISED: &[&str] = &[
-    "CREATE TABLE `a` (x INT) AS SELECT id AS x FROM `{victim}`.`t`;",
-    "CREATE TABLE `a` LIKE `{victim}`.`t`;",
-    "CREATE TABLE `a` (x INT) ENGINE=MERGE UNION=(`{victim}`.`t`);",
-    "CREATE TABLE `a` (x INT, y TEXT);\nINSERT INTO `a` SELECT * FROM `{victim}`.`t`;",
-    "CREATE TABLE `a` (x INT, y TEXT);\nINSERT INTO `a` SELECT * FROM `{victim}`.`t` UNION VALUES (1,1);",
-    "CREATE TABLE `a` (x INT);\nINSERT INTO `a` SET x=(SELECT MAX(id) FROM `{victim}`.`t`);",
-    "CREATE TABLE `a` (x INT);\nINSERT INTO `a` VALUES ((SELECT MAX(id) FROM `{victim}`.`t`));",
-    "CREATE TABLE `a` (x INT);\nINSERT INTO `a` VALUES (NEXT VALUE FOR `{victim}`.`s`);",
-    "CREATE TABLE `a` (x INT);\nINSERT INTO `a` VALUES (NEXTVAL(`{victim}`.`s`));",
-    "CREATE TABLE `a` (x INT KEY);\nINSERT INTO `a` VALUES (1) ON DUPLICATE KEY UPDATE x=(SELECT 1);",
-    "CREATE VIEW `v` AS SELECT id, v FROM `{victim}`.`t`;\nINSERT INTO `v` VALUES (99,'z');",
-    "CREATE TABLE `a` (x INT);\nDELIMITER ;;\nCREATE TRIGGER tr BEFORE INSERT ON `a` FOR EACH ROW DELETE FROM `{victim}`.`t`;;\nDELIMITER ;\nINSERT INTO `a` VALUES (1);",
-    "CREATE TABLE `a` (x INT);\nDELIMITER ;;\nCREATE FUNCTION f() RETURNS INT DETERMINISTIC BEGIN DELETE FROM `{victim}`.`t`; RETURN 1; END;;\nDELIMITER ;\nINSERT INTO `a` SELECT 1 FROM DUAL WHERE f()=2 UNION VALUES (1);",
-    "CREATE TABLE `a` (x INT);\nDELIMITER ;;\nCREATE TRIGGER tr BEFORE INSERT ON `a` FOR EACH ROW DELETE FROM `{victim}`.`t`;;\nDELIMITER ;\nCREATE TABLE /*!50001 IF NOT EXISTS */ `a` (x INT);\nINSERT INTO `a` VALUES (1);",
-    "CREATE VIEW `v` AS SELECT id, v FROM `{victim}`.`t`;\nDROP TABLE IF EXISTS `v`;\nCREATE TABLE IF NOT EXISTS `v` (id INT);\nINSERT INTO `v` VALUES (99,'z');",
-    // A `SET` longer than anyone reads to its end.
-    "SET @a:=@@autocommit,@b=@@autocommit,@c=@@autocommit,@d=@@autocommit,@e=@@autocommit,@f=@@autocommit,@g=@@autocommit,@h=@@autocommit,@i=@@autocommit,@j=@@autocommit,@k=@@autocommit,@l=@@autocommit,@m=@@autocommit,@n=@@autocommit,@o=@@autocommit,@p=@@autocommit,GLOBAL general_log=1;",
-];
-
 #[track_caller]
 fn all_are_refused(name: &str, bodies: &[&str]) {
     let scene = Scene::new(name);
@@ -246,7 +154,7 @@ fn statements_in_disguise_are_refused() {
 /// one anything.
 #[test]
 fn a_second_statement_hidden_in_the_first_is_not_executed() {
-    let bodies: [&[u8]; 9] = [
+    let bodies: [&[u8]; 13] = [
         b"DELIMITER ;;\nCREATE TABLE `a` (x INT); CREATE DATABASE `{marker}`;;\nDELIMITER ;",
         b"DELIMITER ;;\nCREATE PROCEDURE p() SELECT 1; CREATE DATABASE `{marker}`;;\nDELIMITER ;",
         b"DELIMITER ;;\nCREATE VIEW v AS SELECT 1; CREATE DATABASE `{marker}`;;\nDELIMITER ;",
@@ -256,6 +164,11 @@ fn a_second_statement_hidden_in_the_first_is_not_executed() {
         // In GBK, 0xbf5c is one character, and the quote after it ends the string.
         b"CREATE TABLE `a` (x TEXT);\nSET NAMES gbk;\nINSERT INTO `a` VALUES ('\xbf\\'); CREATE DATABASE `{marker}`; -- x');",
         b"CREATE TABLE `a` (x TEXT);\nSET character_set_client=28;\nINSERT INTO `a` VALUES ('\xbf\\'); CREATE DATABASE `{marker}`; -- x');",
+        // Second bytes of other charsets may be backslashes too.
+        b"CREATE TABLE `a` (x TEXT);\nSET NAMES sjis;\nINSERT INTO `a` VALUES ('\x83\\'); CREATE DATABASE `{marker}`; -- x');",
+        b"CREATE TABLE `a` (x TEXT);\nSET NAMES cp932;\nINSERT INTO `a` VALUES ('\x83\\'); CREATE DATABASE `{marker}`; -- x');",
+        b"CREATE TABLE `a` (x TEXT);\n/*!40101 SET NAMES big5 */;\nINSERT INTO `a` VALUES ('\xa5\\'); CREATE DATABASE `{marker}`; -- x');",
+        b"CREATE TABLE `a` (x TEXT);\n/*!50003 SET character_set_client = big5 */;\nINSERT INTO `a` VALUES ('\xa5\\'); CREATE DATABASE `{marker}`; -- x');",
         b"CREATE TABLE `a` (x TEXT);\nSET @s=@@sql_mode, sql_mode=CONCAT(@@sql_mode,',NO_BACKSLASH_ESCAPES');\nINSERT INTO `a` VALUES ('\\'); CREATE DATABASE `{marker}`; -- x');",
     ];
     let scene = Scene::new("hidden");

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::disk::{Disk, Operation, operations};
 use super::faults::{Losses, Scene, listed, lists_whole_ones};
-use super::scenes::{Dumping, Pruning, RestoringBySwap, RestoringInPlace, SMALL, Verifying};
+use super::restores::{RestoringBySwap, RestoringInPlace};
+use super::scenes::{Dumping, Pruning, SMALL, Verifying};
 use super::shim::{COUNT_ALL, Ended, KILLED, Shim};
 use super::{count, say, whole};
 use crate::support::{Database, Output, Store, Tool, name, sha256};

@@ -189,7 +189,8 @@ fn walk<S: Scene>() {
     losses.none();
 }
 
-use super::scenes::{Dumping, Listing, Pruning, RestoringBySwap, RestoringInPlace, Verifying};
+use super::restores::{RestoringBySwap, RestoringInPlace};
+use super::scenes::{Dumping, Listing, Pruning, Verifying};
 
 /// A dump that meets any fault publishes a whole backup or none, and says which.
 #[test]

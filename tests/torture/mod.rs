@@ -5,6 +5,7 @@ mod crash;
 mod disk;
 mod faults;
 mod load;
+mod restores;
 mod scenes;
 mod shim;
 
