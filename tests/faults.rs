@@ -196,6 +196,23 @@ fn two_dumps_into_one_file_do_not_mix() {
     assert!(first_ended == Some(0) || second.code == Some(0), "one of them has its backup");
 }
 
+/// A dump to a path takes no lock on the store that the path may lie in: what it is writing is not what a dead run left.
+#[test]
+fn tidying_up_leaves_a_dump_at_work_alone() {
+    let database = Database::sample("at_work");
+    let store = Store::new();
+    let held = Fake::new(r#""$REAL" "$@"; echo $$ > pid; until [ -e go ]; do sleep 0.05; done"#);
+    let dump = held.tool(&store, "fwb-dump").arg("-B").arg(&database.name);
+    let mut dump = dump.arg("-o").arg(store.file("x.sql.gz")).spawn();
+    started(&held);
+    store.write(".dead.sql.gz.partial", "half");
+    store.dump(&database);
+    fs::write(held.file("go"), "").unwrap();
+    assert_eq!(code(&mut dump), Some(0));
+    store.tool("fwb-verify").arg("x.sql.gz").run().ok();
+    assert!(!store.file(".dead.sql.gz.partial").exists());
+}
+
 /// A full disk must not leave half a backup that looks like one, nor cost the one before.
 #[test]
 fn a_full_disk_costs_no_backup() {

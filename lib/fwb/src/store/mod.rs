@@ -293,6 +293,9 @@ impl Store {
         })?;
         for name in left {
             let path = self.root.join(&name);
+            if staging::is_being_written(&path) {
+                continue;
+            }
             log::warn!("removing {name}, which a run left behind that did not end well");
             std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
         }

@@ -6,11 +6,11 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::name::{PARTIAL, SIDECAR};
-use super::open_private;
+use super::{NOFOLLOW, NONBLOCK, open_private};
 use crate::error::{Error, Result};
 
 /// A file that is not published yet; dropping it removes it.
@@ -89,6 +89,13 @@ impl Drop for Partial {
             log::warn!("cannot remove {}: {error}", self.path.display());
         }
     }
+}
+
+/// Whether a run is at work on this hidden file, as one is that writes to a path in a store: it does without the store's
+/// lock.
+pub(super) fn is_being_written(path: &Path) -> bool {
+    let file = File::options().write(true).custom_flags(NOFOLLOW | NONBLOCK).open(path);
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 /// Whether the directory's owner has shared it with its group (`chmod 2750`): the setgid bit gives that group to what is
