@@ -89,7 +89,7 @@ fn on(tool: &str, file: &std::path::Path) -> Tool {
 type Shape = (&'static str, fn(usize) -> String, usize);
 
 /// Everything that a scanner, a reader of statements and a list of sections can have many of; how many there are first.
-const SHAPES: [Shape; 26] = [
+const SHAPES: [Shape; 33] = [
     ("tables", |n| lines(n, |i| format!("DROP TABLE `t{i}`;\nCREATE TABLE `t{i}` (a int);\n")), 10_000),
     ("announcements", |n| lines(n, |i| format!("--\n-- Table structure for table `t{i}`\n--\n\n")), 20_000),
     ("data announcements", |n| lines(n, |i| format!("--\n-- Dumping data for table `t{i}`\n--\n")), 20_000),
@@ -151,12 +151,40 @@ const SHAPES: [Shape; 26] = [
     ("delimiters", |n| "DELIMITER ;;\nDELIMITER ;\n".repeat(n), 60_000),
     ("empty statements", |n| ";\n".repeat(n), 600_000),
     ("line comments", |n| "-- \n#\n\n".repeat(n), 200_000),
+    ("long names of tables", |n| lines(n, |i| format!("CREATE TABLE `{}` (a int);\n", long(i))), 500),
+    ("long names of views", |n| lines(n, |i| format!("CREATE VIEW `{}` AS SELECT 1;\n", long(i))), 500),
+    (
+        "long announcements",
+        |n| lines(n, |i| format!("--\n-- Table structure for table `{i}{}`\n--\n\n", "x".repeat(4000))),
+        5000,
+    ),
+    ("long databases", |n| lines(n, |i| format!("DROP TABLE `{}`.`t`;\n", long(i))), 500),
+    (
+        "long names of routines",
+        |n| lines(n, |i| format!("CREATE PROCEDURE `{}`() SELECT 1;\n", long(i))),
+        500,
+    ),
+    (
+        "long names of accounts",
+        |n| lines(n, |i| format!("CREATE DEFINER=`{}`@`h` VIEW `v` AS SELECT 1;\n", long(i))),
+        500,
+    ),
+    (
+        "long names of engines",
+        |n| lines(n, |i| format!("CREATE TABLE `t` (a int) ENGINE='{}';\n", long(i))),
+        500,
+    ),
     (
         "a statement without an end",
         |n| format!("CREATE TABLE t (a int COMMENT '{}", "x".repeat(n)),
         3_000_000,
     ),
 ];
+
+/// A name that no server takes, of its own in its last characters only: a thousand of them are packed into a few kilobytes.
+fn long(number: usize) -> String {
+    format!("{}{number}", "x".repeat(50_000))
+}
 
 fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
     (0..count).map(line).collect()

@@ -6,6 +6,9 @@ use super::admission::{Admission, engine_after, name_of};
 use crate::error::{Error, Result};
 use crate::scan::{Head, Reading, Statement, Token, Tokens, Verb};
 
+/// The most accounts, and the most engines, that are noted: nobody reads a longer list of those that a server lacks.
+const MOST: usize = 10_000;
+
 /// What the statements ask for.
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
@@ -96,10 +99,16 @@ impl Survey {
         let Some(user) = user.identifier() else { return };
         if tokens.next() != Some(Token::Variable(b"@")) {
             // A role has no host, and the server's table of accounts says so in the same way.
-            self.definers.insert((user, String::new()));
+            self.add_definer(user, String::new());
             return;
         }
         if let Some(host) = tokens.next().and_then(|token| token.identifier()) {
+            self.add_definer(user, host);
+        }
+    }
+
+    fn add_definer(&mut self, user: String, host: String) {
+        if self.definers.len() < MOST {
             self.definers.insert((user, host));
         }
     }
@@ -108,7 +117,11 @@ impl Survey {
         let tokens: Vec<_> =
             Tokens::new(statement.text, Reading::Everything, statement.mode.quotes()).collect();
         let engines = (0..tokens.len()).filter_map(|index| engine_after(&tokens[index..]));
-        self.engines.extend(engines.map(|engine| engine.to_ascii_uppercase()));
+        for engine in engines {
+            if self.engines.len() < MOST && engine.len() <= 64 {
+                self.engines.insert(engine.to_ascii_uppercase());
+            }
+        }
     }
 }
 

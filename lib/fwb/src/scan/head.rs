@@ -1,5 +1,7 @@
 //! What a statement does, from its first words: the few forms that mariadb-dump and mysqldump write.
 
+use std::borrow::Cow;
+
 use super::tokens::{QuoteMode, Reading, Token, Tokens};
 use crate::manifest::ObjectKind;
 
@@ -109,12 +111,17 @@ pub(crate) fn first_words(text: &[u8], reading: Reading, mode: QuoteMode) -> Str
     let words: Vec<String> = Tokens::new(text, reading, mode)
         .take(4)
         .map_while(|token| match token {
-            Token::Word(word) => Some(String::from_utf8_lossy(&word[..word.len().min(64)]).into_owned()),
-            Token::Name(name) => Some(format!("`{}`", String::from_utf8_lossy(&name))),
+            Token::Word(word) => Some(shown(word).into_owned()),
+            Token::Name(name) => Some(format!("`{}`", shown(&name))),
             _ => None,
         })
         .collect();
     if words.is_empty() { "a statement".into() } else { words.join(" ") }
+}
+
+/// As much of a word as a message needs.
+fn shown(word: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(&word[..word.len().min(64)])
 }
 
 fn create(tokens: &mut Tokens<'_>) -> Option<Head> {

@@ -5,6 +5,7 @@
 
 use super::digest::RowsDigest;
 use super::head::{Head, Target, Value, Verb};
+use super::tokens::LONGEST_NAME;
 use crate::manifest::{Object, ObjectKind, Section, SectionKind};
 
 /// What a three-line comment says of the statements after it.
@@ -34,6 +35,9 @@ impl Announcement {
         let (title, kind) = TITLES.iter().find(|(title, _)| text.starts_with(title))?;
         let named = !matches!(kind, SectionKind::Events | SectionKind::Routines);
         let name = named.then(|| unquote(&text[title.len()..]));
+        if name.as_ref().is_some_and(|name| name.len() > LONGEST_NAME) {
+            return None;
+        }
         Some(Self { kind: *kind, name, data: title.starts_with("Dumping data"), at })
     }
 }

@@ -7,6 +7,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+/// The longest name, in bytes: an account's 128 characters (MariaDB's manual, "Identifier Names") of at most 4 bytes each.
+/// What is longer names nothing, and is not kept: a file may hold as many as it likes.
+pub(super) const LONGEST_NAME: usize = 512;
+
 /// One token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Token<'a> {
@@ -28,13 +32,14 @@ impl Token<'_> {
         matches!(self, Token::Word(word) if word.eq_ignore_ascii_case(keyword.as_bytes()))
     }
 
-    /// The identifier that this token is.
+    /// The identifier that this token is; none where no server would take it for its length.
     pub(crate) fn identifier(&self) -> Option<String> {
-        match self {
-            Token::Word(word) => Some(String::from_utf8_lossy(word).into_owned()),
-            Token::Name(name) => Some(String::from_utf8_lossy(name).into_owned()),
-            _ => None,
-        }
+        let name = match self {
+            Token::Word(word) => *word,
+            Token::Name(name) => name,
+            _ => return None,
+        };
+        (name.len() <= LONGEST_NAME).then(|| String::from_utf8_lossy(name).into_owned())
     }
 }
 
