@@ -276,19 +276,18 @@ fn choose(manifest: &Manifest, tables: &[String]) -> Result<Vec<usize>> {
     Ok((0..manifest.sections.len()).filter(|index| wanted(&manifest.sections[*index])).collect())
 }
 
-/// Whether two manifests of one artifact say the same of these sections: which of them to believe cannot be told.
+/// That two manifests of one artifact say the same of these sections; where they do not, it cannot be told which to
+/// believe.
 fn agree(own: &Manifest, beside: &Manifest, sections: &[usize]) -> Result<()> {
     let differs = |index: &&usize| own.sections.get(**index) != beside.sections.get(**index);
     let Some(section) = sections.iter().find(differs).and_then(|index| own.sections.get(*index)) else {
         return Ok(());
     };
     let title = verify::title(section);
-    Err(Error::damaged(
-        &own.name,
-        format!(
-            "{title} is another one to its sidecar than to its own manifest; without the sidecar its own counts"
-        ),
-    ))
+    let problem = format!(
+        "its sidecar and its own manifest say different things of {title}; with the sidecar moved away its own counts"
+    );
+    Err(Error::damaged(&own.name, problem))
 }
 
 /// A source of chunks as a `Read`.
