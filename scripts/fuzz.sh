@@ -80,7 +80,7 @@ for target in "${TARGETS[@]}"; do
   mkdir -p "$corpus" "$ROOT/fuzz/artifacts"
   log=$WORK/$target.log
   if ! "$ROOT/fuzz/target/$HOST/release/$target" "${options[@]}" "$corpus" "$ROOT/fuzz/seeds/$target" >"$log" 2>&1; then
-    tail -n 40 "$log" >&2
+    grep -a -A 4 'panicked at' "$log" >&2 || tail -n 40 "$log" >&2
     fail "the fuzz target $target failed" "its input is in fuzz/artifacts; its case belongs into the tests beside the code"
   fi
   count=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")

@@ -100,6 +100,15 @@ pub(super) const DISGUISED: &[&str] = &[
     "CREATE TABLE `a` (x INT);\nDELIMITER ;;\nCREATE FUNCTION f() RETURNS INT DETERMINISTIC BEGIN DELETE FROM `{victim}`.`t`; RETURN 1; END;;\nDELIMITER ;\nINSERT INTO `a` SELECT 1 FROM DUAL WHERE f()=2 UNION VALUES (1);",
     "CREATE TABLE `a` (x INT);\nDELIMITER ;;\nCREATE TRIGGER tr BEFORE INSERT ON `a` FOR EACH ROW DELETE FROM `{victim}`.`t`;;\nDELIMITER ;\nCREATE TABLE /*!50001 IF NOT EXISTS */ `a` (x INT);\nINSERT INTO `a` VALUES (1);",
     "CREATE VIEW `v` AS SELECT id, v FROM `{victim}`.`t`;\nDROP TABLE IF EXISTS `v`;\nCREATE TABLE IF NOT EXISTS `v` (id INT);\nINSERT INTO `v` VALUES (99,'z');",
+    // One statement to a server of the far future, and another one to all that there are.
+    "CREATE DATABASE `{victim}`;\n/*!999999 CREATE TABLE a ( */ USE `{victim}`;\nDROP TABLE IF EXISTS `t`;\nCREATE TABLE `t` (x INT);",
+    "CREATE DATABASE `{victim}`;\n/*M!999999 CREATE TABLE a ( */ USE `{victim}`;\nDROP TABLE IF EXISTS `t`;\nCREATE TABLE `t` (x INT);",
+    "/*!999999 CREATE TABLE a ( */ CREATE DATABASE `{marker}`;",
+    "/*!999999 CREATE TABLE a ( */ SET sql_log_bin=0;\nCREATE TABLE `b` (x INT);",
+    "/*!999999 CREATE TABLE a ( */ LOCK TABLES `{victim}`.`t` WRITE;",
+    "CREATE /*!999999 TABLE a (x int) COMMENT='*/ VIEW `v` AS SELECT id, v FROM `{victim}`.`t` -- ';\nCREATE TABLE IF NOT EXISTS `v` (id INT);\nINSERT INTO `v` VALUES (99,'z');",
+    "CREATE VIEW `v` AS SELECT id, v FROM `{victim}`.`t`;\n/*!999999 DROP VIEW `v` */;\nCREATE TABLE IF NOT EXISTS `v` (id INT);\nINSERT INTO `v` VALUES (99,'z');",
+    "CREATE VIEW `v` AS SELECT id, v FROM `{victim}`.`t`;\nCREATE TABLE `a` (x INT);\nDROP VIEW /*!999999 IF EXISTS `v` -- */ `w`;\nCREATE TABLE IF NOT EXISTS `v` (id INT);\nINSERT INTO `v` VALUES (99,'z');",
     // A `SET` longer than anyone reads to its end.
     "SET @a:=@@autocommit,@b=@@autocommit,@c=@@autocommit,@d=@@autocommit,@e=@@autocommit,@f=@@autocommit,@g=@@autocommit,@h=@@autocommit,@i=@@autocommit,@j=@@autocommit,@k=@@autocommit,@l=@@autocommit,@m=@@autocommit,@n=@@autocommit,@o=@@autocommit,@p=@@autocommit,GLOBAL general_log=1;",
 ];

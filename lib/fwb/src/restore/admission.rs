@@ -127,14 +127,18 @@ impl Admission {
             return Err("its database's name may mean something else to another server".into());
         }
         let verdict = self.judge_head(statement.head, statement.text, Reading::Everything, mode)?;
+        let mut everywhere = true;
         for reading in readings(&marks)? {
             let head = parse_head(statement.text, reading, mode);
-            if database_of(&head) != database_of(statement.head) {
-                return Err("its database's name depends on who reads it".into());
+            if head == Head::Empty {
+                everywhere = false;
+            } else if !is_same(&head, statement.head)
+                || self.judge_head(&head, statement.text, reading, mode)? != verdict
+            {
+                return Err("it is another statement to another server".into());
             }
-            self.judge_head(&head, statement.text, reading, mode)?;
         }
-        self.advance(statement.head);
+        self.advance(statement.head, everywhere);
         Ok(verdict)
     }
 
@@ -194,7 +198,9 @@ impl Admission {
         }
     }
 
-    fn advance(&mut self, head: &Head) {
+    /// Takes note of a statement that was admitted, and whether it is one `everywhere`: to a server that does not execute
+    /// its comments it is none.
+    fn advance(&mut self, head: &Head, everywhere: bool) {
         match head {
             Head::CreateDatabase(name) => self.created = Some(name.clone()),
             Head::Set(_)
@@ -211,11 +217,11 @@ impl Admission {
             }
         }
         match head {
-            Head::Table(Verb::Create, target) => self.filling = Some(target.name.clone()),
+            Head::Table(Verb::Create, target) if everywhere => self.filling = Some(target.name.clone()),
             Head::View(Verb::Create, target) => {
                 self.views.insert(target.name.clone());
             }
-            Head::View(Verb::Drop, target) => {
+            Head::View(Verb::Drop, target) if everywhere => {
                 self.views.remove(&target.name);
             }
             _ => {}
@@ -248,12 +254,9 @@ fn here(target: &Target) -> Result<(), String> {
     if target.database.is_some() { Err("it names another database".into()) } else { Ok(()) }
 }
 
-/// The database that a trigger's name has.
-fn database_of(head: &Head) -> Option<&str> {
-    match head {
-        Head::Program(_, ObjectKind::Trigger, target) => target.database.as_deref(),
-        _ => None,
-    }
+/// Whether two readings of a statement are about the same thing. What is set may differ: each reading of it is judged.
+fn is_same(one: &Head, other: &Head) -> bool {
+    one == other || matches!((one, other), (Head::Set(_), Head::Set(_)))
 }
 
 /// A table that lies in this database and is made of its columns alone.
