@@ -48,6 +48,10 @@ fn is_harmless(words: &[String], program: bool) -> Result<(), &'static str> {
     if has(";") && !program {
         return Err("a second statement");
     }
+    if word(0).starts_with(|first: char| first.is_ascii_digit()) {
+        // What was left of a version: no server understands it.
+        return Ok(());
+    }
     if has("SONAME") && program {
         return Err("a shared library");
     }
@@ -57,9 +61,8 @@ fn is_harmless(words: &[String], program: bool) -> Result<(), &'static str> {
     }
     let objects = ["TABLE", "VIEW", "SEQUENCE", "TRIGGER", "EVENT", "PROCEDURE", "FUNCTION", "PACKAGE"];
     match word(0) {
-        // Nothing but comments, for this server, or nothing that it understands.
+        // Nothing but comments, for this server.
         "" => Ok(()),
-        word if word.starts_with(|first: char| first.is_ascii_digit()) => Ok(()),
         "CREATE" => {
             let what = words.iter().position(|word| objects.contains(&word.as_str()));
             let before = &words[..what.unwrap_or(words.len())];
