@@ -21,7 +21,7 @@ test: ## Run all tests on a private server
 	@scripts/bootstrap.sh test
 	cargo test --workspace --locked
 
-torture: ## Let everything go wrong, in all ways and at every call; takes hours
+torture: ## Let everything go wrong, in all ways and at every call; takes an hour
 	@scripts/bootstrap.sh test
 	FWB_TORTURE=whole cargo test --release --locked --test integration -- torture:: monsters:: --nocapture --test-threads=1
 

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use crate::manifest::ObjectKind;
 use crate::scan::{
-    Head, Mark, QuoteMode, Reading, Statement, Target, Token, Tokens, Value, Verb, first_words, parse_head,
+    Family, Head, Mark, QuoteMode, Reading, Statement, Target, Token, Tokens, Value, Verb, first_words,
+    parse_head,
 };
 
 /// What is done with a statement that is no danger.
@@ -110,14 +111,14 @@ impl Admission {
             return Err("it is too long to be examined".into());
         }
         let mode = statement.mode.quotes();
-        let marks = Tokens::marks(statement.text, mode);
+        let (readings, marks) = readings(statement.text, mode)?;
         // What a body holds is its own.
         let is_program = matches!(statement.head, Head::Program(..));
         if !is_program && marks.iter().any(|mark| mark.ambiguous) {
             return Err("servers read the version of its executable comment in two ways".into());
         }
         // The server splits what it is sent at semicolons; they belong into the bodies of stored programs only.
-        if !is_program && has_semicolon(statement.text, mode, &marks)? {
+        if !is_program && has_semicolon(statement.text, mode, &readings) {
             return Err("it holds more than one statement".into());
         }
         if let Head::Program(Verb::Create, ObjectKind::Trigger, Target { database: Some(_), .. }) =
@@ -128,9 +129,13 @@ impl Admission {
         }
         let verdict = self.judge_head(statement.head, statement.text, Reading::Everything, mode)?;
         let mut everywhere = true;
-        for reading in readings(&marks)? {
+        for reading in readings {
             let head = parse_head(statement.text, reading, mode);
-            if head == Head::Empty {
+            // What was left of a version begins no statement.
+            let begun = Tokens::new(statement.text, reading, mode).next();
+            let is_number =
+                matches!(begun, Some(Token::Word(word)) if word.first().is_some_and(u8::is_ascii_digit));
+            if head == Head::Empty || is_number {
                 everywhere = false;
             } else if !is_same(&head, statement.head)
                 || self.judge_head(&head, statement.text, reading, mode)? != verdict
@@ -229,25 +234,36 @@ impl Admission {
     }
 }
 
-/// The readings that servers could give a statement with these executable comments.
-fn readings(marks: &[Mark]) -> Result<Vec<Reading>, String> {
-    let versions: BTreeSet<u32> =
-        marks.iter().map(|mark| mark.version).filter(|version| *version > OLDEST).collect();
-    if versions.len() > MOST_VERSIONS {
-        return Err("it has more executable comments than any dump".into());
-    }
+/// The readings that servers could give a statement, and the executable comments in it. Where one reading finds a quote,
+/// another one may find a comment, and by its version there are more readings.
+fn readings(text: &[u8], mode: QuoteMode) -> Result<(Vec<Reading>, BTreeSet<Mark>), String> {
+    let mut marks: BTreeSet<Mark> = Tokens::marks(text, Reading::Everything, mode).into_iter().collect();
     if marks.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), marks));
     }
-    let versions = std::iter::once(OLDEST).chain(versions);
-    Ok(versions.flat_map(|version| [true, false].map(|mysql| Reading::Server { version, mysql })).collect())
+    loop {
+        let versions: BTreeSet<u32> =
+            marks.iter().map(|mark| mark.version).filter(|version| *version > OLDEST).collect();
+        if versions.len() > MOST_VERSIONS {
+            return Err("it has more executable comments than any dump".into());
+        }
+        let versions = std::iter::once(OLDEST).chain(versions);
+        let readings: Vec<Reading> = versions
+            .flat_map(|version| Family::ALL.map(|family| Reading::Server { version, family }))
+            .collect();
+        let before = marks.len();
+        marks.extend(readings.iter().flat_map(|reading| Tokens::marks(text, *reading, mode)));
+        if marks.len() == before {
+            return Ok((readings, marks));
+        }
+    }
 }
 
-fn has_semicolon(text: &[u8], mode: QuoteMode, marks: &[Mark]) -> Result<bool, String> {
-    let all = readings(marks)?.into_iter().chain([Reading::Everything]);
-    Ok(all
-        .into_iter()
-        .any(|reading| Tokens::new(text, reading, mode).any(|token| token == Token::Symbol(b';'))))
+fn has_semicolon(text: &[u8], mode: QuoteMode, readings: &[Reading]) -> bool {
+    readings
+        .iter()
+        .chain([&Reading::Everything])
+        .any(|reading| Tokens::new(text, *reading, mode).any(|token| token == Token::Symbol(b';')))
 }
 
 fn here(target: &Target) -> Result<(), String> {

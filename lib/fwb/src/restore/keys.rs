@@ -156,7 +156,7 @@ impl<'a> Outline<'a> {
             keys: Vec::new(),
             references: Vec::new(),
             charset,
-            plain: usual && !unusual && Tokens::marks(text, mode).is_empty(),
+            plain: usual && !unusual && Tokens::marks(text, Reading::Everything, mode).is_empty(),
         };
         // Columns first: keys are about them.
         for item in &items {

@@ -23,4 +23,4 @@ pub(crate) use outcome::{Event, Observer, Statement, Summary, unobserved};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use reference::assert_agreement;
 pub(crate) use scanner::Scanner;
-pub(crate) use tokens::{Mark, QuoteMode, Reading, Token, Tokens};
+pub(crate) use tokens::{Family, Mark, QuoteMode, Reading, Token, Tokens};

@@ -48,37 +48,56 @@ impl Token<'_> {
 pub(crate) enum Reading {
     /// All of them.
     Everything,
-    /// Those that a server of this version executes, with the versions 50700 to 99999 (MySQL's, which MariaDB
-    /// skips) executed or not.
+    /// Those that a server of this version executes.
     Server {
         /// `VERSION()` as one number: 101106 for 10.11.6.
         version: u32,
-        /// Whether it executes MySQL's versions.
-        mysql: bool,
+        /// What it makes of versions that are not its own.
+        family: Family,
     },
+}
+
+/// Servers that read the marks of executable comments in the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// MariaDB skips the versions 50700 to 99999, which are MySQL's.
+    MariaDb,
+    /// MySQL executes those, and takes `/*M!` for a comment like any other.
+    MySql,
+    /// MySQL before it read a sixth digit: that is the beginning of what follows.
+    OldMySql,
+}
+
+impl Family {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::MariaDb, Self::MySql, Self::OldMySql];
 }
 
 impl Reading {
     /// Whether it is a comment like any other, which ends with the first `*/`: so MySQL takes those of MariaDB.
     fn is_plain(self, mark: Mark) -> bool {
-        matches!(self, Self::Server { mysql: true, .. }) && mark.mariadb
+        matches!(self, Self::Server { family: Family::MySql | Family::OldMySql, .. }) && mark.mariadb
+    }
+
+    /// How many digits of a version are read.
+    fn digits(self) -> usize {
+        if matches!(self, Self::Server { family: Family::OldMySql, .. }) { 5 } else { 6 }
     }
 
     fn executes(self, mark: Mark) -> bool {
         match self {
             Self::Everything => true,
-            Self::Server { version, mysql } => match mark {
-                Mark { mariadb: true, .. } if mysql => false,
-                Mark { version: needed, mariadb, .. } => {
-                    needed <= version && (mysql || mariadb || !(50_700..=99_999).contains(&needed))
-                }
-            },
+            Self::Server { version, family: Family::MariaDb } => {
+                let foreign = !mark.mariadb && (50_700..=99_999).contains(&mark.version);
+                mark.version <= version && !foreign
+            }
+            Self::Server { version, .. } => mark.version <= version && !mark.mariadb,
         }
     }
 }
 
 /// The beginning of an executable comment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Mark {
     /// The version it needs; 0 where none is given.
     pub(crate) version: u32,
@@ -89,14 +108,14 @@ pub(crate) struct Mark {
     pub(crate) ambiguous: bool,
 }
 
-/// Reads a mark at the beginning of `text`, and its length.
-fn mark(text: &[u8]) -> Option<(Mark, usize)> {
+/// Reads a mark at the beginning of `text`, with so many digits at most, and its length.
+fn mark(text: &[u8], most: usize) -> Option<(Mark, usize)> {
     let (mariadb, skip) = match text {
         [b'/', b'*', b'!', ..] => (false, 3),
         [b'/', b'*', b'M', b'!', ..] => (true, 4),
         _ => return None,
     };
-    let digits = text[skip..].iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = text[skip..].iter().take(most).take_while(|byte| byte.is_ascii_digit()).count();
     let digits = if digits < 5 { 0 } else { digits };
     let version = text[skip..skip + digits].iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
     let follows = text.get(skip + digits).is_some_and(|byte| !is_space(*byte));
@@ -172,9 +191,10 @@ impl<'a> Tokens<'a> {
         Self { text, at: 0, reading, mode }
     }
 
-    /// The executable comments that the statement holds, nested ones included.
-    pub(crate) fn marks(text: &'a [u8], mode: QuoteMode) -> Vec<Mark> {
-        let mut tokens = Self::new(text, Reading::Everything, mode);
+    /// The executable comments that this reading finds in the statement, those included that are nested in others that
+    /// count.
+    pub(crate) fn marks(text: &'a [u8], reading: Reading, mode: QuoteMode) -> Vec<Mark> {
+        let mut tokens = Self::new(text, reading, mode);
         let mut found = Vec::new();
         loop {
             tokens.skip_blank(&mut |mark| found.push(mark));
@@ -241,7 +261,7 @@ impl<'a> Tokens<'a> {
                 [b'*', b'/', ..] => self.at += 2,
                 [b'#', ..] | [b'-', b'-'] => self.skip_to(b"\n"),
                 [b'-', b'-', next, ..] if is_space(*next) || next.is_ascii_control() => self.skip_to(b"\n"),
-                [b'/', b'*', ..] => match mark(rest) {
+                [b'/', b'*', ..] => match mark(rest, self.reading.digits()) {
                     Some((found, length)) => {
                         on_mark(found);
                         self.at += length;
@@ -356,9 +376,9 @@ mod tests {
     fn executable_comments_are_opened_where_the_server_would() {
         let text = "/*!50003 CREATE*/ /*!999999 x */ /*M!100100 y */ /*!80016 z */ /* no */ `a``b` -- end\n, 'it''s'";
         assert_eq!(words(text, Reading::Everything), ["CREATE", "x", "y", "z", "`a`b`", ",", "it''s"]);
-        let mariadb = Reading::Server { version: 101_106, mysql: false };
+        let mariadb = Reading::Server { version: 101_106, family: Family::MariaDb };
         assert_eq!(words(text, mariadb), ["CREATE", "y", "`a`b`", ",", "it''s"]);
-        let mysql = Reading::Server { version: 80_036, mysql: true };
+        let mysql = Reading::Server { version: 80_036, family: Family::MySql };
         assert_eq!(words(text, mysql), ["CREATE", "z", "`a`b`", ",", "it''s"]);
     }
 
@@ -366,7 +386,7 @@ mod tests {
     #[test]
     fn comments_end_where_the_server_ends_them() {
         let nested = "/*!999999 \n/* */ CREATE TABLE a (x int) */ DROP DATABASE x";
-        let server = Reading::Server { version: 101_106, mysql: false };
+        let server = Reading::Server { version: 101_106, family: Family::MariaDb };
         assert_eq!(words(nested, server), ["DROP", "DATABASE", "x"]);
         assert_eq!(words(nested, Reading::Everything)[0], "CREATE");
         for comment in ["--\x01 '\n", "--\x0b'\n", "--\0'\n", "-- '\n", "--\n", "#'\n"] {

@@ -78,6 +78,8 @@ fn everything_else_is_refused() {
         "SET SQL_NOTES=0 /*!999999 , SQL_LOG_BIN=0 */;",
         "CREATE /*!999999 TABLE a (x int) COMMENT='*/ VIEW v AS SELECT 1 -- ';",
         "/*!999999 CREATE TABLE a (x int) */; INSERT INTO a VALUES (1);",
+        "CREATE TABLE a (x int) COMMENT /*!50606 '*/ /*!499999; DROP TABLE b */ '*/;",
+        "CREATE TABLE``/*!50606`*//*!499999;`;",
         "CREATE VIEW v AS SELECT 1; /*!999999 DROP VIEW v */; CREATE TABLE v (x int);",
         "/*!80000 CREATE TABLE `a` (x int) */ /*M!100000 DROP DATABASE x */;",
         "INSERT INTO `mysql`.`user` VALUES (1);",
