@@ -269,10 +269,11 @@ fn named(first: Token<'_>, tokens: &mut Tokens<'_>) -> Option<Target> {
 
 /// Skips `EXISTS` or `NOT EXISTS`.
 fn after_if<'a>(tokens: &mut Tokens<'a>) -> Option<Token<'a>> {
-    if tokens.next()?.is("NOT") {
-        tokens.next()?;
+    let mut word = tokens.next()?;
+    if word.is("NOT") {
+        word = tokens.next()?;
     }
-    tokens.next()
+    if word.is("EXISTS") { tokens.next() } else { None }
 }
 
 /// The assignments of a `SET` statement.

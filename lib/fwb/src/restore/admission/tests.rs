@@ -79,6 +79,8 @@ fn everything_else_is_refused() {
         "CREATE /*!999999 TABLE a (x int) COMMENT='*/ VIEW v AS SELECT 1 -- ';",
         "/*!999999 CREATE TABLE a (x int) */; INSERT INTO a VALUES (1);",
         "CREATE TABLE a (x int) COMMENT /*!50606 '*/ /*!499999; DROP TABLE b */ '*/;",
+        "DROP TABLE IF.R;",
+        "DROP TABLE IF @@GLOBAL.x EXISTS a;",
         "CREATE TABLE``/*!50606`*//*!499999;`;",
         "CREATE VIEW v AS SELECT 1; /*!999999 DROP VIEW v */; CREATE TABLE v (x int);",
         "/*!80000 CREATE TABLE `a` (x int) */ /*M!100000 DROP DATABASE x */;",
