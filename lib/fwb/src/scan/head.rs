@@ -247,8 +247,13 @@ fn setval(tokens: &mut Tokens<'_>) -> Option<Head> {
     tokens.next().filter(|word| word.is("SETVAL"))?;
     tokens.next().filter(|symbol| *symbol == Token::Symbol(b'('))?;
     let target = target(tokens)?;
-    let plain = |token: &Token<'_>| matches!(token, Token::Word(_) | Token::Symbol(b',' | b')' | b'-'));
-    tokens.all(|token| plain(&token)).then_some(Head::SetVal(target))
+    let is_plain = |token: &Token<'_>| match token {
+        Token::Word(word) => word.iter().all(u8::is_ascii_digit),
+        token => matches!(token, Token::Symbol(b',' | b'-')),
+    };
+    let all_plain =
+        tokens.by_ref().take_while(|token| *token != Token::Symbol(b')')).all(|token| is_plain(&token));
+    (all_plain && tokens.next().is_none()).then_some(Head::SetVal(target))
 }
 
 /// A name, after `IF EXISTS` or `IF NOT EXISTS`, with its database where there is one.
