@@ -273,6 +273,15 @@ const CHANGES: &str =
     INSERT INTO mm VALUES (5); CREATE VIEW vv AS SELECT v FROM aa;
     CREATE TRIGGER tr BEFORE INSERT ON mm FOR EACH ROW SET NEW.id = NEW.id + 1;";
 
+/// What a dump says of everything but the moment at which it was made, which is in its first and last lines.
+fn definitions(dump: &Value) -> Vec<[Value; 4]> {
+    let sections = dump["sections"].as_array().unwrap().iter();
+    let lasting = sections.filter(|section| section["kind"] != "header" && section["kind"] != "trailer");
+    lasting
+        .map(|section| ["kind", "name", "crc32", "rows_digest"].map(|field| section[field].clone()))
+        .collect()
+}
+
 /// Whoever interrupts a restore gets back what was there: half a database is what a backup is to prevent.
 #[test]
 fn an_interrupted_restore_is_rolled_back() {
@@ -292,8 +301,7 @@ fn an_interrupted_restore_is_rolled_back() {
         let said = stderr(restore);
         assert!(said.contains("rolled back to what it held before"), "{said}");
         assert_eq!(database.content(), before, "{number}");
-        let digests = |dump: &Value| dump["sections"].to_string().replace(|c: char| c.is_ascii_digit(), "");
-        assert_eq!(digests(&store.dump(&database)), digests(&dump), "the same objects");
+        assert_eq!(definitions(&store.dump(&database)), definitions(&dump), "the same objects");
     }
 }
 

@@ -120,6 +120,7 @@ name string
 raw_sha256 string
 raw_size number
 schema string
+sections[].crc32 string
 sections[].kind string
 sections[].name string
 sections[].objects[].kind string

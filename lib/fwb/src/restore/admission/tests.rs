@@ -40,6 +40,10 @@ fn what_dumps_contain_is_admitted() {
         ("CREATE TABLE `a` (x int);\nINSERT  IGNORE INTO `a` VALUES (1);", vec![Load, Load]),
         ("LOCK TABLES `a` WRITE;\nUNLOCK TABLES;", vec![Skip, Skip]),
         (
+            "CREATE TABLE `a` (`x` text /*!100301 COMPRESSED*/, `y` text /*M!100301 COMPRESSED*/) /*!50100 PARTITION BY HASH (1) */;\nINSERT INTO `a` VALUES (1);",
+            vec![Load, Load],
+        ),
+        (
             "CREATE DATABASE /*!32312 IF NOT EXISTS*/ `d`;\nUSE `d`;\nDROP TABLE IF EXISTS `a`;",
             vec![Skip, Skip, Load],
         ),
