@@ -84,6 +84,7 @@ impl Reading {
         if matches!(self, Self::Server { family: Family::OldMySql, .. }) { 5 } else { 6 }
     }
 
+    /// Whether what is in it counts, where it is not plain.
     fn executes(self, mark: Mark) -> bool {
         match self {
             Self::Everything => true,
@@ -91,7 +92,7 @@ impl Reading {
                 let foreign = !mark.mariadb && (50_700..=99_999).contains(&mark.version);
                 mark.version <= version && !foreign
             }
-            Self::Server { version, .. } => mark.version <= version && !mark.mariadb,
+            Self::Server { version, .. } => mark.version <= version,
         }
     }
 }
