@@ -6,6 +6,8 @@ use chrono::{DateTime, FixedOffset, SubsecRound, TimeDelta};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::artifact::Crc32;
+
 /// The schema that this version reads and writes.
 pub const SCHEMA: &str = "fwb/1";
 
@@ -227,6 +229,11 @@ impl Section {
     pub(crate) fn extent(&self) -> Option<(u64, u64)> {
         let (offset, size) = (self.offset?, self.size?);
         Some((offset, offset.checked_add(size)?))
+    }
+
+    /// Whether its SQL is what has this checksum, as far as the manifest says: earlier versions wrote none.
+    pub(crate) fn is_of(&self, crc32: Crc32) -> bool {
+        self.crc32.as_ref().is_none_or(|said| *said == crc32.to_hex())
     }
 }
 

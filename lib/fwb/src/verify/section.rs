@@ -53,8 +53,7 @@ fn read_section(
     let same = found.sections.iter().rfind(|found| found.kind == section.kind && found.name == section.name);
     let holds =
         same.is_some_and(|found| found.rows == section.rows && found.rows_digest == section.rows_digest);
-    let same_sql = section.crc32.as_ref().is_none_or(|said| *said == crc32.to_hex());
-    if raw_size != section.raw_size || !same_sql || section.name.is_some() && !holds {
+    if raw_size != section.raw_size || !section.is_of(crc32) || section.name.is_some() && !holds {
         return Err(damaged("it is not what the manifest says"));
     }
     Ok(())
