@@ -169,8 +169,9 @@ fn after_many_nights_with_kills_every_backup_restores() {
     let mut shown: BTreeMap<String, String> = BTreeMap::new();
     let dump = || store.tool("fwb-dump").arg("-B").arg(&database.name);
     let begun = std::time::Instant::now();
-    dump().run().ok();
+    let first = dump().run().ok().json();
     let usual = begun.elapsed();
+    shown.insert(sql_of(&first), database.content());
     let mut kills = 0;
     for round in 1..=rounds {
         database.sql(format!("INSERT INTO nights VALUES ({round}, RANDOM_BYTES(5000)); DELETE FROM nights WHERE id < {round} - 40;"));
