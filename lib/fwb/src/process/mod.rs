@@ -2,6 +2,7 @@
 //! Every child sits in its own process group, so that a Ctrl-C reaches us alone and we decide how it ends, and
 //! dies with this process, however that ends.
 
+mod buffering;
 mod stderr;
 
 use std::ffi::{OsStr, OsString};
@@ -14,6 +15,7 @@ use std::thread::JoinHandle;
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
 use crate::thread;
+use buffering::large_stdout;
 use stderr::{drain, failure, own_words};
 
 /// What a pipe holds, in bytes: fewer, longer exchanges with the child. Linux's limit without privileges.
@@ -124,8 +126,10 @@ impl Program {
         keep: impl FnMut(&[u8]) -> bool + Send + 'static,
     ) -> Result<(PipeReader, Child)> {
         let (reader, writer) = self.pipe()?;
-        let child = self.watched(self.expression().stdin_null().stdout_file(writer), cancel, keep)?;
-        Ok((reader, child))
+        let expression = self.expression().stdin_null().stdout_file(writer);
+        let expression =
+            large_stdout().into_iter().fold(expression, |child, (name, value)| child.env(name, value));
+        Ok((reader, self.watched(expression, cancel, keep)?))
     }
 
     /// Starts the program with its stdin as a stream; its stdout is discarded.
