@@ -9,7 +9,8 @@ use crate::progress::Cancel;
 use crate::server::{ClientProgram, Input, Running, version_numbers};
 
 /// What holds in every session, whether the dump's header says so or not.
-const PRELUDE: &str = "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO', SESSION foreign_key_checks=0, \
+const PRELUDE: &str = "SET NAMES utf8mb4;\n\
+                       SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO', SESSION foreign_key_checks=0, \
                        SESSION unique_checks=0, SESSION sql_notes=0;\n";
 
 /// A running client program.
