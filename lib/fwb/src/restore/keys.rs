@@ -18,6 +18,8 @@ pub(super) struct Divided {
     pub(super) create: Vec<u8>,
     /// The statement that adds the keys.
     pub(super) keys: Vec<u8>,
+    /// How many those are.
+    pub(super) number: u64,
     /// The statement that adds the foreign keys, once all tables have their keys.
     pub(super) references: Option<Vec<u8>>,
 }
@@ -282,7 +284,8 @@ impl<'a> Outline<'a> {
             [b"ALTER TABLE ", &text[self.written.clone()], b"\n  ADD ", &items.join(&b",\n  ADD "[..])]
                 .concat()
         };
-        Some(Divided { create, keys: add(&off), references: (!foreign.is_empty()).then(|| add(&foreign)) })
+        let references = (!foreign.is_empty()).then(|| add(&foreign));
+        Some(Divided { create, keys: add(&off), number: off.len() as u64, references })
     }
 }
 

@@ -4,7 +4,7 @@ use crossbeam_channel::{Receiver, Select, Sender, bounded};
 
 use super::admission::Admission;
 use super::input::{Input, Part};
-use super::load::{Destination, end_session, is_not_sent, not_sent, open_session, start_session};
+use super::load::{Destination, end_session, is_not_sent, not_sent, start_session};
 use super::script::{LateKeys, Script, inadmissible};
 use super::session::LoadSession;
 use super::shares::{Share, Shares, Task};
@@ -61,7 +61,7 @@ fn by_table(
         for mut session in sessions {
             let shares = &shares;
             let load = move || {
-                let mut worker = Worker::new(input, &mut session);
+                let mut worker = Worker::new(input, &mut session, to);
                 let loaded = worker.load_all(shares, script, context);
                 if loaded.is_err() {
                     shares.stop();
@@ -85,13 +85,14 @@ fn by_table(
 struct Worker<'a> {
     input: &'a Input,
     session: &'a mut LoadSession,
+    to: Destination<'a>,
     judge: Judge<'a>,
 }
 
 impl<'a> Worker<'a> {
-    fn new(input: &'a Input, session: &'a mut LoadSession) -> Self {
+    fn new(input: &'a Input, session: &'a mut LoadSession, to: Destination<'a>) -> Self {
         let admission = Admission::new(input.manifest.database.as_deref());
-        Self { input, session, judge: Judge { admission, name: &input.manifest.name } }
+        Self { input, session, to, judge: Judge { admission, name: &input.manifest.name } }
     }
 
     fn load_all(&mut self, shares: &Shares, script: &Script, context: &Context) -> Result<()> {
@@ -108,17 +109,18 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Adds the keys that a table was not made with. Rows that another connection has been sent and not loaded yet may
-    /// still come; they wait, or find the keys there.
-    fn add_keys(&mut self, section: usize, script: &Script, context: &Context) -> Result<()> {
-        let Some(LateKeys { before, adding }) = script.keys(section) else { return Ok(()) };
+    /// Adds the keys that a table was not made with, over a connection of their own: what is written to a client program
+    /// is not done yet, and whoever adds keys must not take anything else meanwhile. Rows that were sent and are not
+    /// loaded yet may still come; they wait, or find the keys there.
+    fn add_keys(&self, section: usize, script: &Script, context: &Context) -> Result<()> {
+        let Some(LateKeys { before, adding, .. }) = script.keys(section) else { return Ok(()) };
         let title = self.input.title(section);
         context.progress.focus(format!("adding keys to {title}"));
-        let session = &mut *self.session;
+        let mut session = start_session(self.to, script, &context.cancel)?;
         session.mark(|| format!("the keys of {title}"));
         let added = before.iter().try_for_each(|line| session.statement(&line.text));
         let added = added.and_then(|()| session.compound(adding));
-        added.and_then(|()| open_session(session, script)).map_err(not_sent)
+        end_session(session, added.map_err(not_sent), self.to, &context.cancel)
     }
 
     fn load(&mut self, share: &Share, context: &Context) -> Result<()> {
@@ -126,7 +128,7 @@ impl<'a> Worker<'a> {
         self.judge.admission.fill(section.and_then(|section| section.name.as_deref()));
         let mut feed = Feed::new();
         let mut held: Vec<Rows> = Vec::new();
-        let Self { input, session, judge } = self;
+        let Self { input, session, judge, .. } = self;
         input.rows(share.extent, context, &mut |piece, offset| {
             context.progress.advance(piece.raw.len() as u64);
             if piece.flags & DataHeader::CONTINUES == 0 {

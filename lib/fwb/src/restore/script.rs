@@ -76,6 +76,8 @@ pub(super) struct LateKeys {
     pub(super) before: Vec<Line>,
     /// A compound statement.
     pub(super) adding: String,
+    /// How many keys it adds.
+    pub(super) number: u64,
 }
 
 /// A table with fewer rows has its keys from the beginning: a statement more costs more than it saves.
@@ -228,13 +230,13 @@ impl Script {
             // The same settings hold as for the table itself. What follows it may be those of a trigger.
             let before = self.lines[self.settings(*at).start..*at].iter();
             let before: Vec<Line> = before.filter(|line| line.section == section).cloned().collect();
-            let adding = divided.keys_at_any_rate();
+            let (adding, number) = (divided.keys_at_any_rate(), divided.number);
             if let Some(text) = divided.references {
                 let stage = Some(Stage::References);
                 references.extend_from_slice(&before);
                 references.push(Line { section, text, stage, view: None, of_database: false });
             }
-            self.keys.insert(section, LateKeys { before, adding });
+            self.keys.insert(section, LateKeys { before, adding, number });
             self.lines[*at].text = divided.create;
         }
         if let (Some(first), Some(last)) = (references.first(), references.last()) {

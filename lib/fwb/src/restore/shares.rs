@@ -22,6 +22,8 @@ pub(super) struct Share {
 
 /// What a row costs beside its bytes, in bytes: as measured, 8 microseconds for one, and 20 nanoseconds for the other.
 const ROW_COST: u64 = 400;
+/// What adding a key costs for each row, as bytes of SQL: 0.5 to 1.1 microseconds, as measured.
+const KEY_COST: u64 = 50;
 /// Into how many parts the whole is divided for each connection, so that none is left alone with a large rest.
 const PARTS: u64 = 8;
 /// The least that is worth a part, as bytes of SQL.
@@ -46,12 +48,12 @@ struct State {
     sizes: HashMap<usize, (u64, u64)>,
     /// Sections that are being loaded, once for each connection.
     busy: Vec<usize>,
-    /// Sections whose tables lack keys.
-    keyless: Vec<usize>,
+    /// Sections whose tables lack keys, and what it costs to add those.
+    keyless: Vec<(usize, u64)>,
 }
 
 impl State {
-    fn new(waiting: Vec<Share>, keyless: Vec<usize>) -> Self {
+    fn new(waiting: Vec<Share>, keyless: Vec<(usize, u64)>) -> Self {
         let mut sizes: HashMap<usize, (u64, u64)> = HashMap::new();
         for share in &waiting {
             let (whole, left) = sizes.entry(share.section).or_default();
@@ -59,6 +61,33 @@ impl State {
             *left += share.cost;
         }
         Self { waiting, sizes, busy: Vec::new(), keyless }
+    }
+
+    /// The rows that are loaded next. Those of a table that nobody loads where there is any: the largest, to its end, so
+    /// that its keys come early. Else, or where all others would be done before it and its keys, those of the table with
+    /// the most left to do.
+    fn next(&mut self) -> Option<Share> {
+        let longest = self.longest();
+        let best = (0..self.waiting.len()).max_by_key(|index| {
+            let Share { section, extent, .. } = self.waiting[*index];
+            let free = !self.busy.contains(&section);
+            let size = self.sizes.get(&section).map(|(whole, left)| if free { *whole } else { *left });
+            // Parts of a table go in their order.
+            (Some(section) == longest, free, size, Reverse(extent.0))
+        })?;
+        Some(self.waiting.remove(best))
+    }
+
+    /// The table that takes longer to load from here, with its keys, than all others together: whoever does not help
+    /// with it now has nothing to do while its keys are added.
+    fn longest(&self) -> Option<usize> {
+        let left = |section: &usize| self.sizes.get(section).map_or(0, |(_, left)| *left);
+        let keyed = self.keyless.iter().map(|(section, keys)| (left(section), *keys, *section));
+        let (longest, keys, section) = keyed.max_by_key(|(left, keys, _)| left.saturating_add(*keys))?;
+        let keys_of_all = self.keyless.iter().map(|(_, keys)| *keys);
+        let all = self.sizes.values().map(|(_, left)| *left).chain(keys_of_all);
+        let others = all.fold(0, u64::saturating_add).saturating_sub(longest).saturating_sub(keys);
+        (longest.saturating_add(keys) > others).then_some(section)
     }
 }
 
@@ -68,13 +97,16 @@ impl Shares {
     /// # Errors
     /// The backup cannot be read.
     pub(super) fn new(input: &Input, script: &Script, connections: usize) -> Result<Self> {
+        let mut keyless = Vec::new();
         let tables: Vec<(usize, (u64, u64), u64)> = input
             .tables_with_rows()
             .into_iter()
             .map(|(index, section, extent)| {
-                let cost =
-                    section.raw_size.saturating_add(section.rows.unwrap_or(0).saturating_mul(ROW_COST));
-                (index, extent, cost)
+                let rows = section.rows.unwrap_or(0);
+                if let Some(keys) = script.keys(index) {
+                    keyless.push((index, rows.saturating_mul(keys.number).saturating_mul(KEY_COST)));
+                }
+                (index, extent, section.raw_size.saturating_add(rows.saturating_mul(ROW_COST)))
             })
             .collect();
         let total = tables.iter().map(|(.., cost)| *cost).fold(0, u64::saturating_add);
@@ -87,31 +119,19 @@ impl Shares {
             let each = cost / parts.len().max(1) as u64;
             waiting.extend(parts.into_iter().map(|extent| Share { section, extent, cost: each }));
         }
-        let keyless = waiting.iter().map(|share| share.section);
-        let mut keyless: Vec<usize> = keyless.filter(|section| script.keys(*section).is_some()).collect();
-        keyless.dedup();
         Ok(Self(Mutex::new(State::new(waiting, keyless))))
     }
 
-    /// The next one. Keys first: they cannot be divided, and rows fill what time is left at the end. Of the rows, those
-    /// of a table that nobody loads where there is any: the largest, to its end, so that its keys come early. Else those
-    /// of the table with the most left to do.
+    /// The next one. Keys first: they cannot be divided, and rows fill what time is left at the end.
     pub(super) fn take(&self) -> Option<Task> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let has_rows = |section: &usize| {
-            !state.busy.contains(section) && state.waiting.iter().all(|share| share.section != *section)
+        let has_rows = |section: usize| {
+            !state.busy.contains(&section) && state.waiting.iter().all(|share| share.section != section)
         };
-        if let Some(at) = state.keyless.iter().position(has_rows) {
-            return Some(Task::Keys(state.keyless.remove(at)));
+        if let Some(at) = state.keyless.iter().position(|(section, _)| has_rows(*section)) {
+            return Some(Task::Keys(state.keyless.remove(at).0));
         }
-        let best = (0..state.waiting.len()).max_by_key(|index| {
-            let share = state.waiting[*index];
-            let free = !state.busy.contains(&share.section);
-            let size = state.sizes.get(&share.section).map(|(whole, left)| if free { *whole } else { *left });
-            // Parts of a table go in their order.
-            (free, size, Reverse(share.extent.0))
-        })?;
-        let share = state.waiting.remove(best);
+        let share = state.next()?;
         state.busy.push(share.section);
         if let Some((_, left)) = state.sizes.get_mut(&share.section) {
             *left -= share.cost;
@@ -167,9 +187,22 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_left_alone_with_rows_and_keys_at_the_end() {
+        let taken = |others: u64| {
+            let waiting = vec![share(1, 0, 400), share(1, 400, 800), share(2, 800, 800 + others)];
+            let shares = Shares(Mutex::new(State::new(waiting, vec![(1, 200)])));
+            assert_eq!(shares.take(), Some(Task::Rows(share(1, 0, 400))));
+            let Some(Task::Rows(next)) = shares.take() else { panic!("rows are left") };
+            next.section
+        };
+        assert_eq!(taken(599), 1, "the other rows are for the time in which one connection adds the keys");
+        assert_eq!(taken(600), 2);
+    }
+
+    #[test]
     fn keys_come_when_the_last_rows_are_there_and_before_other_rows() {
         let waiting = vec![share(1, 0, 10), share(1, 10, 20), share(2, 20, 30), share(2, 30, 40)];
-        let shares = Shares(Mutex::new(State::new(waiting, vec![1])));
+        let shares = Shares(Mutex::new(State::new(waiting, vec![(1, 5)])));
         let mut taken: Vec<Task> = (0..3).filter_map(|_| shares.take()).collect();
         shares.done(&share(1, 0, 10));
         taken.extend(shares.take());
