@@ -7,7 +7,7 @@ mod faults;
 mod load;
 mod restores;
 mod scenes;
-mod shim;
+pub(crate) mod shim;
 
 /// Whether all of it is wanted.
 pub(crate) fn whole() -> bool {

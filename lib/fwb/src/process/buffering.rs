@@ -8,11 +8,10 @@ use std::ffi::OsString;
 use std::path::Path;
 
 /// Where distributions have the library.
-const LIBRARIES: [&str; 4] = [
+const LIBRARIES: [&str; 3] = [
     "/usr/libexec/coreutils/libstdbuf.so",
     "/usr/lib/coreutils/libstdbuf.so",
     "/usr/lib64/coreutils/libstdbuf.so",
-    "/usr/lib/x86_64-linux-gnu/coreutils/libstdbuf.so",
 ];
 /// What is written at once, in bytes.
 const SIZE: &str = "262144";
@@ -21,13 +20,34 @@ const PRELOAD: &str = "LD_PRELOAD";
 
 /// The variables by which a child has a large buffer for its stdout.
 pub(super) fn large_stdout() -> Vec<(&'static str, OsString)> {
-    let Some(library) = LIBRARIES.into_iter().find(|library| Path::new(library).exists()) else {
-        return Vec::new();
-    };
-    let mut preload = env::var_os(PRELOAD).unwrap_or_default();
-    if !preload.is_empty() {
-        preload.push(":");
+    let library = LIBRARIES.into_iter().find(|library| Path::new(library).exists());
+    library.map_or_else(Vec::new, |library| {
+        vec![(PRELOAD, preloading(env::var_os(PRELOAD), library)), ("_STDBUF_O", SIZE.into())]
+    })
+}
+
+/// What is loaded already, and the library after it.
+fn preloading(already: Option<OsString>, library: &str) -> OsString {
+    let mut all = already.unwrap_or_default();
+    if !all.is_empty() {
+        all.push(":");
     }
-    preload.push(library);
-    vec![(PRELOAD, preload), ("_STDBUF_O", SIZE.into())]
+    all.push(library);
+    all
+}
+
+/// Whether a line is the loader's, who says so where the library does not fit the program, such as one of 32 bits.
+pub(super) fn is_of_loader(line: &[u8]) -> bool {
+    line.starts_with(b"ERROR: ld.so: object ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_loaded_already_stays() {
+        assert_eq!(preloading(None, "/b.so"), "/b.so");
+        assert_eq!(preloading(Some("/a.so".into()), "/b.so"), "/a.so:/b.so");
+    }
 }

@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
 use crate::thread;
-use buffering::large_stdout;
+use buffering::{is_of_loader, large_stdout};
 use stderr::{drain, failure, own_words};
 
 /// What a pipe holds, in bytes: fewer, longer exchanges with the child. Linux's limit without privileges.
@@ -123,13 +123,14 @@ impl Program {
     pub(crate) fn reader(
         &self,
         cancel: &Cancel,
-        keep: impl FnMut(&[u8]) -> bool + Send + 'static,
+        mut keep: impl FnMut(&[u8]) -> bool + Send + 'static,
     ) -> Result<(PipeReader, Child)> {
         let (reader, writer) = self.pipe()?;
         let expression = self.expression().stdin_null().stdout_file(writer);
         let expression =
             large_stdout().into_iter().fold(expression, |child, (name, value)| child.env(name, value));
-        Ok((reader, self.watched(expression, cancel, keep)?))
+        let own = move |line: &[u8]| !is_of_loader(line) && keep(line);
+        Ok((reader, self.watched(expression, cancel, own)?))
     }
 
     /// Starts the program with its stdin as a stream; its stdout is discarded.

@@ -94,23 +94,11 @@ impl ServerClient {
     /// The SQL client, ready to read statements from its stdin. It obeys no client command but `DELIMITER`, reads
     /// no local file, and stops at the first error.
     pub(crate) fn sql_client(&self, database: Option<&str>) -> ClientProgram {
-        self.client_that_reads("utf8mb4", database)
-    }
-
-    /// As [`ServerClient::sql_client`], for much SQL: it does not look for the characters in it, which saves a quarter of
-    /// its work. No byte of a character beyond ASCII means anything to it, so it splits the SQL at the same places. The
-    /// server takes the session for one in latin1 until it is told otherwise (`SET NAMES`).
-    pub(crate) fn loader(&self, database: &str) -> ClientProgram {
-        self.client_that_reads("latin1", Some(database))
-    }
-
-    fn client_that_reads(&self, charset: &str, database: Option<&str>) -> ClientProgram {
         let program = self
             .program(SQL_CLIENTS)
             .args(&self.connection)
             .args(["--batch", "--skip-column-names", "--binary-mode", "--local-infile=0", "--skip-reconnect"])
-            .arg(format!("--default-character-set={charset}"))
-            .args(["--max-allowed-packet=1G", "--comments"]);
+            .args(["--default-character-set=utf8mb4", "--max-allowed-packet=1G", "--comments"]);
         match database {
             Some(database) => program.arg(format!("--database={database}")),
             None => program,
