@@ -126,11 +126,15 @@ install_plugins() {
     fail "the server has no $PLUGIN, and it is none of Debian's" "install the storage engines of $(mariadbd --version)"
   mkdir -p "$TOOLS"
   work=$(mktemp -d "$TOOLS/plugins.XXXXXX")
+  # The shell knows the directory now: nothing else sets a trap here.
+  # shellcheck disable=SC2064
+  trap "rm -rf '$work'" EXIT
   (cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "mariadb-server=$version" >&2) ||
     fail "apt-get could not download mariadb-server $version; its reason is above" \
       'as root: apt-get update && apt-get upgrade mariadb-server-core'
   dpkg-deb -x "$work"/mariadb-server_*.deb "$work"
   [[ -e $work/usr/lib/mysql/plugin/$PLUGIN ]] || fail "mariadb-server $version has no $PLUGIN"
+  rm -rf "$dir"
   mv -T "$work/usr/lib/mysql/plugin" "$dir"
   rm -rf "$work"
 }
