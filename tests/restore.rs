@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::hostile::foreign;
+use crate::hostile::{Fake, foreign};
 use crate::support::{
     Before, Database, Server, Store, Tool, bash, definitions, digests, gunzip, gzip, mariadb_dump, name,
     restore, slice,
@@ -155,7 +155,8 @@ fn tables_of(database: &Database) -> Vec<String> {
 
 #[test]
 fn keys_that_come_after_the_rows_come_to_the_same() {
-    let (database, store) = (Database::new("keyed"), Store::new());
+    // Names are told to the server before its session has a character set.
+    let (database, store) = (Database::new("열쇠"), Store::new());
     database.sql(KEYED);
     let (tables, dump) = (tables_of(&database), store.dump(&database));
     assert!(tables.len() > 10);
@@ -164,7 +165,7 @@ fn keys_that_come_after_the_rows_come_to_the_same() {
         assert_eq!(definitions(there), definitions(&database), "{what}");
         assert_eq!(digests(&store.dump(there)), digests(&dump), "{what}");
     };
-    let copy = Database::reserved("keyed_copy");
+    let copy = Database::reserved("열쇠 copy");
     restore(&store, &dump).args(["-j", "2", "--database", &copy.name]).run().ok();
     holds(&copy, "under another name");
     copy.drop_now();
@@ -178,6 +179,20 @@ fn keys_that_come_after_the_rows_come_to_the_same() {
     }
     let orphan = "INSERT IGNORE INTO nasty (id, up) VALUES (20001, 20001); SELECT COUNT(*) FROM nasty";
     assert_eq!(database.query(orphan), "20000", "the foreign key is at work");
+}
+
+/// What is there is backed up first, and rows are loaded for hours: the connection that keeps other restores out does
+/// nothing meanwhile.
+#[test]
+fn a_server_that_soon_cuts_idle_connections_takes_a_backup() {
+    let (server, store) = (Server::private("hasty", &["--wait-timeout=1"]), Store::new());
+    let slow = Fake::new(r#"sleep 2; exec "$REAL" "$@""#);
+    let hasty = |tool: Tool| tool.env("FWB_DEFAULTS_FILE", server.defaults_file());
+    server.sql("CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY); INSERT INTO d.t VALUES (1)");
+    let dump = hasty(store.tool("fwb-dump")).args(["-B", "d"]).run().ok().json();
+    server.sql("DELETE FROM d.t");
+    hasty(slow.tool(&store, "fwb-restore")).args(["--yes", "-f", name(&dump)]).run().ok();
+    assert_eq!(server.query("SELECT id FROM d.t"), "1");
 }
 
 /// A trigger and a view have settings of their own, and a time of day means another moment in another time zone: none of

@@ -102,14 +102,14 @@ impl<'a> Load<'a> {
 
 /// Starts a session and sends it the settings of the dump's header.
 pub(super) fn start_session(to: Destination<'_>, script: &Script, cancel: &Cancel) -> Result<LoadSession> {
-    let mut session = LoadSession::start(&to.server.loader(to.database), to.quoting, cancel)?;
+    let mut session = LoadSession::start(&to.server.sql_client(Some(to.database)), to.quoting, cancel)?;
     session.mark(|| "the session settings".into());
     // A failure to write shows when the session ends.
     open_session(&mut session, script).ok();
     Ok(session)
 }
 
-/// Sends a session the settings that rows are loaded under, whatever held before.
+/// Sends a session the settings that everything is loaded under.
 fn open_session(session: &mut LoadSession, script: &Script) -> std::io::Result<()> {
     script.header.iter().try_for_each(|text| session.statement(text))?;
     session.settle()
