@@ -50,6 +50,7 @@ struct State {
     busy: Vec<usize>,
     /// Sections whose tables lack keys, and what it costs to add those.
     keyless: Vec<(usize, u64)>,
+    stopped: bool,
 }
 
 impl State {
@@ -60,7 +61,7 @@ impl State {
             *whole += share.cost;
             *left += share.cost;
         }
-        Self { waiting, sizes, busy: Vec::new(), keyless }
+        Self { waiting, sizes, busy: Vec::new(), keyless, stopped: false }
     }
 
     /// The rows that are loaded next. Those of a table that nobody loads where there is any: the largest, to its end, so
@@ -152,6 +153,12 @@ impl Shares {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.waiting.clear();
         state.keyless.clear();
+        state.stopped = true;
+    }
+
+    /// Whether nothing was left to do before its time.
+    pub(super) fn are_stopped(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).stopped
     }
 }
 

@@ -1,0 +1,169 @@
+//! The rows of a stream, as they come: each member goes to a connection that has room.
+
+use crossbeam_channel::{Receiver, Select, Sender, bounded};
+
+use super::{Judge, Rows, believed, ended_early, stopped, write};
+use crate::artifact::{DataHeader, Piece};
+use crate::error::Result;
+use crate::manifest::SectionKind;
+use crate::progress::{Cancel, Context};
+use crate::restore::admission::Admission;
+use crate::restore::input::{Input, Part};
+use crate::restore::load::{Destination, end_session, not_sent};
+use crate::restore::script::Script;
+use crate::restore::session::LoadSession;
+use crate::scan::Feed;
+use crate::thread;
+
+/// Members that wait for one connection.
+const WAITING: usize = 2;
+
+/// Loads the rows.
+pub(super) fn as_they_come(
+    input: &Input,
+    script: &Script,
+    sessions: Vec<LoadSession>,
+    to: Destination<'_>,
+    context: &Context,
+) -> Result<()> {
+    std::thread::scope(|scope| {
+        let (mut queues, mut connections) = (Vec::new(), Vec::new());
+        let mut started = Ok(());
+        for session in sessions {
+            let (queue, loads) = bounded(WAITING);
+            match thread::start_in(scope, move || drain(session, &loads)) {
+                Ok(connection) => connections.push(connection),
+                Err(error) => started = Err(error),
+            }
+            queues.push(queue);
+        }
+        let admission = Admission::new(input.manifest.database.as_deref());
+        let mut hand_out = HandOut {
+            input,
+            script,
+            feed: Feed::new(),
+            judge: Judge { admission, name: &input.manifest.name },
+            queues,
+            connection: 0,
+            section: None,
+            held: Vec::new(),
+        };
+        let read = started
+            .and_then(|()| {
+                input.for_each_piece(Part::Rows, context, &mut |piece, offset| {
+                    context.progress.advance(piece.raw.len() as u64);
+                    hand_out.piece(piece, offset, context)
+                })
+            })
+            .and_then(|()| hand_out.flush());
+        // The queues end here, and with them the connections.
+        drop(hand_out);
+        let connections: Vec<_> = connections.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
+        end_all(connections, read, to, &context.cancel)
+    })
+}
+
+/// Writes to one client program until nothing more comes.
+fn drain(mut session: LoadSession, loads: &Receiver<Rows>) -> (LoadSession, Result<()>) {
+    let sent = write(&mut session, loads);
+    (session, sent)
+}
+
+/// Ends all connections. The first that says why it failed is believed; one that was only cut off says nothing.
+fn end_all(
+    connections: Vec<std::thread::Result<(LoadSession, Result<()>)>>,
+    read: Result<()>,
+    to: Destination<'_>,
+    cancel: &Cancel,
+) -> Result<()> {
+    let mut why = read.err();
+    let mut later = Vec::new();
+    for connection in connections {
+        match connection {
+            Err(_) => why = why.or_else(|| Some(ended_early())),
+            Ok((session, Ok(()))) => later.push(session),
+            Ok((session, sent)) => why = believed(why, end_session(session, sent, to, cancel).err()),
+        }
+    }
+    for session in later {
+        // After a failure the others are not worth waiting for.
+        let stopping = why.is_some();
+        let sent = if stopping { Err(stopped()) } else { Ok(()) };
+        let error = end_session(session, sent, to, cancel).err().filter(|_| !stopping);
+        why = why.or(error);
+    }
+    why.map_or(Ok(()), Err)
+}
+
+/// Reads pieces in their order, judges them, and hands them to the connections.
+struct HandOut<'a> {
+    input: &'a Input,
+    script: &'a Script,
+    feed: Feed,
+    judge: Judge<'a>,
+    queues: Vec<Sender<Rows>>,
+    /// The connection that the present statement goes to.
+    connection: usize,
+    section: Option<usize>,
+    /// Rows that were judged as far as they can be without what follows.
+    held: Vec<Rows>,
+}
+
+impl HandOut<'_> {
+    fn piece(&mut self, piece: Piece, offset: Option<u64>, context: &Context) -> Result<()> {
+        if piece.flags & DataHeader::CONTINUES == 0 {
+            self.flush()?;
+            self.connection = usize::MAX;
+        }
+        if self.section != Some(piece.section) {
+            self.section = Some(piece.section);
+            let section = self.input.manifest.sections.get(piece.section);
+            let table = section.filter(|section| section.kind == SectionKind::Table);
+            self.judge.admission.fill(table.and_then(|section| section.name.as_deref()));
+            context.progress.focus(format!("loading {}", self.input.title(piece.section)));
+        }
+        let Self { feed, judge, .. } = self;
+        feed.push(&piece.raw, &mut |statement| judge.statement(statement))?;
+        let place = self.input.place(piece.section, offset);
+        // What the scanner has not seen the end of may lie before this piece.
+        let whole = self.feed.waiting() <= piece.raw.len();
+        if whole {
+            self.send()?;
+        }
+        self.held.push(Rows { raw: piece.raw, place });
+        Ok(())
+    }
+
+    /// Judges and sends what has waited for more.
+    fn flush(&mut self) -> Result<()> {
+        let Self { feed, judge, .. } = self;
+        feed.flush(&mut |statement| judge.statement(statement))?;
+        self.send()
+    }
+
+    fn send(&mut self) -> Result<()> {
+        for rows in std::mem::take(&mut self.held) {
+            if self.connection == usize::MAX {
+                self.connection = match self.section {
+                    Some(section) if self.script.keeps_order(section) => section % self.queues.len(),
+                    _ => self.first_free(),
+                };
+            }
+            let gone = |_| not_sent(std::io::Error::other("the connection has ended"));
+            self.queues[self.connection].send(rows).map_err(gone)?;
+        }
+        Ok(())
+    }
+
+    /// A connection that has room, or that has ended.
+    fn first_free(&self) -> usize {
+        if let Some(idle) = self.queues.iter().position(Sender::is_empty) {
+            return idle;
+        }
+        let mut select = Select::new();
+        for queue in &self.queues {
+            select.send(queue);
+        }
+        select.ready()
+    }
+}
