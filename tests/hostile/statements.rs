@@ -100,6 +100,9 @@ pub(super) const DISGUISED: &[&str] = &[
     "CREATE TABLE `a` (x INT);\nDELIMITER ;;\nCREATE FUNCTION f() RETURNS INT DETERMINISTIC BEGIN DELETE FROM `{victim}`.`t`; RETURN 1; END;;\nDELIMITER ;\nINSERT INTO `a` SELECT 1 FROM DUAL WHERE f()=2 UNION VALUES (1);",
     "CREATE TABLE `a` (x INT);\nDELIMITER ;;\nCREATE TRIGGER tr BEFORE INSERT ON `a` FOR EACH ROW DELETE FROM `{victim}`.`t`;;\nDELIMITER ;\nCREATE TABLE /*!50001 IF NOT EXISTS */ `a` (x INT);\nINSERT INTO `a` VALUES (1);",
     "CREATE VIEW `v` AS SELECT id, v FROM `{victim}`.`t`;\nDROP TABLE IF EXISTS `v`;\nCREATE TABLE IF NOT EXISTS `v` (id INT);\nINSERT INTO `v` VALUES (99,'z');",
+    // A blank beyond ASCII, which is none to whoever does not know the session's character set.
+    "SET NAMES latin1;\nCREATE TABLE `a` (x INT) ENGINE=\u{a0}SELECT\u{a0}id AS x FROM `{victim}`.`t`;",
+    "SET NAMES latin1;\nCREATE TABLE `a` (x INT) --\u{a0}'\nSELECT id AS x FROM `{victim}`.`t` -- ';",
     // One statement to a server of the far future, and another one to all that there are.
     "CREATE DATABASE `{victim}`;\n/*!999999 CREATE TABLE a ( */ USE `{victim}`;\nDROP TABLE IF EXISTS `t`;\nCREATE TABLE `t` (x INT);",
     "CREATE DATABASE `{victim}`;\n/*M!999999 CREATE TABLE a ( */ USE `{victim}`;\nDROP TABLE IF EXISTS `t`;\nCREATE TABLE `t` (x INT);",

@@ -117,9 +117,15 @@ impl Admission {
         if !is_program && marks.iter().any(|mark| mark.ambiguous) {
             return Err("servers read the version of its executable comment in two ways".into());
         }
+        let has = |wanted: fn(&Token<'_>) -> bool| has(statement.text, mode, &readings, wanted);
         // The server splits what it is sent at semicolons; they belong into the bodies of stored programs only.
-        if !is_program && has_semicolon(statement.text, mode, &readings) {
+        if !is_program && has(|token| *token == Token::Symbol(b';')) {
             return Err("it holds more than one statement".into());
+        }
+        // Servers quote names when they say how something was made. Beyond ASCII some character sets have blanks, and so
+        // there may be words and comments that do not show here.
+        if !is_program && has(is_beyond_ascii) {
+            return Err("characters beyond ASCII stand outside of quotes".into());
         }
         if let Head::Program(Verb::Create, ObjectKind::Trigger, Target { database: Some(_), .. }) =
             statement.head
@@ -259,11 +265,16 @@ fn readings(text: &[u8], mode: QuoteMode) -> Result<(Vec<Reading>, BTreeSet<Mark
     }
 }
 
-fn has_semicolon(text: &[u8], mode: QuoteMode, readings: &[Reading]) -> bool {
+/// Whether a statement holds such a token, in any reading.
+fn has(text: &[u8], mode: QuoteMode, readings: &[Reading], wanted: fn(&Token<'_>) -> bool) -> bool {
     readings
         .iter()
         .chain([&Reading::Everything])
-        .any(|reading| Tokens::new(text, *reading, mode).any(|token| token == Token::Symbol(b';')))
+        .any(|reading| Tokens::new(text, *reading, mode).any(|token| wanted(&token)))
+}
+
+fn is_beyond_ascii(token: &Token<'_>) -> bool {
+    matches!(token, Token::Word(bare) | Token::Variable(bare) if !bare.is_ascii())
 }
 
 fn here(target: &Target) -> Result<(), String> {

@@ -161,6 +161,24 @@ fn everything_else_is_refused() {
     assert!(judge(&format!("SET {many} GLOBAL general_log=1;")).is_err());
 }
 
+/// A blank to a server whose session is in latin1, and a letter to whoever does not know that.
+#[test]
+fn blanks_beyond_ascii_hide_nothing() {
+    let cases = [
+        "CREATE TABLE `a` (x int) ENGINE=\u{a0}SELECT\u{a0}* FROM `mysql`.`user`;",
+        "CREATE TABLE `a` (x int) DATA\u{a0}DIRECTORY='/tmp';",
+        "CREATE TABLE `a` (x int) --\u{a0}'\nSELECT * FROM `mysql`.`user` -- ';",
+        "CREATE VIEW v AS SELECT 1 --\u{a0}'\n; CREATE DATABASE marker; -- ';",
+        "DROP TABLE `a`--\u{a0}';",
+        "SET SQL_NOTES=0 /*!50001 \u{a0} */;",
+    ];
+    for sql in cases {
+        assert!(judge(sql).is_err(), "{sql}");
+    }
+    assert!(judge("CREATE TABLE `표` (`열\u{a0}` int COMMENT '한글 \u{a0}') /* 말 */; -- 말\n").is_ok());
+    assert!(judge("CREATE PROCEDURE p() SELECT 1 AS 값;").is_ok(), "a body is its own");
+}
+
 /// One statement to one server and another to the next: a judge who reads as one of them reads lets the other one pass.
 #[test]
 fn what_servers_read_in_different_ways_is_refused() {
