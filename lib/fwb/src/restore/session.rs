@@ -8,14 +8,14 @@ use crate::error::{Error, Result};
 use crate::progress::Cancel;
 use crate::server::{ClientProgram, Input, Running, version_numbers};
 
-/// What holds in every session, whether the dump's header says so or not. The first line is a command for the client,
-/// which need not look for characters in what it hands on: that saves a quarter of its work. No byte of a character
-/// beyond ASCII means anything to it, so it splits the SQL at the same places. Names that it connects with are told in
-/// utf8mb4 before. One connection may wait hours for what others do.
-const PRELUDE: &str = "\\C binary\n\
-                       SET NAMES utf8mb4;\n\
-                       SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO', SESSION foreign_key_checks=0, \
-                       SESSION unique_checks=0, SESSION sql_notes=0, SESSION wait_timeout=31536000;\n";
+/// What holds in every session, whether the dump's header says so or not; one connection may wait hours for what others
+/// do. The second line is a command for the client, which need not look for characters in what it hands on: that saves a
+/// quarter of its work. No byte of a character beyond ASCII means anything to it, so it splits the SQL at the same places.
+/// Names that it connects with are told in utf8mb4 before.
+const PRELUDE: &str = "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO', SESSION foreign_key_checks=0, \
+                       SESSION unique_checks=0, SESSION sql_notes=0, SESSION wait_timeout=31536000;\n\
+                       \\C binary\n\
+                       SET NAMES utf8mb4;\n";
 
 /// A running client program.
 pub(super) struct LoadSession {

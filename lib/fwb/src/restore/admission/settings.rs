@@ -1,0 +1,98 @@
+//! Which settings of a session a dump may change.
+
+use super::Admitted;
+use crate::scan::Value;
+
+/// Character sets in which quotes and backslashes are never part of another character, so that the session cannot
+/// change where a string ends (MariaDB's manual, "Supported Character Sets and Collations").
+const CHARSETS: [&str; 22] = [
+    "utf8mb4", "utf8mb3", "utf8", "latin1", "binary", "ascii", "latin2", "latin5", "latin7", "cp1250",
+    "cp1251", "cp1256", "cp1257", "cp850", "cp852", "cp866", "koi8r", "koi8u", "greek", "hebrew", "euckr",
+    "ujis",
+];
+/// Session variables that dumps set to a plain value.
+const SESSION_VARIABLES: [&str; 8] = [
+    "TIME_ZONE",
+    "UNIQUE_CHECKS",
+    "FOREIGN_KEY_CHECKS",
+    "SQL_NOTES",
+    "COLLATION_CONNECTION",
+    "SQL_QUOTE_SHOW_CREATE",
+    "SYSTEM_VERSIONING_INSERT_HISTORY",
+    "AUTOCOMMIT",
+];
+/// Session variables that dumps set to a character set.
+const CHARSET_VARIABLES: [&str; 3] = ["NAMES", "CHARACTER_SET_CLIENT", "CHARACTER_SET_RESULTS"];
+/// What dumps put aside and put back: user variables, and the session variable that each one holds.
+pub(in crate::restore) const PUT_ASIDE: [(&str, &str); 15] = [
+    ("@OLD_CHARACTER_SET_CLIENT", "CHARACTER_SET_CLIENT"),
+    ("@OLD_CHARACTER_SET_RESULTS", "CHARACTER_SET_RESULTS"),
+    ("@OLD_COLLATION_CONNECTION", "COLLATION_CONNECTION"),
+    ("@OLD_TIME_ZONE", "TIME_ZONE"),
+    ("@OLD_UNIQUE_CHECKS", "UNIQUE_CHECKS"),
+    ("@OLD_FOREIGN_KEY_CHECKS", "FOREIGN_KEY_CHECKS"),
+    ("@OLD_SQL_MODE", "SQL_MODE"),
+    ("@OLD_SQL_NOTES", "SQL_NOTES"),
+    ("@saved_cs_client", "CHARACTER_SET_CLIENT"),
+    ("@saved_cs_results", "CHARACTER_SET_RESULTS"),
+    ("@saved_col_connection", "COLLATION_CONNECTION"),
+    ("@saved_sql_mode", "SQL_MODE"),
+    ("@save_time_zone", "TIME_ZONE"),
+    ("@saved_time_zone", "TIME_ZONE"),
+    ("@old_system_versioning_insert_history", "SYSTEM_VERSIONING_INSERT_HISTORY"),
+];
+/// Variables of the server or its log: what is said of them in a dump is left out.
+const SERVER_VARIABLES: [&str; 2] = ["SQL_LOG_BIN", "GTID_PURGED"];
+
+/// Judges a `SET`; the error says why it is refused.
+pub(super) fn set(assignments: &[(String, Value)]) -> Result<Admitted, String> {
+    let mut verdict = Admitted::Load;
+    for (what, to) in assignments {
+        let name = session_name(what).to_ascii_uppercase();
+        if SERVER_VARIABLES.iter().any(|variable| name == *variable || name == format!("@@GLOBAL.{variable}"))
+        {
+            verdict = Admitted::Skip;
+            continue;
+        }
+        let fine = match to {
+            Value::Variable(from) if what.starts_with('@') && !what.starts_with("@@") => {
+                is_put_aside(what, from)
+            }
+            Value::Variable(from) => puts_back(&name, from),
+            Value::Text(_) if name == "SQL_MODE" => true,
+            Value::Text(text) | Value::Word(text) if CHARSET_VARIABLES.contains(&name.as_str()) => {
+                let none = text.eq_ignore_ascii_case("NULL") && name == "CHARACTER_SET_RESULTS";
+                none || CHARSETS.iter().any(|charset| text.eq_ignore_ascii_case(charset))
+            }
+            Value::Text(_) | Value::Word(_) => SESSION_VARIABLES.contains(&name.as_str()),
+            Value::Other => false,
+        };
+        if !fine {
+            return Err(format!("SET {what} is nothing that a dump contains"));
+        }
+    }
+    Ok(verdict)
+}
+
+/// A session variable's name without its scope.
+fn session_name(what: &str) -> &str {
+    let bare = what.strip_prefix("@@").unwrap_or(what);
+    let scope = "session.";
+    match bare.get(..scope.len()) {
+        Some(start) if start.eq_ignore_ascii_case(scope) => &bare[scope.len()..],
+        _ if bare.contains('.') => what,
+        _ => bare,
+    }
+}
+
+/// `@OLD_… = @@variable`.
+fn is_put_aside(user: &str, from: &str) -> bool {
+    let Some(system) = from.strip_prefix("@@") else { return false };
+    let log = user.eq_ignore_ascii_case("@MYSQLDUMP_TEMP_LOG_BIN");
+    log || puts_back(session_name(system), user)
+}
+
+/// `variable = @OLD_…`.
+fn puts_back(system: &str, user: &str) -> bool {
+    PUT_ASIDE.iter().any(|(aside, of)| user.eq_ignore_ascii_case(aside) && system.eq_ignore_ascii_case(of))
+}
