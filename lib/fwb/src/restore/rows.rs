@@ -63,7 +63,12 @@ struct Judge<'a> {
     name: &'a str,
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
+    fn new(input: &'a Input) -> Self {
+        let admission = Admission::new(input.manifest.database.as_deref());
+        Self { admission, name: &input.manifest.name }
+    }
+
     fn statement(&mut self, statement: &Statement<'_>) -> Result<()> {
         let refused = |why| inadmissible(self.name, statement, why);
         if !matches!(statement.head, Head::Insert(_)) {

@@ -7,7 +7,6 @@ use crate::artifact::{DataHeader, Piece};
 use crate::error::Result;
 use crate::manifest::SectionKind;
 use crate::progress::{Cancel, Context};
-use crate::restore::admission::Admission;
 use crate::restore::input::{Input, Part};
 use crate::restore::load::{Destination, end_session, not_sent};
 use crate::restore::script::Script;
@@ -37,12 +36,11 @@ pub(super) fn as_they_come(
             }
             queues.push(queue);
         }
-        let admission = Admission::new(input.manifest.database.as_deref());
         let mut hand_out = HandOut {
             input,
             script,
             feed: Feed::new(),
-            judge: Judge { admission, name: &input.manifest.name },
+            judge: Judge::new(input),
             queues,
             connection: 0,
             section: None,

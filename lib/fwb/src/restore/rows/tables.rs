@@ -4,7 +4,6 @@ use super::{Judge, Rows, believed, ended_early, stopped, write};
 use crate::artifact::DataHeader;
 use crate::error::Result;
 use crate::progress::Context;
-use crate::restore::admission::Admission;
 use crate::restore::input::Input;
 use crate::restore::load::{Destination, end_session, not_sent, start_session};
 use crate::restore::script::{LateKeys, Script};
@@ -72,9 +71,7 @@ impl<'a> Worker<'a> {
         to: Destination<'a>,
         context: &'a Context,
     ) -> Self {
-        let admission = Admission::new(input.manifest.database.as_deref());
-        let judge = Judge { admission, name: &input.manifest.name };
-        Self { input, script, session: Some(session), to, context, judge }
+        Self { input, script, session: Some(session), to, context, judge: Judge::new(input) }
     }
 
     /// Loads, and ends its connection: the program at its end dies with the thread that has started it.
