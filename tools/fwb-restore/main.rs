@@ -62,6 +62,10 @@ struct Args {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     prove_tables: Vec<String>,
 
+    /// Live tables that are damaged and end the server when they are read: they are not read, and replaced
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    damaged: Vec<String>,
+
     /// Make no backup of what is there: in place, a failure cannot be rolled back then
     #[arg(long)]
     no_safety_backup: bool,
@@ -138,6 +142,7 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
             StrategyArg::InPlace => Strategy::InPlace,
         }),
         keep_before,
+        damaged: args.damaged.clone(),
         safety_backup: !args.no_safety_backup,
         level: CompressionLevel::default(),
         wait: args.lock.wait(),

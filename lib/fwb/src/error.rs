@@ -154,6 +154,15 @@ pub enum Error {
         /// What to do about it.
         remedy: String,
     },
+    /// What a restore would make cannot be made: found out without rows, in a database of ours.
+    #[error("refused before anything was removed: {what} cannot be made on this server: {cause}")]
+    Rehearsal {
+        /// The backup, or what stands for it.
+        what: String,
+        /// Why.
+        #[source]
+        cause: Box<Error>,
+    },
     /// What is there cannot be backed up before a restore.
     #[error("what {database} holds now cannot be backed up, so nothing was restored: {cause}")]
     SafetyBackup {
@@ -178,6 +187,70 @@ pub enum Error {
         cause: Box<Error>,
         /// The database.
         database: String,
+    },
+    /// A restore failed, and the live database is not what it was before.
+    #[error("{cause}; {database} is not as it was: {difference}")]
+    NotAsItWas {
+        /// Why the restore failed.
+        #[source]
+        cause: Box<Error>,
+        /// The database.
+        database: String,
+        /// What differs.
+        difference: String,
+    },
+    /// A restore failed before it had changed anything, as far as it knows, and the live database could not be looked at.
+    #[error("{cause}; whether {database} is as it was could not be looked at: {error}")]
+    NotLooked {
+        /// Why the restore failed.
+        #[source]
+        cause: Box<Error>,
+        /// The database.
+        database: String,
+        /// Why it could not be looked at.
+        error: String,
+    },
+    /// The server ended the connection while it looked at a live table.
+    #[error("the connection ended while the live table {table} was looked at: {cause}")]
+    Look {
+        /// The table.
+        table: String,
+        /// What the client program said.
+        #[source]
+        cause: Box<Error>,
+    },
+    /// The tables of a swap are neither all where they were nor all where they should be.
+    #[error("{cause}; the swap of {database} was carried out in part. These statements bring its tables back: {statements}")]
+    Torn {
+        /// Why.
+        #[source]
+        cause: Box<Error>,
+        /// The database.
+        database: String,
+        /// What brings each table back.
+        statements: String,
+    },
+    /// A database that looks like one of ours, and is not proved to be one.
+    #[error("{database} is not believed: {why}")]
+    NotOurs {
+        /// The database.
+        database: String,
+        /// Why.
+        why: String,
+    },
+    /// Tables that should have moved in a swap, and have not.
+    #[error("tables could not move: {tables}")]
+    NotMoved {
+        /// The tables, and where they are.
+        tables: String,
+    },
+    /// A swap was cut off and is still to be settled.
+    #[error("the swap that began at {at} was cut off, and {database} tells of it")]
+    Unsettled {
+        /// The database that keeps what there was.
+        database: String,
+        /// When it began, UTC.
+        at: String,
     },
     /// A swap was cut off, and could neither be completed nor taken back now.
     #[error("{cause}; the swap of {database} was cut off, and what it left could not be put in order")]
@@ -290,7 +363,7 @@ impl Error {
     /// What kind of failure this is.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Usage { .. } | Self::Preflight { .. } => ErrorClass::Usage,
+            Self::Usage { .. } | Self::Preflight { .. } | Self::Rehearsal { .. } => ErrorClass::Usage,
             Self::Damaged { .. }
             | Self::NoBackup { .. }
             | Self::Inadmissible { .. }
@@ -303,6 +376,8 @@ impl Error {
             Self::GaveUp { cause, .. }
             | Self::RolledBack { cause }
             | Self::Untouched { cause, .. }
+            | Self::NotAsItWas { cause, .. }
+            | Self::NotLooked { cause, .. }
             | Self::Unfinished { cause, .. }
             | Self::NotRolledBack { cause, .. }
             | Self::SafetyBackup { cause, .. } => cause.class(),
@@ -347,7 +422,26 @@ impl Error {
                 Some(remedy.clone())
             }
             Self::Channel { .. } => Some("nothing that came over it was taken for the whole; run it again".into()),
-            Self::GaveUp { cause, .. } | Self::RolledBack { cause } | Self::Untouched { cause, .. } => cause.hint(),
+            Self::GaveUp { cause, .. }
+            | Self::RolledBack { cause }
+            | Self::Untouched { cause, .. }
+            | Self::NotLooked { cause, .. } => cause.hint(),
+            Self::Rehearsal { cause, .. } => cause.hint().or_else(|| {
+                Some("give the account what it lacks, or restore into another database: --database".into())
+            }),
+            Self::NotAsItWas { .. } => Some(
+                "somebody else changed it meanwhile, or what was cut off is still to be settled: run fwb-restore again, it looks first".into(),
+            ),
+            Self::Look { table, .. } => Some(format!(
+                "does the server's error log say that it died of it? Then add --damaged {table}: the table is not read, and replaced"
+            )),
+            Self::NotOurs { database, .. } => Some(format!(
+                "nothing is done with it. Look at it; if nobody needs it: DROP DATABASE `{}`;",
+                database.replace('`', "``")
+            )),
+            Self::Torn { .. } => Some(
+                "what is in the way of one of them is damaged: run fwb-restore again with --damaged and its name".into(),
+            ),
             Self::Unfinished { .. } => {
                 Some("run fwb-restore again once the server is well: it finds what was left, and puts it in order first".into())
             }

@@ -39,7 +39,7 @@ pub use pod::{PodChoice, PodOptions};
 pub use progress::{Cancel, Context, Progress};
 pub use prune::{Candidates, PruneOptions, Pruned, prune};
 pub use restore::{
-    Finding, Forgotten, Gravity, Plan, Prepared, Report, RestoreOptions, RestoreProof, Strategy, Undo,
+    DamagedTable, Finding, Forgotten, Gravity, Plan, Prepared, Report, RestoreOptions, RestoreProof, Strategy, Undo,
     Undone, extract, forget, prepare, prepare_undo,
 };
 pub use retention::{Backup, Policy, Proof, decide};

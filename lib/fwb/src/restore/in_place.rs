@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use super::check::{Check, Checked};
 use super::input::Input;
+use super::live_state::{LiveState, named};
 use super::load::{Destination, Load};
 use super::plan::RestoreProof;
+use super::rehearsal;
 use super::rename::Renaming;
 use super::session::Quoting;
 use crate::error::{Error, Result};
@@ -26,6 +28,8 @@ pub(super) struct InPlace<'a> {
     pub(super) prove_tables: &'a [String],
     /// What is held against the backup.
     pub(super) proof: RestoreProof,
+    /// What the live database was before anything was done.
+    pub(super) state: &'a LiveState,
 }
 
 /// What there was before.
@@ -40,13 +44,85 @@ pub(super) struct Before {
 }
 
 impl InPlace<'_> {
-    /// Restores, checks, and rolls back when either fails.
+    /// Rehearses, restores, checks, and rolls back when one of the last two fails.
     pub(super) fn run(&self, input: &Input, context: &Context) -> Result<Checked> {
-        let load = self.load(input, context)?;
-        self.replace(input, &load, context)
+        let untouched =
+            |cause: Error| self.state.after_failure(cause, self.server, self.database, &context.cancel);
+        let load = self.load(input, context).map_err(untouched)?;
+        self.rehearse(input, context).map_err(untouched)?;
+        let grants = self.grants(&context.cancel).map_err(untouched)?;
+        let restored = self
+            .replace(input, &load, context)
             .and_then(|()| self.check(input, self.prove_tables).all_but_events(context))
             .and_then(|checked| self.add_events(input, &load, context).map(|()| checked))
-            .or_else(|cause| self.roll_back(cause, input, context))
+            .or_else(|cause| self.roll_back(cause, input, context));
+        let back = matches!(&restored, Ok(_) | Err(Error::RolledBack { .. }));
+        if back && !grants.is_empty() {
+            self.grant(&grants)?;
+        }
+        restored
+    }
+
+    /// Makes what the backup and the safety backup define in a database of ours, without rows: what cannot be made would
+    /// be lost, and could not be put back.
+    fn rehearse(&self, input: &Input, context: &Context) -> Result<()> {
+        if self.before.charset.is_none() || self.before.empty {
+            return Ok(());
+        }
+        let rehearse = |input: &Input, what: &str| {
+            rehearsal::definitions(self.server, self.quoting, self.database, input, what, context)
+        };
+        rehearse(input, "what the backup holds")?;
+        let Some((store, name)) = self.safety else { return Ok(()) };
+        // Opening it judges all of its statements, rows too.
+        let all = Input::open(store, name, &[], context)?;
+        let what = format!("what {} holds now, and a rollback would need,", self.database);
+        if !input.is_partial() {
+            return rehearse(&all, &what);
+        }
+        let held: Vec<String> = rehearsal::held(&all, input).into_iter().collect();
+        if held.is_empty() {
+            return Ok(());
+        }
+        rehearse(&Input::open(store, name, &held, context)?, &what)
+    }
+
+    /// Who may execute the stored programs that are made anew, which takes that away. Granting it must be possible: it is
+    /// tried now, when it changes nothing.
+    fn grants(&self, cancel: &Cancel) -> Result<Vec<(ObjectKind, String, String)>> {
+        let programs = self.state.definitions.iter().any(|definition| definition.is_granted());
+        if !programs || self.before.charset.is_none() {
+            return Ok(Vec::new());
+        }
+        let grants = match self.server.program_grants(self.database, cancel) {
+            Err(Error::Child { reason, .. }) => {
+                cancel.check()?;
+                log::warn!("who may execute the stored programs cannot be seen, and is lost in place: {reason}");
+                return Ok(Vec::new());
+            }
+            grants => grants?,
+        };
+        let sql: String = grants.iter().map(|(_, _, grant)| format!("{grant};\n")).collect();
+        if let Err(cause) = self.server.query(None, &sql, "trying to grant what is granted", cancel) {
+            cancel.check()?;
+            return Err(Error::Preflight {
+                finding: format!("grants on stored programs of {} could not be given back: {cause}", self.database),
+                remedy: "use an account with GRANT OPTION, or the default strategy, which leaves grants alone".into(),
+            });
+        }
+        Ok(grants)
+    }
+
+    /// Grants again what programs have lost that are there now.
+    fn grant(&self, grants: &[(ObjectKind, String, String)]) -> Result<()> {
+        let cancel = &Cancel::default();
+        let now = self.server.inventory(self.database, cancel)?.objects;
+        let is_there = |kind: ObjectKind, name: &String| {
+            now.iter().any(|object| object.kind == kind && object.name == *name)
+        };
+        let grants = grants.iter().filter(|(kind, name, _)| is_there(*kind, name));
+        let sql: String = grants.map(|(_, _, grant)| format!("{grant};\n")).collect();
+        self.server.query(None, &sql, "granting what was granted", cancel).map(drop)
     }
 
     fn check<'a>(&'a self, input: &'a Input, only: &'a [String]) -> Check<'a> {
@@ -132,13 +208,29 @@ impl InPlace<'_> {
             }
             (_, Some((store, safety))) => self.put_all_back(store, safety, context),
         };
-        match put_back {
+        match put_back.and_then(|()| self.looks_as_before(input, context)) {
             Ok(()) => Err(Error::RolledBack { cause }),
             Err(rollback) => {
                 let safety = self.safety.map_or_else(|| "nothing".into(), |(_, name)| name.to_owned());
                 Err(Error::RollbackFailed { cause, safety, rollback: rollback.to_string() })
             }
         }
+    }
+
+    /// Looks whether what was rolled back has the names and definitions that it had.
+    fn looks_as_before(&self, input: &Input, context: &Context) -> Result<()> {
+        let now = LiveState::read(self.server, self.database, &BTreeSet::new(), &context.cancel)?;
+        // Every table was made anew.
+        let differences = self.state.without_identities().differences(&now);
+        let passing = |difference: &String| {
+            let gone = |event: &String| *difference == format!("event {event} is gone");
+            input.survey.passing_events.iter().any(gone)
+        };
+        let differences: Vec<String> = differences.into_iter().filter(|one| !passing(one)).collect();
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Differs { database: self.database.into(), difference: named(&differences) })
     }
 
     /// Removes the database, which this run has made.

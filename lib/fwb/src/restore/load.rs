@@ -68,6 +68,21 @@ impl<'a> Load<'a> {
         self.stages(&[Stage::References, Stage::Routines, Stage::Views, Stage::Triggers])
     }
 
+    /// Makes everything, and loads no rows.
+    ///
+    /// # Errors
+    /// A statement fails.
+    pub(super) fn definitions(&self) -> Result<()> {
+        self.stages(&[
+            Stage::Structure,
+            Stage::References,
+            Stage::Routines,
+            Stage::Views,
+            Stage::Triggers,
+            Stage::Events,
+        ])
+    }
+
     /// Makes the events. One that is due runs at once, unless they were read as disabled ones.
     ///
     /// # Errors

@@ -1,14 +1,18 @@
 //! The plan of a restore, which `--dry-run` prints and a restore carries out.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use serde::Serialize;
 
+use super::damage::{self, DamagedTable};
 use super::in_place::{Before, InPlace};
 use super::input::Input;
+use super::live_state::LiveState;
 use super::preflight::{self, Finding};
+use super::scope;
 use super::session::Quoting;
-use super::shadow::Beside;
+use super::shadow::{Beside, chosen};
 use super::swap::{self, Guard};
 use crate::artifact::CompressionLevel;
 use crate::dump::{DumpOptions, dump_locked};
@@ -57,6 +61,8 @@ pub struct RestoreOptions {
     pub proof: RestoreProof,
     /// How; none: by swap, unless there is nothing to be hurt and swap is not to be had.
     pub strategy: Option<Strategy>,
+    /// Live tables that are taken for damaged and never read: one that ends the server when it is.
+    pub damaged: Vec<String>,
     /// Whether what is there is backed up first.
     pub safety_backup: bool,
     /// How many of the databases that swaps leave behind are kept afterwards, this one's included; none: all.
@@ -94,6 +100,9 @@ pub struct Plan {
     pub raw_size: u64,
     /// Whether what is there is backed up first.
     pub safety_backup: bool,
+    /// Live tables that are damaged. Those that are replaced are moved aside or dropped alone, after the others are safe.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<DamagedTable>,
     /// What was found beforehand.
     pub findings: Vec<Finding>,
     /// What will be done, in order.
@@ -166,19 +175,30 @@ pub fn prepare<'a>(
             hint: Some("name another one with --database".into()),
         });
     }
-    let (facts, mut findings) =
-        preflight::look(server, &input.manifest, &input.survey, &database, &context.cancel)?;
-    let inventory = server.inventory(&database, &context.cancel)?;
+    let cancel = &context.cancel;
+    let database = server.database_name(&database, cancel)?;
+    let (facts, mut findings) = preflight::look(server, &input.manifest, &input.survey, &database, cancel)?;
+    let inventory = server.inventory(&database, cancel)?;
+    let given: BTreeSet<String> = options.damaged.iter().cloned().collect();
+    let damaged = match &facts.charset {
+        Some(_) => damage::look(server, &database, facts.version.contains("MariaDB"), &given, cancel)?,
+        None => Vec::new(),
+    };
     if input.is_partial() {
-        let referring = server.referring_tables(&database, &options.tables, &context.cancel)?;
+        let referring = server.referring_tables(&database, &options.tables, cancel)?;
         findings.extend(preflight::referring(&referring));
+        findings.extend(scope::triggers(server, &database, &input, cancel)?);
     }
     let strategy = choose(&options, &facts, &inventory, &input, &mut findings);
     if strategy == Strategy::Swap {
-        findings.extend(preflight::swap(server, &facts, &inventory, &input, &database, &context.cancel)?);
+        findings.extend(preflight::swap(server, &facts, &inventory, &input, &database, cancel)?);
     }
+    let replaced = |table: &str| !input.is_partial() || chosen(&input).contains(table);
+    findings.extend(scope::damaged(&damaged, replaced, strategy, options.safety_backup));
     let quoting = Quoting::of(&facts.version);
-    findings.extend(preflight::unsettled(&swap::unsettled(server, quoting, &database, &context.cancel)?));
+    let (unsettled, unproved) = swap::unsettled(server, &database, cancel)?;
+    findings.extend(preflight::unsettled(&unsettled));
+    findings.extend(preflight::unproved(&unproved));
     let before = Before {
         charset: facts.charset,
         empty: inventory.is_empty(),
@@ -190,7 +210,10 @@ pub fn prepare<'a>(
             .collect(),
     };
     let exists = before.charset.is_some();
-    let plan = Plan { findings, ..plan(store, &options, strategy, &input, database, exists, &inventory) };
+    let plan = Plan {
+        findings,
+        ..plan(store, &options, strategy, &input, database, exists, &inventory, damaged)
+    };
     Ok(Prepared { store, server, options, input, plan, quoting, before })
 }
 
@@ -222,9 +245,11 @@ fn plan(
     database: String,
     exists: bool,
     inventory: &Inventory,
+    damaged: Vec<DamagedTable>,
 ) -> Plan {
     let tables: Vec<_> = input.sections().filter(|section| section.kind == SectionKind::Table).collect();
-    let safety_backup = exists && !inventory.is_empty() && options.safety_backup;
+    // A damaged table cannot be dumped, and reading it may end the server.
+    let safety_backup = exists && !inventory.is_empty() && options.safety_backup && damaged.is_empty();
     let mut steps = Vec::new();
     if safety_backup {
         steps.push(format!("back up what {database} holds now"));
@@ -242,8 +267,15 @@ fn plan(
             } else {
                 format!("move it all into {database}")
             });
+            let names: Vec<&str> = damaged.iter().map(|damaged| damaged.table.as_str()).collect();
+            if !names.is_empty() {
+                steps.push(format!("then move aside, or drop, each damaged table that is replaced: {}", names.join(", ")));
+            }
         }
         Strategy::InPlace => {
+            if exists && !inventory.is_empty() {
+                steps.push("make all definitions without rows in a shadow database, as a rehearsal".into());
+            }
             steps.push(match (exists, input.is_partial()) {
                 (false, _) => format!("create {database}"),
                 (true, false) => format!("remove everything from {database}"),
@@ -269,6 +301,7 @@ fn plan(
         rows: tables.iter().filter_map(|section| section.rows).fold(0, u64::saturating_add),
         raw_size: input.raw_size(),
         safety_backup,
+        damaged,
         findings: Vec::new(),
         steps,
     }
@@ -291,16 +324,18 @@ impl Prepared<'_> {
         let database = &self.plan.database;
         let guard = Guard::take(self.server, self.quoting, database, &context.cancel)?;
         let recovered = swap::recover(self.server, self.quoting, database, &context.cancel)?;
+        let damaged: BTreeSet<String> = self.plan.damaged.iter().map(|damaged| damaged.table.clone()).collect();
         let safety = if self.plan.safety_backup { self.back_up_if_possible(context)? } else { None };
+        let state = LiveState::read(self.server, database, &damaged, &context.cancel)?;
         let (checked, swapped) = match self.plan.strategy {
             Strategy::InPlace => {
                 // The guard is held to the end.
-                let checked = self.in_place(safety.as_deref()).run(&self.input, context)?;
+                let checked = self.in_place(safety.as_deref(), &state).run(&self.input, context)?;
                 drop(guard);
                 (checked, None)
             }
             Strategy::Swap => {
-                let (checked, swapped) = self.beside().run(guard, &self.input, context)?;
+                let (checked, swapped) = self.beside(&state, &damaged).run(guard, &self.input, context)?;
                 (checked, Some(swapped))
             }
         };
@@ -324,7 +359,7 @@ impl Prepared<'_> {
         })
     }
 
-    fn in_place<'s>(&'s self, safety: Option<&'s str>) -> InPlace<'s> {
+    fn in_place<'s>(&'s self, safety: Option<&'s str>, state: &'s LiveState) -> InPlace<'s> {
         InPlace {
             server: self.server,
             database: &self.plan.database,
@@ -333,15 +368,17 @@ impl Prepared<'_> {
             safety: safety.map(|name| (self.store, name)),
             prove_tables: &self.options.prove_tables,
             proof: self.options.proof,
+            state,
         }
     }
 
-    fn beside(&self) -> Beside<'_> {
+    fn beside<'s>(&'s self, before: &'s LiveState, damaged: &'s BTreeSet<String>) -> Beside<'s> {
         Beside {
             server: self.server,
             database: &self.plan.database,
             quoting: self.quoting,
-            charset: self.before.charset.clone(),
+            before,
+            damaged,
             prove_tables: &self.options.prove_tables,
             proof: self.options.proof,
         }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::input::Input;
 use super::survey::Survey;
+use super::swap::Unproved;
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, Section};
 use crate::progress::Cancel;
@@ -117,6 +118,15 @@ pub(super) fn unsettled(databases: &[String]) -> Option<Finding> {
         let message = format!("a restore was cut off and has left {}", databases.join(", "));
         warning(message, "this restore brings it to an end first")
     })
+}
+
+/// Databases that look like ours and are not proved to be.
+pub(super) fn unproved(databases: &[Unproved]) -> Vec<Finding> {
+    let tell = |Unproved { database, why }: &Unproved| {
+        let message = format!("{database} looks like what a restore has left, and is not proved to be: {why}");
+        warning(message, "nothing is done with it; if nobody needs it, drop it by hand")
+    };
+    databases.iter().map(tell).collect()
 }
 
 /// A warning that rows of other tables may point to rows that are not there any more.

@@ -83,8 +83,8 @@ pub(super) struct LateKeys {
 /// A table with fewer rows has its keys from the beginning: a statement more costs more than it saves.
 const MANY_ROWS: u64 = 20_000;
 /// Two statements at once that add foreign keys have crashed servers (MariaDB 10.11.19): all restores take turns.
-const IN_TURN: &str = "DO GET_LOCK('fwb-restore-foreign-keys', 3600)";
-const NEXT: &str = "DO RELEASE_LOCK('fwb-restore-foreign-keys')";
+pub(super) const IN_TURN: &str = "DO GET_LOCK('fwb-restore-foreign-keys', 3600)";
+pub(super) const NEXT: &str = "DO RELEASE_LOCK('fwb-restore-foreign-keys')";
 
 /// A statement.
 #[derive(Debug, Clone)]

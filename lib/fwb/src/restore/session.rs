@@ -142,8 +142,17 @@ impl LoadSession {
     /// # Errors
     /// A statement failed: the error names what was loaded and holds the server's words.
     pub(super) fn finish(self) -> Result<()> {
+        self.finish_watched(|_| {})
+    }
+
+    /// As [`LoadSession::finish`]; `watch` is called once the input has ended, and may wait until the client program has.
+    ///
+    /// # Errors
+    /// As [`LoadSession::finish`].
+    pub(super) fn finish_watched(self, watch: impl FnOnce(&Running)) -> Result<()> {
         let Self { input, running, marks, .. } = self;
         let written = input.into_inner().map_err(io::IntoInnerError::into_error).and_then(Input::finish);
+        watch(&running);
         let ended = running.wait()?;
         let place = line_of(&ended.stderr()).and_then(|line| marks.iter().rfind(|(from, _)| *from <= line));
         let doing = place.map_or_else(|| "loading the dump".into(), |(_, title)| format!("loading {title}"));

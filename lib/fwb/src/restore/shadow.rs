@@ -5,15 +5,17 @@ use std::collections::BTreeSet;
 
 use super::check::{Check, Checked};
 use super::input::Input;
+use super::live_state::LiveState;
 use super::load::{Destination, Load};
 use super::plan::RestoreProof;
+use super::rehearsal;
 use super::rename::Renaming;
 use super::script::Origin;
 use super::session::Quoting;
-use super::swap::{Guard, Marked, Swap, Swapped};
+use super::swap::{self, Guard, Marked, Swap, Swapped};
 use crate::error::{Error, Result};
 use crate::manifest::{ObjectKind, SectionKind};
-use crate::progress::Context;
+use crate::progress::{Cancel, Context};
 use crate::server::{Definition, DefinitionKind, ServerClient, quote_name};
 
 /// A restore beside a live database.
@@ -21,8 +23,10 @@ pub(super) struct Beside<'a> {
     pub(super) server: &'a ServerClient,
     pub(super) database: &'a str,
     pub(super) quoting: Quoting,
-    /// The live database's default character set and collation; none where it does not exist.
-    pub(super) charset: Option<(String, String)>,
+    /// What the live database was before anything was done.
+    pub(super) before: &'a LiveState,
+    /// Tables of the live database that are never read, because they are known to be damaged.
+    pub(super) damaged: &'a BTreeSet<String>,
     /// Tables whose rows are counted; none: all.
     pub(super) prove_tables: &'a [String],
     /// What is held against the backup.
@@ -40,26 +44,43 @@ impl Beside<'_> {
             quoting: self.quoting,
             live: self.database,
             scope: input.is_partial().then(|| chosen(input)),
-            charset: self.charset.clone(),
+            stay: BTreeSet::new(),
+            charset: self.before.charset.clone(),
+            damaged: self.damaged,
+            before: self.before,
             cancel: &context.cancel,
         };
         let manifest = &input.manifest;
         let charset = manifest.charset.clone().zip(manifest.collation.clone());
-        let untouched = |cause: Error| match cause {
-            told @ (Error::Untouched { .. } | Error::Unfinished { .. } | Error::Incomplete { .. }) => told,
-            cause => Error::Untouched { cause: Box::new(cause), database: self.database.into() },
-        };
-        let shadow = swap.shadow(charset.as_ref().or(self.charset.as_ref())).map_err(untouched)?;
-        let restored = self.load(&shadow, input, context).and_then(|(checked, origin)| {
-            context.progress.begin(format!("swapping {}", self.database), 0);
-            swap.run(guard, &shadow, charset, &origin).map(|swapped| (checked, swapped))
+        let untouched =
+            |cause: Error| self.before.after_failure(cause, self.server, self.database, &context.cancel);
+        let link = rehearsal::link_name();
+        let copies = tables(input).into_iter().chain([link.clone()]);
+        let made_as = charset.as_ref().or(self.before.charset.as_ref());
+        let shadow = swap::shadow(self.server, self.database, copies, made_as, &context.cancel)
+            .map_err(untouched)?;
+        let loaded = self.load(&shadow, input, context).and_then(|loaded| {
+            rehearsal::links(self.server, self.database, &shadow.database, &link, input, &context.cancel)?;
+            Ok(loaded)
         });
-        restored.map_err(|cause| {
-            // A swap that was cut off needs its shadow.
-            if !matches!(cause, Error::Unfinished { .. }) {
-                swap.remove(&shadow);
+        let restored = match loaded {
+            Ok((checked, origin)) => {
+                context.progress.begin(format!("swapping {}", self.database), 0);
+                swap.run(guard, &shadow, charset, &origin).map(|swapped| (checked, swapped))
             }
-            untouched(cause)
+            Err(cause) => Err(untouched(cause)),
+        };
+        restored.map_err(|cause| {
+            // A swap that is still to be settled needs its shadow.
+            let told = match cause {
+                told @ (Error::Unfinished { .. } | Error::Torn { .. } | Error::Incomplete { .. }) => return told,
+                told @ (Error::Untouched { .. } | Error::NotAsItWas { .. } | Error::NotLooked { .. }) => told,
+                cause => untouched(cause),
+            };
+            if let Some(why) = swap::remove_shadow(self.server, &shadow, &context.cancel) {
+                log::warn!("{} is left behind: {why}", shadow.database);
+            }
+            told
         })
     }
 
@@ -76,7 +97,15 @@ impl Beside<'_> {
         // A foreign key may refer to a table that never was; it must not mean one of the shadow.
         let loaded = |name: &str| scope.contains(name);
         let renaming = Renaming { from: Some(from), here: &here, loaded: &loaded, elsewhere: self.database };
-        let stand_ins = self.stand_ins(&shadow.database, &scope, input, context)?;
+        let stand_ins = stand_ins(
+            self.server,
+            self.database,
+            &shadow.database,
+            self.damaged,
+            input,
+            &context.cancel,
+        )?;
+        let own: BTreeSet<String> = stand_ins.iter().cloned().chain([shadow.seal_view().to_owned()]).collect();
         let load = Load::new(input, to, &renaming, true, context)?.with_late_keys()?;
         load.all_but_events()?;
         load.events()?;
@@ -85,7 +114,7 @@ impl Beside<'_> {
             server: self.server,
             database: &shadow.database,
             only: self.prove_tables,
-            kept_views: &stand_ins,
+            kept_views: &own,
             proof: self.proof,
         };
         let checked = check.all_but_events(context)?;
@@ -105,44 +134,55 @@ impl Beside<'_> {
         }
         Ok((checked, origin))
     }
+}
 
-    /// A view that is restored alone needs what it selects from and calls: views of the live database's tables stand in
-    /// for them while it is made, and copies of its functions.
-    fn stand_ins(
-        &self,
-        shadow: &str,
-        scope: &BTreeSet<String>,
-        input: &Input,
-        context: &Context,
-    ) -> Result<BTreeSet<String>> {
-        let views = input.sections().any(|section| section.kind == SectionKind::View);
-        if !input.is_partial() || !views {
-            return Ok(BTreeSet::new());
-        }
-        let live = self.server.inventory(self.database, &context.cancel)?;
-        let names = live.tables.into_keys().chain(live.views).filter(|name| !scope.contains(name));
-        let stand_ins: BTreeSet<String> = names.collect();
-        let views = stand_ins.iter().map(|name| {
-            let (name, live) = (quote_name(name), quote_name(self.database));
-            format!("CREATE VIEW {name} AS SELECT * FROM {live}.{name};\n")
-        });
-        let functions = self.server.definitions(self.database, &context.cancel)?.into_iter();
-        let functions = functions
-            .filter(|definition| definition.kind == DefinitionKind::Program(ObjectKind::Function))
-            .map(|function| {
-                let Definition { sql_mode, charset, collation, text, .. } = function;
-                let session = format!(
-                    "SET SESSION sql_mode='{sql_mode}', SESSION character_set_client={charset}, SESSION collation_connection={collation};\n"
-                );
-                session + &format!("EXECUTE IMMEDIATE 0x{};\n", hex::encode(text))
-            });
-        let sql: String = views.chain(functions).collect();
-        self.server.query(Some(shadow), &sql, "making stand-ins", &context.cancel)?;
-        Ok(stand_ins)
+/// A view that is restored alone needs what it selects from and calls: views of the live database's tables stand in for
+/// them while it is made, and copies of its functions. Damaged tables have no stand-in.
+pub(super) fn stand_ins(
+    server: &ServerClient,
+    live: &str,
+    shadow: &str,
+    damaged: &BTreeSet<String>,
+    input: &Input,
+    cancel: &Cancel,
+) -> Result<BTreeSet<String>> {
+    let views = input.sections().any(|section| section.kind == SectionKind::View);
+    if !input.is_partial() || !views {
+        return Ok(BTreeSet::new());
     }
+    let scope = chosen(input);
+    let inventory = server.inventory(live, cancel)?;
+    let names = inventory.tables.into_keys().chain(inventory.views);
+    let stand_ins: BTreeSet<String> =
+        names.filter(|name| !scope.contains(name) && !damaged.contains(name)).collect();
+    let views = stand_ins.iter().map(|name| {
+        let (name, live) = (quote_name(name), quote_name(live));
+        format!("CREATE VIEW {name} AS SELECT * FROM {live}.{name};\n")
+    });
+    let functions = server.definitions(live, damaged, cancel)?.into_iter();
+    let functions = functions
+        .filter(|definition| definition.kind == DefinitionKind::Program(ObjectKind::Function))
+        .map(|function| {
+            let Definition { sql_mode, charset, collation, text, .. } = function;
+            let session = format!(
+                "SET SESSION sql_mode='{sql_mode}', SESSION character_set_client={charset}, SESSION collation_connection={collation};\n"
+            );
+            session + &format!("EXECUTE IMMEDIATE 0x{};\n", hex::encode(text))
+        });
+    let sql: String = views.chain(functions).collect();
+    server.query(Some(shadow), &sql, "making stand-ins", cancel)?;
+    Ok(stand_ins)
+}
+
+/// The tables and sequences that are restored.
+pub(super) fn tables(input: &Input) -> BTreeSet<String> {
+    let tables = input
+        .sections()
+        .filter(|section| matches!(section.kind, SectionKind::Table | SectionKind::Sequence));
+    tables.filter_map(|section| section.name.clone()).collect()
 }
 
 /// The tables, sequences and views that are restored.
-fn chosen(input: &Input) -> BTreeSet<String> {
+pub(super) fn chosen(input: &Input) -> BTreeSet<String> {
     input.sections().filter_map(|section| section.name.clone()).collect()
 }

@@ -1,11 +1,14 @@
 //! Taking a restore back, and giving that possibility up: what is done with the databases that swaps leave behind.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use serde::Serialize;
 
+use super::damage;
+use super::live_state::LiveState;
 use super::session::Quoting;
-use super::swap::{self, Guard, Swap};
+use super::swap::{self, Guard, Marked, Swap};
 use crate::error::{Error, Result};
 use crate::progress::{Cancel, Context, seconds_since};
 use crate::server::ServerClient;
@@ -15,8 +18,8 @@ pub struct Undo<'a> {
     server: &'a ServerClient,
     database: String,
     quoting: Quoting,
-    charset: Option<(String, String)>,
-    kept: swap::Kept<'a>,
+    kept: swap::Kept,
+    lost: Vec<String>,
 }
 
 /// What an undo has done, or would do.
@@ -34,6 +37,9 @@ pub struct Undone {
     /// How long the live database had no triggers, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger_gap_seconds: Option<f64>,
+    /// Tables that do not come back: they were damaged when they were replaced. What is there now in their place stays.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_brought_back: Vec<String>,
     /// How long it took, in seconds.
     pub seconds: f64,
 }
@@ -48,22 +54,24 @@ pub fn prepare_undo<'a>(
     cancel: &Cancel,
 ) -> Result<Undo<'a>> {
     let database = match database {
-        Some(database) => database.to_owned(),
+        Some(database) => server.database_name(database, cancel)?,
         None => only_one(server, cancel)?,
     };
     let facts = server.server_facts(&database, cancel)?;
     let quoting = Quoting::of(&facts.version);
-    let Some(kept) = swap::kept(server, quoting, &database, cancel)?.pop() else {
+    let Some(kept) = swap::newest_kept(server, &database, cancel)? else {
         return Err(Error::NothingFound(format!(
             "no restore of {database} has left anything that could be put back"
         )));
     };
-    Ok(Undo { server, database, quoting, charset: facts.charset, kept })
+    let kept = kept?;
+    let lost = kept.lost(server, cancel)?.into_iter().collect();
+    Ok(Undo { server, database, quoting, kept, lost })
 }
 
 fn only_one(server: &ServerClient, cancel: &Cancel) -> Result<String> {
     let mut databases: Vec<String> =
-        swap::left(server, None, cancel)?.into_iter().map(|marked| marked.mark.of).collect();
+        swap::found(server, None, cancel)?.ours.iter().map(|marked| marked.of().to_owned()).collect();
     databases.sort_unstable();
     databases.dedup();
     match databases.len() {
@@ -81,10 +89,11 @@ impl Undo<'_> {
     pub fn plan(&self) -> Undone {
         Undone {
             database: self.database.clone(),
-            undone: self.kept.marked.database.clone(),
-            swapped_at: self.kept.marked.mark.at.clone(),
+            undone: self.kept.marked().database.clone(),
+            swapped_at: self.kept.marked().at().to_owned(),
             before: None,
             trigger_gap_seconds: None,
+            not_brought_back: self.lost.clone(),
             seconds: 0.0,
         }
     }
@@ -102,18 +111,37 @@ impl Undo<'_> {
             self = prepare_undo(server, Some(&self.database.clone()), cancel)?;
         }
         let planned = self.plan();
+        let damaged = BTreeSet::new();
+        let looked = damage::look(server, &self.database, true, &damaged, cancel)?;
+        let looked = looked.into_iter().map(|damaged| damaged.table).collect();
+        let before = LiveState::read(server, &self.database, &looked, cancel)?;
         let mut swap = Swap {
             server,
             quoting: self.quoting,
             live: &self.database,
             scope: None,
-            charset: self.charset.clone(),
+            stay: BTreeSet::new(),
+            charset: before.charset.clone(),
+            damaged: &damaged,
+            before: &before,
             cancel,
         };
-        let swapped = swap.undo(guard, &self.kept)?;
+        let swapped = swap.undo(guard, &self.kept).map_err(|cause| match cause {
+            told @ (Error::Untouched { .. }
+            | Error::NotAsItWas { .. }
+            | Error::NotLooked { .. }
+            | Error::Torn { .. }
+            | Error::Unfinished { .. }
+            | Error::Incomplete { .. }) => told,
+            cause => before.after_failure(cause, server, &self.database, cancel),
+        })?;
+        for table in &swapped.not_brought_back {
+            log::warn!("table {table} is not brought back: it was damaged when it was replaced");
+        }
         Ok(Undone {
             before: swapped.kept,
             trigger_gap_seconds: Some(swapped.gap),
+            not_brought_back: swapped.not_brought_back,
             seconds: seconds_since(begun),
             ..planned
         })
@@ -144,7 +172,7 @@ pub fn forget(
     cancel: &Cancel,
 ) -> Result<Forgotten> {
     let database = match database {
-        Some(database) => database.to_owned(),
+        Some(database) => server.database_name(database, cancel)?,
         None => only_one(server, cancel)?,
     };
     let facts = server.server_facts(&database, cancel)?;
@@ -154,21 +182,26 @@ pub fn forget(
         swap::recover(server, quoting, &database, cancel)?;
     }
     let removed = if dry_run {
-        surplus(server, &database, keep, cancel)?
+        surplus(server, &database, keep, cancel)?.into_iter().map(|kept| kept.database).collect()
     } else {
         keep_newest(server, &database, keep, cancel)?
     };
     drop(guard);
-    let left = swap::left(server, Some(&database), cancel)?.into_iter().map(|marked| marked.database);
+    let left = swap::found(server, Some(&database), cancel)?;
+    for unproved in &left.unproved {
+        log::warn!("{} is left alone: {}", unproved.database, unproved.why);
+    }
+    let unproved = left.unproved.into_iter().map(|unproved| unproved.database);
+    let left = left.ours.into_iter().map(|marked| marked.database).chain(unproved);
     let kept = left.filter(|name| !removed.contains(name)).collect();
     Ok(Forgotten { database, removed, kept })
 }
 
-fn surplus(server: &ServerClient, database: &str, keep: usize, cancel: &Cancel) -> Result<Vec<String>> {
-    let mut left: Vec<String> =
-        swap::left(server, Some(database), cancel)?.into_iter().map(|marked| marked.database).collect();
-    left.truncate(left.len().saturating_sub(keep));
-    Ok(left)
+/// What swaps have kept, but for the newest `keep`. What was cut off and is still to be settled is not among it.
+fn surplus(server: &ServerClient, database: &str, keep: usize, cancel: &Cancel) -> Result<Vec<Marked>> {
+    let mut kept = swap::all_kept(&swap::found(server, Some(database), cancel)?);
+    kept.truncate(kept.len().saturating_sub(keep));
+    Ok(kept)
 }
 
 /// Removes all but the newest `keep`, and says which. The guard must be held, or nothing be unsettled.
@@ -179,8 +212,8 @@ pub(super) fn keep_newest(
     cancel: &Cancel,
 ) -> Result<Vec<String>> {
     let surplus = surplus(server, database, keep, cancel)?;
-    for name in &surplus {
-        swap::forget(server, name, cancel)?;
+    for kept in &surplus {
+        swap::forget(server, kept, cancel)?;
     }
-    Ok(surplus)
+    Ok(surplus.into_iter().map(|kept| kept.database).collect())
 }

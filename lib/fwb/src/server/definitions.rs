@@ -1,7 +1,7 @@
 //! Views and stored programs as the server would make them anew, with the session that they were made in: what
 //! `SHOW CREATE` says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::client::{ServerClient, quote_name, quote_text, unescaped};
 use crate::error::{Error, Result};
@@ -55,6 +55,14 @@ pub(crate) struct Definition {
     pub(crate) text: Vec<u8>,
 }
 
+impl Definition {
+    /// Whether accounts can be granted it by itself (`mysql.procs_priv`).
+    pub(crate) fn is_granted(&self) -> bool {
+        let programs = [ObjectKind::Procedure, ObjectKind::Function, ObjectKind::Package, ObjectKind::PackageBody];
+        programs.iter().any(|kind| self.kind == DefinitionKind::Program(*kind))
+    }
+}
+
 /// Broken views are among the views: `SHOW CREATE` knows them too. Triggers of one table and moment come in the order in
 /// which they run.
 const NAMES: &str = "
@@ -77,11 +85,17 @@ const KINDS: [DefinitionKind; 7] = [
 ];
 
 impl ServerClient {
-    /// All views and stored programs of a database; none where it does not exist.
+    /// All views and stored programs of a database, but for triggers on the tables in `without`, which no server shows
+    /// where it cannot open the table; none where the database does not exist.
     ///
     /// # Errors
     /// The server cannot be reached, or does not show a definition to our account.
-    pub(crate) fn definitions(&self, database: &str, cancel: &Cancel) -> Result<Vec<Definition>> {
+    pub(crate) fn definitions(
+        &self,
+        database: &str,
+        without: &BTreeSet<String>,
+        cancel: &Cancel,
+    ) -> Result<Vec<Definition>> {
         let names = match self.query(Some(database), NAMES, "listing views and stored programs", cancel) {
             Err(Error::NoDatabase { .. }) => return Ok(Vec::new()),
             names => names?,
@@ -91,6 +105,9 @@ impl ServerClient {
         for name in names {
             let [kind, name, charset, table] = &name[..] else { continue };
             let Some(kind) = definition_kind(kind) else { continue };
+            if without.contains(table) {
+                continue;
+            }
             // A program's text is kept in the charset of its maker, a view's in the server's own.
             sql += &format!(
                 "SET character_set_results={charset};\nSHOW CREATE {} {};\n",
@@ -146,6 +163,36 @@ fn read(kind: DefinitionKind, name: &str, table: Option<String>, columns: &[Vec<
     })
 }
 
+/// The `GRANT` statement for a row of `mysql.procs_priv`.
+fn grant(
+    database: &str,
+    user: &str,
+    host: &str,
+    name: String,
+    kind: &str,
+    rights: &str,
+) -> Option<(ObjectKind, String, String)> {
+    let kind = match definition_kind(kind)? {
+        DefinitionKind::Program(kind) => kind,
+        DefinitionKind::View => return None,
+    };
+    let (given, options): (Vec<&str>, Vec<&str>) =
+        rights.split(',').filter(|right| !right.is_empty()).partition(|right| *right != "Grant");
+    let given = if given.is_empty() { vec!["USAGE"] } else { given };
+    let option = if options.is_empty() { "" } else { " WITH GRANT OPTION" };
+    let text = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"));
+    // A role has no host.
+    let account = if host.is_empty() { quote_name(user) } else { format!("{}@{}", text(user), text(host)) };
+    let statement = format!(
+        "GRANT {} ON {} {}.{} TO {account}{option}",
+        given.join(", "),
+        kind.as_sql(),
+        quote_name(database),
+        quote_name(&name),
+    );
+    Some((kind, name, statement))
+}
+
 /// A foreign key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ForeignKey {
@@ -171,7 +218,7 @@ impl ForeignKey {
         let name = quote_name(&self.name);
         let mut again = vec![
             format!("{table} DROP FOREIGN KEY IF EXISTS {name}"),
-            format!("{table} {}", self.add(database)),
+            format!("{table} {}", self.constraint(database)),
         ];
         // The server gives an index that it has made for a foreign key the name of the new one.
         if let Some(index) = self.index.as_ref().filter(|index| **index != self.name) {
@@ -180,8 +227,30 @@ impl ForeignKey {
         again
     }
 
+    /// Statements that give it another name: on the child in database `child`, referring to the parent in `parent`. It is at
+    /// work all the time. What it is called now, or was called before a first try, is `from`.
+    pub(crate) fn renamed(&self, child: &str, parent: &str, from: &str, to: &str) -> Vec<String> {
+        let table = format!("ALTER TABLE {}.{}", quote_name(child), quote_name(&self.child.1));
+        let (old, new) = (quote_name(from), quote_name(to));
+        let constraint = Self { name: to.to_owned(), ..self.clone() }.constraint(parent);
+        let mut statements = vec![
+            format!("{table} DROP FOREIGN KEY IF EXISTS {new}"),
+            format!("{table} DROP FOREIGN KEY IF EXISTS {old}, {constraint}"),
+        ];
+        // As in `again`.
+        if let Some(index) = self.index.as_ref().filter(|index| *index != to) {
+            statements.push(format!("{table} RENAME INDEX IF EXISTS {new} TO {}", quote_name(index)));
+        }
+        statements
+    }
+
+    /// Whether the server gave it its name, by its table's: such a name changes with the table's.
+    pub(crate) fn is_named_by_table(&self) -> bool {
+        self.name.strip_prefix(&self.child.1).is_some_and(|rest| rest.starts_with("_ibfk_"))
+    }
+
     /// `ADD CONSTRAINT …`, referring to the parent in `database`.
-    fn add(&self, database: &str) -> String {
+    pub(crate) fn constraint(&self, database: &str) -> String {
         let list = |names: Vec<&String>| {
             names.into_iter().map(|name| quote_name(name)).collect::<Vec<_>>().join(", ")
         };
@@ -203,6 +272,44 @@ impl ForeignKey {
 }
 
 impl ServerClient {
+    /// The names of the triggers on these tables. No table is opened.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub(crate) fn trigger_names(
+        &self,
+        database: &str,
+        tables: &BTreeSet<String>,
+        cancel: &Cancel,
+    ) -> Result<Vec<String>> {
+        let sql = format!(
+            "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = {};\n",
+            quote_text(database)
+        );
+        let rows = self.query(None, &sql, "listing triggers", cancel)?;
+        let rows = rows.into_iter().filter_map(|row| <[String; 2]>::try_from(row).ok());
+        Ok(rows.filter(|[_, table]| tables.contains(table)).map(|[trigger, _]| trigger).collect())
+    }
+
+    /// Who may execute which stored programs of a database, as the `GRANT` statements that say so again, each with the
+    /// program's kind and name; an error where the account may not see it.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or does not show its grants to our account.
+    pub(crate) fn program_grants(
+        &self,
+        database: &str,
+        cancel: &Cancel,
+    ) -> Result<Vec<(ObjectKind, String, String)>> {
+        let sql = format!(
+            "SELECT User, Host, Routine_name, Routine_type, Proc_priv FROM mysql.procs_priv WHERE Db = {};\n",
+            quote_text(database)
+        );
+        let rows = self.query(None, &sql, "looking at the grants on stored programs", cancel)?;
+        let rows = rows.into_iter().filter_map(|row| <[String; 5]>::try_from(row).ok());
+        Ok(rows.filter_map(|[user, host, name, kind, rights]| grant(database, &user, &host, name, &kind, &rights)).collect())
+    }
+
     /// The foreign keys of a database's tables.
     ///
     /// # Errors
@@ -283,5 +390,27 @@ impl ServerClient {
             .into_iter()
             .filter_map(|row| Some((format!("{}.{}", row.first()?, row.get(1)?), row.get(2)?.clone())))
             .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grants_on_programs_are_said_again() {
+        let said = |user: &str, host: &str, kind: &str, rights: &str| {
+            grant("d", user, host, "p`q".into(), kind, rights).map(|(_, _, statement)| statement)
+        };
+        assert_eq!(
+            said("app", "%", "PROCEDURE", "Execute,Alter Routine"),
+            Some("GRANT Execute, Alter Routine ON PROCEDURE `d`.`p``q` TO 'app'@'%'".into())
+        );
+        assert_eq!(
+            said("o'x", "h", "FUNCTION", "Grant"),
+            Some("GRANT USAGE ON FUNCTION `d`.`p``q` TO 'o''x'@'h' WITH GRANT OPTION".into())
+        );
+        let package = said("readers", "", "PACKAGE BODY", "Execute").unwrap();
+        assert!(package.contains("ON PACKAGE BODY") && package.ends_with("TO `readers`"), "{package}");
     }
 }

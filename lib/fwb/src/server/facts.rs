@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::NameCase;
 use super::client::{ServerClient, quote_name, quote_text};
 use crate::error::{Error, Result};
 use crate::manifest::{Object, ObjectKind};
@@ -109,9 +110,9 @@ impl ServerClient {
     /// # Errors
     /// The server cannot be reached.
     pub(crate) fn inventory(&self, database: &str, cancel: &Cancel) -> Result<Inventory> {
+        // No column that makes the server open a table: a damaged one may answer with an error, or worse.
         let sql = "
-SELECT 'table', IF(TABLE_TYPE = 'VIEW' AND TABLE_COMMENT <> 'VIEW' AND TABLE_ROWS IS NULL, 'BROKEN', TABLE_TYPE), TABLE_NAME,
-    ENGINE = 'Aria'
+SELECT 'table', IFNULL(TABLE_TYPE, 'BASE TABLE'), TABLE_NAME, IFNULL(ENGINE = 'Aria', 0)
   FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE();
 SELECT 'object', ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE();
 SELECT 'object', 'TRIGGER', TRIGGER_NAME FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = DATABASE();
@@ -122,17 +123,20 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
             Err(Error::NoDatabase { .. }) => return Ok(inventory),
             rows => rows?,
         };
+        let views = rows.iter().filter(|row| row.get(1).is_some_and(|kind| kind == "VIEW"));
+        let views: Vec<&str> = views.filter_map(|row| row.get(2).map(String::as_str)).collect();
+        let broken = self.broken_views(database, &views, cancel)?;
         for row in rows {
             let [what, kind, name, rest @ ..] = &row[..] else { continue };
             if rest.first().is_some_and(|is_aria| is_aria == "1") {
                 inventory.aria.insert(name.clone());
             }
             match (what.as_str(), kind.as_str()) {
+                ("table", "VIEW") if broken.contains(name) => {
+                    inventory.broken_views.insert(name.clone());
+                }
                 ("table", "VIEW") => {
                     inventory.views.insert(name.clone());
-                }
-                ("table", "BROKEN") => {
-                    inventory.broken_views.insert(name.clone());
                 }
                 ("table", "SEQUENCE") => {
                     inventory.sequences.insert(name.clone());
@@ -148,6 +152,101 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
             }
         }
         Ok(inventory)
+    }
+
+    /// Those of these views that cannot be used. The server puts a view's error into its comment, but only where the
+    /// question needs a column for which it must open the view: `TABLE_ROWS`. It opens what it is asked for by name alone.
+    fn broken_views(&self, database: &str, views: &[&str], cancel: &Cancel) -> Result<BTreeSet<String>> {
+        if views.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let schema = quote_text(database);
+        let ask = |view: &&str| {
+            format!(
+                "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {schema} AND TABLE_NAME = {} \
+                 AND TABLE_COMMENT <> 'VIEW' AND TABLE_ROWS IS NULL;\n",
+                quote_text(view)
+            )
+        };
+        let sql: String = views.iter().map(ask).collect();
+        let rows = self.query(None, &sql, "looking at views", cancel)?;
+        Ok(rows.into_iter().flatten().collect())
+    }
+
+    /// The names of a database's tables and sequences, damaged ones too; none where it does not exist. No table is opened.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub(crate) fn table_names(&self, database: &str, cancel: &Cancel) -> Result<BTreeSet<String>> {
+        let sql = format!(
+            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND IFNULL(TABLE_TYPE, '') <> 'VIEW';\n",
+            quote_text(database)
+        );
+        let rows = self.query(None, &sql, "listing tables", cancel)?;
+        Ok(rows.into_iter().flatten().collect())
+    }
+
+    /// A database's name as the server writes it; as it would be written, where it does not exist.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub(crate) fn database_name(&self, database: &str, cancel: &Cancel) -> Result<String> {
+        let case = self.name_case(cancel)?;
+        if case == NameCase::Sensitive {
+            return Ok(database.to_owned());
+        }
+        let sql = "SELECT SCHEMA_NAME, @@lower_case_table_names FROM information_schema.SCHEMATA;\n";
+        let rows = self.query(None, sql, "looking for a database", cancel)?;
+        let keeps = rows.iter().any(|row| row.get(1).is_some_and(|setting| setting == "2"));
+        let found = rows.into_iter().filter_map(|row| row.into_iter().next()).find(|name| case.same(name, database));
+        Ok(found.unwrap_or_else(|| if keeps { database.to_owned() } else { case.key(database) }))
+    }
+
+    /// A database's default character set and collation; none where it does not exist.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub(crate) fn database_charset(
+        &self,
+        database: &str,
+        cancel: &Cancel,
+    ) -> Result<Option<(String, String)>> {
+        let sql = format!(
+            "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {};\n",
+            quote_text(database)
+        );
+        let rows = self.query(None, &sql, "looking at a database", cancel)?;
+        Ok(rows.into_iter().next().and_then(|row| <[String; 2]>::try_from(row).ok()).map(Into::into))
+    }
+
+    /// The storage engine's numbers for a database's tables: another table of the same name has another one. Nothing where
+    /// the account lacks PROCESS. No table is opened.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub(crate) fn table_identities(
+        &self,
+        database: &str,
+        cancel: &Cancel,
+    ) -> Result<BTreeMap<String, String>> {
+        let decoded = |part: &str| {
+            format!("CONVERT(CONVERT(BINARY SUBSTRING_INDEX(NAME, '/', {part}) USING filename) USING utf8mb4)")
+        };
+        let sql = format!(
+            "SELECT {}, TABLE_ID FROM information_schema.INNODB_SYS_TABLES WHERE {} = {};\n",
+            decoded("-1"),
+            decoded("1"),
+            quote_text(database)
+        );
+        match self.query(None, &sql, "looking at the identities of tables", cancel) {
+            Ok(rows) => Ok(rows.into_iter().filter_map(|row| <[String; 2]>::try_from(row).ok()).map(Into::into).collect()),
+            Err(Error::Child { reason, .. }) => {
+                cancel.check()?;
+                log::debug!("the identities of tables cannot be seen: {reason}");
+                Ok(BTreeMap::new())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Tables outside of `tables` with foreign keys to one of them.

@@ -1,11 +1,15 @@
-//! The databases that we make: each carries a `COMMENT` that says so, and only such are ever dropped by us.
+//! The databases that we make: how they are named, found and removed.
+//!
+//! The name and the `COMMENT` of such a database are for people, and to find it by. What it is, its [`Seal`] says; what has
+//! none is told of and left alone, whatever it is called. Nothing that holds tables goes without a look at them.
 
 use serde::{Deserialize, Serialize};
 
+use super::seal::{self, Seal};
 use super::steps::clause_of;
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
-use crate::server::{ServerClient, quote_name, quote_text};
+use crate::server::{NameCase, ServerClient, quote_name, quote_text};
 
 /// How long a database's name may be, in characters (MariaDB's manual, "Identifier Names").
 const LONGEST_NAME: usize = 64;
@@ -20,28 +24,77 @@ pub(crate) enum Role {
     Before,
 }
 
-/// What the comment says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Mark {
-    /// What the database is for.
-    #[serde(rename = "fwb-restore")]
-    pub(crate) role: Role,
-    /// The database that it belongs to.
-    pub(crate) of: String,
-    /// When it was made, as in its name.
-    pub(crate) at: String,
+impl Role {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Shadow => "shadow",
+            Self::Before => "before",
+        }
+    }
 }
 
-/// A database of ours.
+/// What the comment says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Comment {
+    #[serde(rename = "fwb-restore")]
+    role: Role,
+    of: String,
+    at: String,
+}
+
+/// A database of ours, which is proved to be one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Marked {
     /// Its name.
     pub(crate) database: String,
-    /// What its comment says.
-    pub(crate) mark: Mark,
+    /// What its seal says.
+    pub(super) seal: Seal,
 }
 
-/// Makes a database of ours, with this charset and collation where they are known.
+impl Marked {
+    /// The live database that it belongs to.
+    pub(crate) fn of(&self) -> &str {
+        &self.seal.of
+    }
+
+    /// When it was made: `20250725_170206`, UTC.
+    pub(crate) fn at(&self) -> &str {
+        &self.seal.at
+    }
+
+    /// The view in it that says so.
+    pub(crate) fn seal_view(&self) -> &str {
+        &self.seal.view
+    }
+}
+
+/// A database that is named or commented as ours are, and is not proved to be one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unproved {
+    /// Its name.
+    pub(crate) database: String,
+    /// Why it is not believed.
+    pub(crate) why: String,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Proved, in the order in which they were made.
+    pub(crate) ours: Vec<Marked>,
+    /// Not proved.
+    pub(crate) unproved: Vec<Unproved>,
+}
+
+impl Found {
+    /// Those for this.
+    pub(super) fn with_role(&self, role: Role) -> impl Iterator<Item = &Marked> {
+        self.ours.iter().filter(move |marked| marked.seal.role == role)
+    }
+}
+
+/// Makes a database of ours, with this charset and collation where they are known. A shadow is told which tables will be
+/// copies in it.
 ///
 /// # Errors
 /// The server does not let us.
@@ -49,79 +102,249 @@ pub(super) fn create(
     server: &ServerClient,
     role: Role,
     of: &str,
+    copies: impl IntoIterator<Item = String>,
     charset: Option<&(String, String)>,
     cancel: &Cancel,
 ) -> Result<Marked> {
-    loop {
-        let at = chrono::Local::now().format("%Y%m%d_%H%M%S").to_string();
-        let word = if role == Role::Shadow { "shadow" } else { "before" };
-        let suffix = format!("__{word}_{at}");
+    let sequence = list(server, Some(of), cancel)?.ours.last().map_or(1, |last| last.seal.sequence + 1);
+    let copies = copies.into_iter().collect();
+    let (database, at) = loop {
+        let at = chrono::Utc::now().format("%Y%m%d_%H%M%S").to_string();
+        let suffix = format!("__{}_{at}", role.word());
         let base: String = of.chars().take(LONGEST_NAME - suffix.len()).collect();
         let database = base + &suffix;
-        let mark = Mark { role, of: of.to_owned(), at };
-        let comment = serde_json::to_string(&mark)?;
+        let comment = serde_json::to_string(&Comment { role, of: of.to_owned(), at: at.clone() })?;
+        // MySQL's databases have no comments.
         let sql = format!(
-            "CREATE DATABASE {}{} COMMENT {};\n",
+            "CREATE DATABASE {}{} /*M!100500 COMMENT {}*/;\n",
             quote_name(&database),
             clause_of(charset),
             literal(&comment),
         );
         match server.query(None, &sql, "making a database", cancel) {
             // Another one has its name from this second.
-            Err(Error::Child { reason, .. }) if reason.starts_with("ERROR 1007") => {
+            Err(Error::Child { reason, .. }) if reason.contains("ERROR 1007") => {
                 cancel.check()?;
                 std::thread::sleep(std::time::Duration::from_millis(100));
             }
-            made => return made.map(|_| Marked { database, mark }),
+            made => {
+                made?;
+                break (database, at);
+            }
         }
+    };
+    let seal = Seal {
+        view: Seal::new_view(),
+        role,
+        database: database.clone(),
+        of: of.to_owned(),
+        sequence,
+        at,
+        copies,
+        journal: None,
+    };
+    let sql = seal.statement()? + ";\n";
+    if let Err(error) = server.query(None, &sql, "sealing a database", cancel) {
+        remove_if_empty(server, &database, None, &cancel.with_grace())?;
+        return Err(error);
     }
+    Ok(Marked { database, seal })
 }
 
-/// A string literal under every `sql_mode`, for where the server takes no hexadecimal one.
+/// A string literal under every `sql_mode`, for where the server takes no hexadecimal one; it may stand in a comment.
 fn literal(text: &str) -> String {
     // JSON escapes control characters, and a backslash means the same doubled or, before these letters, alone.
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+    format!("'{}'", text.replace('/', "\\/").replace('\\', "\\\\").replace('\'', "''"))
 }
 
-/// The databases of ours, oldest first; those that belong to `of`, where it is given.
+/// The databases that are ours, or look like it; those that belong to `of`, where it is given.
 ///
 /// # Errors
 /// The server cannot be reached.
-pub(super) fn list(server: &ServerClient, of: Option<&str>, cancel: &Cancel) -> Result<Vec<Marked>> {
-    let sql = "SELECT SCHEMA_NAME, SCHEMA_COMMENT FROM information_schema.SCHEMATA WHERE SCHEMA_COMMENT LIKE '{%';\n";
+pub(super) fn list(server: &ServerClient, of: Option<&str>, cancel: &Cancel) -> Result<Found> {
+    let sql = "SELECT SCHEMA_NAME, SCHEMA_COMMENT FROM information_schema.SCHEMATA;\n";
     let rows = match server.query(None, sql, "looking for databases that a restore has left", cancel) {
-        // A server whose databases have no comments has none of ours.
-        Err(Error::Child { reason, .. }) if reason.starts_with("ERROR 1054") => return Ok(Vec::new()),
+        Err(Error::Child { reason, .. }) if reason.contains("ERROR 1054") => {
+            let sql = "SELECT SCHEMA_NAME, '' FROM information_schema.SCHEMATA;\n";
+            server.query(None, sql, "looking for databases that a restore has left", cancel)?
+        }
         rows => rows?,
     };
-    let mut found: Vec<Marked> = rows
+    let case = server.name_case(cancel)?;
+    let named: Vec<(String, Option<Comment>)> = rows
         .into_iter()
         .filter_map(|row| {
-            let mark: Mark = serde_json::from_str(row.get(1)?).ok()?;
-            Some(Marked { database: row.first()?.clone(), mark })
+            let [name, comment] = <[String; 2]>::try_from(row).ok()?;
+            let comment = serde_json::from_str::<Comment>(&comment).ok();
+            let looks_like_it = comment.is_some() || base_of(&name).is_some();
+            looks_like_it.then_some((name, comment))
         })
-        .filter(|marked| of.is_none_or(|of| marked.mark.of == of))
         .collect();
-    found
-        .sort_unstable_by(|one, other| (&one.mark.at, &one.database).cmp(&(&other.mark.at, &other.database)));
+    let databases: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
+    let mut seals = seal::seals(server, &databases, cancel)?;
+    let mut found = Found::default();
+    for (database, comment) in named {
+        match seals.remove(&database) {
+            Some(Ok(seal)) => {
+                if of.is_none_or(|of| case.same(of, &seal.of)) {
+                    found.ours.push(Marked { database, seal });
+                }
+            }
+            Some(Err(why)) => {
+                if of.is_none_or(|of| claims(&database, comment.as_ref(), of, case)) {
+                    found.unproved.push(Unproved { database, why });
+                }
+            }
+            None => {}
+        }
+    }
+    found.ours.sort_by_key(|marked| marked.seal.sequence);
     Ok(found)
 }
 
-/// Drops a database of ours: it must still say that it is one.
+/// Whether a database's name or comment says that it belongs to `of`.
+fn claims(database: &str, comment: Option<&Comment>, of: &str, case: NameCase) -> bool {
+    let Some(comment) = comment else {
+        // A long name is cut off in the name of the database that belongs to it.
+        let whole = database.chars().count() < LONGEST_NAME;
+        let cut = |base: &str| of.chars().take(base.chars().count()).collect::<String>();
+        return base_of(database)
+            .is_some_and(|base| if whole { case.same(of, base) } else { case.same(&cut(base), base) });
+    };
+    case.same(&comment.of, of)
+}
+
+/// What stands before `__shadow_20250725_170206` or `__before_20250725_170206`; none where a name ends otherwise.
+fn base_of(database: &str) -> Option<&str> {
+    let (base, suffix) = database.rsplit_once("__")?;
+    let (word, at) = suffix.split_once('_')?;
+    let ours = [Role::Shadow, Role::Before].iter().any(|role| role.word() == word);
+    let shape: Vec<usize> = at.split('_').map(|digits| digits.len()).collect();
+    let digits = at.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
+    (ours && digits && shape == [8, 6] && !base.is_empty()).then_some(base)
+}
+
+/// Why a database of ours was not removed.
+pub(super) type Left = Option<String>;
+
+/// Removes a shadow: what it holds must be the copies that its seal names.
 ///
 /// # Errors
 /// The server does not let us.
-pub(super) fn remove(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<()> {
+pub(super) fn remove_shadow(server: &ServerClient, shadow: &Marked, cancel: &Cancel) -> Result<Left> {
+    let database = &shadow.database;
+    let (candidates, trusted) = seal::candidates(server, &[database], cancel)?;
+    match seal::judge(database, &candidates, &trusted) {
+        Ok(seal) if seal.role == Role::Shadow && seal.view == shadow.seal.view => {}
+        Ok(_) => return Ok(Some("it is another one now".into())),
+        Err(_) if !exists(server, database, cancel)? => return Ok(None),
+        Err(why) => return Ok(Some(why)),
+    }
+    let tables = server.table_names(database, cancel)?;
+    let foreign: Vec<&str> =
+        tables.iter().filter(|table| !shadow.seal.copies.contains(*table)).map(String::as_str).collect();
+    if !foreign.is_empty() {
+        return Ok(Some(format!("it holds what no restore has put there: {}", foreign.join(", "))));
+    }
+    drop_database(server, database, cancel).map(|()| None)
+}
+
+/// Removes a database of ours that holds no table but the journal named here.
+///
+/// # Errors
+/// The server does not let us.
+pub(super) fn remove_if_empty(
+    server: &ServerClient,
+    database: &str,
+    journal: Option<&str>,
+    cancel: &Cancel,
+) -> Result<Left> {
+    if !exists(server, database, cancel)? {
+        return Ok(None);
+    }
+    let mut tables = server.table_names(database, cancel)?;
+    tables.retain(|table| Some(table.as_str()) != journal);
+    if !tables.is_empty() {
+        let names: Vec<&str> = tables.iter().map(String::as_str).collect();
+        return Ok(Some(format!("it holds tables: {}", names.join(", "))));
+    }
+    drop_database(server, database, cancel).map(|()| None)
+}
+
+/// Removes what a swap has kept: whoever calls this was told to by name.
+///
+/// # Errors
+/// The server does not let us.
+pub(super) fn forget(server: &ServerClient, kept: &Marked, cancel: &Cancel) -> Result<()> {
+    drop_database(server, &kept.database, cancel)
+}
+
+/// Removes a database that was made for a restore that was cut off before it could seal it: it is named and commented as
+/// ours are, and holds nothing at all.
+///
+/// # Errors
+/// The server does not let us.
+pub(super) fn remove_unsealed(server: &ServerClient, unproved: &Unproved, cancel: &Cancel) -> Result<bool> {
+    let database = &unproved.database;
     let sql = format!(
         "SELECT SCHEMA_COMMENT FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {};\n",
         quote_text(database)
     );
-    let rows = server.query(None, &sql, "looking at a database", cancel)?;
-    let Some(comment) = rows.into_iter().next().and_then(|row| row.into_iter().next()) else { return Ok(()) };
-    if serde_json::from_str::<Mark>(&comment).is_err() {
-        log::warn!("{database} does not say that it is a restore's: it is left alone");
-        return Ok(());
+    let commented = server
+        .query(None, &sql, "looking at a database", cancel)
+        .is_ok_and(|rows| rows.iter().flatten().any(|text| serde_json::from_str::<Comment>(text).is_ok()));
+    if base_of(database).is_none() || !commented || !server.inventory(database, cancel)?.is_empty() {
+        return Ok(false);
     }
-    let sql = format!("SET foreign_key_checks=0;\nDROP DATABASE IF EXISTS {};\n", quote_name(database));
+    drop_database(server, database, cancel).map(|()| true)
+}
+
+fn exists(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<bool> {
+    let sql = format!(
+        "SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {};\n",
+        quote_text(database)
+    );
+    Ok(!server.query(None, &sql, "looking at a database", cancel)?.is_empty())
+}
+
+fn drop_database(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<()> {
+    let sql = format!("SET SESSION foreign_key_checks=0;\nDROP DATABASE IF EXISTS {};\n", quote_name(database));
     server.query(None, &sql, "removing a database", cancel).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_ours_are_told_from_others() {
+        assert_eq!(base_of("shop__before_20250725_170206"), Some("shop"));
+        assert_eq!(base_of("a__b__shadow_20250725_170206"), Some("a__b"));
+        for other in ["shop__before_", "shop__before_2025_1", "shop", "__before_20250725_170206", "s__after_20250725_170206"] {
+            assert_eq!(base_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_a_database_claims_is_compared_as_the_server_compares_names() {
+        let name = "shop__before_20250725_170206";
+        let claims = |comment: Option<&Comment>, of, case| claims(name, comment, of, case);
+        assert!(claims(None, "shop", NameCase::Sensitive));
+        assert!(!claims(None, "Shop", NameCase::Sensitive));
+        assert!(claims(None, "Shop", NameCase::Insensitive));
+        let comment = Comment { role: Role::Before, of: "other".into(), at: String::new() };
+        assert!(!claims(Some(&comment), "shop", NameCase::Sensitive));
+        assert!(!claims(Some(&comment), "shop", NameCase::Insensitive));
+        assert!(!super::claims("sh__before_20250725_170206", None, "shop", NameCase::Sensitive));
+        let long = "x".repeat(64);
+        let cut = format!("{}__before_20250725_170206", "x".repeat(40));
+        assert!(super::claims(&cut, None, &long, NameCase::Sensitive), "a long name is cut off");
+    }
+
+    #[test]
+    fn a_comment_of_any_name_ends_neither_the_literal_nor_the_comment_around_it() {
+        let text = literal("{\"of\":\"a'*/ b\\\\\"}");
+        assert!(!text.contains("*/"), "{text}");
+        assert_eq!(text, "'{\"of\":\"a''*\\\\/ b\\\\\\\\\"}'");
+    }
 }

@@ -1,31 +1,62 @@
 //! The swap: what was loaded beside the live database takes its place, and what was there is kept.
 //!
 //! Everything that will be done is written down first, in the database that will keep what was there; then one compound
-//! statement does it. The tables change places in one atomic `RENAME TABLE`; triggers, which cannot cross databases
-//! (error 1435), are dropped before and made after it. Whoever comes after a crash finds the journal and completes the
-//! swap, or puts back what was cleared for it.
+//! statement does it. The tables change places in one atomic `RENAME TABLE`. A table with triggers cannot change its
+//! database (error 1435): it gets another name in the live database, triggers and all, until the new one stands in its
+//! place; so the swap waits for clients with all triggers at work. Damaged tables have no part in the `RENAME TABLE`, which
+//! would fail half way over one: each is moved or dropped alone, when the others are safe.
+//!
+//! Whoever comes after a crash finds the journal and completes the swap, or takes back what was begun.
 
+mod carry_out;
 mod guard;
 mod journal;
 mod mark;
+mod recovery;
+mod seal;
 mod steps;
+mod whereabouts;
 
 use std::collections::BTreeSet;
 
-use self::journal::{Journal, Phase};
+use self::carry_out::CarryOut;
+use self::journal::Journal;
 use self::mark::Role;
+use self::recovery::{Settled, finish, settle};
 use self::steps::{Exchange, Side, Stage};
-use super::script::Origin;
+use self::whereabouts::{ASIDE, Damaged, Leaving, Moves};
+use super::damage::{self, DamagedTable};
+use super::live_state::LiveState;
+use super::script::{IN_TURN, NEXT, Origin};
 use super::session::Quoting;
 use crate::error::{Error, Result};
 use crate::manifest::ObjectKind;
 use crate::progress::Cancel;
-use crate::server::{Definition, DefinitionKind, Inventory, ServerClient, quote_name, quote_text};
+use crate::server::{Definition, DefinitionKind, ForeignKey, Inventory, ServerClient, quote_name, quote_text};
 
 pub(super) use self::guard::Guard;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::journal::definition as journal_row;
-pub(super) use self::mark::Marked;
+pub(super) use self::mark::{Marked, Unproved};
+pub(super) use self::recovery::{Kept, all_kept, forget, found, newest_kept, recover, unsettled};
+
+pub(super) use self::seal::unguessable;
+
+/// A database of ours beside `live`, for these tables and sequences of a backup.
+pub(super) fn shadow(
+    server: &ServerClient,
+    live: &str,
+    copies: impl IntoIterator<Item = String>,
+    charset: Option<&(String, String)>,
+    cancel: &Cancel,
+) -> Result<Marked> {
+    mark::create(server, Role::Shadow, live, copies, charset, cancel)
+}
+
+/// Removes a shadow; why not, where it is left. A signal stops that only where it takes long: the next run does it then.
+pub(super) fn remove_shadow(server: &ServerClient, shadow: &Marked, cancel: &Cancel) -> Option<String> {
+    mark::remove_shadow(server, shadow, &cancel.with_grace()).unwrap_or_else(|error| Some(error.to_string()))
+}
 
 /// What a swap has done.
 #[derive(Debug, Clone)]
@@ -34,6 +65,8 @@ pub(super) struct Swapped {
     pub(super) kept: Option<String>,
     /// How long the live database had no triggers, in seconds.
     pub(super) gap: f64,
+    /// Tables that an undo has not brought back, because they were damaged.
+    pub(super) not_brought_back: Vec<String>,
 }
 
 /// A live database, and what comes into it.
@@ -44,28 +77,23 @@ pub(super) struct Swap<'a> {
     pub(super) live: &'a str,
     /// The tables, sequences and views that are replaced; none: all of the database.
     pub(super) scope: Option<BTreeSet<String>>,
+    /// Tables that stay as they are, with their triggers, whatever the scope.
+    pub(super) stay: BTreeSet<String>,
     /// The live database's default character set and collation; none where it does not exist.
     pub(super) charset: Option<(String, String)>,
+    /// Tables that are not looked at, because they are known to be damaged.
+    pub(super) damaged: &'a BTreeSet<String>,
+    /// What the live database was before anything was done.
+    pub(super) before: &'a LiveState,
     pub(super) cancel: &'a Cancel,
 }
 
 impl Swap<'_> {
-    /// A database beside the live one, for a backup to be loaded into.
-    pub(super) fn shadow(&self, charset: Option<&(String, String)>) -> Result<Marked> {
-        mark::create(self.server, Role::Shadow, self.live, charset, self.cancel)
-    }
-
-    /// Removes a database of ours. A signal stops that only where it takes long: the next run does it then.
-    pub(super) fn remove(&self, marked: &Marked) {
-        if let Err(error) = mark::remove(self.server, &marked.database, &self.cancel.with_grace()) {
-            log::warn!("{} is left behind: {error}", marked.database);
-        }
-    }
-
     /// Puts the contents of `shadow`, which must be proved by now, in the place of the live ones.
     ///
     /// # Errors
-    /// [`Error::Untouched`] where the live database is as it was, [`Error::Unfinished`] where nobody could see to that.
+    /// [`Error::Untouched`] where the live database is as it was, [`Error::Unfinished`] and [`Error::Torn`] where nobody
+    /// could see to that.
     pub(super) fn run(
         &self,
         guard: Guard,
@@ -74,62 +102,85 @@ impl Swap<'_> {
         origin: &Origin,
     ) -> Result<Swapped> {
         let inventory = self.server.inventory(&shadow.database, self.cancel)?;
+        let definitions = self.server.definitions(&shadow.database, &BTreeSet::new(), self.cancel)?;
         let incoming = Side {
             database: shadow.database.clone(),
             tables: names(&inventory),
-            definitions: self.of_scope(self.server.definitions(&shadow.database, self.cancel)?),
+            definitions: self.of_scope(without_seal(definitions, shadow)),
             charset,
         };
         self.exchange(guard, incoming, Vec::new(), origin, false)
     }
 
-    /// Puts back what an earlier swap has taken away.
+    /// Puts back what an earlier swap has taken away, but for tables that were damaged by then and still are.
     ///
     /// # Errors
     /// As [`Swap::run`].
-    pub(super) fn undo(&mut self, guard: Guard, kept: &Kept<'_>) -> Result<Swapped> {
+    pub(super) fn undo(&mut self, guard: Guard, kept: &Kept) -> Result<Swapped> {
         let journal = &kept.journal;
-        let inventory = self.server.inventory(&journal.database, self.cancel)?;
+        let database = &journal.keeper.database;
+        let lost = kept.lost(self.server, self.cancel)?;
+        let inventory = self.server.inventory(database, self.cancel)?;
         let mut tables = names(&inventory);
-        tables.remove(journal.table());
-        let definitions = journal.read(Stage::Definition, self.cancel)?;
-        let scope = journal.read(Stage::Scope, self.cancel)?;
-        let whole = scope.iter().any(|name| name.table.as_deref() == Some("whole"));
-        self.scope = (!whole).then(|| {
-            let replaced = scope.into_iter().map(|name| name.name);
-            replaced.chain(tables.iter().cloned()).collect()
-        });
-        let relink = journal.read(Stage::Relink, self.cancel)?;
-        let incoming =
-            Side { database: journal.database.clone(), tables, definitions, charset: kept.charset.clone() };
-        self.exchange(guard, incoming, relink, &Origin::default(), true)
+        tables.retain(|table| *table != journal.table && !lost.contains(table));
+        let came: BTreeSet<String> = journal
+            .moves
+            .coming
+            .iter()
+            .chain(&journal.moves.came)
+            .chain(journal.moves.damaged.iter().map(|damaged| &damaged.table))
+            .cloned()
+            .collect();
+        self.scope = (!journal.moves.whole).then(|| came.union(&tables).cloned().collect());
+        self.stay.clone_from(&lost);
+        let mut definitions = journal.stage(Stage::Definition);
+        definitions.retain(|definition| definition.table.as_ref().is_none_or(|table| !lost.contains(table)));
+        let again = [journal.stage(Stage::Relink), journal.stage(Stage::Grants)].concat();
+        let incoming = Side { database: database.clone(), tables, definitions, charset: kept.charset.clone() };
+        let swapped = self.exchange(guard, incoming, again, &Origin::default(), true)?;
+        Ok(Swapped { not_brought_back: lost.into_iter().collect(), ..swapped })
     }
 
     /// Those definitions that are replaced: all, or views and the triggers of tables.
     fn of_scope(&self, mut definitions: Vec<Definition>) -> Vec<Definition> {
-        if let Some(scope) = &self.scope {
-            definitions.retain(|definition| match definition.kind {
-                DefinitionKind::View => scope.contains(&definition.name),
-                DefinitionKind::Program(_) => {
-                    definition.table.as_ref().is_some_and(|table| scope.contains(table))
-                }
-            });
-        }
+        definitions.retain(|definition| match (&self.scope, definition.kind, &definition.table) {
+            (_, _, Some(table)) if self.stay.contains(table) => false,
+            (None, ..) => true,
+            (Some(scope), DefinitionKind::View, _) => scope.contains(&definition.name),
+            (Some(scope), DefinitionKind::Program(_), table) => {
+                table.as_ref().is_some_and(|table| scope.contains(table))
+            }
+        });
         definitions
+    }
+
+    fn is_replaced(&self, table: &str) -> bool {
+        !self.stay.contains(table) && self.scope.as_ref().is_none_or(|scope| scope.contains(table))
+    }
+
+    /// The live tables that are damaged and would have to move.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or did not survive the look.
+    fn damaged(&self) -> Result<Vec<DamagedTable>> {
+        let mut damaged = damage::look(self.server, self.live, true, self.damaged, self.cancel)?;
+        damaged.retain(|damaged| self.is_replaced(&damaged.table));
+        Ok(damaged)
     }
 
     fn exchange(
         &self,
         guard: Guard,
         incoming: Side,
-        relink: Vec<Definition>,
+        again: Vec<Definition>,
         origin: &Origin,
         undo: bool,
     ) -> Result<Swapped> {
         let inventory = self.server.inventory(self.live, self.cancel)?;
-        let replaced = |name: &str| self.scope.as_ref().is_none_or(|scope| scope.contains(name));
+        let damaged: BTreeSet<String> =
+            self.damaged()?.into_iter().map(|DamagedTable { table, .. }| table).collect();
         let mut tables = names(&inventory);
-        tables.retain(|table| replaced(table));
+        tables.retain(|table| self.is_replaced(table) && !damaged.contains(table));
         let broken = |definition: &Definition| {
             // What cannot be dumped stays, unless its name is needed.
             let view = definition.kind == DefinitionKind::View;
@@ -140,40 +191,53 @@ impl Swap<'_> {
                     .iter()
                     .any(|new| new.kind == definition.kind && new.name == definition.name)
         };
-        let mut definitions = self.of_scope(self.server.definitions(self.live, self.cancel)?);
+        let mut definitions = self.of_scope(self.server.definitions(self.live, &damaged, self.cancel)?);
         definitions.retain(|definition| self.scope.is_some() || !broken(definition));
-        let empty = tables.is_empty() && definitions.is_empty();
-        let keeper = mark::create(self.server, Role::Before, self.live, self.charset.as_ref(), self.cancel)?;
+        let empty = tables.is_empty() && definitions.is_empty() && damaged.is_empty();
+        let keeper =
+            mark::create(self.server, Role::Before, self.live, [], self.charset.as_ref(), self.cancel)?;
         let outgoing =
             Side { database: keeper.database.clone(), tables, definitions, charset: self.charset.clone() };
-        let prepared = self.prepare(&incoming, &outgoing, relink, origin).and_then(|steps| {
-            Journal::write(self.server, self.quoting, &keeper, &steps, [&incoming, &outgoing], self.cancel)
-        });
-        let journal = prepared.inspect_err(|_| self.remove(&keeper))?;
+        let written = self.write(&keeper, &incoming, &outgoing, &damaged, again, origin);
+        let mut journal = written.inspect_err(|_| self.remove_keeper(&keeper, None))?;
+        let carry_out = CarryOut { server: self.server, quoting: self.quoting, journal: &journal };
+        let swapped = carry_out.swap(guard.into_session(), self.cancel);
         // From here on, signals wait: what is begun is brought to an end.
         let cancel = &Cancel::default();
-        if let Err(cause) = journal.swap(guard.into_session()) {
-            return self.after_failure(cause, journal);
+        if let Err(cause) = swapped {
+            return self.after_failure(self.cancel.explain(cause), journal);
         }
-        let mut journal = journal;
-        journal.look(cancel)?;
-        finish(self.server, &journal, cancel)?;
-        let failures = journal.failures(cancel)?;
-        if empty && failures.is_empty() {
-            self.remove(&keeper);
-        }
+        recovery::look(self.server, &mut journal, cancel)?;
+        let finished = finish(self.server, self.quoting, &mut journal, cancel);
+        let failures = journal.failures(self.server, cancel)?;
         self.judge(failures, undo)?;
-        Ok(Swapped { kept: (!empty).then_some(keeper.database), gap: journal.gap })
+        finished.map_err(|cause| Error::Unfinished { cause: Box::new(cause), database: self.live.into() })?;
+        let gap = CarryOut { server: self.server, quoting: self.quoting, journal: &journal }.gap(cancel)?;
+        if empty {
+            self.remove_keeper(&keeper, Some(&journal.table));
+        }
+        Ok(Swapped { kept: (!empty).then_some(keeper.database), gap, not_brought_back: Vec::new() })
     }
 
-    /// Works out the steps, and makes the incoming tables ready to move.
-    fn prepare(
+    fn remove_keeper(&self, keeper: &Marked, journal: Option<&str>) {
+        let cancel = &self.cancel.with_grace();
+        match mark::remove_if_empty(self.server, &keeper.database, journal, cancel) {
+            Ok(None) => {}
+            Ok(Some(why)) => log::warn!("{} is left behind: {why}", keeper.database),
+            Err(error) => log::warn!("{} is left behind: {error}", keeper.database),
+        }
+    }
+
+    /// Works out the steps, makes the incoming tables ready to move, and writes all down.
+    fn write(
         &self,
+        keeper: &Marked,
         incoming: &Side,
         outgoing: &Side,
-        relink: Vec<Definition>,
+        damaged: &BTreeSet<String>,
+        again: Vec<Definition>,
         origin: &Origin,
-    ) -> Result<Vec<steps::Step>> {
+    ) -> Result<Journal> {
         let foreign_keys = self.server.foreign_keys(self.live, self.cancel)?;
         let mut sql = String::from("SET SESSION foreign_key_checks=0;\n");
         let triggers = self.server.inventory(&incoming.database, self.cancel)?.objects;
@@ -194,6 +258,15 @@ impl Swap<'_> {
                 late.push((sequence, alter(&incoming.database)));
             }
         }
+        let moves = self.moves(keeper, incoming, outgoing, damaged);
+        let aliases = self.aliases(&moves, &foreign_keys)?;
+        if !aliases.is_empty() {
+            let renamed = aliases
+                .iter()
+                .flat_map(|(key, alias)| key.renamed(&key.child.0, &key.parent.0, &key.name, alias));
+            let renamed: String = renamed.map(|statement| statement + ";\n").collect();
+            sql += &format!("{IN_TURN};\n{renamed}{NEXT};\n");
+        }
         self.server.query(
             Some(&incoming.database),
             &sql,
@@ -201,17 +274,102 @@ impl Swap<'_> {
             self.cancel,
         )?;
         let exchange = Exchange {
-            live: self.live,
+            moves: &moves,
             exists: self.charset.is_some(),
-            whole: self.scope.is_none(),
             incoming,
             outgoing,
+            damaged_triggers: self.server.trigger_names(self.live, damaged, self.cancel)?,
             foreign_keys,
-            relink,
+            aliases,
             late,
+            again,
+            grants: self.grants(incoming, outgoing)?,
             origin,
         };
-        Ok(exchange.steps())
+        let steps = exchange.steps(serde_json::to_string(&moves)?);
+        Journal::write(self.server, keeper.clone(), moves, steps, self.cancel)
+    }
+
+    /// Foreign keys of incoming tables whose names old tables have that wait in the live database for a moment; and the
+    /// names that they get until then.
+    fn aliases(&self, moves: &Moves, live: &[ForeignKey]) -> Result<Vec<(ForeignKey, String)>> {
+        let aside: BTreeSet<&str> = moves.aside().map(|(table, _)| table).collect();
+        let waits = |key: &&ForeignKey| aside.contains(key.child.1.as_str()) && !key.is_named_by_table();
+        let taken: BTreeSet<&str> = live.iter().filter(waits).map(|key| key.name.as_str()).collect();
+        if taken.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys = self.server.foreign_keys(&moves.incoming, self.cancel)?;
+        let clash = keys.into_iter().filter(|key| taken.contains(key.name.as_str()));
+        Ok(clash.map(|key| (key, seal::unguessable("fwb_key_"))).collect())
+    }
+
+    fn moves(
+        &self,
+        keeper: &Marked,
+        incoming: &Side,
+        outgoing: &Side,
+        damaged: &BTreeSet<String>,
+    ) -> Moves {
+        let aside = || Some(seal::unguessable(ASIDE));
+        let has_trigger = |table: &String| {
+            let mut tables = outgoing.definitions.iter().filter_map(|definition| definition.table.as_ref());
+            tables.any(|of| of == table)
+        };
+        let leaving = outgoing.tables.iter().map(|table| Leaving {
+            table: table.clone(),
+            aside: has_trigger(table).then(aside).flatten(),
+        });
+        let views = |side: &Side| -> BTreeSet<String> {
+            let views = side.definitions.iter().filter(|definition| definition.kind == DefinitionKind::View);
+            views.map(|view| view.name.clone()).collect()
+        };
+        let in_the_way = views(outgoing).into_iter().filter(|view| incoming.tables.contains(view));
+        Moves {
+            live: self.live.into(),
+            incoming: incoming.database.clone(),
+            outgoing: keeper.database.clone(),
+            whole: self.scope.is_none(),
+            leaving: leaving.collect(),
+            coming: incoming.tables.difference(damaged).cloned().collect(),
+            came: views(incoming),
+            views: in_the_way.map(|table| Leaving { table, aside: aside() }).collect(),
+            damaged: damaged
+                .iter()
+                .map(|table| Damaged { table: table.clone(), replaced: incoming.tables.contains(table) })
+                .collect(),
+        }
+    }
+
+    /// Who may execute the stored programs that go. Where the account may not see it, nobody is told of a loss that may
+    /// be none.
+    fn grants(&self, incoming: &Side, outgoing: &Side) -> Result<Vec<String>> {
+        let has = |side: &Side, kind: ObjectKind, name: &str| {
+            let kind = DefinitionKind::Program(kind);
+            side.definitions.iter().any(|definition| definition.kind == kind && definition.name == name)
+        };
+        let goes = |kind, name: &str| has(outgoing, kind, name) && !has(incoming, kind, name);
+        let any = outgoing.definitions.iter().any(|definition| match definition.kind {
+            DefinitionKind::Program(kind) => definition.is_granted() && goes(kind, &definition.name),
+            DefinitionKind::View => false,
+        });
+        if !any {
+            return Ok(Vec::new());
+        }
+        match self.server.program_grants(self.live, self.cancel) {
+            Ok(grants) => {
+                let lost = grants.into_iter().filter(|(kind, name, _)| goes(*kind, name));
+                Ok(lost.map(|(_, _, grant)| grant).collect())
+            }
+            Err(Error::Child { reason, .. }) => {
+                self.cancel.check()?;
+                log::warn!(
+                    "stored programs go with this swap, and who may execute them cannot be seen: an undo does not bring that back ({reason})"
+                );
+                Ok(Vec::new())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Columns whose default is a sequence of the incoming database: table, column, sequence, and the default with the
@@ -226,6 +384,10 @@ impl Swap<'_> {
         let rows = self.server.query(None, &sql, "looking at defaults", self.cancel)?;
         let read = |row: Vec<String>| {
             let [table, column, default] = <[String; 3]>::try_from(row).ok()?;
+            // A view shows the defaults of the table that it selects from; it has none of its own.
+            if !incoming.tables.contains(&table) {
+                return None;
+            }
             let (sequence, expression) = super::rename::in_database(&default, &incoming.database, self.live)?;
             Some((table, column, sequence, expression))
         };
@@ -233,20 +395,27 @@ impl Swap<'_> {
     }
 
     /// Finds out how far a failed swap has come, and brings the live database into one of its two states.
-    fn after_failure(&self, cause: Error, mut journal: Journal<'_>) -> Result<Swapped> {
+    fn after_failure(&self, cause: Error, mut journal: Journal) -> Result<Swapped> {
         let cancel = &Cancel::default();
         let settled = (|| {
             // The connection may still be at it.
             let _guard = Guard::wait(self.server, self.quoting, self.live, cancel)?;
-            journal.look(cancel)?;
-            settle(self.server, self.live, &journal, cancel)
+            recovery::look(self.server, &mut journal, cancel)?;
+            settle(self.server, self.quoting, &mut journal, cancel)
         })();
         match settled {
-            Ok(true) => {
+            Ok(Settled::New) => {
                 log::warn!("{cause}; the swap was completed nevertheless");
-                Ok(Swapped { kept: Some(journal.database), gap: journal.gap })
+                let carry_out = CarryOut { server: self.server, quoting: self.quoting, journal: &journal };
+                let gap = carry_out.gap(cancel)?;
+                self.judge(journal.failures(self.server, cancel)?, false)?;
+                Ok(Swapped { kept: Some(journal.keeper.database), gap, not_brought_back: Vec::new() })
             }
-            Ok(false) => Err(Error::Untouched { cause: Box::new(cause), database: self.live.into() }),
+            Ok(Settled::Old) => Err(self.before.after_failure(cause, self.server, self.live, cancel)),
+            Ok(Settled::Torn(statements)) => {
+                let (cause, database) = (Box::new(cause), self.live.into());
+                Err(Error::Torn { cause, database, statements: statements.join(" ") })
+            }
             Err(later) => {
                 log::warn!("{later}");
                 Err(Error::Unfinished { cause: Box::new(cause), database: self.live.into() })
@@ -256,15 +425,14 @@ impl Swap<'_> {
 
     /// What could not be made makes the result another one than was wanted. A view that an undo cannot make was broken
     /// before.
-    fn judge(&self, failures: Vec<(Definition, String)>, undo: bool) -> Result<()> {
+    fn judge(&self, failures: Vec<(String, String, String)>, undo: bool) -> Result<()> {
         let mut differences = Vec::new();
-        for (definition, why) in failures {
-            let what = format!(
-                "{} {} could not be made: {why}",
-                definition.kind.as_sql().to_lowercase(),
-                definition.name
-            );
-            if undo && definition.kind == DefinitionKind::View {
+        for (kind, name, why) in failures {
+            let what = match kind.as_str() {
+                "TABLE" => format!("the damaged table {name} stands in the way of the new one: {why}"),
+                kind => format!("{} {name} could not be made: {why}", kind.to_lowercase()),
+            };
+            if undo && kind == DefinitionKind::View.as_sql() {
                 log::warn!("{what}");
             } else {
                 differences.push(what);
@@ -277,178 +445,15 @@ impl Swap<'_> {
     }
 }
 
-fn finish(server: &ServerClient, journal: &Journal<'_>, cancel: &Cancel) -> Result<()> {
-    journal.keep(cancel)?;
-    mark::remove(server, &journal.incoming, cancel)?;
-    journal.close(cancel)
-}
-
-/// Brings a swap to an end that was cut off: true where the live database is the new one, false where it is the old one
-/// and nothing is left of the attempt.
-fn settle(server: &ServerClient, live: &str, journal: &Journal<'_>, cancel: &Cancel) -> Result<bool> {
-    if journal.phase == Phase::Done {
-        return Ok(true);
-    }
-    if journal.phase == Phase::Prepared && !have_moved(server, journal, cancel)? {
-        let mut now = server.inventory(live, cancel)?;
-        let back = journal.read(Stage::Back, cancel)?;
-        let lacks = |old: &Definition| match old.kind {
-            DefinitionKind::Program(kind) => {
-                !now.objects.contains(&crate::manifest::Object { kind, name: old.name.clone() })
-            }
-            DefinitionKind::View => !now.views.contains(&old.name) && !now.broken_views.contains(&old.name),
-        };
-        let cleared = |old: &&Definition| old.text.starts_with(b"CREATE");
-        let stood_in = back
-            .iter()
-            .any(|step| step.text.starts_with(b"DROP SEQUENCE") && now.sequences.contains(&step.name));
-        if stood_in || back.iter().filter(cleared).any(lacks) {
-            journal.put_back(live, cancel)?;
-            now = server.inventory(live, cancel)?;
-        }
-        let made = journal.read(Stage::Clear, cancel)?;
-        if now.is_empty() && made.iter().any(|step| step.text.starts_with(b"CREATE DATABASE")) {
-            let sql = format!("DROP DATABASE IF EXISTS {};\n", quote_name(live));
-            server.query(None, &sql, "removing the database that was made", cancel)?;
-        }
-        mark::remove(server, &journal.incoming, cancel)?;
-        mark::remove(server, &journal.database, cancel)?;
-        return Ok(false);
-    }
-    if journal.phase == Phase::Prepared {
-        journal.complete(live, cancel)?;
-    }
-    finish(server, journal, cancel)?;
-    Ok(true)
-}
-
-/// Whether the tables have changed places: they did so in one statement.
-fn have_moved(server: &ServerClient, journal: &Journal<'_>, cancel: &Cancel) -> Result<bool> {
-    if journal.read(Stage::Rename, cancel)?.is_empty() {
-        return Ok(true);
-    }
-    let scope = journal.read(Stage::Scope, cancel)?;
-    let waiting = names(&server.inventory(&journal.incoming, cancel)?);
-    let mut coming = scope.iter().filter(|name| name.table.as_deref() == Some("table")).peekable();
-    if coming.peek().is_some() {
-        return Ok(!coming.any(|table| waiting.contains(&table.name)));
-    }
-    let mut kept = names(&server.inventory(&journal.database, cancel)?);
-    kept.remove(journal.table());
-    Ok(!kept.is_empty())
+/// The definitions of a database of ours but for its seal.
+fn without_seal(mut definitions: Vec<Definition>, marked: &Marked) -> Vec<Definition> {
+    let is_seal = |definition: &Definition| {
+        definition.kind == DefinitionKind::View && definition.name == marked.seal.view
+    };
+    definitions.retain(|definition| !is_seal(definition));
+    definitions
 }
 
 fn names(inventory: &Inventory) -> BTreeSet<String> {
     inventory.tables.keys().chain(&inventory.sequences).cloned().collect()
-}
-
-/// What a swap has taken away and kept.
-pub(super) struct Kept<'a> {
-    journal: Journal<'a>,
-    charset: Option<(String, String)>,
-    /// The database that keeps it.
-    pub(super) marked: Marked,
-}
-
-/// What earlier restores have left of `live`, or of all databases.
-pub(super) fn left(server: &ServerClient, live: Option<&str>, cancel: &Cancel) -> Result<Vec<Marked>> {
-    mark::list(server, live, cancel)
-}
-
-/// What swaps have kept of `live`, oldest first.
-pub(super) fn kept<'a>(
-    server: &'a ServerClient,
-    quoting: Quoting,
-    live: &str,
-    cancel: &Cancel,
-) -> Result<Vec<Kept<'a>>> {
-    let mut all = Vec::new();
-    for marked in mark::list(server, Some(live), cancel)? {
-        if marked.mark.role != Role::Before {
-            continue;
-        }
-        let Some(journal) = Journal::open(server, quoting, &marked.database, cancel)? else { continue };
-        let charset = server.server_facts(&marked.database, cancel)?.charset;
-        all.push(Kept { journal, charset, marked });
-    }
-    Ok(all)
-}
-
-/// Removes what a swap has kept: it cannot be undone any more.
-pub(super) fn forget(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<()> {
-    mark::remove(server, database, cancel)
-}
-
-/// Brings to an end, or removes, what restores of `live` have left that were cut off, and says so. The guard must be
-/// held.
-///
-/// # Errors
-/// The server does not let us.
-pub(super) fn recover(
-    server: &ServerClient,
-    quoting: Quoting,
-    live: &str,
-    cancel: &Cancel,
-) -> Result<Vec<String>> {
-    let mut told = Vec::new();
-    let mut tell = |what: String| {
-        log::warn!("{what}");
-        told.push(what);
-    };
-    for marked in mark::list(server, Some(live), cancel)? {
-        let (database, at) = (&marked.database, &marked.mark.at);
-        if marked.mark.role != Role::Before {
-            continue;
-        }
-        match Journal::open(server, quoting, database, cancel)? {
-            Some(journal) if journal.phase == Phase::Done => {}
-            Some(journal) => {
-                let whole = settle(server, live, &journal, cancel)?;
-                tell(if whole {
-                    format!(
-                        "a swap of {live} that began at {at} had been cut off: it was completed, and {database} keeps what there was"
-                    )
-                } else {
-                    format!(
-                        "a swap of {live} that began at {at} had been cut off: {live} is as it was, and what was left is removed"
-                    )
-                });
-            }
-            None => {
-                mark::remove(server, database, cancel)?;
-                tell(format!(
-                    "a restore of {live} had been cut off before its swap at {at}: {database} is removed"
-                ));
-            }
-        }
-    }
-    for marked in mark::list(server, Some(live), cancel)? {
-        if marked.mark.role == Role::Shadow {
-            mark::remove(server, &marked.database, cancel)?;
-            let (database, at) = (&marked.database, &marked.mark.at);
-            tell(format!(
-                "a restore of {live} that began at {at} had been cut off: {live} was not touched, and {database} is removed"
-            ));
-        }
-    }
-    Ok(told)
-}
-
-/// What [`recover`] would find.
-pub(super) fn unsettled(
-    server: &ServerClient,
-    quoting: Quoting,
-    live: &str,
-    cancel: &Cancel,
-) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for marked in mark::list(server, Some(live), cancel)? {
-        let done = marked.mark.role == Role::Before
-            && Journal::open(server, quoting, &marked.database, cancel)?
-                .is_some_and(|journal| journal.phase == Phase::Done);
-        if !done {
-            found.push(marked.database);
-        }
-    }
-    Ok(found)
 }

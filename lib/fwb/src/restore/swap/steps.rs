@@ -3,50 +3,87 @@
 
 use std::collections::BTreeSet;
 
+use super::whereabouts::Moves;
 use crate::manifest::ObjectKind;
 use crate::restore::event::{self, Status};
 use crate::restore::rename::Renaming;
-use crate::restore::script::Origin;
+use crate::restore::script::{IN_TURN, NEXT, Origin};
 use crate::restore::views;
 use crate::scan::{QuoteMode, Reading, Token, Tokens, parse_head};
 use crate::server::{Definition, DefinitionKind, ForeignKey, charset_clause, quote_name};
 
-/// When a step is carried out.
+/// When a step is carried out. The order is that of the swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// In the live database, before the tables change places: what would stop them from moving.
+    /// Before the tables change places: what they need. Nothing that is there goes.
     Clear,
     /// The one statement in which the tables change places.
     Rename,
-    /// In the live database, right after: the triggers.
+    /// In the live database, right after: the triggers of all tables but those that damaged ones keep waiting.
     Triggers,
+    /// Tables that had triggers go on to the database that keeps them. Each step may have been carried out before.
+    Aside,
+    /// What would bind damaged tables to others.
+    Loosen,
+    /// Triggers of the tables that come in the place of damaged ones.
+    LateTriggers,
     /// In the live database: everything else.
     Make,
-    /// In the live database, where the tables could not change places: what was cleared.
+    /// In the live database, where the tables could not change places: what [`Stage::Clear`] may have left.
     Back,
     /// In the database that keeps what there was.
     Keep,
+    /// In the database that tables would have come from, where they could not: their foreign keys get their names back.
+    Unalias,
     /// Never: for an undo, what there was.
     Definition,
     /// For an undo, once the tables are back: foreign keys to tables that had not moved.
     Relink,
-    /// For an undo, the names of what came in.
-    Scope,
+    /// For an undo, once the programs are back: who might execute those that were removed.
+    Grants,
+    /// Never: the [`Moves`], as JSON.
+    Plan,
 }
 
 impl Stage {
+    const ALL: [Self; 14] = [
+        Self::Clear,
+        Self::Rename,
+        Self::Triggers,
+        Self::Aside,
+        Self::Loosen,
+        Self::LateTriggers,
+        Self::Make,
+        Self::Back,
+        Self::Keep,
+        Self::Unalias,
+        Self::Definition,
+        Self::Relink,
+        Self::Grants,
+        Self::Plan,
+    ];
+
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Clear => "clear",
             Self::Rename => "rename",
             Self::Triggers => "triggers",
+            Self::Aside => "aside",
+            Self::Loosen => "loosen",
+            Self::LateTriggers => "late",
             Self::Make => "make",
             Self::Back => "back",
             Self::Keep => "keep",
+            Self::Unalias => "unalias",
             Self::Definition => "definition",
             Self::Relink => "relink",
-            Self::Scope => "scope",
+            Self::Grants => "grants",
+            Self::Plan => "plan",
         }
+    }
+
+    pub(super) fn read(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.as_str() == text)
     }
 }
 
@@ -78,29 +115,34 @@ impl Side {
 
 /// What changes places.
 pub(super) struct Exchange<'a> {
-    /// The database whose contents are replaced.
-    pub(super) live: &'a str,
-    /// Whether it is there.
+    /// The tables, and how they move.
+    pub(super) moves: &'a Moves,
+    /// Whether the live database is there.
     pub(super) exists: bool,
-    /// Whether all of it is replaced.
-    pub(super) whole: bool,
-    /// What comes in, and from where.
+    /// What comes in, and from where; tables that come in the place of damaged ones included.
     pub(super) incoming: &'a Side,
-    /// What goes out, and where to.
+    /// What goes out, and where to; damaged tables not included.
     pub(super) outgoing: &'a Side,
+    /// The names of the triggers on damaged tables.
+    pub(super) damaged_triggers: Vec<String>,
     /// The live database's foreign keys.
     pub(super) foreign_keys: Vec<ForeignKey>,
+    /// Foreign keys of incoming tables that have another name until the old ones have left, and that name: names are those
+    /// of the whole database.
+    pub(super) aliases: Vec<(ForeignKey, String)>,
     /// Defaults from sequences that are in the live database only once they have come in: the sequence, and the
     /// statement that makes it the default.
     pub(super) late: Vec<(String, String)>,
-    /// Statements of an earlier swap's [`Stage::Relink`].
-    pub(super) relink: Vec<Definition>,
+    /// Statements of an earlier swap's [`Stage::Relink`] and [`Stage::Grants`].
+    pub(super) again: Vec<Definition>,
+    /// Who may execute the stored programs that are removed, as `GRANT` statements.
+    pub(super) grants: Vec<String>,
     /// What the objects are once they are live, where their definitions do not say so.
     pub(super) origin: &'a Origin,
 }
 
 /// A statement of our own.
-fn own(name: &str, text: String) -> Definition {
+pub(super) fn own(name: &str, text: String) -> Definition {
     Definition {
         kind: DefinitionKind::View,
         name: name.to_owned(),
@@ -114,6 +156,8 @@ fn own(name: &str, text: String) -> Definition {
     }
 }
 
+/// The comment of a sequence that is in the live database for a moment.
+pub(super) const STAND_IN: &str = "fwb-restore: stands in for another one for a moment";
 const TRIGGER: DefinitionKind = DefinitionKind::Program(ObjectKind::Trigger);
 const EVENT: DefinitionKind = DefinitionKind::Program(ObjectKind::Event);
 /// In the order in which they are made; a package's specification before its body.
@@ -128,88 +172,126 @@ const MADE: [DefinitionKind; 6] = [
 
 impl Exchange<'_> {
     /// All steps, in order.
-    pub(super) fn steps(&self) -> Vec<Step> {
+    pub(super) fn steps(&self, plan: String) -> Vec<Step> {
         let mut steps = Vec::new();
         let mut add = |stage: Stage, definitions: Vec<Definition>| {
             steps.extend(definitions.into_iter().map(|definition| Step { stage, definition }));
         };
+        add(Stage::Plan, vec![own("", plan)]);
         add(Stage::Clear, self.clear());
         add(Stage::Rename, self.rename().into_iter().collect());
-        add(Stage::Triggers, self.triggers());
+        let (late, triggers): (Vec<&Definition>, _) = self.incoming.of(TRIGGER).partition(|trigger| self.is_of_damaged(trigger));
+        let old = self.outgoing.of(TRIGGER);
+        let mut changed: Vec<Definition> = self.live_charset().into_iter().collect();
+        changed.extend(old.map(|trigger| self.drop(trigger)));
+        changed.extend(self.made_triggers(&triggers));
+        add(Stage::Triggers, changed);
+        add(Stage::Aside, self.aside());
+        add(Stage::Loosen, self.loosen());
+        add(Stage::LateTriggers, self.made_triggers(&late));
         add(Stage::Make, self.make());
         add(Stage::Back, self.back());
         add(Stage::Keep, self.keep());
+        let unalias = self.aliases.iter().flat_map(|(key, alias)| {
+            key.renamed(&key.child.0, &key.parent.0, alias, &key.name)
+        });
+        add(Stage::Unalias, unalias.map(|text| own("", text)).collect());
         add(Stage::Definition, self.outgoing.definitions.clone());
-        let relink = self.leaving_keys().flat_map(|key| key.again(self.live, &key.parent.0));
+        let live = &self.moves.live;
+        let relink = self.leaving_keys().flat_map(|key| key.again(live, &key.parent.0));
         add(Stage::Relink, relink.map(|text| own("", text)).collect());
-        let scope =
-            |name: &str, what: &str| Definition { table: Some(what.into()), ..own(name, String::new()) };
-        let tables = self.incoming.tables.iter().map(|table| scope(table, "table"));
-        let views = self.incoming.of(DefinitionKind::View).map(|view| scope(&view.name, "view"));
-        let whole = self.whole.then(|| scope("", "whole"));
-        add(Stage::Scope, tables.chain(views).chain(whole).collect());
+        add(Stage::Grants, self.grants.iter().map(|grant| own("", grant.clone())).collect());
         steps
+    }
+
+    fn is_of_damaged(&self, trigger: &Definition) -> bool {
+        self.moves.damaged.iter().any(|damaged| trigger.table.as_ref() == Some(&damaged.table))
     }
 
     fn clear(&self) -> Vec<Definition> {
         let mut steps = Vec::new();
         if !self.exists {
             let clause = clause_of(self.incoming.charset.as_ref());
-            steps.push(own("", format!("CREATE DATABASE IF NOT EXISTS {}{clause}", quote_name(self.live))));
+            steps.push(own("", format!("CREATE DATABASE IF NOT EXISTS {}{clause}", quote_name(&self.moves.live))));
         }
-        steps.push(own("", format!("USE {}", quote_name(self.live))));
+        steps.push(own("", format!("USE {}", quote_name(&self.moves.live))));
         // The server wants to see a sequence before it makes it a default, and never again. So another one stands in for it.
         let sequences: BTreeSet<&String> = self.late.iter().map(|(sequence, _)| sequence).collect();
-        let place = |name: &str| format!("{}.{}", quote_name(self.live), quote_name(name));
+        let place = |name: &str| format!("{}.{}", quote_name(&self.moves.live), quote_name(name));
         steps.extend(
-            sequences.iter().map(|name| own(name, format!("CREATE SEQUENCE IF NOT EXISTS {}", place(name)))),
+            sequences.iter().map(|name| {
+                own(name, format!("CREATE SEQUENCE IF NOT EXISTS {} COMMENT='{STAND_IN}'", place(name)))
+            }),
         );
         steps.extend(self.late.iter().map(|(_, alter)| own("", alter.clone())));
         steps.extend(
             sequences.iter().map(|name| own(name, format!("DROP SEQUENCE IF EXISTS {}", place(name)))),
         );
-        steps.extend(self.outgoing.of(TRIGGER).map(|trigger| self.drop(trigger)));
-        steps.extend(self.in_the_way().map(|view| self.drop(view)));
         steps
-    }
-
-    /// Views that have the name of a table that comes in.
-    fn in_the_way(&self) -> impl Iterator<Item = &Definition> {
-        self.outgoing.of(DefinitionKind::View).filter(|view| self.incoming.tables.contains(&view.name))
     }
 
     fn drop(&self, what: &Definition) -> Definition {
-        drop_in(self.live, what)
+        drop_in(&self.moves.live, what)
     }
 
     fn rename(&self) -> Option<Definition> {
-        let pairs: Vec<String> = self
-            .outgoing
-            .tables
-            .iter()
-            .map(|table| (self.live, table, self.outgoing.database.as_str()))
-            .chain(
-                self.incoming.tables.iter().map(|table| (self.incoming.database.as_str(), table, self.live)),
-            )
-            .map(|(from, table, to)| {
-                let table = quote_name(table);
-                format!("{}.{table} TO {}.{table}", quote_name(from), quote_name(to))
-            })
-            .collect();
+        let Moves { live, incoming, outgoing, .. } = self.moves;
+        let place = |database: &str, table: &str| format!("{}.{}", quote_name(database), quote_name(table));
+        let out = self.moves.leaving.iter().chain(&self.moves.views).map(|old| {
+            let to = match &old.aside {
+                Some(aside) => place(live, aside),
+                None => place(outgoing, &old.table),
+            };
+            format!("{} TO {to}", place(live, &old.table))
+        });
+        let come =
+            self.moves.coming.iter().map(|table| format!("{} TO {}", place(incoming, table), place(live, table)));
+        let pairs: Vec<String> = out.chain(come).collect();
         (!pairs.is_empty()).then(|| own("", format!("RENAME TABLE {}", pairs.join(", "))))
     }
 
-    fn triggers(&self) -> Vec<Definition> {
-        let mut steps: Vec<Definition> = self.live_charset().into_iter().collect();
-        // Made anew in their order, which a second run must not change.
-        steps.extend(self.incoming.of(TRIGGER).map(|trigger| self.drop(trigger)));
-        steps.extend(self.incoming.of(TRIGGER).map(|trigger| self.made(trigger, &self.incoming.database)));
+    /// Made anew in their order, which a second run must not change.
+    fn made_triggers(&self, triggers: &[&Definition]) -> Vec<Definition> {
+        let dropped = triggers.iter().map(|trigger| self.drop(trigger));
+        let made = triggers.iter().map(|trigger| self.made(trigger, &self.incoming.database));
+        dropped.chain(made).collect()
+    }
+
+    /// Tables whose triggers are gone by now leave; views that made room are removed.
+    fn aside(&self) -> Vec<Definition> {
+        let Moves { live, outgoing, leaving, views, .. } = self.moves;
+        let place = |database: &str, table: &str| format!("{}.{}", quote_name(database), quote_name(table));
+        let tables = leaving.iter().filter_map(|old| {
+            let (from, to) = (place(live, old.aside.as_ref()?), place(outgoing, &old.table));
+            Some(own(&old.table, format!("RENAME TABLE {from} TO {to}")))
+        });
+        let views = views.iter().filter_map(|old| {
+            let aside = place(live, old.aside.as_ref()?);
+            Some(own(&old.table, format!("DROP VIEW IF EXISTS {aside}")))
+        });
+        tables.chain(views).collect()
+    }
+
+    /// Triggers keep a damaged table from leaving. Foreign keys to it would mean the table that comes in its place.
+    fn loosen(&self) -> Vec<Definition> {
+        let is_damaged = |table: &String| self.moves.damaged.iter().any(|damaged| damaged.table == *table);
+        let triggers = self.damaged_triggers.iter().map(|trigger| {
+            let place = format!("{}.{}", quote_name(&self.moves.live), quote_name(trigger));
+            own(trigger, format!("DROP TRIGGER IF EXISTS {place}"))
+        });
+        let mut steps: Vec<Definition> = triggers.collect();
+        steps.extend(self.leaving_keys().filter(|key| is_damaged(&key.parent.1)).map(|key| self.unlinked(key)));
         steps
     }
 
+    /// Takes a foreign key from a table that has left.
+    fn unlinked(&self, key: &ForeignKey) -> Definition {
+        let table = format!("{}.{}", quote_name(&self.outgoing.database), quote_name(&key.child.1));
+        own(&key.name, format!("ALTER TABLE {table} DROP FOREIGN KEY IF EXISTS {}", quote_name(&key.name)))
+    }
+
     fn make(&self) -> Vec<Definition> {
-        let mut steps = self.relinked();
-        steps.extend(self.relink.iter().cloned());
+        let mut steps = in_turn([self.unaliased(), self.relinked()].concat());
         for kind in MADE {
             let coming: Vec<&Definition> = self.incoming.of(kind).collect();
             let gone = |old: &&Definition| !coming.iter().any(|new| new.name == old.name);
@@ -226,13 +308,26 @@ impl Exchange<'_> {
         }
         // Programs may have been made under another collation.
         steps.extend(self.live_charset());
+        steps.extend(self.again.iter().cloned());
         steps
+    }
+
+    /// The names that foreign keys of incoming tables had.
+    fn unaliased(&self) -> Vec<Definition> {
+        let Moves { live, incoming, .. } = self.moves;
+        let parent = |key: &ForeignKey| {
+            if key.parent.0 == *incoming { live.clone() } else { key.parent.0.clone() }
+        };
+        let renamed = self.aliases.iter().flat_map(|(key, alias)| {
+            key.renamed(live, &parent(key), alias, &key.name)
+        });
+        renamed.map(|text| own("", text)).collect()
     }
 
     /// The live database's charset, as it shall be.
     fn live_charset(&self) -> Option<Definition> {
-        let incoming = self.incoming.charset.as_ref().filter(|_| self.whole);
-        set_charset(self.live, incoming.or(self.outgoing.charset.as_ref()))
+        let incoming = self.incoming.charset.as_ref().filter(|_| self.moves.whole);
+        set_charset(&self.moves.live, incoming.or(self.outgoing.charset.as_ref()))
     }
 
     /// The statement that makes something in the live database, whose definition was read in database `from`.
@@ -251,34 +346,18 @@ impl Exchange<'_> {
     }
 
     fn back(&self) -> Vec<Definition> {
-        let triggers = || self.outgoing.of(TRIGGER);
-        let mut steps: Vec<Definition> = triggers().map(|trigger| self.drop(trigger)).collect();
-        steps.extend(self.late.iter().map(|(sequence, _)| {
-            let place = format!("{}.{}", quote_name(self.live), quote_name(sequence));
+        let sequences: BTreeSet<&String> = self.late.iter().map(|(sequence, _)| sequence).collect();
+        let drop = |sequence: &String| {
+            let place = format!("{}.{}", quote_name(&self.moves.live), quote_name(sequence));
             own(sequence, format!("DROP SEQUENCE IF EXISTS {place}"))
-        }));
-        steps.extend(
-            triggers()
-                .chain(self.in_the_way())
-                .map(|old| Definition { text: or_replace(old), ..old.clone() }),
-        );
-        steps.extend(set_charset(self.live, self.outgoing.charset.as_ref()));
-        steps
+        };
+        sequences.into_iter().map(drop).collect()
     }
 
     fn keep(&self) -> Vec<Definition> {
-        let mut steps: Vec<Definition> = self
-            .leaving_keys()
-            .map(|key| {
-                let table = format!("{}.{}", quote_name(&self.outgoing.database), quote_name(&key.child.1));
-                own(
-                    &key.name,
-                    format!("ALTER TABLE {table} DROP FOREIGN KEY IF EXISTS {}", quote_name(&key.name)),
-                )
-            })
-            .collect();
+        let mut steps: Vec<Definition> = self.leaving_keys().map(|key| self.unlinked(key)).collect();
         let kept = |kind| -> Vec<Definition> {
-            let moved = self.outgoing.of(kind).map(|old| moved(old, self.live));
+            let moved = self.outgoing.of(kind).map(|old| moved(old, &self.moves.live));
             moved.map(|old| Definition { text: or_replace(&old), ..old }).collect()
         };
         let kept_triggers = kept(TRIGGER);
@@ -307,20 +386,25 @@ impl Exchange<'_> {
     /// Foreign keys of tables that go out, to tables that stay: they would go on guarding the live ones.
     fn leaving_keys(&self) -> impl Iterator<Item = &ForeignKey> {
         self.foreign_keys.iter().filter(|key| {
-            let leaves = key.child.0 == self.live && self.outgoing.tables.contains(&key.child.1);
-            leaves && !(key.parent.0 == self.live && self.outgoing.tables.contains(&key.parent.1))
+            let leaves = key.child.0 == self.moves.live && self.outgoing.tables.contains(&key.child.1);
+            leaves && !(key.parent.0 == self.moves.live && self.outgoing.tables.contains(&key.parent.1))
         })
+    }
+
+    /// Whether a table of the live database is replaced or removed.
+    fn goes(&self, table: &String) -> bool {
+        self.outgoing.tables.contains(table) || self.moves.damaged.iter().any(|damaged| damaged.table == *table)
     }
 
     /// Foreign keys of tables that stay, to tables that are replaced: they follow the old ones out (error 1452 would
     /// come of it), and are made anew. Their rows are not checked again.
     fn relinked(&self) -> Vec<Definition> {
         let follows = |key: &&ForeignKey| {
-            let stays = key.child.0 == self.live && !self.outgoing.tables.contains(&key.child.1);
-            let goes = key.parent.0 == self.live && self.outgoing.tables.contains(&key.parent.1);
+            let stays = key.child.0 == self.moves.live && !self.goes(&key.child.1);
+            let goes = key.parent.0 == self.moves.live && self.goes(&key.parent.1);
             stays && goes && self.incoming.tables.contains(&key.parent.1)
         };
-        let again = self.foreign_keys.iter().filter(follows).flat_map(|key| key.again(self.live, self.live));
+        let again = self.foreign_keys.iter().filter(follows).flat_map(|key| key.again(&self.moves.live, &self.moves.live));
         again.map(|text| own("", text)).collect()
     }
 }
@@ -332,6 +416,14 @@ fn drop_in(database: &str, what: &Definition) -> Definition {
         step.sql_mode = "ORACLE".into();
     }
     step
+}
+
+/// Statements that add foreign keys, while no other restore adds any.
+fn in_turn(steps: Vec<Definition>) -> Vec<Definition> {
+    if steps.is_empty() {
+        return steps;
+    }
+    [vec![own("", IN_TURN.into())], steps, vec![own("", NEXT.into())]].concat()
 }
 
 /// ` CHARACTER SET … COLLATE …`.

@@ -1,0 +1,299 @@
+//! Which of the live tables are damaged: they are the reason for most restores, and must not stand in the way of one.
+//!
+//! Nothing more is looked at than a `RENAME TABLE` needs: how a table is made, whether it can be opened, and on MariaDB its
+//! first and last row. A check or a scan of a damaged table has ended servers (MySQL 9.7) and made healthy reads fail until
+//! a restart (MariaDB 10.11), so there is none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::progress::Cancel;
+use crate::scan::{QuoteMode, Reading, Token, Tokens};
+use crate::server::{ServerClient, quote_name, quote_text, unescape};
+use crate::thread;
+
+/// How long the look waits for a client that holds a table, in seconds. A table that is held is not damaged.
+const LOCK_WAIT: u32 = 5;
+/// Engines whose first and last row are looked at: they lie on the server, by a key.
+const READABLE: [&str; 3] = ["InnoDB", "MyISAM", "Aria"];
+/// What a table is not damaged for, although it answers with an error: lock waits, deadlocks, a change in between, what the
+/// account may not do (MariaDB's manual, "MariaDB Error Codes").
+const NO_DAMAGE: [u32; 8] = [1205, 1213, 1412, 1044, 1142, 1143, 1227, 1370];
+
+/// A damaged table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct DamagedTable {
+    /// Its name.
+    pub table: String,
+    /// The server's words, or who says so.
+    pub why: String,
+}
+
+/// Looks at these tables of a database; those named in `given` are taken for damaged and not looked at.
+///
+/// # Errors
+/// The server cannot be reached, or ended the connection: the error names the table that was looked at.
+pub(super) fn look(
+    server: &ServerClient,
+    database: &str,
+    is_mariadb: bool,
+    given: &BTreeSet<String>,
+    cancel: &Cancel,
+) -> Result<Vec<DamagedTable>> {
+    let tables = tables(server, database, cancel)?;
+    let (named, others): (Vec<String>, Vec<String>) = tables.into_iter().partition(|table| given.contains(table));
+    let named = named.into_iter().map(|table| DamagedTable { table, why: "named by --damaged".into() });
+    let mut damaged: BTreeMap<String, String> = named.map(|named| (named.table, named.why)).collect();
+    if is_mariadb {
+        let opened = ask(server, database, &others, cancel, |_, table| {
+            vec![format!("SHOW CREATE TABLE {table}"), format!("SELECT 1 FROM {table} LIMIT 0")]
+        })?;
+        let sound = others.iter().filter(|table| !opened.errors.contains_key(*table));
+        let sound: Vec<String> = sound.filter(|table| opened.texts.contains_key(*table)).cloned().collect();
+        let read = ask(server, database, &sound, cancel, |name, table| {
+            opened.texts.get(name).map(|create| ends(create, table)).unwrap_or_default()
+        })?;
+        damaged.extend(opened.errors.into_iter().chain(read.errors));
+        damaged.extend(orphans(server, database, cancel)?);
+    } else {
+        for table in others {
+            if let Some(why) = open_alone(server, database, &table, cancel)? {
+                damaged.insert(table, why);
+            }
+        }
+    }
+    Ok(damaged.into_iter().map(|(table, why)| DamagedTable { table, why }).collect())
+}
+
+/// The database's tables but for sequences, which have no rows to lose.
+fn tables(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<Vec<String>> {
+    let sql = format!(
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} \
+         AND IFNULL(TABLE_TYPE, '') NOT IN ('VIEW', 'SEQUENCE');\n",
+        quote_text(database)
+    );
+    let rows = server.query(None, &sql, "listing tables", cancel)?;
+    Ok(rows.into_iter().flatten().collect())
+}
+
+/// What tables have answered.
+#[derive(Debug, Default)]
+struct Answers {
+    /// `SHOW CREATE TABLE`, by name.
+    texts: BTreeMap<String, String>,
+    /// What speaks of damage, by name.
+    errors: BTreeMap<String, String>,
+}
+
+/// Executes statements for each table, whatever each of them answers, over one connection. A server that ends over one of
+/// them has told by then which it is.
+fn ask(
+    server: &ServerClient,
+    database: &str,
+    tables: &[String],
+    cancel: &Cancel,
+    statements: impl Fn(&str, &str) -> Vec<String>,
+) -> Result<Answers> {
+    if tables.is_empty() {
+        return Ok(Answers::default());
+    }
+    let mut sql = format!("SET SESSION lock_wait_timeout={LOCK_WAIT};\nDELIMITER //\n");
+    for (index, table) in tables.iter().enumerate() {
+        let place = format!("{}.{}", quote_name(database), quote_name(table));
+        let run: String = statements(table, &place)
+            .iter()
+            .map(|statement| format!("EXECUTE IMMEDIATE {};\n", quote_text(statement)))
+            .collect();
+        sql += &format!(
+            "BEGIN NOT ATOMIC\n\
+             DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN\n\
+             GET DIAGNOSTICS CONDITION 1 @number = MYSQL_ERRNO, @why = MESSAGE_TEXT;\n\
+             SELECT 'error', @number, @why;\nEND;\n\
+             SELECT 'at', {index};\n{run}END//\n"
+        );
+    }
+    let (output, ended) = output(server, &sql, cancel)?;
+    let (mut answers, mut at) = (Answers::default(), None);
+    for line in output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let columns: Vec<String> = line.split(|byte| *byte == b'\t').map(unescape).collect();
+        match columns.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["at", index] => at = index.parse::<usize>().ok().and_then(|index| tables.get(index)),
+            ["error", number, why] => {
+                let Some(table) = at else { continue };
+                let number = number.parse().unwrap_or_default();
+                if NO_DAMAGE.contains(&number) {
+                    log::info!("whether table {table} is damaged is not known: {why}");
+                } else {
+                    answers.errors.insert(table.clone(), why.to_owned());
+                }
+            }
+            [_, create] if create.starts_with("CREATE") => {
+                answers.texts.extend(at.map(|table| (table.clone(), create.to_owned())));
+            }
+            _ => {}
+        }
+    }
+    match (ended, at) {
+        (Ok(()), _) => Ok(answers),
+        (Err(cause), Some(table)) => {
+            cancel.check()?;
+            Err(Error::Look { table: table.clone(), cause: Box::new(cause) })
+        }
+        (Err(cause), None) => Err(cancel.explain(cause)),
+    }
+}
+
+/// All that the SQL client prints, and how it ended.
+fn output(server: &ServerClient, sql: &str, cancel: &Cancel) -> Result<(Vec<u8>, Result<()>)> {
+    let (mut input, mut output, running) = server.sql_client(None).duplex(cancel)?;
+    let mut out = Vec::new();
+    std::thread::scope(|scope| {
+        // That the client took no more shows in how it ended.
+        thread::start_in(scope, move || input.write_all(sql.as_bytes()).and_then(|()| input.finish()).ok())?;
+        // What was not read is missing in the answers.
+        output.read_to_end(&mut out).ok();
+        Ok::<_, Error>(())
+    })?;
+    let ended = running.wait()?;
+    Ok((out, ended.success("looking at the live tables")))
+}
+
+/// Statements that read a table's first and last row, by its primary key where it has one.
+fn ends(create: &str, table: &str) -> Vec<String> {
+    let shape = shape(create);
+    if !READABLE.iter().any(|engine| shape.engine.as_deref() == Some(*engine)) {
+        return Vec::new();
+    }
+    if shape.key.is_empty() {
+        return vec![format!("SELECT 1 FROM {table} LIMIT 1")];
+    }
+    let key: Vec<String> = shape.key.iter().map(|column| quote_name(column)).collect();
+    ["", " DESC"]
+        .iter()
+        .map(|order| {
+            let by: Vec<String> = key.iter().map(|column| format!("{column}{order}")).collect();
+            // Into a variable: what is in the row is nobody's business here.
+            format!(
+                "SELECT COUNT(*) FROM (SELECT {} FROM {table} FORCE INDEX (PRIMARY) ORDER BY {} LIMIT 1) ends",
+                key[0],
+                by.join(", ")
+            )
+        })
+        .collect()
+}
+
+/// What of a table's definition tells how to read its ends.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Shape {
+    /// The columns of the primary key.
+    key: Vec<String>,
+    engine: Option<String>,
+}
+
+fn shape(create: &str) -> Shape {
+    let tokens: Vec<Token<'_>> =
+        Tokens::new(create.as_bytes(), Reading::Everything, QuoteMode::default()).collect();
+    let mut shape = Shape::default();
+    for (at, token) in tokens.iter().enumerate() {
+        let next = |ahead: usize| tokens.get(at + ahead);
+        if token.is("PRIMARY") && next(1).is_some_and(|token| token.is("KEY")) && shape.key.is_empty() {
+            let mut depth = 0_u32;
+            for token in &tokens[at + 2..] {
+                match token {
+                    Token::Symbol(b'(') => depth += 1,
+                    Token::Symbol(b')') => depth = depth.saturating_sub(1),
+                    Token::Name(name) if depth == 1 => {
+                        shape.key.push(String::from_utf8_lossy(name).into_owned());
+                    }
+                    _ => {}
+                }
+                if depth == 0 {
+                    break;
+                }
+            }
+        }
+        if token.is("ENGINE") && next(1) == Some(&Token::Symbol(b'=')) {
+            shape.engine = next(2).and_then(Token::identifier);
+        }
+    }
+    shape
+}
+
+/// InnoDB's tables that the server does not list, because the files are gone that say how they are made. Only accounts with
+/// PROCESS may ask; for others, the swap says that there is such a table.
+fn orphans(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<BTreeMap<String, String>> {
+    let name = "SUBSTRING_INDEX(NAME, '/', -1)";
+    let decoded = |name: &str| format!("CONVERT(CONVERT(BINARY {name} USING filename) USING utf8mb4)");
+    let sql = format!(
+        "SELECT t.name FROM (SELECT {} AS name, {name} AS raw FROM information_schema.INNODB_SYS_TABLES \
+         WHERE {} = {}) t WHERE t.raw NOT LIKE '%#%' AND t.raw NOT LIKE 'FTS\\_%' AND t.name NOT IN \
+         (SELECT TABLE_NAME COLLATE utf8mb3_bin FROM information_schema.TABLES WHERE TABLE_SCHEMA = {});\n",
+        decoded(name),
+        decoded("SUBSTRING_INDEX(NAME, '/', 1)"),
+        quote_text(database),
+        quote_text(database),
+    );
+    match server.query(None, &sql, "looking for tables without a definition", cancel) {
+        Ok(rows) => {
+            let why = "its definition (.frm) is missing";
+            Ok(rows.into_iter().flatten().map(|table| (table, why.to_owned())).collect())
+        }
+        Err(Error::Child { reason, .. }) => {
+            cancel.check()?;
+            log::info!("tables without a definition cannot be looked for: {reason}");
+            Ok(BTreeMap::new())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a table can be opened, and why not, on a server that has no compound statements outside of programs.
+fn open_alone(
+    server: &ServerClient,
+    database: &str,
+    table: &str,
+    cancel: &Cancel,
+) -> Result<Option<String>> {
+    let place = format!("{}.{}", quote_name(database), quote_name(table));
+    let sql = format!(
+        "SET SESSION lock_wait_timeout={LOCK_WAIT};\nSHOW CREATE TABLE {place};\nSELECT 1 FROM {place} LIMIT 0;\n"
+    );
+    match server.query(None, &sql, "looking at a live table", cancel) {
+        Ok(_) => Ok(None),
+        Err(Error::Child { reason, .. }) => {
+            cancel.check()?;
+            let is = |number: &u32| reason.contains(&format!("ERROR {number} "));
+            if [2002, 2003, 2006, 2013].iter().any(is) {
+                let cause = Box::new(Error::Child {
+                    program: "the server".into(),
+                    doing: "looking at the live tables".into(),
+                    reason,
+                });
+                return Err(Error::Look { table: table.to_owned(), cause });
+            }
+            Ok((!NO_DAMAGE.iter().any(is)).then_some(reason))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ends_of_a_table_are_read_by_its_primary_key() {
+        let create = "CREATE TABLE `t` (\n  `a` int(11) NOT NULL COMMENT 'PRIMARY KEY (`x`) ENGINE=CSV',\n  `b``c` text NOT NULL,\n  \
+                      PRIMARY KEY (`a`,`b``c`(10) DESC),\n  KEY `k` (`z`)\n) ENGINE=InnoDB";
+        let shape = shape(create);
+        assert_eq!((shape.key, shape.engine.as_deref()), (vec!["a".into(), "b`c".into()], Some("InnoDB")));
+        let sql = ends(create, "`d`.`t`");
+        assert_eq!(sql.len(), 2);
+        assert!(sql[1].contains("ORDER BY `a` DESC, `b``c` DESC LIMIT 1"), "{}", sql[1]);
+        assert_eq!(ends("CREATE TABLE `t` (`a` int) ENGINE=MyISAM", "`t`"), ["SELECT 1 FROM `t` LIMIT 1"]);
+        assert_eq!(ends("CREATE TABLE `t` (`a` int, PRIMARY KEY (`a`)) ENGINE=FEDERATED", "`t`"), [""; 0]);
+    }
+}

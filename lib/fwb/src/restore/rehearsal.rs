@@ -1,0 +1,120 @@
+//! The rehearsal of a restore that removes something: all definitions are made without rows, by the same account and in the
+//! same sessions, in a database of ours beside the live one. What fails there would fail after the live database had been
+//! cleared; so it is a refusal, and the live database has not been touched.
+
+use std::collections::BTreeSet;
+
+use super::input::Input;
+use super::load::{Destination, Load};
+use super::rename::Renaming;
+use super::session::Quoting;
+use super::shadow::{chosen, stand_ins, tables};
+use super::swap;
+use crate::error::{Error, Result};
+use crate::progress::{Cancel, Context};
+use crate::server::{ServerClient, quote_name};
+
+/// A name for the table in a shadow by which foreign keys are tried.
+pub(super) fn link_name() -> String {
+    swap::unguessable("fwb_link_")
+}
+
+/// Makes the definitions of a backup in a database of ours, and removes it again. `what` names the backup in the error.
+///
+/// # Errors
+/// [`Error::Rehearsal`]: a definition cannot be made.
+pub(super) fn definitions(
+    server: &ServerClient,
+    quoting: Quoting,
+    live: &str,
+    input: &Input,
+    what: &str,
+    context: &Context,
+) -> Result<()> {
+    let cancel = &context.cancel;
+    context.progress.begin(format!("rehearsing {what}"), 0);
+    let charset = input.manifest.charset.clone().zip(input.manifest.collation.clone());
+    let link = link_name();
+    let copies = tables(input).into_iter().chain([link.clone()]);
+    let shadow = swap::shadow(server, live, copies, charset.as_ref(), cancel)?;
+    let made = make(server, quoting, live, &shadow.database, input, context)
+        .and_then(|()| links(server, live, &shadow.database, &link, input, cancel));
+    let removed = swap::remove_shadow(server, &shadow, cancel);
+    if let Some(why) = &removed {
+        log::warn!("{} is left behind: {why}", shadow.database);
+    }
+    made.map_err(|cause| match cancel.check() {
+        Err(interrupted) => interrupted,
+        Ok(()) if matches!(cause, Error::Channel { .. } | Error::NoPod { .. } | Error::GaveUp { .. }) => cause,
+        Ok(()) => Error::Rehearsal { what: what.to_owned(), cause: Box::new(cause) },
+    })
+}
+
+fn make(
+    server: &ServerClient,
+    quoting: Quoting,
+    live: &str,
+    shadow: &str,
+    input: &Input,
+    context: &Context,
+) -> Result<()> {
+    let scope = chosen(input);
+    let here = |name: &str| !input.is_partial() || scope.contains(name);
+    let loaded = |name: &str| scope.contains(name);
+    let from = input.manifest.database.as_deref().unwrap_or_default();
+    let renaming = Renaming { from: Some(from), here: &here, loaded: &loaded, elsewhere: live };
+    let to = Destination { server, database: shadow, quoting, is_live: false };
+    // Events are always made disabled: one has written into a live database from a shadow.
+    stand_ins(server, live, shadow, &BTreeSet::new(), input, &context.cancel)?;
+    Load::new(input, to, &renaming, true, context)?.definitions()
+}
+
+/// Tries foreign keys of live tables that stay, to tables that are replaced, on copies without rows: one that does not fit
+/// the backup's table would be lost.
+///
+/// # Errors
+/// [`Error::Preflight`]: a foreign key does not fit.
+pub(super) fn links(
+    server: &ServerClient,
+    live: &str,
+    shadow: &str,
+    copy: &str,
+    input: &Input,
+    cancel: &Cancel,
+) -> Result<()> {
+    if !input.is_partial() {
+        return Ok(());
+    }
+    let replaced = tables(input);
+    let keys = server.foreign_keys(live, cancel)?;
+    let stays = keys.iter().filter(|key| {
+        key.child.0 == live && !replaced.contains(&key.child.1) && key.parent.0 == live && replaced.contains(&key.parent.1)
+    });
+    for key in stays {
+        let (copy, child) = (quote_name(copy), format!("{}.{}", quote_name(live), quote_name(&key.child.1)));
+        let place = format!("{}.{copy}", quote_name(shadow));
+        let sql = format!(
+            "SET SESSION foreign_key_checks=0;\nCREATE TABLE {place} LIKE {child};\nALTER TABLE {place} {};\nDROP TABLE {place};\n",
+            key.constraint(shadow)
+        );
+        if let Err(cause) = server.query(None, &sql, "trying a foreign key", cancel) {
+            cancel.check()?;
+            let drop = format!("DROP TABLE IF EXISTS {place};\n");
+            server.query(None, &drop, "removing a copy", cancel)?;
+            return Err(Error::Preflight {
+                finding: format!(
+                    "foreign key {} of table {}, which stays, does not fit the backup's table {}, and would be lost: {cause}",
+                    key.name, key.child.1, key.parent.1
+                ),
+                remedy: format!("restore {} too (--tables), or drop the foreign key first", key.child.1),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The chosen tables that a safety backup holds too.
+pub(super) fn held(safety: &Input, chosen: &Input) -> BTreeSet<String> {
+    let names: BTreeSet<&String> = safety.sections().filter_map(|section| section.name.as_ref()).collect();
+    chosen.sections().filter_map(|section| section.name.clone()).filter(|name| names.contains(name)).collect()
+}

@@ -1,0 +1,277 @@
+//! Carrying a swap out: one compound statement, which the server goes on with when the program that sent it is gone.
+//!
+//! The steps come from a temporary table of the session that carries them out: what is executed is what was worked out, or
+//! what was read and found to be sealed, and nobody else can reach it in between.
+
+use std::time::Duration;
+
+use super::journal::{self, BEGUN, COLUMNS, FAILED, Journal, STOP};
+use super::seal::{Phase, unguessable};
+use super::steps::Stage;
+use super::whereabouts::Damaged;
+use crate::error::Result;
+use crate::progress::Cancel;
+use crate::restore::session::{LoadSession, Quoting};
+use crate::server::{Running, ServerClient, quote_name, quote_text};
+
+/// How long the server waits for one client that uses a table, in seconds: all others wait meanwhile. A prepared
+/// transaction holds no table any more, but its rows, for which the engine waits.
+const LOCK_WAIT: u32 = 1;
+/// How long it waits once the tables have changed places, in seconds: what is not made then is missing.
+const LATE_LOCK_WAIT: u32 = 300;
+/// How often it tries to have all tables.
+const TRIES: u32 = 120;
+/// Between two looks whether the client program has ended, or somebody has asked to stop.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// What is done where a step fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnFailure {
+    /// The steps that follow are left out.
+    Stop,
+    /// The steps that follow are carried out all the same.
+    GoOn,
+    /// So too, and the failure is written down.
+    WriteDown,
+    /// So too, unless it is that the table has gone before; what fails otherwise keeps the swap from being over.
+    UnlessDone,
+}
+
+impl OnFailure {
+    fn handler(self, journal: &str) -> String {
+        match self {
+            Self::GoOn => String::new(),
+            Self::Stop => "SET failed = 1;\nGET DIAGNOSTICS CONDITION 1 number = MYSQL_ERRNO, why = MESSAGE_TEXT;\n\
+                           SET why = LEFT(why, 128);\n"
+                .into(),
+            Self::WriteDown => format!(
+                "GET DIAGNOSTICS CONDITION 1 @why = MESSAGE_TEXT;\n\
+                 INSERT INTO {journal} VALUES (NULL, '{FAILED}', step.kind, step.name, @why, '', '', '', '', '', '');\n"
+            ),
+            Self::UnlessDone => "GET DIAGNOSTICS CONDITION 1 number = MYSQL_ERRNO;\n\
+                                 IF number <> 1146 THEN SET unfinished = 1; END IF;\n"
+                .into(),
+        }
+    }
+}
+
+/// Carries out swaps of one journal.
+pub(super) struct CarryOut<'a> {
+    pub(super) server: &'a ServerClient,
+    pub(super) quoting: Quoting,
+    pub(super) journal: &'a Journal,
+}
+
+impl CarryOut<'_> {
+    /// Makes the swap over `session`. When this program or the client dies, the server goes on to the end, or gives up
+    /// before the tables have moved. A signal ends the wait for a client that holds a table; what is begun is finished.
+    ///
+    /// # Errors
+    /// A step failed; where the tables are says how far it came.
+    pub(super) fn swap(&self, mut session: LoadSession, cancel: &Cancel) -> Result<()> {
+        let steps = temporary(&self.journal.keeper.database);
+        let journal = self.journal.place();
+        let sql = format!(
+            "BEGIN NOT ATOMIC\n\
+             DECLARE tries, failed, number, unfinished INT DEFAULT 0;\n\
+             DECLARE why TEXT;\n\
+             {clear}\
+             IF failed = 1 THEN SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = number, MESSAGE_TEXT = why; END IF;\n\
+             attempt: LOOP\n\
+             IF EXISTS (SELECT 1 FROM {journal} WHERE stage = '{STOP}') THEN\n\
+             SIGNAL SQLSTATE '70100' SET MYSQL_ERRNO = 1317, MESSAGE_TEXT = 'asked to stop waiting for a table';\n\
+             END IF;\n\
+             SET failed = 0;\n\
+             {rename}\
+             IF failed = 0 THEN LEAVE attempt; END IF;\n\
+             SET tries = tries + 1;\n\
+             IF number NOT IN (1205, 1213) OR tries >= {TRIES} THEN\n\
+             SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = number, MESSAGE_TEXT = why;\n\
+             END IF;\n\
+             DO SLEEP(0.1 + RAND() * 0.2);\n\
+             END LOOP;\n\
+             {after}\
+             END",
+            clear = self.run(&steps, Stage::Clear, OnFailure::Stop),
+            rename = self.run(&steps, Stage::Rename, OnFailure::Stop),
+            after = self.after(&steps)?,
+        );
+        session.mark(|| "the swap".into());
+        self.send(&mut session, &steps, &sql).ok();
+        session.finish_watched(|client| self.watch(client, cancel))
+    }
+
+    /// Waits for the session's end, and asks it to stop waiting for tables where a signal has come.
+    fn watch(&self, client: &Running, cancel: &Cancel) {
+        let mut asked = false;
+        while client.is_running() {
+            if !asked && cancel.check().is_err() {
+                asked = true;
+                let sql = format!(
+                    "INSERT INTO {} VALUES (NULL, '{STOP}', '', '', '', '', '', '', '', '', '');\n",
+                    self.journal.place()
+                );
+                if let Err(error) =
+                    self.server.query(None, &sql, "ending the swap's wait", &cancel.with_grace())
+                {
+                    log::debug!("{error}");
+                }
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Carries out what follows the exchange of the tables; a second time does no harm.
+    pub(super) fn complete(&self, cancel: &Cancel) -> Result<()> {
+        let steps = temporary(&self.journal.keeper.database);
+        let sql = format!(
+            "BEGIN NOT ATOMIC\nDECLARE failed, number, unfinished INT DEFAULT 0;\nDECLARE why TEXT;\n{}END",
+            self.after(&steps)?
+        );
+        self.execute(&self.journal.moves.live, &steps, &sql, cancel)
+    }
+
+    /// Makes what belongs into the database that keeps what there was. What cannot be made there, such as a view that
+    /// was broken before, is still in the journal.
+    pub(super) fn keep(&self, cancel: &Cancel) -> Result<()> {
+        let database = &self.journal.keeper.database;
+        let steps = temporary(database);
+        let sql = format!("BEGIN NOT ATOMIC\n{}END", self.run(&steps, Stage::Keep, OnFailure::GoOn));
+        self.execute(database, &steps, &sql, cancel)
+    }
+
+    fn execute(&self, database: &str, steps: &str, sql: &str, cancel: &Cancel) -> Result<()> {
+        let mut session = LoadSession::start(&self.server.sql_client(Some(database)), self.quoting, cancel)?;
+        session.mark(|| "the swap".into());
+        self.send(&mut session, steps, sql).ok();
+        session.finish().map_err(|error| cancel.explain(error))
+    }
+
+    /// Sends the steps, and the statement that carries them out. A failure to write shows when the session ends.
+    fn send(&self, session: &mut LoadSession, steps: &str, sql: &str) -> std::io::Result<()> {
+        session.compound(&format!(
+            "SET SESSION foreign_key_checks=0, SESSION lock_wait_timeout={LOCK_WAIT}, \
+             SESSION innodb_lock_wait_timeout={LOCK_WAIT}, SESSION max_statement_time=0"
+        ))?;
+        session.compound(&format!(
+            "CREATE TEMPORARY TABLE {steps} ({COLUMNS}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+        ))?;
+        for insert in journal::insert(steps, &self.journal.steps).lines() {
+            session.compound(insert.trim_end_matches(';'))?;
+        }
+        session.compound(sql)
+    }
+
+    fn after(&self, steps: &str) -> Result<String> {
+        let journal = self.journal.place();
+        let run = |stage, failure| self.run(steps, stage, failure);
+        let damaged: String =
+            self.journal.moves.damaged.iter().map(|damaged| self.replace_damaged(damaged)).collect();
+        Ok(format!(
+            "SET @began = SYSDATE(6);\n\
+             SET SESSION lock_wait_timeout={LATE_LOCK_WAIT}, SESSION innodb_lock_wait_timeout={LATE_LOCK_WAIT};\n\
+             DELETE FROM {journal} WHERE stage = '{FAILED}';\n\
+             {triggers}\
+             SET @gap = TIMESTAMPDIFF(MICROSECOND, @began, SYSDATE(6));\n\
+             INSERT INTO {journal} VALUES (NULL, '{BEGUN}', 'GAP', @gap, '', '', '', '', '', '', '');\n\
+             {aside}{loosen}{damaged}{late}{make}\
+             IF unfinished = 0 THEN EXECUTE IMMEDIATE {seal}; END IF;\n",
+            triggers = run(Stage::Triggers, OnFailure::WriteDown),
+            aside = run(Stage::Aside, OnFailure::UnlessDone),
+            loosen = run(Stage::Loosen, OnFailure::GoOn),
+            late = run(Stage::LateTriggers, OnFailure::WriteDown),
+            make = run(Stage::Make, OnFailure::WriteDown),
+            seal = quote_text(&self.journal.seal(Phase::Swapped)?),
+        ))
+    }
+
+    /// Moves a damaged table aside, or drops it where it cannot be moved, and lets the new one take its place. Each of
+    /// these may end the server: it is written down before, and not tried a second time.
+    fn replace_damaged(&self, Damaged { table, replaced }: &Damaged) -> String {
+        let moves = &self.journal.moves;
+        let journal = self.journal.place();
+        let place = |database: &str| quote_text(&format!("{}.{}", quote_name(database), quote_name(table)));
+        let name = quote_text(table);
+        // What came in the place of the damaged table must never be taken for it.
+        let waits = if *replaced {
+            format!(
+                "EXISTS (SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {name})",
+                quote_text(&moves.incoming)
+            )
+        } else {
+            "1".into()
+        };
+        let once = |kind: &str, condition: &str, statement: String| {
+            format!(
+                "IF {condition} AND NOT EXISTS (SELECT 1 FROM {journal} WHERE stage = '{BEGUN}' AND kind = '{kind}' AND name = {name}) THEN\n\
+                 INSERT INTO {journal} VALUES (NULL, '{BEGUN}', '{kind}', {name}, '', '', '', '', '', '', '');\n\
+                 BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION SET failed = 1;\n\
+                 SET failed = 0;\n\
+                 EXECUTE IMMEDIATE {statement};\n\
+                 END;\n\
+                 IF failed = 0 THEN SET number = 0; END IF;\n\
+                 END IF;\n"
+            )
+        };
+        let aside =
+            once("ASIDE", "1", format!("CONCAT('RENAME TABLE ', {}, ' TO ', {})", place(&moves.live), place(&moves.outgoing)));
+        let drop = once("DROP", "number <> 0", format!("CONCAT('DROP TABLE IF EXISTS ', {})", place(&moves.live)));
+        let come = if *replaced {
+            format!(
+                "BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN\n\
+                 GET DIAGNOSTICS CONDITION 1 @why = MESSAGE_TEXT;\n\
+                 SET unfinished = 1;\n\
+                 INSERT INTO {journal} VALUES (NULL, '{FAILED}', 'TABLE', {name}, @why, '', '', '', '', '', '');\n\
+                 END;\n\
+                 EXECUTE IMMEDIATE CONCAT('RENAME TABLE ', {}, ' TO ', {});\n\
+                 END;\n",
+                place(&moves.incoming),
+                place(&moves.live),
+            )
+        } else {
+            String::new()
+        };
+        format!("IF {waits} THEN\nSET number = 1;\n{aside}{drop}{come}END IF;\n")
+    }
+
+    /// Executes the steps of a stage, each in the session that it was made in. No handler leaves the loop: the server
+    /// would keep its cursor open.
+    fn run(&self, steps: &str, stage: Stage, failure: OnFailure) -> String {
+        let stops = failure == OnFailure::Stop;
+        let (ask, end) = if stops { ("IF failed = 0 THEN\n", "END IF;\n") } else { ("", "") };
+        format!(
+            "FOR step IN (SELECT id, kind, name, sql_mode, charset, collation, database_collation, time_zone, text FROM {steps} WHERE stage = '{}' ORDER BY id) DO\n\
+             BEGIN\n\
+             DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN\n{}END;\n\
+             {ask}\
+             SET SESSION sql_mode = step.sql_mode, SESSION character_set_client = step.charset, \
+             SESSION collation_connection = step.collation, SESSION time_zone = step.time_zone;\n\
+             IF step.database_collation NOT IN ('', @@collation_database) THEN\n\
+             EXECUTE IMMEDIATE CONCAT('ALTER DATABASE COLLATE ', step.database_collation);\n\
+             END IF;\n\
+             EXECUTE IMMEDIATE step.text;\n\
+             {end}\
+             END;\n\
+             END FOR;\n\
+             SET SESSION sql_mode = '', SESSION character_set_client = utf8mb4, SESSION collation_connection = utf8mb4_general_ci;\n",
+            stage.as_str(),
+            failure.handler(&self.journal.place()),
+        )
+    }
+
+    /// How long the live database had no triggers, in seconds: after each exchange of the tables, all added up.
+    pub(super) fn gap(&self, cancel: &Cancel) -> Result<f64> {
+        let sql = format!(
+            "SELECT IFNULL(SUM(name), 0) FROM {} WHERE stage = '{BEGUN}' AND kind = 'GAP';\n",
+            self.journal.place()
+        );
+        let rows = self.server.query(None, &sql, "reading the journal", cancel)?;
+        let micros = rows.into_iter().flatten().next().and_then(|gap| gap.parse::<f64>().ok());
+        Ok(micros.unwrap_or_default() / 1e6)
+    }
+}
+
+/// The place of a temporary table, in a database that the account may make one in.
+fn temporary(database: &str) -> String {
+    format!("{}.{}", quote_name(database), quote_name(&unguessable("fwb_steps_")))
+}

@@ -1,0 +1,325 @@
+//! What was cut off, put in order; and what swaps have kept.
+//!
+//! Only what is proved to be ours is acted upon. What looks like it is told of and left alone.
+
+use std::collections::BTreeSet;
+
+use super::carry_out::CarryOut;
+use super::journal::Journal;
+use super::mark::{self, Found, Marked, Role, Unproved};
+use super::seal::{self, Phase};
+use super::steps::{STAND_IN, Stage};
+use super::whereabouts::{Moves, Standing, Whereabouts};
+use crate::error::{Error, Result};
+use crate::progress::Cancel;
+use crate::restore::damage;
+use crate::restore::script::{IN_TURN, NEXT};
+use crate::restore::session::Quoting;
+use crate::server::{ServerClient, quote_name, quote_text};
+
+/// How a swap ended that was cut off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// The live database is the new one.
+    New,
+    /// It is the old one, and nothing is left of the attempt.
+    Old,
+    /// Neither, and these statements would bring its tables back.
+    Torn(Vec<String>),
+}
+
+/// Reads how far a swap has come, as its seal says.
+pub(super) fn look(server: &ServerClient, journal: &mut Journal, cancel: &Cancel) -> Result<()> {
+    let database = journal.keeper.database.clone();
+    let sealed = seal::seals(server, &[&database], cancel)?.remove(&database);
+    match sealed {
+        Some(Ok(seal)) => {
+            if let Some(sealed) = &seal.journal {
+                journal.phase = sealed.phase;
+            }
+            journal.keeper.seal = seal;
+            Ok(())
+        }
+        Some(Err(why)) => Err(Error::NotOurs { database, why }),
+        None => Ok(()),
+    }
+}
+
+/// Brings a swap to an end that was cut off.
+pub(super) fn settle(
+    server: &ServerClient,
+    quoting: Quoting,
+    journal: &mut Journal,
+    cancel: &Cancel,
+) -> Result<Settled> {
+    if journal.phase == Phase::Done {
+        return Ok(Settled::New);
+    }
+    if journal.phase == Phase::Prepared {
+        let mut standing = journal.moves.standing(&whereabouts(server, journal, cancel)?);
+        if let Standing::Torn(back) = standing {
+            for rename in back {
+                let sql = format!("SET SESSION foreign_key_checks=0;\n{};\n", rename.statement());
+                if let Err(error) = server.query(None, &sql, "bringing a table back", cancel) {
+                    log::warn!("{error}");
+                }
+            }
+            standing = journal.moves.standing(&whereabouts(server, journal, cancel)?);
+        }
+        match standing {
+            Standing::New => {}
+            Standing::Old => return take_back(server, journal, cancel).map(|()| Settled::Old),
+            Standing::Torn(back) => {
+                return Ok(Settled::Torn(back.iter().map(|rename| format!("{};", rename.statement())).collect()));
+            }
+        }
+        CarryOut { server, quoting, journal }.complete(cancel)?;
+        look(server, journal, cancel)?;
+    }
+    finish(server, quoting, journal, cancel)?;
+    Ok(Settled::New)
+}
+
+/// Where the tables of a swap are.
+fn whereabouts(server: &ServerClient, journal: &Journal, cancel: &Cancel) -> Result<Whereabouts> {
+    let Moves { live, incoming, outgoing, .. } = &journal.moves;
+    Ok(Whereabouts {
+        live: server.table_names(live, cancel)?,
+        incoming: server.table_names(incoming, cancel)?,
+        outgoing: server.table_names(outgoing, cancel)?,
+    })
+}
+
+/// Takes back what a swap needed before its tables could move, and removes its two databases.
+fn take_back(server: &ServerClient, journal: &Journal, cancel: &Cancel) -> Result<()> {
+    let live = &journal.moves.live;
+    for step in journal.stage(Stage::Back) {
+        let sql = format!(
+            "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} AND TABLE_COMMENT = '{STAND_IN}';\n",
+            quote_text(live),
+            quote_text(&step.name)
+        );
+        // Another sequence of this name is none of ours.
+        if !server.query(None, &sql, "looking for a stand-in", cancel)?.is_empty() {
+            let sql = format!("DROP SEQUENCE {}.{};\n", quote_name(live), quote_name(&step.name));
+            server.query(None, &sql, "removing a stand-in", cancel)?;
+        }
+    }
+    let made = journal.stage(Stage::Clear);
+    if made.iter().any(|step| step.text.starts_with(b"CREATE DATABASE"))
+        && server.inventory(live, cancel)?.is_empty()
+    {
+        let sql = format!("DROP DATABASE IF EXISTS {};\n", quote_name(live));
+        server.query(None, &sql, "removing the database that was made", cancel)?;
+    }
+    if !remove_incoming_or_keep(server, journal, cancel)? {
+        // What an undo would have put back is kept on, and so are its names.
+        let sql: String = journal
+            .stage(Stage::Unalias)
+            .into_iter()
+            .map(|step| format!("{};\n", String::from_utf8_lossy(&step.text)))
+            .collect();
+        let sql = format!("SET SESSION foreign_key_checks=0;\n{IN_TURN};\n{sql}{NEXT};\n");
+        server.query(None, &sql, "giving foreign keys their names back", cancel)?;
+    }
+    let keeper = &journal.keeper.database;
+    leave(keeper, mark::remove_if_empty(server, keeper, Some(&journal.table), cancel)?);
+    Ok(())
+}
+
+/// Removes the shadow that tables would have come from; false where it is what an earlier swap has kept.
+fn remove_incoming_or_keep(server: &ServerClient, journal: &Journal, cancel: &Cancel) -> Result<bool> {
+    let incoming = &journal.moves.incoming;
+    let found = mark::list(server, None, cancel)?;
+    let Some(marked) = found.ours.iter().find(|marked| marked.database == *incoming) else { return Ok(true) };
+    if marked.seal.role == Role::Before {
+        return Ok(false);
+    }
+    leave(incoming, mark::remove_shadow(server, marked, cancel)?);
+    Ok(true)
+}
+
+fn leave(database: &str, left: mark::Left) {
+    if let Some(why) = left {
+        log::warn!("{database} is left behind: {why}");
+    }
+}
+
+/// Removes the database that the tables of a swap came from: a shadow, or what an undo has emptied.
+fn remove_emptied(server: &ServerClient, journal: &Journal, cancel: &Cancel) -> Result<mark::Left> {
+    let incoming = &journal.moves.incoming;
+    let found = mark::list(server, None, cancel)?;
+    let Some(marked) = found.ours.iter().find(|marked| marked.database == *incoming) else {
+        let unproved = found.unproved.into_iter().find(|unproved| unproved.database == *incoming);
+        return Ok(unproved.map(|Unproved { why, .. }| why));
+    };
+    let own = marked.seal.journal.as_ref().map(|journal| journal.table.as_str());
+    mark::remove_if_empty(server, incoming, own, cancel)
+}
+
+/// Does what follows a swap: what there was is made whole where it is kept, and the shadow is removed.
+///
+/// # Errors
+/// Something of the swap itself is still to be done.
+pub(super) fn finish(
+    server: &ServerClient,
+    quoting: Quoting,
+    journal: &mut Journal,
+    cancel: &Cancel,
+) -> Result<()> {
+    if journal.phase == Phase::Prepared {
+        let at = whereabouts(server, journal, cancel)?;
+        let waiting = journal.moves.aside().filter(|(_, aside)| at.live.contains(*aside));
+        let mut waiting: Vec<String> = waiting.map(|(table, aside)| format!("{table}, as {aside}")).collect();
+        let damaged = journal.moves.damaged.iter().filter(|damaged| at.incoming.contains(&damaged.table));
+        let incoming = &journal.moves.incoming;
+        waiting.extend(damaged.map(|damaged| format!("{} in {incoming}", damaged.table)));
+        return Err(Error::NotMoved { tables: waiting.join("; ") });
+    }
+    CarryOut { server, quoting, journal }.keep(cancel)?;
+    leave(&journal.moves.incoming, remove_emptied(server, journal, cancel)?);
+    journal.note(server, Phase::Done, cancel)
+}
+
+/// What a swap has taken away and kept.
+pub(in crate::restore) struct Kept {
+    pub(super) journal: Journal,
+    pub(super) charset: Option<(String, String)>,
+}
+
+impl Kept {
+    /// The database that keeps it.
+    pub(in crate::restore) fn marked(&self) -> &Marked {
+        &self.journal.keeper
+    }
+
+    /// Tables that an undo cannot bring back: they were damaged when they were replaced, and are gone or still damaged.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub(in crate::restore) fn lost(&self, server: &ServerClient, cancel: &Cancel) -> Result<BTreeSet<String>> {
+        let database = &self.journal.keeper.database;
+        let never_read: BTreeSet<String> =
+            self.journal.moves.damaged.iter().map(|damaged| damaged.table.clone()).collect();
+        let now = damage::look(server, database, true, &never_read, cancel)?;
+        Ok(never_read.into_iter().chain(now.into_iter().map(|damaged| damaged.table)).collect())
+    }
+}
+
+/// The databases that restores of `live`, or of all databases, have left.
+pub(in crate::restore) fn found(server: &ServerClient, live: Option<&str>, cancel: &Cancel) -> Result<Found> {
+    mark::list(server, live, cancel)
+}
+
+/// What the last swap of `live` has kept; none where there is nothing. The inner error says why what there is cannot be
+/// put back.
+pub(in crate::restore) fn newest_kept(
+    server: &ServerClient,
+    live: &str,
+    cancel: &Cancel,
+) -> Result<Option<std::result::Result<Kept, Error>>> {
+    let found = mark::list(server, Some(live), cancel)?;
+    // One without a journal was cut off before anything was done.
+    let written = found.with_role(Role::Before).filter(|marked| marked.seal.journal.is_some());
+    let Some(marked) = written.last() else {
+        let unproved = found.unproved.into_iter().last();
+        return Ok(unproved.map(|Unproved { database, why }| Err(Error::NotOurs { database, why })));
+    };
+    let charset = server.database_charset(&marked.database, cancel)?;
+    let database = marked.database.clone();
+    Ok(Some(
+        Journal::open(server, marked, cancel)?
+            .map(|journal| Kept { journal, charset })
+            .map_err(|why| Error::NotOurs { database, why }),
+    ))
+}
+
+/// What swaps have kept, oldest first: those that were finished.
+pub(in crate::restore) fn all_kept(found: &Found) -> Vec<Marked> {
+    let is_done = |marked: &&Marked| {
+        marked.seal.journal.as_ref().is_some_and(|journal| journal.phase == Phase::Done)
+    };
+    found.with_role(Role::Before).filter(is_done).cloned().collect()
+}
+
+/// Removes what a swap has kept, which the operator has asked for: it cannot be undone any more.
+pub(in crate::restore) fn forget(server: &ServerClient, kept: &Marked, cancel: &Cancel) -> Result<()> {
+    mark::forget(server, kept, cancel)
+}
+
+/// Brings to an end, or removes, what restores of `live` have left that were cut off, and says so. The guard must be
+/// held.
+///
+/// # Errors
+/// The server does not let us, or tables are in two places.
+pub(in crate::restore) fn recover(
+    server: &ServerClient,
+    quoting: Quoting,
+    live: &str,
+    cancel: &Cancel,
+) -> Result<Vec<String>> {
+    let mut told = Vec::new();
+    let mut tell = |what: String| {
+        log::warn!("{what}");
+        told.push(what);
+    };
+    for marked in mark::list(server, Some(live), cancel)?.with_role(Role::Before) {
+        let (database, at) = (&marked.database, marked.at());
+        let phase = marked.seal.journal.as_ref().map(|journal| journal.phase);
+        if phase == Some(Phase::Done) {
+            continue;
+        }
+        match Journal::open(server, marked, cancel)? {
+            Ok(mut journal) => match settle(server, quoting, &mut journal, cancel)? {
+                Settled::New => tell(format!(
+                    "a swap of {live} that began at {at} had been cut off: it was completed, and {database} keeps what there was"
+                )),
+                Settled::Old => tell(format!(
+                    "a swap of {live} that began at {at} had been cut off before its tables moved: what was left of it is removed"
+                )),
+                Settled::Torn(statements) => {
+                    let cause = Box::new(Error::Unsettled { database: database.clone(), at: at.to_owned() });
+                    let statements = statements.join(" ");
+                    return Err(Error::Torn { cause, database: live.to_owned(), statements });
+                }
+            },
+            Err(why) => match mark::remove_if_empty(server, database, None, cancel)? {
+                None => tell(format!(
+                    "a restore of {live} had been cut off before its swap at {at}: {database}, which was empty, is removed"
+                )),
+                Some(_) => tell(format!("{database} is left alone: {why}")),
+            },
+        }
+    }
+    let found = mark::list(server, Some(live), cancel)?;
+    for marked in found.with_role(Role::Shadow) {
+        let (database, at) = (&marked.database, marked.at());
+        match mark::remove_shadow(server, marked, cancel)? {
+            None => tell(format!(
+                "a restore of {live} that began at {at} had been cut off before its swap: {database}, which held a copy of the backup, is removed"
+            )),
+            Some(why) => tell(format!("{database} is left alone: {why}")),
+        }
+    }
+    for unproved in &found.unproved {
+        if mark::remove_unsealed(server, unproved, cancel)? {
+            tell(format!("a restore of {live} had just begun when it was cut off: {} is removed", unproved.database));
+        }
+    }
+    Ok(told)
+}
+
+/// What [`recover`] would find: databases that are ours and to be settled, and those that only look like it.
+pub(in crate::restore) fn unsettled(
+    server: &ServerClient,
+    live: &str,
+    cancel: &Cancel,
+) -> Result<(Vec<String>, Vec<Unproved>)> {
+    let found = mark::list(server, Some(live), cancel)?;
+    let open = found.ours.iter().filter(|marked| {
+        let phase = marked.seal.journal.as_ref().map(|journal| journal.phase);
+        marked.seal.role == Role::Shadow || phase != Some(Phase::Done)
+    });
+    let open = open.map(|marked| marked.database.clone()).collect();
+    Ok((open, found.unproved))
+}
