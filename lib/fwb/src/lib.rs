@@ -44,6 +44,6 @@ pub use restore::{
 };
 pub use retention::{Backup, Policy, Proof, decide};
 pub use select::{Listing, Selection};
-pub use server::{Password, ServerClient, ServerOptions};
+pub use server::{NameCase, Password, ServerClient, ServerOptions};
 pub use store::{Outline, Record as BackupRecord, Space, Store, StoreLock, Wait};
 pub use verify::{Record, Verified, verify};

@@ -4,6 +4,7 @@ mod catalog;
 mod client;
 mod definitions;
 mod facts;
+mod name_case;
 mod options;
 mod program;
 
@@ -14,5 +15,6 @@ pub(crate) use client::{charset_clause, quote_name, quote_text, unescape};
 pub(crate) use client::{client_section, rows};
 pub(crate) use definitions::{Definition, DefinitionKind, ForeignKey, definition_kind};
 pub(crate) use facts::{Inventory, ServerFacts, version_numbers};
+pub use name_case::NameCase;
 pub use options::{Password, ServerOptions};
 pub(crate) use program::{ClientProgram, Input, Output, Running};
