@@ -13,7 +13,7 @@ use crate::hostile::Fake;
 use crate::support::{Database, Pod, Programs, Store, Tool, bash, name, script};
 
 /// Every record has these, whatever has become of the run.
-const FIELDS: [&str; 26] = [
+const FIELDS: [&str; 27] = [
     "at",
     "backups",
     "backups_size",
@@ -34,6 +34,7 @@ const FIELDS: [&str; 26] = [
     "reason",
     "schema",
     "seconds",
+    "server",
     "size",
     "stage",
     "stages",

@@ -13,6 +13,7 @@ use super::swap::{self, Guard};
 use crate::artifact::CompressionLevel;
 use crate::dump::{DumpOptions, dump_locked};
 use crate::error::{Error, Result};
+use crate::identity::ServerIdentity;
 use crate::manifest::{Kind, Level, SectionKind, Timestamp};
 use crate::progress::{Context, seconds_since};
 use crate::server::{Inventory, ServerClient, ServerFacts};
@@ -49,6 +50,8 @@ pub struct RestoreOptions {
     pub name: String,
     /// The database to restore into; by default the manifest's.
     pub database: Option<String>,
+    /// Which server is addressed.
+    pub server: ServerIdentity,
     /// These tables, sequences or views alone; none: everything.
     pub tables: Vec<String>,
     /// Count rows in these tables alone when checking; none: in all.
@@ -179,6 +182,7 @@ pub fn prepare<'a>(
     }
     let quoting = Quoting::of(&facts.version);
     findings.extend(preflight::unsettled(&swap::unsettled(server, quoting, &database, &context.cancel)?));
+    findings.extend(preflight::other_server(&input.manifest, &options.server));
     let before = Before {
         charset: facts.charset,
         empty: inventory.is_empty(),
@@ -372,6 +376,7 @@ impl Prepared<'_> {
     fn back_up(&self, context: &Context) -> Result<String> {
         let options = DumpOptions {
             database: self.plan.database.clone(),
+            server: self.options.server.clone(),
             kind: Kind::Safety,
             prefix: None,
             level: self.options.level,
