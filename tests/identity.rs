@@ -111,7 +111,7 @@ fn the_backups_of_before_are_those_of_the_server_that_has_a_name_now() {
     let db = Database::new("identity_before");
     let store = Store::new();
     let manifest = store.dump_verified(&db);
-    let old: Vec<String> = (2..=8).map(|days| store.aged(&manifest, days * 24)).collect();
+    let old: Vec<String> = (2..=8).map(|days| store.aged(&manifest, days * 24 - 12)).collect();
     std::fs::remove_file(store.artifact(&manifest)).unwrap();
     std::fs::remove_file(store.sidecar(&manifest)).unwrap();
     for name in &old {
