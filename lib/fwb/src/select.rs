@@ -54,7 +54,7 @@ impl Listing {
     /// The directory cannot be read, or a signal arrived.
     pub fn read(store: &Store, cancel: &Cancel) -> Result<Self> {
         let (mut entries, unreadable) = store.list(cancel)?;
-        settle(&mut entries);
+        settle(&mut entries, crate::manifest::now());
         Ok(Self { store: store.clone(), entries, unreadable })
     }
 
@@ -300,7 +300,7 @@ fn age_key(entry: &Outline) -> (Timestamp, &str) {
 }
 
 /// Settles where each backup belongs, which the others of its store decide.
-fn settle(entries: &mut [Outline]) {
+fn settle(entries: &mut [Outline], now: Timestamp) {
     let facts: Vec<Facts<'_>> = entries
         .iter()
         .map(|entry| Facts {
@@ -311,7 +311,7 @@ fn settle(entries: &mut [Outline]) {
             started_at: entry.started_at,
         })
         .collect();
-    let found = belongings(&facts);
+    let found = belongings(&facts, now);
     for (entry, belonging) in entries.iter_mut().zip(found) {
         entry.belonging = belonging;
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::{ServerIdentity, ServerName};
-use crate::manifest::{Kind, Timestamp};
+use crate::manifest::{Kind, Timestamp, is_in_the_future};
 use crate::server::NameCase;
 
 /// What is known of where a backup is from.
@@ -100,16 +100,16 @@ impl fmt::Display for Owner {
 /// - Backups with only an address, or with neither, are inherited by those that know more: all of one database, kind and
 ///   server together, and only while every one of them is older than the first backup of each heir. So a store that was
 ///   filled before servers had names goes on as one, and a second server whose backups say less, because its tools are
-///   older, is not taken for the first.
+///   older, is not taken for the first. What is dated after `now` by a wrong clock does not count there.
 /// - The heir of an address is the only name that was ever used with it. The heir of nothing is the only name that there
 ///   is, else the only address; where there are several, each of them may be it.
 /// - Names of databases are compared as their server does. A manifest that does not say how is of a name that is written
 ///   exactly so, or else of the one that a server takes for the same.
-pub(crate) fn belongings(backups: &[Facts<'_>]) -> Vec<Belonging> {
+pub(crate) fn belongings(backups: &[Facts<'_>], now: Timestamp) -> Vec<Belonging> {
     let keys = DatabaseKeys::of(backups);
     let mut found: Vec<Belonging> = backups.iter().map(|facts| keys.belonging(facts)).collect();
     let names = names_at_addresses(backups, &found);
-    inherit(backups, &mut found, |belonging| match &belonging.own {
+    inherit(backups, &mut found, now, |belonging| match &belonging.own {
         Owner::Addressed(address) => {
             let names = names.get(&(belonging.database.clone(), address.clone()));
             names.filter(|names| names.len() == 1).into_iter().flatten().cloned().collect()
@@ -118,7 +118,7 @@ pub(crate) fn belongings(backups: &[Facts<'_>]) -> Vec<Belonging> {
     });
     // After addresses have found their names, so that nothing is left to what is a name by now.
     let owners = owners(&found);
-    inherit(backups, &mut found, |belonging| match belonging.own {
+    inherit(backups, &mut found, now, |belonging| match belonging.own {
         Owner::Unknown => owners.get(&belonging.database).map(likely).unwrap_or_default(),
         _ => Vec::new(),
     });
@@ -139,12 +139,17 @@ fn likely(owners: &BTreeSet<Owner>) -> Vec<Owner> {
 
 /// Gives each set of backups of one database, kind and server its heirs, where all of them are older than what the heirs
 /// have.
-fn inherit(backups: &[Facts<'_>], found: &mut [Belonging], heirs_of: impl Fn(&Belonging) -> Vec<Owner>) {
+fn inherit(
+    backups: &[Facts<'_>],
+    found: &mut [Belonging],
+    now: Timestamp,
+    heirs_of: impl Fn(&Belonging) -> Vec<Owner>,
+) {
     let mut first: BTreeMap<(Option<String>, Owner), Timestamp> = BTreeMap::new();
     let mut last: BTreeMap<(Option<String>, Kind, Owner), Timestamp> = BTreeMap::new();
     for (facts, belonging) in backups.iter().zip(&*found) {
         // What another program made says nothing of when a server came into the store.
-        if facts.kind != Kind::Foreign {
+        if facts.kind != Kind::Foreign && !is_in_the_future(facts.started_at, now) {
             let owner = belonging.owner().clone();
             let first = first.entry((belonging.database.clone(), owner)).or_insert(facts.started_at);
             *first = facts.started_at.min(*first);
@@ -267,7 +272,7 @@ mod tests {
                 started_at: *started_at,
             })
             .collect();
-        let said: Vec<String> = belongings(&facts)
+        let said: Vec<String> = belongings(&facts, "2025-07-25T12:00:00Z".parse().unwrap())
             .into_iter()
             .map(|belonging| {
                 let heirs: Vec<String> = belonging.heirs.iter().map(Owner::to_string).collect();
@@ -339,6 +344,14 @@ mod tests {
         check(
             "what another program made is of no time",
             &["shop full 02 a@x = shop: a", "shop foreign 03 = shop: a"],
+        );
+    }
+
+    #[test]
+    fn a_wrong_clock_keeps_nothing_apart() {
+        check(
+            "a day that has not come",
+            &["shop full 01 = shop: a", "shop full 02 a@x = shop: a", "shop full 30 = shop: a"],
         );
     }
 

@@ -87,7 +87,7 @@ pub struct Backup {
 ///   not failed stays, and where there is none, the newest.
 pub fn decide(backups: &[Backup], policy: &Policy, now: Timestamp) -> Vec<Decision> {
     let mut reasons = vec![Vec::new(); backups.len()];
-    for Group { own, inherited } in groups(backups) {
+    for Group { own, inherited } in groups(backups, now) {
         judge(&own, policy, now, &mut reasons);
         if inherited.is_empty() {
             continue;
@@ -129,7 +129,7 @@ struct Group<'a> {
 }
 
 /// The backups of each kind of each database of each server.
-fn groups(backups: &[Backup]) -> Vec<Group<'_>> {
+fn groups(backups: &[Backup], now: Timestamp) -> Vec<Group<'_>> {
     let facts: Vec<Facts<'_>> = backups
         .iter()
         .map(|backup| Facts {
@@ -141,7 +141,7 @@ fn groups(backups: &[Backup]) -> Vec<Group<'_>> {
         })
         .collect();
     let mut groups: BTreeMap<(Option<String>, Kind, Owner), Group<'_>> = BTreeMap::new();
-    for (member, belonging) in backups.iter().enumerate().zip(belongings(&facts)) {
+    for (member, belonging) in backups.iter().enumerate().zip(belongings(&facts, now)) {
         let (database, kind) = (belonging.database, member.1.kind);
         if belonging.heirs.is_empty() {
             groups.entry((database, kind, belonging.own)).or_default().own.push(member);

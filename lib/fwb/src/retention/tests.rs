@@ -492,7 +492,7 @@ proptest! {
     #[test]
     fn the_newest_proved_ones_stay(store in any_store(), policy in any_policy()) {
         let kept = kept(&store, &policy);
-        for group in groups(&store).into_iter().flat_map(|group| {
+        for group in groups(&store, at(NOW)).into_iter().flat_map(|group| {
             let mut all = [&group.own[..], &group.inherited].concat();
             newest_first(&mut all);
             [group.own, all]

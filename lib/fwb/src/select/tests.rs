@@ -42,7 +42,7 @@ fn listing(lines: &[&str]) -> Listing {
         Outline::of(Entry { manifest, sidecar: Sidecar::Present, problems })
     };
     let mut entries: Vec<Outline> = lines.iter().enumerate().map(entry).collect();
-    settle(&mut entries);
+    settle(&mut entries, at(NOW));
     Listing { store: Store::named("/store"), entries, unreadable: Vec::new() }
 }
 
