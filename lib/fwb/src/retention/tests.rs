@@ -384,6 +384,16 @@ fn old_backups_go_as_if_they_had_always_been_the_servers() {
     check_servers("and not longer", last(2), &["- 20", "a 21 +", "a 22 +", "b 23 +", "b 24 +"]);
 }
 
+/// What tells no server may be of another one after all: it must not make a server's own newest backup needless.
+#[test]
+fn what_is_inherited_takes_no_place() {
+    let old = of_server("", "2025-06-01T02:00:00Z");
+    let mut new = of_server("a", "2025-06-02T02:00:00Z");
+    new.state = Proof::Unproved;
+    let decided = decide(&[old, new], &OFF, at(NOW));
+    assert!(decided.iter().all(|made| made.action == Action::Keep), "{decided:?}");
+}
+
 /// The tools of another server may be older: what they write tells no server, and must not be taken for this one's.
 #[test]
 fn a_server_that_is_not_told_is_kept_apart_while_it_goes_on() {
