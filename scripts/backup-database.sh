@@ -40,7 +40,7 @@ while [ $# -gt 0 ]; do
         --no-prune) prune=no; shift ;;
         --local) server_option "$1"; shift ;;
         -B | --database | -s | --store | --keep-days | \
-            --pod-selector | --pod | -n | --namespace | --container | --kubectl)
+            --pod-selector | --pod | -n | --namespace | --container | --kubectl | --server-id)
             [ $# -ge 2 ] || fail_usage "$1 needs a value"
             case $1 in
                 -B | --database) database=$2 ;;
@@ -66,5 +66,6 @@ for code in "${codes[@]}"; do
 done
 
 if [ "$prune" = yes ]; then
-    fwb-ls --store="$store" --database="$database" | fwb-prune --keep-days="$keep_days" >/dev/null
+    fwb-ls --store="$store" --database="$database" ${FWB_SERVER_ID:+--server-id="$FWB_SERVER_ID"} |
+        fwb-prune --keep-days="$keep_days" >/dev/null
 fi

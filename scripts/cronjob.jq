@@ -54,6 +54,7 @@ def distinct: reduce .[] as $one ([]; if index([$one]) then . else . + [$one] en
 
     # The backup that was made, or drilled; null where it did not come to that.
     database: (($database | known) // $backup.database),
+    server: (($server | known) // $backup.server.id // $backup.server.address),
     name: $backup.name,
     size: $backup.size,
     raw_size: $backup.raw_size,
@@ -62,12 +63,12 @@ def distinct: reduce .[] as $one ([]; if index([$one]) then . else . + [$one] en
     # How long each stage took that was begun.
     stages: ($times | [splits(" +") | select(. != "") | split("=") | {key: .[0], value: (.[1] | seconds)}] | from_entries),
 
-    # What retention has done with the backups of this database; null where it had none to decide on.
+    # What retention has done with the backups of this database and server; null where it had none to decide on.
     deleted: [$deleted[].name],
     freed: ($deleted | total),
     kept: (if $decided == [] then null else ($decided | length) - ($deleted | length) end),
 
-    # What is in the store now, of this database where one is named; null where nobody could look.
+    # What is in the store now, of this database and this server where they are named; null where nobody could look.
     backups: (if $looked == "" then null else manifests("all") | length end),
     backups_size: (if $looked == "" then null else manifests("all") | total end),
     proved: (if $looked == "" then null else manifests("proved") | length end),

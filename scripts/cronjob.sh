@@ -16,7 +16,8 @@ backup   dump the database, prove the backup, then delete the backups that reten
 drill    restore the newest backup into a throwaway server and compare
 
 All settings are environment variables, those of the tools: FWB_STORE, a directory that exists; FWB_DATABASE, which a
-drill needs only where the store holds several; FWB_POD_SELECTOR, FWB_HOST, FWB_KEEP_DAYS and so on.
+drill needs only where the store holds several, as it does FWB_SERVER_ID; FWB_POD_SELECTOR, FWB_HOST, FWB_KEEP_DAYS
+and so on. Where FWB_SERVER_ID is set, a run looks at that server's backups alone, and deletes no others.
 
 At the end a run writes a record of itself, one line of JSON ("schema":"fwb-run/1"):
   - to standard output, which has nothing else; the log is on standard error
@@ -150,13 +151,13 @@ backup() {
 # A damaged backup in the store (exit 3) is a failure to tell, and no reason to let the disk run full.
 list() {
     local code=0
-    stage ls /dev/null fwb-ls --database="$database" || code=$?
+    stage ls /dev/null fwb-ls --database="$database" ${server:+--server-id="$server"} || code=$?
     [ "$code" -eq 0 ] || [ "$code" -eq 3 ]
 }
 
 # The newest backup, proved or not: that an older one restores is no comfort where the newest does not.
 drill() {
-    stage ls /dev/null fwb-ls --latest ${database:+--database="$database"} &&
+    stage ls /dev/null fwb-ls --latest ${database:+--database="$database"} ${server:+--server-id="$server"} &&
         stage verify "$work/ls.out" fwb-verify --level drill
 }
 
@@ -189,9 +190,10 @@ prepare() {
 look() {
     local code=0
     [ -n "$work" ] && [ -z "$signal" ] || return
-    fwb-ls ${database:+--database="$database"} >"$work/all.out" 2>/dev/null || code=$?
+    fwb-ls ${database:+--database="$database"} ${server:+--server-id="$server"} >"$work/all.out" 2>/dev/null || code=$?
     [ "$code" -eq 0 ] || [ "$code" -eq 3 ] || return
-    fwb-ls ${database:+--database="$database"} --verified >"$work/proved.out" 2>/dev/null || code=$?
+    fwb-ls ${database:+--database="$database"} ${server:+--server-id="$server"} --verified >"$work/proved.out" \
+        2>/dev/null || code=$?
     [ "$code" -eq 0 ] || [ "$code" -eq 3 ]
 }
 
@@ -199,7 +201,7 @@ look() {
 manifests() {
     [ -s "$work/$1.out" ] || return 0
     jq -cR --arg from "$1" 'fromjson? | objects
-        | {from: $from, manifest: {name, database, size, raw_size, started_at, verification, decision}}' <"$work/$1.out"
+        | {from: $from, manifest: {name, database, server, size, raw_size, started_at, verification, decision}}' <"$work/$1.out"
 }
 
 # messages NAME: what a stage has said: lines of JSON, or of text with a hint after them.
@@ -225,7 +227,7 @@ record() {
     fi | jq -cn -f "$root/scripts/cronjob.jq" --arg what "$what" --arg at "$at" --arg finished_at "$(now)" \
         --arg milliseconds "$(($(clock) - began))" --arg times "${times[*]-}" \
         --arg exit "$exit" --arg stage "$failed" --arg signal "$signal" --arg reason "$reason" --arg hint "$hint" \
-        --arg database "$database" --arg looked "$looked" --arg free "$free" --arg host "${HOSTNAME-}" \
+        --arg database "$database" --arg server "$server" --arg looked "$looked" --arg free "$free" --arg host "${HOSTNAME-}" \
         --arg version "${version##* }"
 }
 
@@ -317,7 +319,7 @@ case ${1-} in
     *) fail_usage "unknown argument: $1" ;;
 esac
 [ $# -eq 1 ] || fail_usage "unknown argument: $2"
-store=${FWB_STORE-} database=${FWB_DATABASE-}
+store=${FWB_STORE-} database=${FWB_DATABASE-} server=${FWB_SERVER_ID-}
 at=$(now) began=$(clock)
 trap 'interrupt TERM' TERM
 trap 'interrupt INT' INT

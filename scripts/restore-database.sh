@@ -58,7 +58,7 @@ while [ $# -gt 0 ]; do
         --dry-run | -y | --yes | --no-safety-backup) options+=("$1"); shift ;;
         --local) server_option "$1"; shift ;;
         -f | --file | -B | --database | -s | --store | --tables | --strategy | \
-            --pod-selector | --pod | -n | --namespace | --container | --kubectl)
+            --pod-selector | --pod | -n | --namespace | --container | --kubectl | --server-id)
             [ $# -ge 2 ] || fail_usage "$1 needs a value"
             case $1 in
                 -f | --file)
@@ -78,13 +78,15 @@ done
 [ -n "$action" ] || fail_usage "nothing to do: give --list, --latest, --undo, --drop-before or -f FILE"
 need_tool fwb-restore
 [ "$action" = list ] || choose_server
+# The newest backup is that of the server that is named; -f takes another's.
+server=(${FWB_SERVER_ID:+--server-id="$FWB_SERVER_ID"})
 
 case $action in
-    list) exec fwb-ls --store="$store" ${filter[@]+"${filter[@]}"} --format table ;;
+    list) exec fwb-ls --store="$store" ${filter[@]+"${filter[@]}"} ${server[@]+"${server[@]}"} --format table ;;
     undo | drop-before) exec fwb-restore "--$action" ${options[@]+"${options[@]}"} ;;
     file) exec fwb-restore --store="$store" ${options[@]+"${options[@]}"} --file="$file" ;;
     latest)
-        newest=$(fwb-ls --store="$store" --latest --verified)
+        newest=$(fwb-ls --store="$store" --latest --verified ${server[@]+"${server[@]}"})
         fwb-restore --store="$store" ${options[@]+"${options[@]}"} <<<"$newest"
         ;;
 esac

@@ -28,6 +28,7 @@ server_usage() {
       --container NAME        the container, if it has several [FWB_CONTAINER]
       --kubectl COMMAND       such as 'microk8s kubectl' [FWB_KUBECTL, else kubectl, else microk8s kubectl]
       --local                 no pod: a server that is reached from here, by the MariaDB client's own defaults
+      --server-id NAME        the server's name, which keeps its backups apart from others' [FWB_SERVER_ID]
 
 FWB_DEFAULTS_FILE, FWB_HOST, FWB_PORT, FWB_SOCKET, FWB_USER and FWB_PASSWORD_FILE say how to reach a server without a
 pod, as for $1. Where one of them is set, no pod is meant unless an option or a variable names one.
@@ -41,6 +42,11 @@ place=
 # environment. Which of two pods is meant must never be left open, so that --pod and --pod-selector exclude each other.
 server_option() {
     local settled=$place
+    if [ "$1" = --server-id ]; then
+        [ -n "$2" ] || fail_usage "$1 needs a value"
+        export FWB_SERVER_ID=$2
+        return
+    fi
     place=pod
     case $1 in
         --local) place=here ;;

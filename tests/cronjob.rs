@@ -13,7 +13,7 @@ use crate::hostile::Fake;
 use crate::support::{Database, Pod, Programs, Store, Tool, bash, name, script};
 
 /// Every record has these, whatever has become of the run.
-const FIELDS: [&str; 26] = [
+const FIELDS: [&str; 27] = [
     "at",
     "backups",
     "backups_size",
@@ -34,6 +34,7 @@ const FIELDS: [&str; 26] = [
     "reason",
     "schema",
     "seconds",
+    "server",
     "size",
     "stage",
     "stages",
@@ -522,6 +523,28 @@ fn odd_names_are_only_names() {
         assert_eq!(outer.names(), [odd]);
         assert!(outer.file(odd).join("runs.jsonl").exists());
     }
+}
+
+/// Another server's backups in the same store may have to stay for longer than this job's own policy says.
+#[test]
+fn a_run_with_a_server_keeps_to_its_backups() {
+    let db = Database::new("run_of_server");
+    let store = Store::new();
+    let dump = store.tool("fwb-dump").args(["-B", &db.name, "--server-id", "shop-us"]);
+    let theirs = dump.run().ok().json();
+    store.tool("fwb-verify").arg(name(&theirs)).run().ok();
+    let old: Vec<String> = [240, 264].map(|hours| store.aged(&theirs, hours)).into();
+    let run = |what: &str| Job::new(what, &store, &db.name).env("FWB_SERVER_ID", "shop-eu").ends(0, &store);
+    let record = run("backup");
+    assert_eq!(record["server"], "shop-eu");
+    assert_eq!([&record["kept"], &record["backups"], &record["proved"]], [1, 1, 1], "{record}");
+    assert!(old.iter().all(|old| store.holds(old)));
+    let drilled = run("drill");
+    assert_eq!([&drilled["server"], &drilled["name"]], [&json!("shop-eu"), &record["name"]]);
+
+    // Whose backup is to be drilled must not be left to chance.
+    let record = Job::new("drill", &store, &db.name).ends(2, &store);
+    assert!(record["hint"].as_str().unwrap().contains("--server-id: shop-eu, shop-us"), "{record}");
 }
 
 /// Records are shown on dashboards and in tickets.

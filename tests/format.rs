@@ -6,7 +6,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Database, Output, Store, Tool, mariadb_dump, name};
+use crate::support::{Database, Output, Pod, Store, Tool, mariadb_dump, name};
 
 const DOCUMENT: &str = include_str!("../docs/FORMAT.md");
 
@@ -131,6 +131,9 @@ sections[].raw_size number
 sections[].rows number
 sections[].rows_digest string
 sections[].size number
+server.address string
+server.id string
+server.lower_case_table_names number
 server.version string
 sha256 string
 size number
@@ -156,13 +159,16 @@ fn the_manifest_has_the_documented_fields_with_their_types() {
     );
     let adopted = store.tool("fwb-verify").args(["--adopt", "old.sql"]).run().ok().json();
     let pruned = store.tool("fwb-prune").arg("--dry-run").arg(name(&whole)).run().ok().json();
+    // Of a pod the address is known, wherever the tests run.
+    let of_pod =
+        Pod::new().tool(&store, "fwb-dump").args(["-B", &db.name, "--server-id", "x"]).run().ok().json();
     let mut damaged = fs::read(store.artifact(&whole)).unwrap();
     damaged[60] ^= 1;
     store.write(name(&whole), damaged);
     let failed = store.tool("fwb-verify").arg(name(&whole)).run().exits(3).json();
 
     let mut found = BTreeSet::new();
-    for manifest in [whole, adopted, pruned, failed] {
+    for manifest in [whole, adopted, pruned, failed, of_pod] {
         fields(&manifest, "", &mut found);
     }
     let found: Vec<String> = found.into_iter().collect();

@@ -178,6 +178,19 @@ fn a_cron_job_is_what_the_strategy_says() {
     }
 }
 
+/// Where the drill or the restore called the server otherwise, its backups would be two servers': no drill would find
+/// one, and a change of overlays would begin anew.
+#[test]
+fn the_server_has_one_name_in_all_files() {
+    for name in OVERLAYS.into_iter().chain(RESTORES) {
+        for object in objects(name).iter().filter(|object| matches!(object.kind(), "CronJob" | "Job")) {
+            let spec = object.0.get("spec").filter(|spec| spec.get("jobTemplate").is_some());
+            let container = worker(spec.map_or(&object.0, job_template));
+            assert_eq!(environment(container)["FWB_SERVER_ID"], "filewallball", "{name}: {}", object.name());
+        }
+    }
+}
+
 /// A job template stands where a job does.
 fn job_template(spec: &Value) -> &Value {
     &spec["jobTemplate"]

@@ -33,6 +33,32 @@ fn the_scripts_for_the_hand_find_the_pod() {
     missing.exits(1);
 }
 
+/// A restore by hand of the newest backup must not bring in another server's data.
+#[test]
+fn the_scripts_for_the_hand_keep_to_the_server_that_is_named() {
+    let db = Database::new("by_hand_of_server");
+    db.sql("CREATE TABLE t (id INT PRIMARY KEY)");
+    let store = Store::new();
+    let by_hand = |name: &str, arguments: &[&str]| {
+        let cnf = crate::support::Server::shared().defaults_file();
+        let tool =
+            script(name, &[]).args(arguments).env("FWB_STORE", store.path()).env("FWB_DEFAULTS_FILE", cnf);
+        tool.run()
+    };
+    let back_up = |id: &str| by_hand("backup-database.sh", &["-B", &db.name, "--server-id", id]).ok().json();
+    let ours = back_up("shop-eu");
+    db.sql("INSERT INTO t VALUES (1)");
+    let theirs = back_up("shop-us");
+    assert_eq!([&ours["server"]["id"], &theirs["server"]["id"]], ["shop-eu", "shop-us"]);
+    let list = by_hand("restore-database.sh", &["--list", "--server-id", "shop-eu"]).ok().stdout_text();
+    assert!(list.contains(name(&ours)) && !list.contains(name(&theirs)), "{list}");
+    let unnamed = by_hand("restore-database.sh", &["--latest", "--dry-run"]).exits(2);
+    assert!(unnamed.stderr.contains("--server-id: shop-eu, shop-us"), "{}", unnamed.stderr);
+    let plan = by_hand("restore-database.sh", &["--latest", "--dry-run", "--server-id", "shop-eu"]).ok();
+    assert_eq!(plan.json()["backup"], ours["name"]);
+    by_hand("backup-database.sh", &["--server-id", ""]).exits(2);
+}
+
 /// What a script tells the tools about the server: these variables, in this order.
 const TOLD: [&str; 6] =
     ["FWB_POD_SELECTOR", "FWB_POD", "FWB_NAMESPACE", "FWB_CONTAINER", "FWB_KUBECTL", "FWB_HOST"];

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
-use fwb::{CompressionLevel, DumpOptions, Kind, Result, ServerClient, Store};
+use fwb::{CompressionLevel, DumpOptions, Kind, Listing, Manifest, Result, ServerClient, Store};
 use fwb_cli::{Location, LockArgs, Outcome, ServerArgs, Session, StoreArgs};
 
 /// Dump one database into the store
@@ -57,10 +57,12 @@ fn main() -> ExitCode {
 }
 
 fn dump(args: Args, session: &Session) -> Result<Outcome> {
-    let server = ServerClient::new(&args.server.to_domain()?)?;
     let context = session.context();
+    let addressed = args.server.to_domain()?;
+    let server = ServerClient::new(&addressed)?;
     let options = DumpOptions {
         database: args.database,
+        server: args.server.identity(&addressed, &context.cancel)?,
         kind: Kind::Full,
         prefix: args.prefix,
         level: args.level,
@@ -70,7 +72,9 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
     let manifest = match &args.output {
         None => {
             let store = Store::create(args.store.dir())?;
-            fwb::dump_to_store(&store, &server, &options, args.lock.wait(), context)?
+            let manifest = fwb::dump_to_store(&store, &server, &options, args.lock.wait(), context)?;
+            tell_of_others(&store, &manifest, session);
+            manifest
         }
         Some(Location::File(path)) => fwb::dump_to_file(path, &server, &options, context)?,
         Some(Location::Standard) => fwb::dump_to_stream(session.stdout()?, &server, &options, context)?,
@@ -82,6 +86,26 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
         session.records()?.write_json(&manifest)?;
     }
     Ok(Outcome::Done)
+}
+
+/// A server that is addressed in another way than before counts as another one: whoever did not mean that should know.
+fn tell_of_others(store: &Store, manifest: &Manifest, session: &Session) {
+    let listing = match Listing::read(store, &session.context().cancel) {
+        Ok(listing) => listing,
+        Err(error) => {
+            log::debug!("whether other servers have backups here is not known: {error}");
+            return;
+        }
+    };
+    let others = listing.others_before(&manifest.name);
+    if !others.is_empty() {
+        log::warn!(
+            "this is the first backup of its server, and {} has backups of a database of that name of {}: retention \
+             keeps those of each server; --server-id names a server for good, however it is addressed",
+            store.root().display(),
+            others.join(", ")
+        );
+    }
 }
 
 fn level(text: &str) -> std::result::Result<CompressionLevel, String> {

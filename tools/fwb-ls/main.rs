@@ -8,7 +8,8 @@ use chrono::TimeDelta;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, ValueEnum};
 use fwb::{
-    BackupRecord, Error, Kind, Listing, Manifest, Outline, Proof, Result, Selection, Store, Timestamp,
+    BackupRecord, Error, Kind, Listing, Manifest, Outline, Proof, Result, Selection, ServerName, Store,
+    Timestamp,
 };
 use fwb_cli::{Outcome, Session, StoreArgs};
 
@@ -34,6 +35,10 @@ struct Args {
     #[arg(short = 'B', long, value_name = "NAME")]
     database: Option<String>,
 
+    /// Only backups of the server with this name or address
+    #[arg(long, value_name = "NAME", value_parser = |text: &str| text.parse::<ServerName>())]
+    server_id: Option<ServerName>,
+
     /// Only backups begun at or after this time
     #[arg(long, value_name = "WHEN", value_parser =
         |text: &str| fwb_cli::parse_since(text, fwb::now()))]
@@ -48,11 +53,11 @@ struct Args {
     #[arg(long)]
     verified: bool,
 
-    /// The newest of those backups, and exactly one: of several databases one must be named
+    /// The newest of those backups, and exactly one: of several databases or servers one must be named
     #[arg(long)]
     latest: bool,
 
-    /// Exit with 3 unless every database has a proved backup begun at most this long ago
+    /// Exit with 3 unless every database of every server has a proved backup begun at most this long ago
     #[arg(long, value_name = "AGE", value_parser = fwb_cli::parse_age)]
     max_age: Option<TimeDelta>,
 
@@ -86,6 +91,7 @@ fn list(args: &Args, session: &Session) -> Result<Outcome> {
     let selection = Selection {
         kinds: args.kinds.clone(),
         database: args.database.clone(),
+        server: args.server_id.clone(),
         since: args.since,
         at: args.at,
         verified: args.verified,

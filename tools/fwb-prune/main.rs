@@ -13,7 +13,7 @@ use fwb_cli::{LockArgs, Outcome, Session, StoreArgs, human_size};
 ///
 /// Reads manifests from standard input, or takes names of backups: the candidates. Each is kept when any rule keeps
 /// it, and printed with its `decision`; a deleted one as soon as it is gone. Dates and proof come from the store,
-/// never from standard input. The newest proved backup of a database always stays.
+/// never from standard input. The newest proved backup of each server's database always stays.
 #[derive(Debug, Parser)]
 #[command(name = "fwb-prune", version, allow_negative_numbers = true)]
 #[command(
@@ -72,7 +72,7 @@ struct RetentionArgs {
     #[arg(long, value_name = "N", default_value = "0", env = "FWB_KEEP_YEARLY")]
     keep_yearly: u32,
 
-    /// Never leave fewer proved backups of a database than this
+    /// Never leave fewer proved backups of a server's database than this
     #[arg(long, value_name = "N", default_value = "1", env = "FWB_MIN_KEEP")]
     min_keep: u32,
 }

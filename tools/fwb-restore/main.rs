@@ -127,9 +127,11 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
         fwb::extract(&store, &name, &args.tables, &mut out, fwb_cli::WRITE_STDOUT, session.context())?;
         return Ok(Outcome::Done);
     }
-    let server = ServerClient::new(&args.server.to_domain()?)?;
+    let addressed = args.server.to_domain()?;
+    let server = ServerClient::new(&addressed)?;
     let options = RestoreOptions {
         name,
+        server: args.server.identity(&addressed, &session.context().cancel)?,
         database: args.database.clone(),
         tables: args.tables.clone(),
         prove_tables: args.prove_tables.clone(),

@@ -2,7 +2,7 @@
 //! from elsewhere are made [`printable`] here.
 
 use chrono::{Local, TimeDelta};
-use fwb::{Manifest, Outline, Proof, Section, SectionKind, Space, Timestamp};
+use fwb::{Manifest, Outline, Owner, Proof, Section, SectionKind, Space, Timestamp};
 use serde::Serialize;
 
 use crate::columns::Columns;
@@ -52,21 +52,42 @@ pub fn section_records(manifest: &Manifest) -> impl Iterator<Item = SectionRecor
     })
 }
 
-/// Backups as a table, a line each, in the order given. Times are local.
+/// Backups as a table, a line each, in the order given. Times are local. Where they are of several servers, each line
+/// names its own.
 pub fn backup_table<'a>(entries: impl IntoIterator<Item = &'a Outline>, now: Timestamp) -> String {
-    let mut table = Columns::new(["NAME", "KIND", "DATABASE", "STARTED", "SIZE", "ROWS", "STATE"], &[4, 5]);
+    let entries: Vec<&Outline> = entries.into_iter().collect();
+    if entries.windows(2).all(|pair| pair[0].owner() == pair[1].owner()) {
+        let titles = ["NAME", "KIND", "DATABASE", "STARTED", "SIZE", "ROWS", "STATE"];
+        let mut table = Columns::new(titles, &[4, 5]);
+        for entry in entries {
+            table.add(cells(entry, now));
+        }
+        return table.lines();
+    }
+    let titles = ["NAME", "KIND", "DATABASE", "SERVER", "STARTED", "SIZE", "ROWS", "STATE"];
+    let mut table = Columns::new(titles, &[5, 6]);
     for entry in entries {
-        table.add([
-            printable(&entry.name).into_owned(),
-            entry.kind.as_str().to_owned(),
-            entry.database.as_deref().map_or(UNKNOWN.into(), |name| printable(name).into_owned()),
-            entry.started_at.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string(),
-            human_size(entry.size),
-            or_unknown(entry.rows),
-            state(entry, now),
-        ]);
+        let [name, kind, database, rest @ ..] = cells(entry, now);
+        let [started, size, rows, state] = rest;
+        let server = match entry.owner() {
+            Owner::Unknown => UNKNOWN.to_owned(),
+            owner => printable(&owner.to_string()).into_owned(),
+        };
+        table.add([name, kind, database, server, started, size, rows, state]);
     }
     table.lines()
+}
+
+fn cells(entry: &Outline, now: Timestamp) -> [String; 7] {
+    [
+        printable(&entry.name).into_owned(),
+        entry.kind.as_str().to_owned(),
+        entry.database.as_deref().map_or(UNKNOWN.into(), |name| printable(name).into_owned()),
+        entry.started_at.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string(),
+        human_size(entry.size),
+        or_unknown(entry.rows),
+        state(entry, now),
+    ]
 }
 
 /// What is inside a backup as a table, a line for each section, in the order of the dump.
@@ -185,6 +206,13 @@ mod tests {
         assert_eq!(words[1][..3], ["shop_backup_20250725_100000.sql.gz", "full", "shop"]);
         assert_eq!(words[1][5..], ["2.0", "KiB", "7", "unproved"]);
         assert_eq!(words.len(), 2);
+    }
+
+    #[test]
+    fn a_line_names_its_server_where_there_are_several() {
+        let at = |id: &str| entry(&json!({"server": {"version": "10.11", "id": id}}));
+        let one = backup_table([&at("eu"), &at("eu")], NOW.parse().unwrap());
+        assert!(!one.contains("SERVER"), "{one}");
     }
 
     #[test]

@@ -8,9 +8,11 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
+use crate::identity::{ServerIdentity, ServerName};
 use crate::manifest::{
     Kind, Manifest, ManifestError, ObjectKind, SCHEMA, SectionKind, Timestamp, Verification,
 };
+use crate::server::NameCase;
 
 /// What a listing shows of a manifest.
 #[derive(Debug, Deserialize)]
@@ -25,6 +27,8 @@ pub(crate) struct Brief<'a> {
     #[serde(default)]
     pub(crate) database: Option<String>,
     pub(crate) started_at: Timestamp,
+    #[serde(default)]
+    server: Option<Server>,
     #[serde(default)]
     pub(crate) size: u64,
     #[serde(default)]
@@ -41,8 +45,6 @@ pub(crate) struct Brief<'a> {
     _collation: Option<Text>,
     #[serde(rename = "finished_at")]
     _finished_at: Timestamp,
-    #[serde(rename = "server", default)]
-    _server: Option<Server>,
     #[serde(rename = "client", default)]
     _client: Option<Client>,
     #[serde(rename = "binlog", default)]
@@ -69,6 +71,19 @@ impl<'a> Brief<'a> {
     /// Rows of all tables, where any are counted.
     pub(crate) fn rows(&self) -> Option<u64> {
         self.sections.0
+    }
+
+    /// What is known of which server it is of.
+    pub(crate) fn server(&self) -> ServerIdentity {
+        let server = self.server.as_ref();
+        let known = server.map(|server| (server.id.clone(), server.address.clone()));
+        let (id, address) = known.unwrap_or_default();
+        ServerIdentity { id, address }
+    }
+
+    /// How that server compares names, where it is known.
+    pub(crate) fn name_case(&self) -> Option<NameCase> {
+        self.server.as_ref()?.lower_case_table_names.map(NameCase::of_setting)
     }
 
     /// Whether it has fields that a sidecar does not have.
@@ -169,6 +184,12 @@ struct Object {
 struct Server {
     #[serde(rename = "version")]
     _version: Text,
+    #[serde(default)]
+    id: Option<ServerName>,
+    #[serde(default)]
+    address: Option<ServerName>,
+    #[serde(default)]
+    lower_case_table_names: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -252,7 +273,7 @@ mod tests {
         json!({
             "schema": "fwb/1", "name": "가_backup_20250725_100000.sql.gz", "kind": "full", "database": "가 \"\n",
             "charset": "utf8mb4", "started_at": "2025-07-25T10:00:00+09:00", "finished_at": "2025-07-25T10:00:09+09:00",
-            "server": {"version": "10.11", "later": 1},
+            "server": {"version": "10.11", "id": "가", "address": "db:3306", "lower_case_table_names": 1, "later": 1},
             "client": {"program": "mariadb-dump", "version": "x", "options": ["--events"]},
             "binlog": {"file": "b.000001", "position": 4}, "size": 2048, "raw_size": 9, "sha256": "ab",
             "raw_sha256": "cd", "largest_statement": 7, "warnings": ["한글\u{1}"],
@@ -273,6 +294,9 @@ mod tests {
         let (brief, whole) = (Brief::of(&text).unwrap(), Manifest::from_value(manifest()).unwrap());
         assert_eq!((brief.name.as_ref(), &brief.database), (whole.name.as_str(), &whole.database));
         assert_eq!((brief.kind, brief.started_at, brief.size), (whole.kind, whole.started_at, whole.size));
+        let server = whole.server.unwrap();
+        assert_eq!((brief.server(), brief.name_case()), (server.identity(), server.name_case()));
+        assert!(brief.server().id.is_some() && brief.server().address.is_some());
         assert_eq!(brief.verification, whole.verification);
         assert_eq!(brief.rows(), Some(12));
         assert!(!brief.is_of_a_stream());

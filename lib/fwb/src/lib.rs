@@ -12,6 +12,7 @@ mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod identity;
 mod manifest;
 mod pod;
 mod process;
@@ -31,6 +32,7 @@ pub use brief::Named;
 pub use drill::{Drill, DrillOptions};
 pub use dump::{DumpOptions, dump_to_file, dump_to_store, dump_to_stream, write_manifest};
 pub use error::{Error, ErrorClass, Result};
+pub use identity::{Owner, ServerIdentity, ServerName};
 pub use manifest::{
     Action, Binlog, Client, Decision, Kind, Level, Manifest, ManifestError, Object, ObjectKind, SCHEMA,
     Section, SectionKind, Server, Timestamp, Verification, now,
@@ -44,6 +46,6 @@ pub use restore::{
 };
 pub use retention::{Backup, Policy, Proof, decide};
 pub use select::{Listing, Selection};
-pub use server::{Password, ServerClient, ServerOptions};
+pub use server::{NameCase, Password, ServerClient, ServerOptions};
 pub use store::{Outline, Record as BackupRecord, Space, Store, StoreLock, Wait};
 pub use verify::{Record, Verified, verify};

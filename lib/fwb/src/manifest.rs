@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::artifact::Crc32;
+use crate::identity::{ServerIdentity, ServerName};
+use crate::server::NameCase;
 
 /// The schema that this version reads and writes.
 pub const SCHEMA: &str = "fwb/1";
@@ -115,14 +117,40 @@ pub struct Manifest {
     pub extra: Map<String, Value>,
 }
 
-/// The server dumped from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The server dumped from, or that of a drill.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Server {
     /// `SELECT VERSION()`.
     pub version: String,
+    /// The operator's name for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<ServerName>,
+    /// How it was addressed, in a form that lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<ServerName>,
+    /// `SELECT @@lower_case_table_names`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lower_case_table_names: Option<u64>,
     /// Fields of later versions.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+impl Server {
+    /// A server of which the version alone is known.
+    pub(crate) fn of_version(version: String) -> Self {
+        Self { version, ..Self::default() }
+    }
+
+    /// What is known of which server it is.
+    pub fn identity(&self) -> ServerIdentity {
+        ServerIdentity { id: self.id.clone(), address: self.address.clone() }
+    }
+
+    /// How it compares names, where that is known.
+    pub fn name_case(&self) -> Option<NameCase> {
+        self.lower_case_table_names.map(NameCase::of_setting)
+    }
 }
 
 /// The program that wrote the SQL.

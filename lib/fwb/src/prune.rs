@@ -202,10 +202,12 @@ fn plan(
 }
 
 fn backup(outline: &Outline) -> Backup {
-    let Outline { name, database, kind, started_at, .. } = outline;
+    let Outline { name, database, name_case, server, kind, started_at, .. } = outline;
     Backup {
         name: name.clone(),
         database: database.clone(),
+        name_case: *name_case,
+        server: server.clone(),
         kind: *kind,
         started_at: *started_at,
         state: outline.proof(),

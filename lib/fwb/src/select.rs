@@ -8,6 +8,7 @@ use std::str::FromStr;
 use chrono::{SecondsFormat, TimeDelta};
 
 use crate::error::{Error, ErrorClass, Result};
+use crate::identity::{Facts, Owner, ServerName, belongings};
 use crate::manifest::{Kind, Timestamp, is_in_the_future};
 use crate::progress::Cancel;
 use crate::store::{Outline, Record, Store};
@@ -30,8 +31,10 @@ pub struct Listing {
 pub struct Selection {
     /// Of these kinds; where none is named, of all kinds, or `full` where one backup is asked for.
     pub kinds: Vec<Kind>,
-    /// Of this database.
+    /// Of this database, by any name that its server takes for the same.
     pub database: Option<String>,
+    /// Of the server with this name or address.
+    pub server: Option<ServerName>,
     /// Begun at or after this moment.
     pub since: Option<Timestamp>,
     /// Begun at or before this moment; the newest such, and exactly one.
@@ -50,7 +53,8 @@ impl Listing {
     /// # Errors
     /// The directory cannot be read, or a signal arrived.
     pub fn read(store: &Store, cancel: &Cancel) -> Result<Self> {
-        let (entries, unreadable) = store.list(cancel)?;
+        let (mut entries, unreadable) = store.list(cancel)?;
+        settle(&mut entries, crate::manifest::now());
         Ok(Self { store: store.clone(), entries, unreadable })
     }
 
@@ -62,13 +66,26 @@ impl Listing {
         self.store.fetch(outline, None)
     }
 
+    /// The other servers with backups of the same database, where this backup is the first of its own: a server that is
+    /// addressed in another way than before looks so too.
+    pub fn others_before(&self, name: &str) -> Vec<String> {
+        let Some(first) = self.entries.iter().find(|entry| entry.name == name) else { return Vec::new() };
+        let same = |entry: &&Outline| entry.belonging.database == first.belonging.database;
+        let owners = || self.entries.iter().filter(same).map(Outline::owner);
+        if owners().filter(|owner| *owner == first.owner()).count() > 1 {
+            return Vec::new();
+        }
+        let others: BTreeSet<&Owner> = owners().filter(|owner| *owner != first.owner()).collect();
+        others.into_iter().filter(|owner| **owner != Owner::Unknown).map(Owner::to_string).collect()
+    }
+
     /// The backups that `selection` means, in the order of the listing.
     ///
     /// Where one backup is asked for (`latest`, `at`), those that are not there whole are passed over.
     ///
     /// # Errors
     /// [`Error::NothingFound`] when one backup is asked for and there is none; a usage error when it could be of
-    /// several databases.
+    /// several databases or servers.
     pub fn select(&self, selection: &Selection) -> Result<Vec<&Outline>> {
         let admitted = self.entries.iter().filter(|entry| selection.admits(entry));
         if !selection.asks_for_one() {
@@ -81,13 +98,13 @@ impl Listing {
             let (name, date) = (&entry.name, entry.started_at.to_rfc3339());
             log::warn!("{name} is dated in the future, {date}: a clock was wrong then, or is now");
         }
-        for (database, entry) in newest_of_each(future.into_iter()) {
-            newest.entry(database).or_insert(entry);
+        for (place, entry) in newest_of_each(future.into_iter()) {
+            newest.entry(place).or_insert(entry);
         }
         match newest.len() {
             0 => Err(self.nothing(selection)),
             1 => Ok(newest.into_values().collect()),
-            _ => Err(ambiguous(newest.keys().copied())),
+            _ => Err(ambiguous(&newest)),
         }
     }
 
@@ -108,20 +125,21 @@ impl Listing {
             !entry.problems.is_empty()
                 && selection.covers(entry)
                 && (entry.database.is_none() || selection.is_of_database(entry))
+                && (*entry.owner() == Owner::Unknown || selection.is_of_server(entry))
         };
         self.entries.iter().filter(concerns)
     }
 
-    /// Checks that every database with a backup of the selected kinds (`full` where none is named) has a proved
-    /// one among those selected that began at most `max_age` before `now`. One that is dated so far into the
+    /// Checks that every database of every server with a backup of the selected kinds (`full` where none is named) has a
+    /// proved one among those selected that began at most `max_age` before `now`. One that is dated so far into the
     /// future is not fresh either: it would hide for years that no other is made.
     ///
     /// # Errors
     /// [`Error::NotProved`], naming the databases without one.
     pub fn check_freshness(&self, selection: &Selection, max_age: TimeDelta, now: Timestamp) -> Result<()> {
-        let mut proved: BTreeMap<&str, Vec<Timestamp>> = BTreeMap::new();
+        let mut proved: BTreeMap<(&str, &Owner), Vec<Timestamp>> = BTreeMap::new();
         for entry in self.entries.iter().filter(|entry| selection.counts_for_freshness(entry)) {
-            let known = proved.entry(entry.database.as_deref().unwrap_or_default()).or_default();
+            let known = proved.entry(place_of(entry)).or_default();
             if entry.is_proved() && selection.admits(entry) {
                 known.push(entry.started_at);
             }
@@ -137,9 +155,14 @@ impl Listing {
         let stale: Vec<String> = proved
             .iter()
             .filter(|(_, moments)| is_stale(moments))
-            .map(|(database, moments)| match moments.iter().max() {
-                Some(newest) => format!("{database} (the newest began {})", newest.to_rfc3339()),
-                None => format!("{database} (none is proved)"),
+            .map(|((database, owner), moments)| {
+                let is_alone = proved.keys().filter(|(other, _)| other == database).count() == 1;
+                let what =
+                    if is_alone { (*database).to_owned() } else { format!("{database} of server {owner}") };
+                match moments.iter().max() {
+                    Some(newest) => format!("{what} (the newest began {})", newest.to_rfc3339()),
+                    None => format!("{what} (none is proved)"),
+                }
             })
             .collect();
         if stale.is_empty() {
@@ -209,7 +232,10 @@ impl Selection {
     }
 
     fn admits(&self, entry: &Outline) -> bool {
-        self.covers(entry) && self.is_of_database(entry) && (!self.verified || entry.is_proved())
+        self.covers(entry)
+            && self.is_of_database(entry)
+            && self.is_of_server(entry)
+            && (!self.verified || entry.is_proved())
     }
 
     /// By kind and time.
@@ -227,14 +253,33 @@ impl Selection {
     }
 
     fn is_of_database(&self, entry: &Outline) -> bool {
-        self.database.is_none() || self.database == entry.database
+        let is_same = |wanted: &str| {
+            entry.database.as_deref().is_some_and(|name| entry.belonging.name_case.same(wanted, name))
+        };
+        self.database.as_deref().is_none_or(is_same)
+    }
+
+    fn is_of_server(&self, entry: &Outline) -> bool {
+        // A list may show too much, and retention weighs what is in it; the one that is to be restored must be right.
+        self.server.as_ref().is_none_or(|server| {
+            if self.asks_for_one() {
+                entry.belonging.is_of(server)
+            } else {
+                entry.belonging.may_be_of(server)
+            }
+        })
     }
 
     /// Whether an entry's database is to have a fresh backup. Times do not matter here: a database whose backups
-    /// all lie outside of them is the very one to name.
+    /// all lie outside of them is the very one to name. A backup that does not tell its server says nothing of a server
+    /// beside those that are told.
     fn counts_for_freshness(&self, entry: &Outline) -> bool {
         let kinds: &[Kind] = if self.kinds.is_empty() { &[Kind::Full] } else { &self.kinds };
-        kinds.contains(&entry.kind) && entry.database.is_some() && self.is_of_database(entry)
+        kinds.contains(&entry.kind)
+            && entry.database.is_some()
+            && self.is_of_database(entry)
+            && self.is_of_server(entry)
+            && (entry.belonging.untold || *entry.owner() != Owner::Unknown)
     }
 }
 
@@ -254,10 +299,38 @@ fn age_key(entry: &Outline) -> (Timestamp, &str) {
     (entry.started_at, &entry.name)
 }
 
-fn newest_of_each<'a>(entries: impl Iterator<Item = &'a Outline>) -> BTreeMap<Option<&'a str>, &'a Outline> {
-    let mut newest: BTreeMap<Option<&str>, &Outline> = BTreeMap::new();
+/// Settles where each backup belongs, which the others of its store decide.
+fn settle(entries: &mut [Outline], now: Timestamp) {
+    let facts: Vec<Facts<'_>> = entries
+        .iter()
+        .map(|entry| Facts {
+            database: entry.database.as_deref(),
+            name_case: entry.name_case,
+            server: &entry.server,
+            kind: entry.kind,
+            started_at: entry.started_at,
+        })
+        .collect();
+    let found = belongings(&facts, now);
+    for (entry, belonging) in entries.iter_mut().zip(found) {
+        entry.belonging = belonging;
+    }
+}
+
+/// The database and the server that a backup counts for.
+type Place<'a, D> = (D, &'a Owner);
+
+fn place_of(entry: &Outline) -> Place<'_, &str> {
+    (entry.belonging.database.as_deref().unwrap_or_default(), entry.owner())
+}
+
+fn newest_of_each<'a>(
+    entries: impl Iterator<Item = &'a Outline>,
+) -> BTreeMap<Place<'a, Option<&'a str>>, &'a Outline> {
+    let mut newest: BTreeMap<Place<'_, Option<&str>>, &Outline> = BTreeMap::new();
     for entry in entries {
-        let best = newest.entry(entry.database.as_deref()).or_insert(entry);
+        let place = (entry.belonging.database.as_deref(), entry.owner());
+        let best = newest.entry(place).or_insert(entry);
         if age_key(entry) > age_key(best) {
             *best = entry;
         }
@@ -265,12 +338,20 @@ fn newest_of_each<'a>(entries: impl Iterator<Item = &'a Outline>) -> BTreeMap<Op
     newest
 }
 
-fn ambiguous<'a>(databases: impl Iterator<Item = Option<&'a str>>) -> Error {
-    let databases: BTreeSet<&str> = databases.map(|name| name.unwrap_or("(unknown)")).collect();
-    let names: Vec<&str> = databases.into_iter().collect();
+/// Why none of these is taken: they are of several databases, or of one database of several servers.
+fn ambiguous(newest: &BTreeMap<Place<'_, Option<&str>>, &Outline>) -> Error {
+    let databases: BTreeSet<&str> =
+        newest.values().map(|entry| entry.database.as_deref().unwrap_or("(unknown)")).collect();
+    let keys: BTreeSet<Option<&str>> = newest.keys().map(|(database, _)| *database).collect();
+    let (what, option, names): (_, _, Vec<String>) = if keys.len() > 1 {
+        ("databases", "--database", databases.into_iter().map(str::to_owned).collect())
+    } else {
+        ("servers", "--server-id", newest.keys().map(|(_, owner)| owner.to_string()).collect())
+    };
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     Error::Usage {
-        message: format!("the newest backup could be of any of {} databases", names.len()),
-        hint: Some(format!("say which with --database: {}", enumerate(&names))),
+        message: format!("the newest backup could be of any of {} {what}", names.len()),
+        hint: Some(format!("say which with {option}: {}", enumerate(&names))),
     }
 }
 

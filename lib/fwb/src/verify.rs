@@ -8,7 +8,6 @@ mod section;
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::Map;
 use sha2::{Digest, Sha256};
 
 use crate::artifact::{Artifact, Decoder, Footer, SqlSource, file_sha256};
@@ -301,7 +300,7 @@ fn foreign(
     manifest.database = manifest.database.take().or(summary.origin.database);
     manifest.binlog = manifest.binlog.take().or(summary.origin.binlog);
     let version = summary.origin.server_version;
-    manifest.server = version.map(|version| Server { version, extra: Map::new() });
+    manifest.server = version.map(Server::of_version);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args as _, Command, FromArgMatches as _, ValueHint};
-use fwb::{Error, Password, Result, ServerOptions};
+use fwb::{Cancel, Error, Password, Result, ServerIdentity, ServerName, ServerOptions};
 
 use super::{PodArgs, empty_is_unset};
 
@@ -45,6 +45,12 @@ pub struct ServerArgs {
     #[arg(help_heading = "Server", value_hint = ValueHint::FilePath)]
     pub password_file: Option<PathBuf>,
 
+    /// The server's name in manifests, by which its backups are kept apart from those of other servers [default: how it is
+    /// addressed]
+    #[arg(long, value_name = "NAME", env = "FWB_SERVER_ID", help_heading = "Server")]
+    #[arg(value_parser = |text: &str| text.parse::<ServerName>())]
+    pub server_id: Option<ServerName>,
+
     /// Where the client programs run, unless here.
     #[command(flatten)]
     pub pod: PodArgs,
@@ -61,6 +67,14 @@ impl ServerArgs {
         matches.map_err(|error| {
             Error::usage(error.to_string().lines().next().unwrap_or_default().replace("error: ", ""))
         })
+    }
+
+    /// Which server it is: by its name, and by how it is addressed.
+    ///
+    /// # Errors
+    /// A signal arrived.
+    pub fn identity(&self, options: &ServerOptions, cancel: &Cancel) -> Result<ServerIdentity> {
+        ServerIdentity::of(self.server_id.clone(), options, cancel)
     }
 
     /// The same for the library; reads the password file.

@@ -145,7 +145,7 @@ impl Drill {
             log::warn!("{}: {note}", input.manifest.name);
         }
         let version = facts.version;
-        Ok((Some(Server { version, extra: serde_json::Map::new() }), drilled))
+        Ok((Some(Server::of_version(version)), drilled))
     }
 
     fn place(&self, input: &Input, context: &Context) -> Result<Place> {

@@ -12,6 +12,7 @@ use std::path::Path;
 
 use crate::artifact::CompressionLevel;
 use crate::error::{Error, Result};
+use crate::identity::ServerIdentity;
 use crate::manifest::{self, Kind, Manifest};
 use crate::pod;
 use crate::progress::Context;
@@ -25,6 +26,8 @@ use run::Dump;
 pub struct DumpOptions {
     /// The database.
     pub database: String,
+    /// Which server it is, for the manifest.
+    pub server: ServerIdentity,
     /// What the backup is for.
     pub kind: Kind,
     /// The first part of the artifact's name; by default made of the database's name.

@@ -189,7 +189,13 @@ impl<'a> Dump<'a> {
             collation: Some(self.facts.collation),
             started_at: self.started_at,
             finished_at: manifest::now(),
-            server: Some(Server { version: self.facts.version, extra: serde_json::Map::new() }),
+            server: Some(Server {
+                version: self.facts.version,
+                id: self.options.server.id.clone(),
+                address: self.options.server.address.clone(),
+                lower_case_table_names: Some(self.facts.lower_case_table_names),
+                extra: serde_json::Map::new(),
+            }),
             client: Some(Client {
                 program: self.program.name().into(),
                 version: self.program.version().into(),

@@ -17,6 +17,7 @@ use super::swap::{self, Guard};
 use crate::artifact::CompressionLevel;
 use crate::dump::{DumpOptions, dump_locked};
 use crate::error::{Error, Result};
+use crate::identity::ServerIdentity;
 use crate::manifest::{Kind, Level, SectionKind, Timestamp};
 use crate::progress::{Context, seconds_since};
 use crate::server::{Inventory, ServerClient, ServerFacts};
@@ -53,6 +54,8 @@ pub struct RestoreOptions {
     pub name: String,
     /// The database to restore into; by default the manifest's.
     pub database: Option<String>,
+    /// Which server is addressed.
+    pub server: ServerIdentity,
     /// These tables, sequences or views alone; none: everything.
     pub tables: Vec<String>,
     /// Count rows in these tables alone when checking; none: in all.
@@ -199,6 +202,7 @@ pub fn prepare<'a>(
     let (unsettled, unproved) = swap::unsettled(server, &database, cancel)?;
     findings.extend(preflight::unsettled(&unsettled));
     findings.extend(preflight::unproved(&unproved));
+    findings.extend(preflight::other_server(&input.manifest, &options.server));
     let before = Before {
         charset: facts.charset,
         empty: inventory.is_empty(),
@@ -409,6 +413,7 @@ impl Prepared<'_> {
     fn back_up(&self, context: &Context) -> Result<String> {
         let options = DumpOptions {
             database: self.plan.database.clone(),
+            server: self.options.server.clone(),
             kind: Kind::Safety,
             prefix: None,
             level: self.options.level,

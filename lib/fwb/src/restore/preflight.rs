@@ -8,6 +8,7 @@ use super::input::Input;
 use super::survey::Survey;
 use super::swap::Unproved;
 use crate::error::{Error, Result};
+use crate::identity::ServerIdentity;
 use crate::manifest::{Manifest, Section};
 use crate::progress::Cancel;
 use crate::server::{Inventory, ServerClient, ServerFacts, version_numbers};
@@ -51,6 +52,17 @@ pub(super) fn look(
     findings.extend(left_out(manifest, "broken_views", "views that were broken when it was made"));
     findings.extend(left_out(manifest, "undumpable_events", "all events, because these could not be dumped"));
     Ok((facts, findings))
+}
+
+/// The backup of one server may well be restored on another, and whoever does so by mistake should see it.
+pub(super) fn other_server(manifest: &Manifest, addressed: &ServerIdentity) -> Option<Finding> {
+    let of = manifest.server.as_ref()?.identity();
+    let (of_label, label) = (of.label()?, addressed.label()?);
+    of.differs(addressed).then(|| Finding {
+        gravity: Gravity::Warning,
+        message: format!("the backup is of server {of_label}, and this is {label}"),
+        remedy: "go on if that is meant, else check which server is addressed".into(),
+    })
 }
 
 /// Why this server, or what it holds, or the backup, rules out a swap.

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, NaiveDate, TimeDelta};
 
+use crate::identity::{Facts, Owner, ServerIdentity, belongings};
 use crate::manifest::{Action, Decision, Kind, Timestamp, is_in_the_future};
+use crate::server::NameCase;
 
 /// What to keep. A backup stays when any rule keeps it; the guards then see to it that something is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub struct Policy {
     pub keep_monthly: u32,
     /// Keep the newest backup of each of this many years; 0 switches the rule off.
     pub keep_yearly: u32,
-    /// Guard: never leave fewer proved backups of a database than this, where there are as many.
+    /// Guard: never leave fewer proved backups of a server's database than this, where there are as many.
     pub min_keep: u32,
 }
 
@@ -58,6 +60,10 @@ pub struct Backup {
     pub name: String,
     /// The database dumped, where it is known.
     pub database: Option<String>,
+    /// How its server compares names, where that is known.
+    pub name_case: Option<NameCase>,
+    /// The server dumped from, as far as it is known.
+    pub server: ServerIdentity,
     /// What the backup is for.
     pub kind: Kind,
     /// When the dump began. Calendar rules use the day, week, month and year of its own UTC offset.
@@ -68,7 +74,10 @@ pub struct Backup {
 
 /// Decides about every backup, in the order of `backups`.
 ///
-/// Each database and kind is a group of its own. Within it:
+/// Each database of each server is a group of its own, and each kind in it: two servers with a database of one name do
+/// not count for each other. A backup that does not say its server counts beside those of the server that came after it,
+/// and for nothing among them: it takes no place from a backup that says more. Where several servers came after it, it
+/// stays for as long as any of them would keep it. Within a group:
 /// - What is dated in the future stays and takes part in nothing: a clock was wrong then, and its backups must not push
 ///   out those of today.
 /// - `keep_days` keeps by age at `now`, exactly that many days included.
@@ -78,16 +87,22 @@ pub struct Backup {
 ///   not failed stays, and where there is none, the newest.
 pub fn decide(backups: &[Backup], policy: &Policy, now: Timestamp) -> Vec<Decision> {
     let mut reasons = vec![Vec::new(); backups.len()];
-    for group in groups(backups) {
-        let is_future = |(_, backup): &Member<'_>| is_in_the_future(backup.started_at, now);
-        let (future, group): (Vec<_>, Vec<_>) = group.into_iter().partition(is_future);
-        for (index, _) in future {
-            reasons[index].push("dated in the future".into());
+    for Group { own, inherited } in groups(backups, now) {
+        judge(&own, policy, now, &mut reasons);
+        if inherited.is_empty() {
+            continue;
         }
-        keep_by_age(&group, policy, now, &mut reasons);
-        keep_by_count(&group, policy, &mut reasons);
-        guard_proved(&group, policy, &mut reasons);
-        guard_last(&group, &mut reasons);
+        let mut beside = vec![Vec::new(); backups.len()];
+        let mut all = [&own[..], &inherited].concat();
+        newest_first(&mut all);
+        judge(&all, policy, now, &mut beside);
+        for (index, _) in inherited {
+            for reason in std::mem::take(&mut beside[index]) {
+                if !reasons[index].contains(&reason) {
+                    reasons[index].push(reason);
+                }
+            }
+        }
     }
     let decision = |(backup, reasons): (&Backup, Vec<String>)| {
         if reasons.is_empty() {
@@ -104,17 +119,61 @@ type Member<'a> = (usize, &'a Backup);
 /// Names the calendar period that a day lies in.
 type Period = fn(NaiveDate) -> String;
 
-/// The backups of each database and kind, newest first.
-fn groups(backups: &[Backup]) -> Vec<Vec<Member<'_>>> {
-    let mut groups: BTreeMap<(Option<&str>, Kind), Vec<Member<'_>>> = BTreeMap::new();
-    for (index, backup) in backups.iter().enumerate() {
-        groups.entry((backup.database.as_deref(), backup.kind)).or_default().push((index, backup));
+/// Backups that count for each other, newest first.
+#[derive(Debug, Default)]
+struct Group<'a> {
+    /// Those of one database of one server.
+    own: Vec<Member<'a>>,
+    /// Older ones that may be of it too.
+    inherited: Vec<Member<'a>>,
+}
+
+/// The backups of each kind of each database of each server.
+fn groups(backups: &[Backup], now: Timestamp) -> Vec<Group<'_>> {
+    let facts: Vec<Facts<'_>> = backups
+        .iter()
+        .map(|backup| Facts {
+            database: backup.database.as_deref(),
+            name_case: backup.name_case,
+            server: &backup.server,
+            kind: backup.kind,
+            started_at: backup.started_at,
+        })
+        .collect();
+    let mut groups: BTreeMap<(Option<String>, Kind, Owner), Group<'_>> = BTreeMap::new();
+    for (member, belonging) in backups.iter().enumerate().zip(belongings(&facts, now)) {
+        let (database, kind) = (belonging.database, member.1.kind);
+        if belonging.heirs.is_empty() {
+            groups.entry((database, kind, belonging.own)).or_default().own.push(member);
+            continue;
+        }
+        for heir in belonging.heirs {
+            groups.entry((database.clone(), kind, heir)).or_default().inherited.push(member);
+        }
     }
     let mut groups: Vec<_> = groups.into_values().collect();
-    for group in &mut groups {
-        group.sort_by(|(_, a), (_, b)| (b.started_at, &b.name).cmp(&(a.started_at, &a.name)));
+    for Group { own, inherited } in &mut groups {
+        newest_first(own);
+        newest_first(inherited);
     }
     groups
+}
+
+fn newest_first(members: &mut [Member<'_>]) {
+    members.sort_by(|(_, a), (_, b)| (b.started_at, &b.name).cmp(&(a.started_at, &a.name)));
+}
+
+/// Adds the reasons for which backups of one group stay.
+fn judge(group: &[Member<'_>], policy: &Policy, now: Timestamp, reasons: &mut [Vec<String>]) {
+    let is_future = |(_, backup): &Member<'_>| is_in_the_future(backup.started_at, now);
+    let (future, group): (Vec<_>, Vec<_>) = group.iter().partition(|member| is_future(member));
+    for (index, _) in future {
+        reasons[index].push("dated in the future".into());
+    }
+    keep_by_age(&group, policy, now, reasons);
+    keep_by_count(&group, policy, reasons);
+    guard_proved(&group, policy, reasons);
+    guard_last(&group, reasons);
 }
 
 fn keep_by_age(group: &[Member<'_>], policy: &Policy, now: Timestamp, reasons: &mut [Vec<String>]) {

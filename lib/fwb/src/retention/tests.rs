@@ -23,6 +23,8 @@ fn backup(database: &str, started_at: &str, state: Proof) -> Backup {
     Backup {
         name: format!("{database}_backup_{started_at}.sql.gz"),
         database: Some(database.into()),
+        name_case: None,
+        server: ServerIdentity::default(),
         kind: Kind::Full,
         started_at: at(started_at),
         state,
@@ -324,6 +326,101 @@ fn databases_and_kinds_do_not_count_for_each_other() {
     assert_eq!(deleted, [1]);
 }
 
+/// A backup of `shop` of a server, as `ID`, `@ADDRESS` or nothing.
+fn of_server(server: &str, started_at: &str) -> Backup {
+    let (id, address) = server.split_once('@').unwrap_or((server, ""));
+    let mut made = backup("shop", started_at, Proof::Proved);
+    made.server = ServerIdentity { id: id.parse().ok(), address: address.parse().ok() };
+    made.name = format!("{server} {started_at}");
+    made
+}
+
+/// Each line is `SERVER DAY-OF-JULY`, `-` for a server that is not told; those that stay end with `+`.
+fn check_servers(case: &str, policy: Policy, lines: &[&str]) {
+    let parse = |line: &&str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let server = if words[0] == "-" { "" } else { words[0] };
+        (of_server(server, &format!("2025-07-{}T02:00:00Z", words[1])), words.get(2) == Some(&"+"))
+    };
+    let (backups, expected): (Vec<Backup>, Vec<bool>) = lines.iter().map(parse).unzip();
+    let said: Vec<bool> =
+        decide(&backups, &policy, at(NOW)).iter().map(|made| made.action == Action::Keep).collect();
+    let told: Vec<_> =
+        lines.iter().zip(said).zip(expected).filter(|((_, said), expected)| said != expected).collect();
+    assert!(told.is_empty(), "{case}: {told:?}");
+}
+
+#[test]
+fn two_servers_do_not_prune_each_other() {
+    let last = |count| Policy { keep_last: count, ..OFF };
+    check_servers(
+        "each has its own",
+        last(2),
+        &["a@x 21", "a@x 22 +", "a@x 23 +", "b@y 01", "b@y 02 +", "b@y 03 +", "@z 01 +", "@z 02 +"],
+    );
+    check_servers("by address", last(1), &["@x 21 +", "@y 22", "@y 23 +"]);
+    check_servers("one name at two addresses is one server", last(1), &["a@x 21", "a@y 22 +"]);
+    let guard = Policy { min_keep: 2, ..OFF };
+    check_servers("the guards too", guard, &["a 01", "a 02 +", "a 03 +", "b 04", "b 05 +", "b 06 +"]);
+}
+
+/// A week of backups from before servers had names: none goes too early, and none stays for ever.
+#[test]
+fn old_backups_go_as_if_they_had_always_been_the_servers() {
+    let last = |count| Policy { keep_last: count, ..OFF };
+    let week = ["- 14", "- 15", "- 16", "- 17", "- 18 +", "- 19 +", "- 20 +"];
+    let with = |more: &[&'static str]| [&week[..], more].concat();
+    check_servers("the first night", last(4), &with(&["a@x 21 +"]));
+    let later = ["- 18", "- 19", "- 20 +", "a@x 21 +", "a@x 22 +", "a@x 23 +"];
+    check_servers("later", last(4), &later);
+    check_servers("in the end", last(2), &["- 19", "- 20", "a@x 21", "a@x 22 +", "a@x 23 +"]);
+    check_servers("a name comes after an address", last(3), &["- 19", "@x 20 +", "a@x 22 +", "a@x 23 +"]);
+    check_servers("the guards go on", Policy { min_keep: 3, ..OFF }, &["- 18", "- 19 +", "- 20 +", "a 21 +"]);
+    check_servers(
+        "of two servers, for as long as one of them would keep it",
+        last(2),
+        &["- 18", "- 19", "- 20 +", "a 21", "a 22 +", "a 23 +", "b 24 +"],
+    );
+    check_servers("and not longer", last(2), &["- 20", "a 21 +", "a 22 +", "b 23 +", "b 24 +"]);
+}
+
+/// What tells no server may be of another one after all: it must not make a server's own newest backup needless.
+#[test]
+fn what_is_inherited_takes_no_place() {
+    let old = of_server("", "2025-06-01T02:00:00Z");
+    let mut new = of_server("a", "2025-06-02T02:00:00Z");
+    new.state = Proof::Unproved;
+    let decided = decide(&[old, new], &OFF, at(NOW));
+    assert!(decided.iter().all(|made| made.action == Action::Keep), "{decided:?}");
+}
+
+/// The tools of another server may be older: what they write tells no server, and must not be taken for this one's.
+#[test]
+fn a_server_that_is_not_told_is_kept_apart_while_it_goes_on() {
+    let last = Policy { keep_last: 1, ..OFF };
+    check_servers("it goes on", last, &["- 18", "a@x 19", "a@x 20", "- 21 +", "a@x 22 +"]);
+    check_servers("neither takes the other's place", last, &["a@x 20 +", "- 21", "- 22 +"]);
+    check_servers("it has ended, and is older than all", last, &["- 21", "a@x 22 +"]);
+    check_servers("an address that goes on beside its name", last, &["@x 19", "a@x 20 +", "@x 21 +"]);
+}
+
+#[test]
+fn one_database_in_two_cases_is_one() {
+    let mut backups = vec![
+        backup("ShopDB", "2025-06-01T00:00:00Z", Proof::Proved),
+        backup("shopdb", "2025-06-02T00:00:00Z", Proof::Proved),
+        backup("ShopDB", "2025-06-03T00:00:00Z", Proof::Proved),
+    ];
+    let kept = |backups: &[Backup]| -> Vec<bool> {
+        decide(backups, &Policy::default(), at(NOW)).iter().map(|made| made.action == Action::Keep).collect()
+    };
+    assert_eq!(kept(&backups), [false, true, true]);
+    for made in &mut backups[1..] {
+        made.name_case = Some(NameCase::Insensitive);
+    }
+    assert_eq!(kept(&backups), [false, false, true], "the oldest does not say how its name is compared");
+}
+
 #[test]
 fn a_deletion_says_why() {
     let why = |policy: &Policy, state| {
@@ -338,6 +435,9 @@ fn a_deletion_says_why() {
 prop_compose! {
     fn any_backup()(
         database in prop::option::of("[ab]"),
+        name_case in prop::option::of(prop::sample::select(vec![NameCase::Sensitive, NameCase::Insensitive])),
+        id in prop::option::of("[mn]"),
+        address in prop::option::of("[xy]"),
         kind in prop::sample::select(vec![Kind::Full, Kind::Safety]),
         hours in -40_i64..2_000,
         offset in prop::sample::select(vec![-5, 0, 9]),
@@ -345,7 +445,9 @@ prop_compose! {
     ) -> Backup {
         let zone = chrono::FixedOffset::east_opt(offset * 3600).unwrap();
         let started_at = (at(NOW) - TimeDelta::hours(hours)).with_timezone(&zone);
-        Backup { name: String::new(), database, kind, started_at, state }
+        let name = |text: Option<String>| text.and_then(|text| text.parse().ok());
+        let server = ServerIdentity { id: name(id), address: name(address) };
+        Backup { name: String::new(), database, name_case, server, kind, started_at, state }
     }
 }
 
@@ -400,7 +502,14 @@ proptest! {
     #[test]
     fn the_newest_proved_ones_stay(store in any_store(), policy in any_policy()) {
         let kept = kept(&store, &policy);
-        for group in groups(&store) {
+        for group in groups(&store, at(NOW)).into_iter().flat_map(|group| {
+            let mut all = [&group.own[..], &group.inherited].concat();
+            newest_first(&mut all);
+            [group.own, all]
+        }) {
+            if group.is_empty() {
+                continue;
+            }
             let proved: Vec<_> = group.iter().filter(|(_, backup)| backup.state == Proof::Proved).collect();
             for (_, backup) in proved.iter().take(as_count(policy.min_keep.max(1))) {
                 prop_assert!(kept.contains(&backup.name));

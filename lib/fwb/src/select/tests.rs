@@ -13,7 +13,7 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// One backup a line, `DATABASE KIND DAY [proved|failed|lost]`, named by its place.
+/// One backup a line, `DATABASE KIND DAY [proved|failed|lost] [server=NAME|address=NAME|case=1]…`, named by its place.
 fn listing(lines: &[&str]) -> Listing {
     let entry = |(index, line): (usize, &&str)| {
         let words: Vec<&str> = line.split(' ').collect();
@@ -25,15 +25,24 @@ fn listing(lines: &[&str]) -> Listing {
         if words[0] != "-" {
             manifest["database"] = json!(words[0]);
         }
+        for (field, value) in words.iter().filter_map(|word| word.split_once('=')) {
+            manifest["server"]["version"] = json!("10.11");
+            match field {
+                "server" => manifest["server"]["id"] = json!(value),
+                "address" => manifest["server"]["address"] = json!(value),
+                _ => manifest["server"]["lower_case_table_names"] = json!(value.parse::<u64>().unwrap()),
+            }
+        }
         if let Some(&("proved" | "failed" | "lost")) = words.get(3) {
             manifest["verification"] =
                 json!({"level": "full", "ok": words[3] != "failed", "at": started, "seconds": 1.0});
         }
-        let problems = if words.last() == Some(&"lost") { vec!["lost".into()] } else { Vec::new() };
+        let problems = if words.get(3) == Some(&"lost") { vec!["lost".into()] } else { Vec::new() };
         let manifest = Manifest::from_value(manifest).unwrap();
         Outline::of(Entry { manifest, sidecar: Sidecar::Present, problems })
     };
-    let entries = lines.iter().enumerate().map(entry).collect();
+    let mut entries: Vec<Outline> = lines.iter().enumerate().map(entry).collect();
+    settle(&mut entries, at(NOW));
     Listing { store: Store::named("/store"), entries, unreadable: Vec::new() }
 }
 
@@ -104,6 +113,106 @@ fn the_latest_of_several_databases_is_nobodys() {
     let many = listing(&many.iter().map(String::as_str).collect::<Vec<_>>());
     let hint = many.select(&Selection { latest: true, ..Selection::default() }).unwrap_err().hint();
     assert!(hint.unwrap().ends_with("db06, db07 and 4 more"));
+}
+
+/// Whoever restores the newest backup must not get that of another server.
+#[test]
+fn the_latest_of_several_servers_is_nobodys() {
+    let store = listing(&[
+        "shop full 20 proved server=a",
+        "shop full 21 proved server=b",
+        "shop full 22 proved address=db:3306",
+        "blog full 23 server=b",
+    ]);
+    let shop = Selection { latest: true, database: Some("shop".into()), ..Selection::default() };
+    let error = store.select(&shop).unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Usage);
+    assert_eq!(error.to_string(), "the newest backup could be of any of 3 servers");
+    assert_eq!(error.hint().unwrap(), "say which with --server-id: db:3306, a, b");
+    let of = |server: &str| Selection { server: server.parse().ok(), ..shop.clone() };
+    assert_eq!(selected(&store, &of("a")), "0");
+    assert_eq!(selected(&store, &of("db:3306")), "2");
+    assert_eq!(store.select(&of("c")).unwrap_err().class(), ErrorClass::Failure);
+    let moment = Selection { at: Some(at(NOW)), latest: false, ..shop.clone() };
+    assert_eq!(store.select(&moment).unwrap_err().class(), ErrorClass::Usage);
+    let any = Selection { server: "b".parse().ok(), ..Selection::default() };
+    assert_eq!(selected(&store, &any), "13", "a filter of a whole listing");
+    let databases = store.select(&Selection { latest: true, ..any }).unwrap_err();
+    assert_eq!(databases.hint().unwrap(), "say which with --database: blog, shop");
+}
+
+#[test]
+fn backups_that_tell_no_server_are_those_of_the_only_one() {
+    let shop = Selection { latest: true, ..Selection::default() };
+    let of = |server: &str| Selection { server: server.parse().ok(), ..shop.clone() };
+    let old = listing(&["shop full 20 proved", "shop full 21 proved"]);
+    assert_eq!(selected(&old, &shop), "1");
+    assert_eq!(selected(&old, &of("a")), "1", "before its first backup there is only one server");
+    let one = listing(&["shop full 20 proved", "shop full 21 server=a"]);
+    let proved = Selection { verified: true, ..of("a") };
+    assert_eq!(selected(&one, &proved), "0");
+    assert!(one.select(&of("b")).is_err());
+    let two = listing(&["shop full 20 proved", "shop full 21 server=a", "shop full 22 server=b"]);
+    assert!(two.select(&Selection { verified: true, ..of("a") }).is_err(), "it may be the other's");
+    assert_eq!(selected(&two, &of("a")), "1");
+    let listed = |server: &str| Selection { server: server.parse().ok(), ..Selection::default() };
+    assert_eq!(
+        selected(&two, &listed("a")),
+        "01",
+        "and is listed with both, or no retention would ever see it"
+    );
+    assert_eq!(selected(&two, &listed("b")), "02");
+    let beside = listing(&["shop full 20 server=a", "shop full 21"]);
+    let error = beside.select(&shop).unwrap_err();
+    assert_eq!(error.hint().unwrap(), "say which with --server-id: (unknown), a");
+    assert_eq!(selected(&beside, &of("a")), "0");
+}
+
+/// A host name that becomes an address would leave two groups, without a word.
+#[test]
+fn a_server_that_comes_into_a_store_is_noticed() {
+    let others = |lines: &[&str]| listing(lines).others_before(&(lines.len() - 1).to_string()).join(" ");
+    assert_eq!(others(&["shop full 20 address=db:3306", "shop full 21 address=10.0.0.5:3306"]), "db:3306");
+    assert_eq!(others(&["shop full 20 server=a", "shop full 20 server=b", "shop full 21 server=b"]), "");
+    assert_eq!(others(&["shop full 20 address=db:3306", "blog full 21 server=b"]), "");
+    assert_eq!(
+        others(&["shop full 20", "shop full 21 server=a"]),
+        "",
+        "it is the same server, as far as is known"
+    );
+    assert_eq!(others(&["shop full 20 server=a"]), "");
+}
+
+#[test]
+fn a_database_has_the_names_that_its_server_takes_for_it() {
+    let store = listing(&["shopdb full 20 proved case=1", "Blog full 21 case=0", "ShopDB full 19"]);
+    let named = |name: &str| Selection { database: Some(name.into()), ..Selection::default() };
+    assert_eq!(selected(&store, &named("SHOPdb")), "02");
+    assert_eq!(selected(&store, &named("Blog")), "1");
+    assert_eq!(selected(&store, &named("blog")), "");
+    let latest = Selection { latest: true, ..named("ShopDB") };
+    assert_eq!(selected(&store, &latest), "0");
+    assert_eq!(selected(&listing(&["ShopDB full 19"]), &named("shopdb")), "", "nobody says that it folds");
+    store.check_freshness(&latest, TimeDelta::days(7), at(NOW)).unwrap();
+}
+
+#[test]
+fn each_server_is_to_have_a_fresh_backup() {
+    let all = Selection::default();
+    let stale = |lines: &[&str], selection: &Selection| -> Option<String> {
+        let error = listing(lines).check_freshness(selection, TimeDelta::hours(10), at(NOW)).err()?;
+        error.to_string().split_once("/store").map(|(_, rest)| rest.to_owned())
+    };
+    let two = ["shop full 25 proved server=a", "shop full 24 proved server=b"];
+    let said = stale(&two, &all).unwrap();
+    assert_eq!(said, " of shop of server b (the newest began 2025-07-24T02:00:00+09:00)");
+    let of = |server: &str| Selection { server: server.parse().ok(), ..all.clone() };
+    assert_eq!(stale(&two, &of("a")), None);
+    assert!(stale(&two, &of("b")).is_some());
+    assert_eq!(stale(&two, &of("c")).unwrap(), ": there is none");
+    let old = ["shop full 20 proved", "shop full 25 proved server=a"];
+    assert_eq!(stale(&old, &all), None, "what went before it is not a server of its own");
+    assert!(stale(&["shop full 20 server=a", "shop full 25 proved"], &of("a")).is_some());
 }
 
 #[test]

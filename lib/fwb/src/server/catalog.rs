@@ -17,6 +17,8 @@ pub(crate) struct DatabaseFacts {
     pub(crate) charset: String,
     /// The database's default collation.
     pub(crate) collation: String,
+    /// `SELECT @@lower_case_table_names`.
+    pub(crate) lower_case_table_names: u64,
     /// Whether the server writes a binary log.
     pub(crate) log_bin: bool,
     /// The tables, and about how much their rows take, in bytes.
@@ -55,7 +57,8 @@ pub(crate) struct LeftOut {
 /// The server puts a view's error into its comment (MariaDB's manual, "Information Schema TABLES Table"), but only
 /// where the query needs a column for which it must open the view: `TABLE_ROWS`.
 const FACTS: &str = "
-SELECT 'schema', VERSION(), SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME, @@log_bin
+SELECT 'schema', VERSION(), SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME, @@log_bin,
+    @@lower_case_table_names
   FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = DATABASE();
 SELECT 'table', TABLE_NAME, TABLE_TYPE, TABLE_COMMENT, TABLE_COMMENT <> 'VIEW' AND TABLE_ROWS IS NULL,
     IFNULL(DATA_LENGTH, 0)
@@ -85,7 +88,8 @@ impl ServerClient {
         let mut views = BTreeSet::new();
         for row in self.query(Some(database), FACTS, "looking at the database", cancel)? {
             match row.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-                ["schema", version, name, charset, collation, log_bin] => {
+                ["schema", version, name, charset, collation, log_bin, lower_case_table_names] => {
+                    facts.lower_case_table_names = lower_case_table_names.parse().unwrap_or_default();
                     facts.log_bin = log_bin == "1";
                     version.clone_into(&mut facts.version);
                     name.clone_into(&mut facts.database);

@@ -13,8 +13,10 @@ use super::entry::{Entry, LARGEST_SIDECAR};
 use super::name::SIDECAR;
 use crate::brief::Brief;
 use crate::error::{Error, Result};
-use crate::manifest::{Decision, Kind, Level, Manifest, Timestamp, Verification};
+use crate::identity::{Belonging, Owner, ServerIdentity};
+use crate::manifest::{Decision, Kind, Level, Manifest, Server, Timestamp, Verification};
 use crate::retention::Proof;
+use crate::server::NameCase;
 
 /// Most sidecars are smaller, in bytes.
 const USUAL_SIDECAR: usize = 64 << 10;
@@ -28,6 +30,12 @@ pub struct Outline {
     pub kind: Kind,
     /// The database dumped; absent where a foreign file does not say.
     pub database: Option<String>,
+    /// How its server compares names, where the manifest says so.
+    pub name_case: Option<NameCase>,
+    /// The server dumped from, as the manifest says.
+    pub server: ServerIdentity,
+    /// Where it belongs among the other backups of its store; a listing settles that.
+    pub(crate) belonging: Belonging,
     /// When the dump began.
     pub started_at: Timestamp,
     /// The artifact's size in bytes, as the manifest says it.
@@ -81,6 +89,11 @@ impl Outline {
         Self { verification: Some(failed), problems, ..outline }
     }
 
+    /// The server that it counts for, among the backups of its store.
+    pub fn owner(&self) -> &Owner {
+        self.belonging.owner()
+    }
+
     /// What retention may count on.
     pub fn proof(&self) -> Proof {
         Proof::of(self.verification.as_ref(), &self.problems)
@@ -113,6 +126,9 @@ impl Outline {
         let place = (!brief.is_of_a_stream()).then(|| place_of_store(json, name)).flatten();
         Some(Self {
             kind: brief.kind,
+            name_case: brief.name_case(),
+            server: brief.server(),
+            belonging: Belonging::default(),
             started_at: brief.started_at,
             size: brief.size,
             rows: brief.rows(),
@@ -159,6 +175,9 @@ impl From<Manifest> for Outline {
             name: manifest.name,
             kind: manifest.kind,
             database: manifest.database,
+            name_case: manifest.server.as_ref().and_then(Server::name_case),
+            server: manifest.server.as_ref().map(Server::identity).unwrap_or_default(),
+            belonging: Belonging::default(),
             started_at: manifest.started_at,
             size: manifest.size,
             rows,
