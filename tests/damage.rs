@@ -8,18 +8,24 @@ mod kinds;
 mod outcomes;
 mod pages;
 mod promises;
+mod runbook;
 mod scene;
 
-use kinds::{HURT, KINDS};
-use outcomes::{Column, try_each};
+use std::collections::BTreeSet;
+
+use kinds::{HURT, KINDS, Kind, OTHERS};
+use outcomes::{Column, told, try_each};
 use promises::{Scope, hold};
 use scene::{Keys, Scene};
 
 /// The tests below are worth nothing where the table can be read after all.
 #[test]
 fn damage_is_damage() {
-    let scene = Scene::new("damage-is-damage", &KINDS, &[Keys::None]);
+    let scene = Scene::new("damage-is-damage", KINDS.iter().chain(&OTHERS), &[Keys::None]);
     for case in &scene.cases {
+        let errors: Vec<String> = case.kind.errors.iter().map(ToString::to_string).collect();
+        let said = if errors.is_empty() { "all rows".to_owned() } else { errors.join(" or ") };
+        assert_eq!(told(case.kind.name, Column::Read), Some(said), "docs/RELIABILITY.md, {}", case.name());
         let error = scene.reading(&case.database);
         let expected = error.map_or(case.kind.errors.is_empty(), |error| case.kind.errors.contains(&error));
         assert!(expected, "{}: {error:?}", case.name());
@@ -35,8 +41,18 @@ fn damage_is_damage() {
 /// The runbook's first page. Who restores over one bad page must not lose the tables that were well.
 #[test]
 fn a_swap_over_a_damaged_table_loses_no_healthy_one() {
-    let scene = Scene::new("damage-swap", &KINDS, &Keys::ALL);
-    try_each(&scene, &KINDS, Column::Swap, |case| {
+    swap("damage-swap", &KINDS, &Keys::ALL);
+}
+
+/// The same for files that InnoDB has not.
+#[test]
+fn a_swap_over_damaged_triggers_or_an_older_table_loses_no_healthy_one() {
+    swap("damage-others", &OTHERS, &[Keys::None]);
+}
+
+fn swap(name: &str, kinds: &'static [Kind], keys: &[Keys]) {
+    let scene = Scene::new(name, kinds, keys);
+    try_each(&scene, kinds, Column::Swap, |case| {
         scene.plan(case, &[])?;
         let run = scene.restore(case, &["--yes"]).run();
         if run.code != Some(0) {
@@ -47,6 +63,30 @@ fn a_swap_over_a_damaged_table_loses_no_healthy_one() {
         scene.undo(case, is_kept)?;
         Ok(if is_kept { "restored, and kept" } else { "restored, and gone" })
     });
+}
+
+/// A table and the one that it refers to are damaged together, as by a bad sector of a directory: each stands in the
+/// other's way.
+#[test]
+fn a_swap_over_two_damaged_tables_that_are_linked_loses_no_healthy_one() {
+    let kinds = KINDS
+        .iter()
+        .filter(|kind| ["the header", "`.frm` missing", "`.frm` overwritten"].contains(&kind.name));
+    let scene = Scene::damaging("damage-two", kinds, &[Keys::To, Keys::From], &[HURT, "linked"]);
+    let healthy = ["people", "letters", "newer"];
+    for case in &scene.cases {
+        let old = scene.tables(&case.database, &healthy);
+        assert_eq!(old.len(), healthy.len(), "{}", case.name());
+        let plan = scene.restore(case, &["--dry-run"]).run().ok().json();
+        let named = plan["damaged"].as_array().into_iter().flatten().filter_map(|one| one["table"].as_str());
+        assert_eq!(named.collect::<BTreeSet<_>>(), BTreeSet::from([HURT, "linked"]), "{}", case.name());
+        let report = scene.restore(case, &["--yes"]).run().ok().json();
+        assert_eq!(scene.everything(&case.database), case.backup, "{}", case.name());
+        assert_eq!(scene.keys_hold(case, Scope::Everything), Ok(()), "{}", case.name());
+        assert_eq!(scene.tables(report["before"].as_str().unwrap(), &healthy), old, "{}", case.name());
+        scene.tool("fwb-restore").args(["--undo", "--yes", "--database", &case.database]).run().ok();
+        assert_eq!(scene.tables(&case.database, &healthy), old, "{}: after the undo", case.name());
+    }
 }
 
 /// In place there is no way back without a safety backup, and a damaged table has none. Who is not told loses all that

@@ -13,6 +13,8 @@ pub(super) struct Kind {
     pub(super) errors: &'static [u32],
     /// Whether the table is known to be damaged by opening it and reading its first and last row.
     pub(super) shows: bool,
+    /// The table's storage engine.
+    pub(super) engine: &'static str,
     /// What is done to the files.
     pub(super) damage: fn(&Files),
 }
@@ -21,6 +23,8 @@ pub(super) struct Kind {
 pub(super) struct Files {
     /// The database's directory.
     pub(super) dir: PathBuf,
+    /// The table.
+    pub(super) table: &'static str,
 }
 
 /// The table that is damaged, and a healthy one of the same database.
@@ -28,16 +32,22 @@ pub(super) const HURT: &str = "hurt";
 const ANOTHER: &str = "people";
 
 impl Files {
-    fn path(&self, table: &str, extension: &str) -> PathBuf {
-        self.dir.join(format!("{table}.{extension}"))
+    fn path(&self, extension: &str) -> PathBuf {
+        self.dir.join(format!("{}.{extension}", self.table))
     }
 
     fn ibd(&self) -> PathBuf {
-        self.path(HURT, "ibd")
+        self.path("ibd")
     }
 
     fn frm(&self) -> PathBuf {
-        self.path(HURT, "frm")
+        self.path("frm")
+    }
+
+    fn overwrite(&self, extension: &str) {
+        let path = self.path(extension);
+        let size = usize::try_from(path.metadata().unwrap().len()).unwrap();
+        fs::write(path, noise(size)).unwrap();
     }
 
     fn pages(&self) -> Pages {
@@ -45,7 +55,7 @@ impl Files {
     }
 
     fn of_another(&self, extension: &str) {
-        fs::copy(self.path(ANOTHER, extension), self.path(HURT, extension)).unwrap();
+        fs::copy(self.dir.join(format!("{ANOTHER}.{extension}")), self.path(extension)).unwrap();
     }
 }
 
@@ -64,7 +74,7 @@ const UNREADABLE: &[u32] = &[1033];
 const MISTAKEN: &[u32] = &[1194, 1877];
 
 const fn kind(name: &'static str, errors: &'static [u32], shows: bool, damage: fn(&Files)) -> Kind {
-    Kind { name, errors, shows, damage }
+    Kind { name, errors, shows, engine: "InnoDB", damage }
 }
 
 /// Those of which no server ends.
@@ -87,10 +97,7 @@ pub(super) const KINDS: [Kind; 15] = [
     kind("`.ibd` empty", CLOSED, true, |files| cut(&files.ibd(), 0)),
     kind("`.ibd` of another table", CLOSED, true, |files| files.of_another("ibd")),
     kind("`.frm` missing", UNKNOWN, true, |files| fs::remove_file(files.frm()).unwrap()),
-    kind("`.frm` overwritten", UNREADABLE, true, |files| {
-        let size = usize::try_from(files.frm().metadata().unwrap().len()).unwrap();
-        fs::write(files.frm(), noise(size)).unwrap();
-    }),
+    kind("`.frm` overwritten", UNREADABLE, true, |files| files.overwrite("frm")),
     kind("`.frm` cut in half", UNREADABLE, true, |files| cut(&files.frm(), 2)),
     kind("`.frm` of another table", MISTAKEN, true, |files| files.of_another("frm")),
     kind("`.ibd` and `.frm` missing", UNKNOWN, true, |files| {
@@ -102,6 +109,18 @@ pub(super) const KINDS: [Kind; 15] = [
 
 /// The kind that needs no damaged file: it is done by SQL, before the server goes down.
 pub(super) const DISCARDED: &str = "tablespace discarded";
+
+/// Damage to files that other tables of ours have not: of triggers, and of an older engine.
+pub(super) const OTHERS: [Kind; 4] = [
+    kind("`.TRG` overwritten", &[1341], true, |files| files.overwrite("TRG")),
+    my_isam("`.MYI` missing", &[1017], true, |files| fs::remove_file(files.path("MYI")).unwrap()),
+    my_isam("`.MYD` missing", &[29], true, |files| fs::remove_file(files.path("MYD")).unwrap()),
+    my_isam("`.MYD` overwritten", &[1194], false, |files| files.overwrite("MYD")),
+];
+
+const fn my_isam(name: &'static str, errors: &'static [u32], shows: bool, damage: fn(&Files)) -> Kind {
+    Kind { engine: "MyISAM", ..kind(name, errors, shows, damage) }
+}
 
 /// Those that end the server when a row is read: a page that is sealed, and whose rows cannot be.
 pub(super) const DEADLY: [Kind; 2] = [

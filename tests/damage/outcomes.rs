@@ -3,13 +3,16 @@
 use super::kinds::Kind;
 use super::promises::Held;
 use super::scene::{Case, Scene};
+use crate::torture::say;
 
 const DOCUMENT: &str = include_str!("../../docs/RELIABILITY.md");
 
 /// The columns of the table, after that of the kind.
 #[derive(Clone, Copy)]
 pub(super) enum Column {
-    Swap = 1,
+    /// The error that reading the table ends with.
+    Read,
+    Swap,
     InPlace,
     Chosen,
 }
@@ -18,7 +21,7 @@ pub(super) enum Column {
 /// keep the others from being tried.
 pub(super) fn try_each(
     scene: &Scene,
-    kinds: &'static [Kind],
+    kinds: &[Kind],
     column: Column,
     attempt: impl Fn(&Case) -> Held<&'static str>,
 ) {
@@ -37,7 +40,7 @@ pub(super) fn try_each(
         } else {
             outcomes.iter().map(|(keys, outcome)| format!("{keys}: {outcome}")).collect::<Vec<_>>().join("; ")
         };
-        println!("| {} | {cell} |", kind.name);
+        say(&format!("| {} | {cell} |", kind.name));
         let told = told(kind.name, column);
         if told.as_deref() != Some(&cell) {
             failures.push(format!("docs/RELIABILITY.md says {told:?} of {}, which is: {cell}", kind.name));
@@ -47,7 +50,7 @@ pub(super) fn try_each(
 }
 
 /// What the page says of a kind.
-fn told(kind: &str, column: Column) -> Option<String> {
+pub(super) fn told(kind: &str, column: Column) -> Option<String> {
     let row = DOCUMENT.lines().find_map(|line| line.strip_prefix(&format!("| {kind} | ")))?;
     let cell = row.trim_end_matches(" |").split(" | ").nth(column as usize)?;
     Some(cell.to_owned())

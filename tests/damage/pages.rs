@@ -55,14 +55,14 @@ impl Pages {
                 && self.number(*page, 66, 8) == index
         };
         let leaves: Vec<usize> = (ROOT + 1..self.bytes.len() / SIZE).filter(is_leaf).collect();
-        let found = leaves.into_iter().filter(|page| {
+        let mut found = leaves.into_iter().filter(|page| {
             let neighbours = [self.number(*page, 8, 4), self.number(*page, 12, 4)];
             match which {
                 Leaf::First => neighbours[0] == NONE,
                 Leaf::Middle => !neighbours.contains(&NONE),
             }
         });
-        found.last().expect("a table of several pages")
+        found.next_back().expect("a table of several pages")
     }
 
     /// Gives every row of a page a status that no row can have, and seals the page: the server believes it, and ends

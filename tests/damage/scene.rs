@@ -69,21 +69,31 @@ pub(super) struct Scene {
 
 impl Scene {
     /// Each of `kinds` with each of the foreign keys, on a server of that name.
-    pub(super) fn new(name: &str, kinds: &'static [Kind], keys: &[Keys]) -> Self {
+    pub(super) fn new(name: &str, kinds: impl IntoIterator<Item = &'static Kind>, keys: &[Keys]) -> Self {
+        Self::damaging(name, kinds, keys, &[HURT])
+    }
+
+    /// As [`Scene::new`], where these tables are damaged.
+    pub(super) fn damaging(
+        name: &str,
+        kinds: impl IntoIterator<Item = &'static Kind>,
+        keys: &[Keys],
+        tables: &[&'static str],
+    ) -> Self {
         let mut scene = Self { server: Server::in_memory(name, &[]), store: Store::new(), cases: Vec::new() };
-        for (number, kind) in kinds.iter().enumerate() {
+        for (number, kind) in kinds.into_iter().enumerate() {
             for keys in keys {
                 let database = format!("d{number}_{}", keys.name().replace(' ', "_"));
                 let case = scene.build(kind, *keys, database);
                 scene.cases.push(case);
             }
         }
-        scene.damage();
+        scene.damage(tables);
         scene
     }
 
     fn build(&self, kind: &'static Kind, keys: Keys, database: String) -> Case {
-        self.server.sql(definitions(&database, keys));
+        self.server.sql(definitions(&database, keys, kind.engine));
         let dump = self.tool("fwb-dump").args(["-B", &database]).run().ok().json();
         self.tool("fwb-verify").arg(dump["name"].as_str().unwrap()).run().ok();
         let backup = self.everything(&database);
@@ -97,12 +107,14 @@ impl Scene {
         Case { kind, keys, database, backup, backup_hurt, old, listed: String::new() }
     }
 
-    /// Stops the server, damages a table of each database, and starts it again.
-    fn damage(&mut self) {
+    /// Stops the server, damages tables of each database, and starts it again.
+    fn damage(&mut self, tables: &[&'static str]) {
         self.server.sql("SET GLOBAL innodb_fast_shutdown = 0");
         let data = self.stop().join("data");
         for case in &self.cases {
-            (case.kind.damage)(&Files { dir: data.join(&case.database) });
+            for table in tables {
+                (case.kind.damage)(&Files { dir: data.join(&case.database), table });
+            }
         }
         restart(&self.server);
         for number in 0..self.cases.len() {
@@ -217,7 +229,7 @@ pub(super) fn without_keys(definition: &str) -> String {
 
 /// SQL for a database of the scene. The table to be damaged has rows on many pages, a view over it, and, but where
 /// `linked` refers to it, a trigger: a trigger that cannot be dropped is a case of its own.
-fn definitions(database: &str, keys: Keys) -> String {
+fn definitions(database: &str, keys: Keys, engine: &str) -> String {
     let [linked_key, hurt_key, trigger] = match keys {
         Keys::None => ["", "", TRIGGER],
         Keys::To => [", CONSTRAINT to_hurt FOREIGN KEY (r) REFERENCES hurt (id)", "", ""],
@@ -229,7 +241,7 @@ fn definitions(database: &str, keys: Keys) -> String {
         CREATE TABLE letters (id INT PRIMARY KEY, person INT, v VARCHAR(50), FOREIGN KEY (person) REFERENCES people (id));
         INSERT INTO letters SELECT seq, seq, 'backup' FROM seq_1_to_20;
         CREATE TABLE linked (id INT PRIMARY KEY, r INT, v VARCHAR(50){linked_key}); INSERT INTO linked SELECT seq, seq, 'backup' FROM seq_1_to_20;
-        CREATE TABLE hurt (id INT PRIMARY KEY, k INT, p INT, v VARCHAR(200), KEY (k), KEY (p){hurt_key});
+        CREATE TABLE hurt (id INT PRIMARY KEY, k INT, p INT, v VARCHAR(200), KEY (k), KEY (p){hurt_key}) ENGINE={engine};
         INSERT INTO hurt SELECT seq, seq, 1 + seq MOD 20, REPEAT(CHAR(97 + seq MOD 26), 150) FROM seq_1_to_1000;
         CREATE TRIGGER people_in BEFORE INSERT ON people FOR EACH ROW SET NEW.v = CONCAT(NEW.v, '!'); {trigger}
         CREATE VIEW names AS SELECT v FROM people; CREATE VIEW ids AS SELECT id FROM hurt;
