@@ -3,7 +3,7 @@
 
 use super::kinds::{DEADLY, HURT};
 use super::promises::{Scope, hold};
-use super::scene::{Case, Keys, Scene};
+use super::scene::{Case, HEALTHY, Keys, Scene, Tables};
 use crate::support::Tool;
 use crate::swap::restart;
 
@@ -20,7 +20,7 @@ fn revive(scene: &Scene) -> bool {
 
 #[test]
 fn damage_is_deadly() {
-    let scene = Scene::new("damage-deadly-is", &DEADLY, &[Keys::None]);
+    let scene = Scene::damaging("damage-deadly-is", &DEADLY, &[Keys::None], &[HURT]);
     for case in &scene.cases {
         assert!(!revive(&scene), "{}: it lives", case.name());
         scene.reading(&case.database);
@@ -32,7 +32,7 @@ fn damage_is_deadly() {
 /// is what it was, and the message says what to do.
 #[test]
 fn a_table_that_ends_the_server_costs_no_healthy_one() {
-    let scene = Scene::new("damage-deadly", &DEADLY, &Keys::ALL);
+    let scene = Scene::damaging("damage-deadly", &DEADLY, &Keys::ALL, &[HURT]);
     let mut failures = Vec::new();
     for case in &scene.cases {
         let held = before_it_is_known(&scene, case).and_then(|()| once_it_is_known(&scene, case));
@@ -44,10 +44,14 @@ fn a_table_that_ends_the_server_costs_no_healthy_one() {
 
 fn before_it_is_known(scene: &Scene, case: &Case) -> Result<(), String> {
     let run = scene.restore(case, &["--yes"]).run();
-    revive(scene);
+    let has_ended = revive(scene);
     hold(run.code != Some(0), || format!("a server that ends is a failure: {}", run.stderr))?;
     hold(run.stderr.contains("--damaged"), || format!("the way on is named: {}", run.stderr))?;
-    let now = scene.tables(&case.database, &super::scene::HEALTHY);
+    // Nobody can have looked.
+    hold(!has_ended || !run.stderr.contains("as it was"), || {
+        format!("said without looking: {}", run.stderr)
+    })?;
+    let now = scene.tables(&case.database, &HEALTHY);
     hold(now == case.old, || format!("healthy tables: {now:#?}"))
 }
 
@@ -66,10 +70,8 @@ fn once_it_is_known(scene: &Scene, case: &Case) -> Result<(), String> {
     let undone = scene.tool("fwb-restore").args(["--undo", "--yes", "--database", &case.database]).run();
     hold(undone.code == Some(0), || format!("the undo: {}", undone.stderr))?;
     hold(!revive(scene), || "the undo has ended the server".to_owned())?;
-    let now = scene.tables(&case.database, &super::scene::HEALTHY);
-    let rows = |tables: &super::scene::Tables| -> Vec<String> {
-        tables.values().map(|[rows, _]| rows.clone()).collect()
-    };
+    let now = scene.tables(&case.database, &HEALTHY);
+    let rows = |tables: &Tables| -> Vec<String> { tables.values().map(|[rows, _]| rows.clone()).collect() };
     hold(rows(&now) == rows(&case.old), || format!("after the undo: {now:#?}"))?;
     hold(is_kept == scene.has(&case.database, HURT), || "the damaged table is where the undo says".to_owned())
 }

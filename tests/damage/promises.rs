@@ -69,13 +69,14 @@ impl Scene {
         hold(run.stderr.contains(HURT), || format!("the table is not named: {}", run.stderr))
     }
 
-    /// A restore that succeeded: the backup is there, what was there is kept, and no key leads astray. Whether the
-    /// damaged table is kept too.
+    /// A restore that succeeded: the backup is there, what was there is kept, and no key leads astray. Returns whether
+    /// the damaged table is kept too.
     pub(super) fn succeeded(&self, case: &Case, scope: Scope, report: &Value) -> Held<bool> {
         let live = &case.database;
-        let kept = report["before"].as_str().ok_or_else(|| format!("nothing is kept: {report}"))?;
+        let kept = report["before"].as_str();
         match scope {
             Scope::Everything => {
+                let kept = kept.ok_or_else(|| format!("nothing is kept: {report}"))?;
                 let now = self.everything(live);
                 hold(now == case.backup, || format!("restored: {now}\ninstead of: {}", case.backup))?;
                 let there = self.tables(kept, &HEALTHY);
@@ -93,7 +94,7 @@ impl Scene {
             }
         }
         self.keys_hold(case, scope)?;
-        Ok(self.has(kept, HURT))
+        Ok(kept.is_some_and(|kept| self.has(kept, HURT)))
     }
 
     /// Foreign keys guard the live tables, and no key of a kept one does.

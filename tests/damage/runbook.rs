@@ -1,8 +1,9 @@
 //! The runbook's first page, typed word for word over tables whose files really are damaged. Whoever stands before them
 //! at night has nothing but that page.
 
-use super::kinds::{DEADLY, HURT, KINDS, Kind};
+use super::kinds::{DEADLY, HURT, Kind};
 use super::scene::{Case, HEALTHY, Keys, Scene};
+use super::these;
 use crate::runbook::{Section, objects};
 
 fn section(scene: &Scene, case: &Case) -> Section {
@@ -15,15 +16,14 @@ fn section(scene: &Scene, case: &Case) -> Section {
 
 /// One of each that the page's table names.
 fn named() -> impl Iterator<Item = &'static Kind> {
-    let names = [
+    these(&[
         "one page",
         "the header",
         "`.ibd` missing",
         "`.frm` missing",
         "`.frm` overwritten",
         "tablespace discarded",
-    ];
-    names.into_iter().map(|name| KINDS.iter().find(|kind| kind.name == name).unwrap())
+    ])
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn the_first_page_brings_one_table_back() {
 
 #[test]
 fn the_first_page_leads_around_a_table_that_ends_the_server() {
-    let scene = Scene::new("damage-runbook-deadly", &DEADLY, &Keys::ALL);
+    let scene = Scene::damaging("damage-runbook-deadly", &DEADLY, &Keys::ALL, &[HURT]);
     let pid = scene.server.pid();
     for case in &scene.cases {
         let mut followed = section(&scene, case);

@@ -70,10 +70,15 @@ pub(super) struct Scene {
 impl Scene {
     /// Each of `kinds` with each of the foreign keys, on a server of that name.
     pub(super) fn new(name: &str, kinds: impl IntoIterator<Item = &'static Kind>, keys: &[Keys]) -> Self {
-        Self::damaging(name, kinds, keys, &[HURT])
+        let mut scene = Self::damaging(name, kinds, keys, &[HURT]);
+        for number in 0..scene.cases.len() {
+            let listed = scene.listed(&scene.cases[number].database);
+            scene.cases[number].listed = listed;
+        }
+        scene
     }
 
-    /// As [`Scene::new`], where these tables are damaged.
+    /// As [`Scene::new`], where these tables are damaged, and nothing has looked at them yet.
     pub(super) fn damaging(
         name: &str,
         kinds: impl IntoIterator<Item = &'static Kind>,
@@ -117,12 +122,6 @@ impl Scene {
             }
         }
         restart(&self.server);
-        for number in 0..self.cases.len() {
-            let case = &self.cases[number];
-            // Whatever ends the server is left alone for now.
-            let listed = if case.kind.errors == [2013] { String::new() } else { self.listed(&case.database) };
-            self.cases[number].listed = listed;
-        }
     }
 
     /// Stops the server cleanly; its directory.
@@ -131,6 +130,12 @@ impl Scene {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/sandbox.sh");
         Tool::program(script).args(["stop", "--dir"]).arg(&dir).run().ok();
         dir
+    }
+
+    /// Starts the server anew: it has looked at no table then. A query for one database may look at those of all.
+    pub(super) fn forget(&self) {
+        self.stop();
+        restart(&self.server);
     }
 
     /// A tool that knows the server and the store.
