@@ -13,8 +13,8 @@ pub(super) struct Kind {
     pub(super) errors: &'static [u32],
     /// Whether the table is known to be damaged by opening it and reading its first and last row.
     pub(super) shows: bool,
-    /// The table's storage engine.
-    pub(super) engine: &'static str,
+    /// A further index of the table, as its definition has it, and its options.
+    pub(super) form: [&'static str; 2],
     /// What is done to the files.
     pub(super) damage: fn(&Files),
 }
@@ -74,7 +74,7 @@ const UNREADABLE: &[u32] = &[1033];
 const MISTAKEN: &[u32] = &[1194, 1877];
 
 const fn kind(name: &'static str, errors: &'static [u32], shows: bool, damage: fn(&Files)) -> Kind {
-    Kind { name, errors, shows, engine: "InnoDB", damage }
+    Kind { name, errors, shows, form: ["", ""], damage }
 }
 
 /// Those of which no server ends.
@@ -110,16 +110,29 @@ pub(super) const KINDS: [Kind; 15] = [
 /// The kind that needs no damaged file: it is done by SQL, before the server goes down.
 pub(super) const DISCARDED: &str = "tablespace discarded";
 
-/// Damage to files that other tables of ours have not: of triggers, and of an older engine.
-pub(super) const OTHERS: [Kind; 4] = [
+/// Damage to files that other tables of ours have not: of triggers, partitions, full-text indexes and an older engine.
+pub(super) const OTHERS: [Kind; 6] = [
     kind("`.TRG` overwritten", &[1341], true, |files| files.overwrite("TRG")),
     my_isam("`.MYI` missing", &[1017], true, |files| fs::remove_file(files.path("MYI")).unwrap()),
     my_isam("`.MYD` missing", &[29], true, |files| fs::remove_file(files.path("MYD")).unwrap()),
     my_isam("`.MYD` overwritten", &[1194], false, |files| files.overwrite("MYD")),
+    Kind {
+        form: ["", "PARTITION BY HASH (id) PARTITIONS 3"],
+        ..kind("`.frm` of partitions missing", UNKNOWN, true, |files| fs::remove_file(files.frm()).unwrap())
+    },
+    // All rows can be read, and the server does not move the table all the same.
+    Kind {
+        form: [", FULLTEXT KEY words (v)", ""],
+        ..kind("a file of a full-text index missing", &[], false, |files| {
+            let names = fs::read_dir(&files.dir).unwrap().map(|entry| entry.unwrap().path());
+            let of_index = |path: &PathBuf| path.to_string_lossy().ends_with("_INDEX_1.ibd");
+            fs::remove_file(names.into_iter().find(of_index).expect("a full-text index")).unwrap();
+        })
+    },
 ];
 
 const fn my_isam(name: &'static str, errors: &'static [u32], shows: bool, damage: fn(&Files)) -> Kind {
-    Kind { engine: "MyISAM", ..kind(name, errors, shows, damage) }
+    Kind { form: ["", "ENGINE=MyISAM"], ..kind(name, errors, shows, damage) }
 }
 
 /// Those that end the server when a row is read: a page that is sealed, and whose rows cannot be.

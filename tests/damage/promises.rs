@@ -53,7 +53,7 @@ impl Scene {
         hold(listed == case.listed, || format!("after {after}: {listed}\ninstead of: {}", case.listed))
     }
 
-    fn healthy_as_before(&self, case: &Case, after: &str) -> Held<()> {
+    pub(super) fn healthy_as_before(&self, case: &Case, after: &str) -> Held<()> {
         let now = self.tables(&case.database, &HEALTHY);
         hold(now == case.old, || {
             format!("healthy tables after {after}: {now:#?}\ninstead of: {:#?}", case.old)

@@ -98,7 +98,7 @@ impl Scene {
     }
 
     fn build(&self, kind: &'static Kind, keys: Keys, database: String) -> Case {
-        self.server.sql(definitions(&database, keys, kind.engine));
+        self.server.sql(definitions(&database, keys, kind.form));
         let dump = self.tool("fwb-dump").args(["-B", &database]).run().ok().json();
         self.tool("fwb-verify").arg(dump["name"].as_str().unwrap()).run().ok();
         let backup = self.everything(&database);
@@ -234,7 +234,7 @@ pub(super) fn without_keys(definition: &str) -> String {
 
 /// SQL for a database of the scene. The table to be damaged has rows on many pages, a view over it, and, but where
 /// `linked` refers to it, a trigger: a trigger that cannot be dropped is a case of its own.
-fn definitions(database: &str, keys: Keys, engine: &str) -> String {
+fn definitions(database: &str, keys: Keys, [index, options]: [&str; 2]) -> String {
     let [linked_key, hurt_key, trigger] = match keys {
         Keys::None => ["", "", TRIGGER],
         Keys::To => [", CONSTRAINT to_hurt FOREIGN KEY (r) REFERENCES hurt (id)", "", ""],
@@ -246,7 +246,7 @@ fn definitions(database: &str, keys: Keys, engine: &str) -> String {
         CREATE TABLE letters (id INT PRIMARY KEY, person INT, v VARCHAR(50), FOREIGN KEY (person) REFERENCES people (id));
         INSERT INTO letters SELECT seq, seq, 'backup' FROM seq_1_to_20;
         CREATE TABLE linked (id INT PRIMARY KEY, r INT, v VARCHAR(50){linked_key}); INSERT INTO linked SELECT seq, seq, 'backup' FROM seq_1_to_20;
-        CREATE TABLE hurt (id INT PRIMARY KEY, k INT, p INT, v VARCHAR(200), KEY (k), KEY (p){hurt_key}) ENGINE={engine};
+        CREATE TABLE hurt (id INT PRIMARY KEY, k INT, p INT, v VARCHAR(200), KEY (k), KEY (p){index}{hurt_key}) {options};
         INSERT INTO hurt SELECT seq, seq, 1 + seq MOD 20, REPEAT(CHAR(97 + seq MOD 26), 150) FROM seq_1_to_1000;
         CREATE TRIGGER people_in BEFORE INSERT ON people FOR EACH ROW SET NEW.v = CONCAT(NEW.v, '!'); {trigger}
         CREATE VIEW names AS SELECT v FROM people; CREATE VIEW ids AS SELECT id FROM hurt;
