@@ -8,6 +8,7 @@ mod kinds;
 mod outcomes;
 mod pages;
 mod promises;
+mod rights;
 mod runbook;
 mod scene;
 
