@@ -10,6 +10,7 @@ mod cli;
 mod content;
 mod corpus;
 mod cronjob;
+mod damage;
 mod drill;
 mod dump;
 mod environment;

@@ -26,7 +26,7 @@ fn sections() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
 }
 
 /// A section that is being followed: its commands in their order, with what an operator has exported.
-struct Section {
+pub(crate) struct Section {
     heading: &'static str,
     /// What every reader has typed before.
     shorthand: &'static str,
@@ -38,7 +38,7 @@ struct Section {
 }
 
 impl Section {
-    fn new(heading: &'static str, store: &Store, database: &str) -> Self {
+    pub(crate) fn new(heading: &'static str, store: &Store, database: &str) -> Self {
         let blocks = |heading: &str| sections().find(|(found, _)| *found == heading).expect("a section").1;
         let [shorthand, shorthand_in_pod] = blocks("Before you start")[..] else {
             panic!("two blocks before all others: with and without a pod")
@@ -69,14 +69,14 @@ impl Section {
     }
 
     /// Another variable that the section says to export.
-    fn export(&mut self, name: &'static str, value: impl Into<String>) {
+    pub(crate) fn export(&mut self, name: &'static str, value: impl Into<String>) {
         assert!(DOCUMENT.contains(&format!("{name}=")), "the runbook says what {name} is");
         self.exported.push((name, value.into()));
     }
 
     /// Runs the next blocks in one shell, which stops at the first failure.
     #[track_caller]
-    fn follow(&mut self, count: usize) -> Output {
+    pub(crate) fn follow(&mut self, count: usize) -> Output {
         let blocks: Vec<&str> = self.blocks.by_ref().take(count).collect();
         assert_eq!(blocks.len(), count, "the section has so many blocks more");
         // No stage of a pipeline fails, but where backups are broken, which is said by an exit code.
@@ -90,13 +90,13 @@ impl Section {
     }
 
     /// Passes over the next blocks, which another test follows.
-    fn skip(&mut self, count: usize) {
+    pub(crate) fn skip(&mut self, count: usize) {
         assert_eq!(self.blocks.by_ref().take(count).count(), count);
     }
 
     /// That nothing of the section was left out.
     #[track_caller]
-    fn end(mut self) {
+    pub(crate) fn end(mut self) {
         assert_eq!(self.blocks.next(), None, "every block of the section is run");
     }
 }
@@ -116,7 +116,7 @@ fn nightly(store: &Store) -> Tool {
 }
 
 /// The reports and other objects that a block printed.
-fn objects(out: &Output) -> Vec<Value> {
+pub(crate) fn objects(out: &Output) -> Vec<Value> {
     let text = out.stdout_text();
     let begin = text.find("\n{").expect("an object") + 1;
     serde_json::Deserializer::from_str(&text[begin..]).into_iter().map_while(Result::ok).collect()
@@ -156,8 +156,13 @@ fn the_sections_are_the_same_for_a_pod() {
     let section = |heading: &'static str| Section::new(heading, &store, &database.name).in_pod(&pod);
     database.sql("SET foreign_key_checks = 0; DROP TABLE files; DELETE FROM settings");
     let mut damaged = section("The database is damaged");
+    damaged.export("DAMAGED", "files");
     damaged.follow(2);
     whole.holds("after the restore");
+    database.sql("DELETE FROM file_views; UPDATE files SET size = 0");
+    damaged.follow(2);
+    whole.holds("after the restore of a table that nothing may read");
+    damaged.follow(1);
     damaged.end();
 
     database.sql("SET foreign_key_checks = 0; DROP TABLE files");
@@ -185,7 +190,8 @@ fn a_damaged_database() {
     database.sql("SET foreign_key_checks = 0; DROP TABLE files; UPDATE projects SET name = id; DROP PROCEDURE forget_views; DROP EVENT forget_daily");
     assert!(!whole.is_again());
     let mut section = Section::new("The database is damaged", &store, &database.name);
-    let out = section.follow(1);
+    section.export("DAMAGED", "files");
+    let out = section.follow(2);
     whole.holds("after the restore");
     let report = objects(&out).pop().unwrap();
     let kept = swap::left(Server::shared(), &database.name);
@@ -199,6 +205,15 @@ fn a_damaged_database() {
         let files = database.query("SHOW TABLES LIKE 'files'");
         assert_eq!((files.is_empty(), whole.is_again()), (!is_whole, is_whole));
     }
+
+    // One table is damaged: what was written to another since the backup stays.
+    database.sql(
+        "SET foreign_key_checks = 0; DELETE FROM files; INSERT INTO shares VALUES (1, 'since the backup')",
+    );
+    section.follow(1);
+    assert_eq!(database.query("SELECT COUNT(*), (SELECT COUNT(*) FROM shares) FROM files"), "40\t1");
+    section.follow(1);
+    whole.holds("after the restore of a table that nothing may read");
 
     let out = section.follow(1);
     assert!(out.stdout_text().contains("file_views"), "{}", out.stdout_text());
