@@ -29,6 +29,7 @@ mod restore;
 mod runbook;
 mod scale;
 mod scripts;
+mod sealed;
 mod secrets;
 mod snapshot;
 mod swap;

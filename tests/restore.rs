@@ -337,13 +337,22 @@ fn a_failed_restore_is_rolled_back_to_the_byte() {
         run(&[]).fails(code, &["is as it was"]);
         before.holds(what);
         let in_place = ["--strategy", "in-place"];
-        run(&in_place).fails(code, &["rolled back to what it held before"]);
+        // What a rehearsal without rows finds is found before anything is removed.
+        if ["a row", "the check"].contains(&what) {
+            run(&in_place).fails(code, &["rolled back to what it held before"]);
+        } else {
+            run(&in_place).fails(2, &["refused before anything was removed", "is as it was"]);
+        }
         before.holds(&format!("{what}, in place"));
         if body.contains("`projects`") && !body.contains("v5") && !body.contains("p5") {
             run(&["--tables", "projects"]).fails(code, &["is as it was"]);
             before.holds(&format!("{what}, of chosen tables"));
-            run(&["--tables", "projects", "--strategy", "in-place"])
-                .fails(code, &["rolled back to what it held before"]);
+            let in_place = run(&["--tables", "projects", "--strategy", "in-place"]);
+            if what == "the first statement" {
+                in_place.fails(2, &["refused before anything was removed", "is as it was"]);
+            } else {
+                in_place.fails(code, &["rolled back to what it held before"]);
+            }
             before.holds(&format!("{what}, of chosen tables"));
         }
         let fresh = Database::reserved("fresh");

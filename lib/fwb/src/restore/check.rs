@@ -56,10 +56,10 @@ impl Check<'_> {
         }
         let rows = self.rows();
         let counted: BTreeMap<String, bool> =
-            found.tables.into_iter().filter(|(name, _)| rows.contains_key(name.as_str())).collect();
+            found.tables.into_iter().filter(|(name, _)| rows.contains_key(name)).collect();
         let counts = self.count(&counted, context)?;
         for (table, expected) in &rows {
-            let found = counts.get(*table).copied().unwrap_or_default();
+            let found = counts.get(table).copied().unwrap_or_default();
             if found != *expected {
                 differences.push(format!("table {table} has {found} rows instead of {expected}"));
             }
@@ -80,7 +80,7 @@ impl Check<'_> {
             .input
             .sections()
             .filter_map(|section| {
-                let (name, versioned) = tables.get_key_value(section.name.as_ref()?)?;
+                let (name, versioned) = tables.get_key_value(&self.input.spelled(section.name.as_ref()?))?;
                 (section.kind == SectionKind::Table).then_some((section.raw_size, name, *versioned))
             })
             .collect();
@@ -129,11 +129,12 @@ impl Check<'_> {
     }
 
     /// The rows that each table should have.
-    fn rows(&self) -> BTreeMap<&str, u64> {
+    fn rows(&self) -> BTreeMap<String, u64> {
         let tables = self.input.sections().filter(|section| section.kind == SectionKind::Table);
         tables
-            .filter_map(|section| Some((section.name.as_deref()?, section.rows?)))
-            .filter(|(name, _)| self.only.is_empty() || self.only.iter().any(|wanted| wanted == name))
+            .filter_map(|section| Some((section.name.as_ref()?, section.rows?)))
+            .filter(|(name, _)| self.only.is_empty() || self.only.contains(name))
+            .map(|(name, rows)| (self.input.spelled(name), rows))
             .collect()
     }
 
@@ -155,7 +156,7 @@ fn expected(input: &Input) -> Inventory {
         input
             .sections()
             .filter(move |section| section.kind == kind)
-            .filter_map(|section| section.name.clone())
+            .filter_map(|section| section.name.as_ref().map(|name| input.spelled(name)))
     };
     Inventory {
         tables: named(SectionKind::Table).map(|name| (name, false)).collect(),

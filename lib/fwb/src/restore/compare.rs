@@ -39,7 +39,13 @@ pub(crate) fn compare(
     let views = server.inventory(database, &context.cancel)?.views;
     let summary =
         dump_rows(&program, database, &views.iter().map(String::as_str).collect::<Vec<_>>(), context)?;
-    let said: Vec<&Section> = input.sections().filter(|section| section.kind == SectionKind::Table).collect();
+    let said = input.sections().filter(|section| section.kind == SectionKind::Table).cloned();
+    let said: Vec<Section> = said
+        .map(|section| {
+            let name = section.name.as_ref().map(|name| input.spelled(name));
+            Section { name, ..section }
+        })
+        .collect();
     let renumbered = renumbered(server, database, &context.cancel)?;
     Ok(judge(&said, &summary.sections, !is_same_program(&input.manifest, &program), &renumbered))
 }
@@ -104,7 +110,7 @@ fn scan(stream: &mut impl Read, context: &Context) -> Result<Summary> {
 /// Holds the tables found against those of the manifest. Where another program may have written them, equal counts
 /// are enough.
 fn judge(
-    said: &[&Section],
+    said: &[Section],
     found: &[Section],
     other_program: bool,
     renumbered: &BTreeSet<String>,

@@ -10,6 +10,7 @@ use super::plan::RestoreProof;
 use super::rehearsal;
 use super::rename::Renaming;
 use super::session::Quoting;
+use super::shadow::chosen;
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, ObjectKind};
 use crate::progress::{Cancel, Context};
@@ -181,12 +182,8 @@ impl InPlace<'_> {
     /// Removes everything from the database but broken views, unless `coming` needs their names.
     fn clear(&self, coming: Option<&Input>, cancel: &Cancel) -> Result<()> {
         let mut inventory = self.server.inventory(self.database, cancel)?;
-        let names: BTreeSet<&String> = coming
-            .into_iter()
-            .flat_map(Input::sections)
-            .filter_map(|section| section.name.as_ref())
-            .collect();
-        let taken = inventory.broken_views.iter().filter(|view| names.contains(view));
+        let names = coming.map(chosen).unwrap_or_default();
+        let taken = inventory.broken_views.iter().filter(|view| names.contains(*view));
         inventory.views.extend(taken.cloned());
         let sql = drop_all(&inventory);
         self.server.query(Some(self.database), &sql, "clearing the database", cancel).map(drop)
@@ -252,9 +249,9 @@ impl InPlace<'_> {
     /// Puts back the chosen tables alone: the others have not been touched.
     fn put_tables_back(&self, store: &Store, safety: &str, failed: &Input, context: &Context) -> Result<()> {
         let held = store.entry(safety)?.manifest;
-        let names: Vec<&String> = failed.sections().filter_map(|section| section.name.as_ref()).collect();
+        let names = chosen(failed);
         let (before, new): (Vec<&String>, Vec<&String>) = names
-            .into_iter()
+            .iter()
             .partition(|name| held.sections.iter().any(|section| section.name.as_ref() == Some(*name)));
         let inventory = self.server.inventory(self.database, &context.cancel)?;
         let made = Inventory {

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{Level, Manifest, Section, SectionKind};
 use crate::progress::Context;
 use crate::scan::unobserved;
+use crate::server::NameCase;
 use crate::store::Store;
 use crate::verify::{self, Findings, Index};
 
@@ -41,6 +42,8 @@ pub(crate) struct Input {
     chosen: Option<Vec<usize>>,
     /// What its statements need.
     pub(crate) survey: Survey,
+    /// Whether the server that it is restored to keeps the names of tables in lower case.
+    pub(crate) lower_case: bool,
 }
 
 impl Input {
@@ -62,7 +65,7 @@ impl Input {
                 agree(&manifest, &entry.manifest, &chosen)?;
             }
             let problem = problem.or(entry.problems.into_iter().next()).or(disagreement).or(known);
-            let input = Self { artifact, manifest, chosen: Some(chosen), survey };
+            let input = Self { artifact, manifest, chosen: Some(chosen), survey, lower_case: false };
             let input = input.prove_chosen(context)?;
             if let Some(problem) = problem {
                 log::warn!("{name} is damaged, but not in the tables that are restored: {problem}");
@@ -77,7 +80,7 @@ impl Input {
         }
         survey.settle(manifest.database.as_deref())?;
         let chosen = if tables.is_empty() { None } else { Some(choose(&manifest, tables)?) };
-        Ok(Self { artifact, manifest, chosen, survey })
+        Ok(Self { artifact, manifest, chosen, survey, lower_case: false })
     }
 
     /// Opens a backup that was proved a moment ago, and surveyed meanwhile.
@@ -86,14 +89,14 @@ impl Input {
     /// It is gone, or cannot be opened.
     pub(crate) fn proved(store: &Store, manifest: Manifest, survey: Survey) -> Result<Self> {
         let artifact = store.artifact(&manifest.name)?;
-        Ok(Self { artifact, manifest, chosen: None, survey })
+        Ok(Self { artifact, manifest, chosen: None, survey, lower_case: false })
     }
 
     /// Proves the chosen sections alone. What puts back the session's settings after them may be lost.
     fn prove_chosen(mut self, context: &Context) -> Result<Self> {
         let size = self.sections().filter_map(|section| section.size).fold(0, u64::saturating_add);
         context.progress.begin("verifying the chosen tables", size);
-        let Self { artifact, manifest, chosen, survey } = &mut self;
+        let Self { artifact, manifest, chosen, survey, .. } = &mut self;
         let mut lost = None;
         for index in chosen.iter().flatten() {
             let section = &manifest.sections[*index];
@@ -116,6 +119,11 @@ impl Input {
         sections
             .filter(move |(index, _)| chosen.is_none_or(|chosen| chosen.binary_search(index).is_ok()))
             .map(|(_, section)| section)
+    }
+
+    /// A table's name as the server has it that the backup is restored to.
+    pub(crate) fn spelled(&self, name: &str) -> String {
+        if self.lower_case { NameCase::Insensitive.key(name) } else { name.to_owned() }
     }
 
     /// Whether only some tables are restored.

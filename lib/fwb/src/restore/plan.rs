@@ -165,7 +165,7 @@ pub fn prepare<'a>(
     options: RestoreOptions,
     context: &Context,
 ) -> Result<Prepared<'a>> {
-    let input = Input::open(store, &options.name, &options.tables, context)?;
+    let mut input = Input::open(store, &options.name, &options.tables, context)?;
     let Some(database) = options.database.clone().or_else(|| input.manifest.database.clone()) else {
         return Err(Error::Usage {
             message: format!("{} does not say which database it is of", options.name),
@@ -181,6 +181,7 @@ pub fn prepare<'a>(
     let cancel = &context.cancel;
     let database = server.database_name(&database, cancel)?;
     let (facts, mut findings) = preflight::look(server, &input.manifest, &input.survey, &database, cancel)?;
+    input.lower_case = facts.keeps_lower_case;
     let inventory = server.inventory(&database, cancel)?;
     let given: BTreeSet<String> = options.damaged.iter().cloned().collect();
     let damaged = match &facts.charset {
@@ -209,7 +210,7 @@ pub fn prepare<'a>(
         kept_views: inventory
             .broken_views
             .iter()
-            .filter(|view| !input.sections().any(|section| section.name.as_ref() == Some(*view)))
+            .filter(|view| !chosen(&input).contains(*view))
             .cloned()
             .collect(),
     };

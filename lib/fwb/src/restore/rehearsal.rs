@@ -59,8 +59,8 @@ fn make(
     context: &Context,
 ) -> Result<()> {
     let scope = chosen(input);
-    let here = |name: &str| !input.is_partial() || scope.contains(name);
-    let loaded = |name: &str| scope.contains(name);
+    let here = |name: &str| !input.is_partial() || scope.contains(&input.spelled(name));
+    let loaded = |name: &str| scope.contains(&input.spelled(name));
     let from = input.manifest.database.as_deref().unwrap_or_default();
     let renaming = Renaming { from: Some(from), here: &here, loaded: &loaded, elsewhere: live };
     let to = Destination { server, database: shadow, quoting, is_live: false };

@@ -92,10 +92,10 @@ impl Beside<'_> {
             is_live: false,
         };
         let scope = chosen(input);
-        let here = |name: &str| !input.is_partial() || scope.contains(name);
+        let here = |name: &str| !input.is_partial() || scope.contains(&input.spelled(name));
         let from = input.manifest.database.as_deref().unwrap_or_default();
         // A foreign key may refer to a table that never was; it must not mean one of the shadow.
-        let loaded = |name: &str| scope.contains(name);
+        let loaded = |name: &str| scope.contains(&input.spelled(name));
         let renaming = Renaming { from: Some(from), here: &here, loaded: &loaded, elsewhere: self.database };
         let stand_ins = stand_ins(
             self.server,
@@ -179,10 +179,10 @@ pub(super) fn tables(input: &Input) -> BTreeSet<String> {
     let tables = input
         .sections()
         .filter(|section| matches!(section.kind, SectionKind::Table | SectionKind::Sequence));
-    tables.filter_map(|section| section.name.clone()).collect()
+    tables.filter_map(|section| section.name.as_ref().map(|name| input.spelled(name))).collect()
 }
 
 /// The tables, sequences and views that are restored.
 pub(super) fn chosen(input: &Input) -> BTreeSet<String> {
-    input.sections().filter_map(|section| section.name.clone()).collect()
+    input.sections().filter_map(|section| section.name.as_ref().map(|name| input.spelled(name))).collect()
 }

@@ -19,6 +19,8 @@ pub(crate) struct ServerFacts {
     pub(crate) log_bin: bool,
     /// `log_bin_trust_function_creators`.
     pub(crate) trusts_function_creators: bool,
+    /// Whether it keeps the names of tables in lower case, however they are written (`lower_case_table_names=1`).
+    pub(crate) keeps_lower_case: bool,
     /// Whether our account has SUPER.
     pub(crate) is_super: bool,
     /// Storage engines in use, in upper case.
@@ -60,7 +62,7 @@ impl ServerClient {
     /// The server cannot be reached.
     pub(crate) fn server_facts(&self, database: &str, cancel: &Cancel) -> Result<ServerFacts> {
         let sql = format!(
-            "SELECT 'server', VERSION(), @@max_allowed_packet, @@log_bin, @@log_bin_trust_function_creators;\n\
+            "SELECT 'server', VERSION(), @@max_allowed_packet, @@log_bin, @@log_bin_trust_function_creators, @@lower_case_table_names;\n\
              SELECT 'engine', ENGINE FROM information_schema.ENGINES WHERE SUPPORT IN ('YES', 'DEFAULT');\n\
              SELECT 'super' FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'SUPER' LIMIT 1;\n\
              SELECT 'database', DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {};\n",
@@ -69,7 +71,8 @@ impl ServerClient {
         let mut facts = ServerFacts::default();
         for row in self.query(None, &sql, "looking at the server", cancel)? {
             match row.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-                ["server", version, packet, log_bin, trust] => {
+                ["server", version, packet, log_bin, trust, lower_case] => {
+                    facts.keeps_lower_case = lower_case == "1";
                     version.clone_into(&mut facts.version);
                     facts.max_allowed_packet = packet.parse().unwrap_or(0);
                     facts.log_bin = log_bin == "1";

@@ -140,6 +140,18 @@ impl CarryOut<'_> {
         self.execute(database, &steps, &sql, cancel)
     }
 
+    /// Makes what is kept once more, where it is kept, and tells what could not be made.
+    pub(super) fn rehearse_kept(&self, cancel: &Cancel) -> Result<Vec<(String, String, String)>> {
+        let database = &self.journal.keeper.database;
+        let steps = temporary(database);
+        let forget = format!("DELETE FROM {} WHERE stage = '{FAILED}';\n", self.journal.place());
+        let kept = self.run(&steps, Stage::Keep, OnFailure::WriteDown);
+        self.execute(database, &steps, &format!("BEGIN NOT ATOMIC\n{forget}{kept}END"), cancel)?;
+        let failures = self.journal.failures(self.server, cancel)?;
+        self.server.query(None, &forget, "writing the journal", cancel)?;
+        Ok(failures)
+    }
+
     fn execute(&self, database: &str, steps: &str, sql: &str, cancel: &Cancel) -> Result<()> {
         let mut session = LoadSession::start(&self.server.sql_client(Some(database)), self.quoting, cancel)?;
         session.mark(|| "the swap".into());
@@ -215,18 +227,31 @@ impl CarryOut<'_> {
         };
         let aside =
             once("ASIDE", "1", format!("CONCAT('RENAME TABLE ', {}, ' TO ', {})", place(&moves.live), place(&moves.outgoing)));
-        let drop = once("DROP", "number <> 0", format!("CONCAT('DROP TABLE IF EXISTS ', {})", place(&moves.live)));
+        let drop_statement = format!("CONCAT('DROP TABLE IF EXISTS ', {})", place(&moves.live));
+        // One that nothing replaces must not be taken for another that came to its name since it was moved aside.
+        let moved = format!(
+            "EXISTS (SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {name})",
+            quote_text(&moves.outgoing)
+        );
+        let unmoved = if *replaced { "number <> 0".into() } else { format!("number <> 0 AND NOT {moved}") };
+        let drop = once("DROP", &unmoved, drop_statement.clone());
         let come = if *replaced {
+            let come = format!("CONCAT('RENAME TABLE ', {}, ' TO ', {})", place(&moves.incoming), place(&moves.live));
+            // A table whose definition is unreadable goes in two steps: first its definition, then what the engine has.
+            let again = once("AGAIN", "failed = 1", drop_statement);
             format!(
-                "BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN\n\
+                "SET failed = 0;\n\
+                 BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION SET failed = 1;\nEXECUTE IMMEDIATE {come};\nEND;\n\
+                 IF failed = 1 THEN\n\
+                 {again}\
+                 BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN\n\
                  GET DIAGNOSTICS CONDITION 1 @why = MESSAGE_TEXT;\n\
                  SET unfinished = 1;\n\
                  INSERT INTO {journal} VALUES (NULL, '{FAILED}', 'TABLE', {name}, @why, '', '', '', '', '', '');\n\
                  END;\n\
-                 EXECUTE IMMEDIATE CONCAT('RENAME TABLE ', {}, ' TO ', {});\n\
-                 END;\n",
-                place(&moves.incoming),
-                place(&moves.live),
+                 EXECUTE IMMEDIATE {come};\n\
+                 END;\n\
+                 END IF;\n"
             )
         } else {
             String::new()

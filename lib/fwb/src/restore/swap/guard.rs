@@ -68,6 +68,7 @@ impl Guard {
                 Some([tried, _]) if tried == "NULL" => {
                     if session.has_ended() {
                         session.finish()?;
+                        tell_holder(server, &lock, cancel);
                         return Err(Error::Busy { database: database.into() });
                     }
                     std::thread::sleep(std::time::Duration::from_millis(10));
@@ -75,6 +76,7 @@ impl Guard {
                 Some([tried, holder]) if tried == holder => return Ok(Self { session }),
                 _ => {
                     session.abandon();
+                    tell_holder(server, &lock, cancel);
                     return Err(Error::Busy { database: database.into() });
                 }
             }
@@ -84,5 +86,23 @@ impl Guard {
     /// The connection, to make the swap over.
     pub(super) fn into_session(self) -> LoadSession {
         self.session
+    }
+}
+
+/// Says which connection holds the lock: anybody may take one of this name, and must not keep restores out unseen.
+fn tell_holder(server: &ServerClient, lock: &str, cancel: &Cancel) {
+    let sql = format!(
+        "SELECT ID, USER, HOST, TIME FROM information_schema.PROCESSLIST WHERE ID = IS_USED_LOCK('{lock}');\n"
+    );
+    match server.query(None, &sql, "looking who holds the lock", cancel) {
+        Ok(rows) => {
+            for row in rows {
+                let [id, user, host, time] = &row[..] else { continue };
+                log::warn!(
+                    "its lock is held by connection {id} of {user}@{host}, which was last heard of {time} s ago; if that is no restore: KILL {id};"
+                );
+            }
+        }
+        Err(error) => log::debug!("{error}"),
     }
 }

@@ -120,6 +120,7 @@ impl Swap<'_> {
         let journal = &kept.journal;
         let database = &journal.keeper.database;
         let lost = kept.lost(self.server, self.cancel)?;
+        self.rehearse(journal)?;
         let inventory = self.server.inventory(database, self.cancel)?;
         let mut tables = names(&inventory);
         tables.retain(|table| *table != journal.table && !lost.contains(table));
@@ -139,6 +140,25 @@ impl Swap<'_> {
         let incoming = Side { database: database.clone(), tables, definitions, charset: kept.charset.clone() };
         let swapped = self.exchange(guard, incoming, again, &Origin::default(), true)?;
         Ok(Swapped { not_brought_back: lost.into_iter().collect(), ..swapped })
+    }
+
+    /// Tries whether what an undo has to make can be made by our account: before the swap, views and programs were made
+    /// where they are kept. A view that was broken then cannot be made now either.
+    fn rehearse(&self, journal: &Journal) -> Result<()> {
+        let carry_out = CarryOut { server: self.server, quoting: self.quoting, journal };
+        let failures = carry_out.rehearse_kept(self.cancel)?;
+        let denied = |(kind, _, why): &&(String, String, String)| {
+            kind != DefinitionKind::View.as_sql() || why.contains("denied")
+        };
+        let Some((kind, name, reason)) = failures.iter().find(denied) else { return Ok(()) };
+        Err(Error::Rehearsal {
+            what: format!("what {} keeps", journal.keeper.database),
+            cause: Box::new(Error::Child {
+                program: "the server".into(),
+                doing: format!("making {} {name}", kind.to_lowercase()),
+                reason: reason.clone(),
+            }),
+        })
     }
 
     /// Those definitions that are replaced: all, or views and the triggers of tables.
