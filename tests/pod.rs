@@ -434,7 +434,8 @@ fn programs(pod: &Pod, without: &[&str], with: &[(&str, &str)]) {
                 || text.starts_with("mariadb")
                 || text.starts_with("mysql")
                 || without.contains(&&*text);
-            if !is_left_out && !bin.join(&name).exists() {
+            // A link that leads nowhere is there all the same.
+            if !is_left_out && bin.join(&name).symlink_metadata().is_err() {
                 std::os::unix::fs::symlink(program.path(), bin.join(&name)).unwrap();
             }
         }
