@@ -33,9 +33,9 @@ EOF
     server_usage fwb-restore
     cat <<'EOF'
 
-Exit status: 0 done; 1 a failure, or not confirmed; 2 usage, or a server on which it cannot be done; 3 the backup
-is damaged, or the result differed; 4 another run is busy. After 1 to 4 the database is as it was, or the message says
-that it is not.
+Exit status: 0 done; 1 a failure, or not confirmed; 2 usage, or refused: for a right that the account lacks, the
+file's SQL, or a server on which it cannot be done; 3 the backup is damaged, or the result differed; 4 another run is
+busy. After 1 to 4 the database is as it was, or the message says that it is not.
 EOF
 }
 

@@ -456,3 +456,24 @@ fn dumps_of_other_programs_are_restored() {
         .fails(3, &["incomplete"]);
     before.holds("a dump that may be half of one");
 }
+
+/// A job that may not do what it was made for must say so at once, and not try through the night: the exit code is that of
+/// a wrong configuration, however far it came.
+#[test]
+fn an_account_that_lacks_a_right_is_a_matter_of_configuration() {
+    let (database, store) = (Database::sample("poor"), Store::new());
+    let dump = store.dump_verified(&database);
+    let before = Before::new(&database);
+    let server = Server::shared();
+    server.sql(format!(
+        "CREATE OR REPLACE USER fwb_poor; GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON {}.* TO fwb_poor",
+        database.quoted()
+    ));
+    for strategy in ["swap", "in-place"] {
+        let tool = store.tool("fwb-restore").args([name(&dump), "--yes", "--strategy", strategy]);
+        let poor = tool.args(["--user", "fwb_poor"]).run();
+        poor.fails(2, &["hint: "]);
+        before.holds(strategy);
+    }
+    server.sql("DROP USER fwb_poor");
+}

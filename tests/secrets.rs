@@ -114,7 +114,7 @@ fn the_password_is_seen_nowhere() {
                 .arg("--password-file")
                 .arg(account.dir.path().join("password"))
                 .run()
-                .fails(1, &["Access denied"]),
+                .fails(2, &["Access denied"]),
         );
     });
     assert!(clients > 10, "the watch saw the clients run: {clients}");
