@@ -23,6 +23,7 @@ mod monsters;
 mod pipelines;
 mod pod;
 mod prune;
+mod questions;
 mod restore;
 mod runbook;
 mod scale;

@@ -11,7 +11,7 @@ use std::time::Instant;
 use serde_json::Map;
 use sha2::{Digest, Sha256};
 
-use crate::artifact::{Artifact, Decoder, Footer, SqlSource, file_sha256};
+use crate::artifact::{Artifact, Decoder, Footer, Packing, SqlSource, file_sha256, packing};
 use crate::error::{Error, Result};
 use crate::manifest::{Kind, Level, Manifest, Section, Server, Verification};
 use crate::progress::{Context, seconds_since};
@@ -280,6 +280,10 @@ fn foreign(
     if level < Level::Full {
         return Ok(());
     }
+    // What is read is counted as SQL, of which a packed file's own size says nothing.
+    let plain = (packing(artifact)? == Packing::Plain).then_some(artifact.size());
+    let total = entry.manifest.raw_size.or(plain).unwrap_or_default();
+    context.progress.begin(format!("verifying {}", entry.manifest.name), total);
     let mut source = SqlSource::foreign(artifact)?;
     let mut feed = Feed::new();
     let mut raw_sha256 = Sha256::new();
