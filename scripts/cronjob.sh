@@ -257,7 +257,8 @@ append() {
     fi
     [ "$(wc -l <"$runs")" -gt "$KEPT" ] || return 0
     rm -f -- "$partial"
-    if ! { tail -n "$KEPT" -- "$runs" >"$partial" && chmod --reference="$runs" -- "$partial" &&
+    # noclobber: a file that somebody else makes meanwhile is not written into.
+    if ! { (set -o noclobber && tail -n "$KEPT" -- "$runs" >"$partial") && chmod --reference="$runs" -- "$partial" &&
         mv -fT -- "$partial" "$runs"; }; then
         rm -f -- "$partial"
         return 1

@@ -2,6 +2,7 @@
 //! a file gets past it happens to every database of the server.
 
 mod links;
+mod paths;
 mod statements;
 
 use std::fs;

@@ -130,6 +130,7 @@ fn options_that_would_be_ignored_are_refused() {
     fails("fwb-verify", &["x.sql.gz", "--drill-server", "/x.cnf"], &["--drill-server", "--level drill"]);
     let both = ["x.sql.gz", "--level", "drill", "--drill-dir", "/tmp", "--drill-server", "/x.cnf"];
     fails("fwb-verify", &both, &["--drill-dir", "throwaway"]);
+    fails("fwb-dump", &["-B", "x", "-o", "y.sql.gz", "--prefix", "z"], &["--prefix"]);
     // A setting for many calls does no harm in one that has no use for it.
     let missing = store.tool("fwb-verify").arg("x.sql.gz").env("FWB_DRILL_DIR", "/tmp").run();
     missing.fails(3, &["no backup x.sql.gz"]);

@@ -10,9 +10,8 @@ mod name;
 mod outline;
 mod staging;
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ pub(crate) use entry::{Entry, Sidecar};
 pub use lock::{StoreLock, Wait};
 pub(crate) use name::{artifact_name, check as check_name, prefix as name_prefix};
 pub use outline::{Outline, Record};
-pub(crate) use staging::{Partial, sidecar_path, stage, sync_dir};
+pub(crate) use staging::{Partial, remove_sidecar, sidecar_path, stage, sync_dir};
 
 use rustix::fs::FileType;
 
@@ -35,18 +34,6 @@ const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
 /// A pipe that someone put into the store must not stop us.
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-
-/// Opens a file for writing that only this user may read, and makes it where it does not exist. What it holds stays.
-fn open_private(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    // A pipe that nobody reads would be waited for.
-    let file = options.custom_flags(NOFOLLOW | NONBLOCK).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(std::io::Error::other("it is not a regular file"));
-    }
-    Ok(file)
-}
 
 /// A store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -222,7 +209,7 @@ impl Store {
     /// counts; from then on the backup exists.
     pub(crate) fn publish(&self, artifact: Partial, manifest: &Manifest, cancel: &Cancel) -> Result<()> {
         artifact.sync()?;
-        let sidecar = stage(&self.sidecar(&manifest.name), &sidecar_json(manifest)?)?;
+        let sidecar = stage(Partial::create(&self.sidecar(&manifest.name))?, &sidecar_json(manifest)?)?;
         cancel.check()?;
         artifact.publish()?;
         sidecar.publish()?;
@@ -236,7 +223,7 @@ impl Store {
     /// Writes a backup's sidecar anew.
     pub(crate) fn write_sidecar(&self, manifest: &Manifest, _lock: &StoreLock) -> Result<()> {
         name::check(&manifest.name)?;
-        stage(&self.sidecar(&manifest.name), &sidecar_json(manifest)?)?.publish()?;
+        stage(Partial::create(&self.sidecar(&manifest.name))?, &sidecar_json(manifest)?)?.publish()?;
         sync_dir(&self.root)
     }
 
