@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{Kind, Level, Manifest, Section, Server, Verification};
 use crate::progress::{Context, seconds_since};
 use crate::scan::{Feed, Observer, Summary, unobserved};
-use crate::store::{Entry, Sidecar, Store, Wait, from_core};
+use crate::store::{Entry, Sidecar, Store, Wait, core_difference, from_core};
 use damage::Damage;
 pub(crate) use damage::Index;
 use hashing::{beside, reuse, sha256};
@@ -363,14 +363,4 @@ pub(crate) fn disagreement(entry: &Entry, own: &Manifest) -> Result<Option<Strin
     }
     let difference = core_difference(&entry.manifest, own)?;
     Ok(difference.map(|field| format!("the sidecar differs from the artifact's own manifest in {field}")))
-}
-
-/// The first field in which two manifests' immutable cores differ. The name is the store's to check: an artifact
-/// that was renamed is still the same backup.
-fn core_difference(one: &Manifest, other: &Manifest) -> Result<Option<String>> {
-    let (mut one, mut other) = (one.core()?, other.core()?);
-    one.remove("name");
-    other.remove("name");
-    let fields = one.keys().chain(other.keys());
-    Ok(fields.into_iter().find(|field| one.get(*field) != other.get(*field)).cloned())
 }

@@ -31,7 +31,8 @@ fn listing(lines: &[&str]) -> Listing {
         }
         let problems = if words.last() == Some(&"lost") { vec!["lost".into()] } else { Vec::new() };
         let manifest = Manifest::from_value(manifest).unwrap();
-        Outline::of(Entry { manifest, sidecar: Sidecar::Present, problems })
+        let recorded_name = manifest.name.clone();
+        Outline::of(Entry { manifest, recorded_name, sidecar: Sidecar::Present, problems })
     };
     let entries = lines.iter().enumerate().map(entry).collect();
     Listing { store: Store::named("/store"), entries, unreadable: Vec::new() }

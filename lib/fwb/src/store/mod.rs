@@ -15,8 +15,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(crate) use entry::from_core;
-pub(crate) use entry::{Entry, Sidecar};
+pub(crate) use entry::{Entry, Sidecar, core_difference, from_core};
 pub use lock::{StoreLock, Wait};
 pub(crate) use name::{artifact_name, check as check_name, prefix as name_prefix};
 pub use outline::{Outline, Record};
@@ -221,9 +220,9 @@ impl Store {
     }
 
     /// Writes a backup's sidecar anew.
-    pub(crate) fn write_sidecar(&self, manifest: &Manifest, _lock: &StoreLock) -> Result<()> {
-        name::check(&manifest.name)?;
-        stage(Partial::create(&self.sidecar(&manifest.name))?, &sidecar_json(manifest)?)?.publish()?;
+    fn write_sidecar(&self, name: &str, manifest: &Manifest, _lock: &StoreLock) -> Result<()> {
+        name::check(name)?;
+        stage(Partial::create(&self.sidecar(name))?, &sidecar_json(manifest)?)?.publish()?;
         sync_dir(&self.root)
     }
 
@@ -245,7 +244,8 @@ impl Store {
         };
         if outcome.replaces(manifest.verification.as_ref()) {
             manifest.verification = Some(outcome.clone());
-            self.write_sidecar(&manifest, lock)?;
+            let written = Manifest { name: entry.recorded_name, ..manifest.clone() };
+            self.write_sidecar(&proven.name, &written, lock)?;
         }
         Ok(manifest)
     }
