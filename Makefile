@@ -49,7 +49,13 @@ docs: build ## Man pages and shell completions into target/docs, and the API's d
 	@scripts/docs.sh target/docs
 	cargo doc --workspace --no-deps --locked
 
-install: docs ## Install the tools, man pages and completions under PREFIX
+# root often has no cargo, and needs none for what somebody has built already.
+install: $(if $(shell sh -c "command -v cargo"),build) ## Install the tools, man pages and completions under PREFIX
+	@for tool in dump verify ls prune restore; do \
+	  [ -x target/release/fwb-$$tool ] || { \
+	    printf '%s\n' "make: error: target/release/fwb-$$tool is not there, and cargo is not either" \
+	      'hint: run make build as the user who has cargo, then make install again' >&2; exit 2; }; done
+	@scripts/docs.sh target/docs
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share
 	install -m 755 $(foreach tool,dump verify ls prune restore,target/release/fwb-$(tool)) $(DESTDIR)$(PREFIX)/bin
 	cp -R target/docs/share/. $(DESTDIR)$(PREFIX)/share

@@ -23,7 +23,8 @@ EOF
     server_usage fwb-dump
     cat <<'EOF'
 
-Exit status: 0 done; 1 a failure, worth a retry; 2 usage; 3 the backup could not be proved; 4 another run is busy.
+Exit status: 0 done; 1 a failure, worth a retry; 2 usage, or a right that the account lacks; 3 the backup could not be
+proved; 4 another run is busy.
 EOF
 }
 

@@ -10,6 +10,9 @@ set -euo pipefail
 PROG=${0##*/}
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 START_TRIES=600 # x 0.1 s until a starting server must answer
+# Every setting that says which server or account is meant.
+ELSEWHERE=(FWB_HOST FWB_PORT FWB_SOCKET FWB_USER FWB_PASSWORD_FILE
+  FWB_POD FWB_POD_SELECTOR FWB_NAMESPACE FWB_CONTAINER FWB_KUBECTL MYSQL_PWD)
 STOP_TRIES=600  # x 0.1 s until a stopping server must be gone
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # a normal user's PATH lacks mariadbd's
 unset MYSQL_HOST MYSQL_TCP_PORT MYSQL_UNIX_PORT MYSQL_PWD MYSQL_HOME
@@ -26,7 +29,8 @@ A private, disposable MariaDB server, reached over its own socket only.
   start    start it (made on first use); a running one is left as it is
   stop     shut it down cleanly; its data stays for the next start
   status   exit 0 when it is running, 3 when it is not
-  env      print FWB_SANDBOX_SOCKET, FWB_SANDBOX_CNF and FWB_DEFAULTS_FILE
+  env      print FWB_SANDBOX_SOCKET, FWB_SANDBOX_CNF and FWB_DEFAULTS_FILE, and
+           unset what would lead to another server
            for:  eval "\$($PROG env)"
 
   --name NAME  which sandbox (default: default), kept in target/sandbox/NAME
@@ -259,6 +263,8 @@ status() {
 
 print_env() {
   server_pid >/dev/null || fail "the sandbox in $DIR is not running" "$PROG start" 3
+  # What an earlier recipe has exported would win over the file, and the tools would talk to another server.
+  printf 'unset %s\n' "${ELSEWHERE[*]}"
   printf 'export FWB_SANDBOX_SOCKET=%q\n' "$(socket_path)"
   printf 'export FWB_SANDBOX_CNF=%q\n' "$CNF"
   printf 'export FWB_DEFAULTS_FILE=%q\n' "$CNF"

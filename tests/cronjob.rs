@@ -557,7 +557,7 @@ fn no_secret_is_on_record() {
     let job = Job::new("backup", &store, &db.name)
         .env("FWB_USER", "nobody_of_that_name")
         .env("FWB_PASSWORD_FILE", &file.to_string_lossy());
-    let record = job.ends(1, &store);
+    let record = job.ends(2, &store);
     assert!(reason(&record).contains("Access denied"), "{record}");
     assert!(!record.to_string().contains("s3cr3t"));
 }

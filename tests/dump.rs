@@ -362,12 +362,12 @@ fn what_cannot_be_reached_is_an_error_with_a_hint_and_no_backup() {
         .args(["--user", "fwb_reader", "--password-file"])
         .arg(&wrong)
         .run()
-        .fails(1, &["Access denied for user 'fwb_reader'", "hint: check --user and --password-file"]);
+        .fails(2, &["Access denied for user 'fwb_reader'", "hint: check --user and --password-file"]);
     assert!(store.names().is_empty(), "{:?}", store.names());
 
     fs::write(&wrong, "right\n").unwrap();
     let out = dump(&db.name).args(["--user", "fwb_reader", "--password-file"]).arg(&wrong).run();
-    assert_eq!(out.code, Some(1), "an account without privileges sees no database: {}", out.stderr);
+    assert_eq!(out.code, Some(2), "an account without privileges sees no database: {}", out.stderr);
     assert!(store.names().is_empty(), "{:?}", store.names());
     server.sql("DROP USER fwb_reader@localhost");
 }

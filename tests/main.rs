@@ -25,6 +25,7 @@ mod monsters;
 mod pipelines;
 mod pod;
 mod prune;
+mod questions;
 mod restore;
 mod runbook;
 mod scale;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Database, Pod, Programs, Store, name, script};
+use crate::support::{Database, Pod, Programs, Store, Tool, bash, name, script};
 
 /// As an operator on the cluster's host types them: with no settings at all.
 #[test]
@@ -156,4 +156,39 @@ fn the_list_needs_no_server() {
         .ok();
     assert!(out.stdout_text().contains(name(&made)) && out.stderr.is_empty(), "{}", out.stderr);
     assert!(!programs.path().join("called").exists());
+}
+
+/// `sudo make install` after `make build`: root has no cargo, and needs none.
+#[test]
+fn what_is_built_is_installed_without_cargo() {
+    let dir = tempfile::tempdir().unwrap();
+    let (bin, release) = (dir.path().join("bin"), dir.path().join("target/release"));
+    fs::create_dir_all(&bin).unwrap();
+    fs::create_dir_all(&release).unwrap();
+    let programs = "make sh bash env install cp mkdir dirname cat sed expand echo printf [ test";
+    for program in programs.split(' ') {
+        let found = bash("type -P \"$0\" || true").arg(program).run().ok().stdout_text();
+        if !found.is_empty() {
+            std::os::unix::fs::symlink(found.trim(), bin.join(program)).unwrap();
+        }
+    }
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    fs::create_dir(dir.path().join("scripts")).unwrap();
+    fs::copy(root.join("scripts/docs.sh"), dir.path().join("scripts/docs.sh")).unwrap();
+    fs::copy(root.join("Makefile"), dir.path().join("Makefile")).unwrap();
+    let install = || {
+        let tool = Tool::program(bin.join("make")).args(["install", "PREFIX=/usr"]).dir(dir.path());
+        tool.env("DESTDIR", dir.path().join("out")).env("PATH", &bin).run()
+    };
+    let refused = install();
+    assert!(refused.code != Some(0) && refused.stderr.contains("hint: run make build"), "{}", refused.stderr);
+    let tools = ["fwb-dump", "fwb-verify", "fwb-ls", "fwb-prune", "fwb-restore"];
+    for tool in tools {
+        fs::copy(Tool::path(tool), release.join(tool)).unwrap();
+    }
+    install().ok();
+    for tool in tools {
+        assert!(dir.path().join("out/usr/bin").join(tool).exists(), "{tool}");
+        assert!(dir.path().join(format!("out/usr/share/man/man1/{tool}.1")).exists(), "{tool}");
+    }
 }

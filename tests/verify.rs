@@ -318,3 +318,83 @@ fn half_a_dump_of_another_program_is_none() {
     }
     assert!(!store.file("half.sql.json").exists());
 }
+
+/// A backup that somebody wants to keep gets another name, with its sidecar. It is what it was: it verifies, restores, and
+/// is not the first to be pruned.
+#[test]
+fn a_backup_that_is_renamed_with_its_sidecar_is_what_it_was() {
+    let (db, store) = (Database::sample("renamed"), Store::new());
+    let dump = store.dump_verified(&db);
+    let content = db.content();
+    let kept = "keep-me.sql.gz";
+    let rename = |from: &str, to: &str| {
+        fs::rename(store.file(from), store.file(to)).unwrap();
+        fs::rename(store.file(&format!("{from}.json")), store.file(&format!("{to}.json"))).unwrap();
+    };
+    rename(name(&dump), kept);
+    let listed = store.tool("fwb-ls").args(["--latest", "--verified"]).run().ok().json();
+    assert_eq!((&listed["name"], &listed["sha256"]), (&json!(kept), &dump["sha256"]));
+    assert_eq!(listed["verification"], dump["verification"], "it stays proved");
+    let newer = store.dump(&db);
+    let all = store.tool("fwb-ls").run().ok().stdout;
+    let prune = || store.tool("fwb-prune").stdin(&all).args(["--keep-days=0", "--keep-last=1"]);
+    let decided = prune().run().ok().records();
+    let decision =
+        |name: &str| decided.iter().find(|record| record["name"] == name).unwrap()["decision"].clone();
+    assert_eq!(decision(kept)["action"], "keep", "the newest proved one stays: {decided:?}");
+    assert!(store.holds(kept) && store.holds(name(&newer)));
+    for level in ["quick", "full"] {
+        let proved = store.tool("fwb-verify").args(["--level", level, kept]).run().ok().json();
+        assert_eq!((&proved["name"], &proved["verification"]["ok"]), (&json!(kept), &json!(true)));
+    }
+    db.sql("DELETE FROM settings");
+    store.tool("fwb-restore").args([kept, "--yes"]).run().ok();
+    assert_eq!(db.content(), content);
+    // Another name, and what was recorded under the last one still counts.
+    let again = "and-again.sql.gz";
+    rename(kept, again);
+    let listed = store.tool("fwb-ls").run().ok().records();
+    assert_eq!(listed[0]["name"], again);
+    assert_eq!(listed[0]["verification"]["ok"], true, "{}", listed[0]);
+    rename(again, kept);
+    // Its damage is found as any other's.
+    let mut bytes = fs::read(store.file(kept)).unwrap();
+    bytes[100] ^= 1;
+    store.write(kept, bytes);
+    store.tool("fwb-verify").arg(kept).run().fails(3, &["is damaged"]);
+}
+
+/// The name is no proof, and its absence no licence: a sidecar of another backup, proved and of the same size, must not
+/// make one proved that never was.
+#[test]
+fn a_sidecar_that_names_another_backup_is_held_against_the_bytes() {
+    let (db, store) = (Database::sample("foreign_sidecar"), Store::new());
+    let proved = store.dump_verified(&db);
+    let other = store.dump(&db);
+    // As large as the one that is proved, to the byte.
+    let mut sidecar = store.read_sidecar(&proved);
+    sidecar["size"] = other["size"].clone();
+    store.write(&format!("{}.json", name(&other)), sidecar.to_string());
+    let listed = store.tool("fwb-ls").run().exits(3);
+    let listed = listed.records().into_iter().find(|record| record["name"] == other["name"]).unwrap();
+    assert_eq!(listed["verification"]["ok"], false, "{listed}");
+    store.tool("fwb-verify").args(["--level", "quick", name(&other)]).run().fails(3, &["of another backup"]);
+
+    // Nothing in another program's file says what it is: it counts as proved when its bytes have been looked at.
+    let sql = mariadb_dump(&db, &[]);
+    store.write("old.sql", &sql);
+    store.tool("fwb-verify").args(["--adopt", "old.sql"]).run().ok();
+    fs::rename(store.file("old.sql"), store.file("older.sql")).unwrap();
+    fs::rename(store.file("old.sql.json"), store.file("older.sql.json")).unwrap();
+    let listed = || {
+        let all = store.tool("fwb-ls").args(["--kind", "foreign"]).run();
+        all.records().into_iter().find(|record| record["name"] == "older.sql").unwrap()
+    };
+    assert!(listed()["verification"].is_null(), "{}", listed());
+    store.tool("fwb-verify").arg("older.sql").run().ok();
+    assert_eq!(listed()["verification"]["ok"], true);
+    let changed = sql.iter().map(|byte| if *byte == b'7' { b'8' } else { *byte }).collect::<Vec<u8>>();
+    fs::rename(store.file("older.sql.json"), store.file("oldest.sql.json")).unwrap();
+    store.write("oldest.sql", changed);
+    store.tool("fwb-verify").arg("oldest.sql").run().fails(3, &["is damaged"]);
+}

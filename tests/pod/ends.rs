@@ -26,7 +26,7 @@ fn the_password_is_in_no_environment() {
     fs::write(&password, "the-pass-word\n").unwrap();
     // The server knows no password of this account's.
     let tool = pod.tool(&store, "fwb-dump").args(["-B", &database.name]);
-    tool.arg("--password-file").arg(&password).run().fails(1, &["ERROR 1045"]);
+    tool.arg("--password-file").arg(&password).run().fails(2, &["ERROR 1045"]);
     let seen = fs::read_to_string(pod.file("seen")).unwrap();
     assert!(seen.contains("HOME=") && !seen.contains("the-pass-word"), "{seen}");
 }

@@ -4,8 +4,10 @@ use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Once};
 
 use serde_json::Value;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::{Database, Server};
 
@@ -29,6 +31,7 @@ impl Tool {
 
     /// Any program.
     pub(crate) fn program(program: impl AsRef<OsStr>) -> Self {
+        heed_signals();
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
@@ -124,6 +127,21 @@ impl Tool {
         let done = self.spawn().wait_with_output().expect("a child's end");
         Output { what, code: done.status.code(), stdout: done.stdout, stderr: text(&done.stderr) }
     }
+}
+
+/// Programs that are started inherit which signals are ignored (execve(2)), and the tools leave SIGHUP alone then, as
+/// nohup(1) asks. A signal that is handled here is not ignored there.
+fn heed_signals() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let status = std::fs::read_to_string("/proc/self/status").expect("proc(5)");
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a mask");
+        let mask = u64::from_str_radix(mask.trim(), 16).expect("a mask");
+        let ignored = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| mask & (1 << (signal - 1)) != 0);
+        for signal in ignored {
+            signal_hook::flag::register(signal, Arc::default()).expect("a handler");
+        }
+    });
 }
 
 /// How a program ended.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
-use fwb::{CompressionLevel, DumpOptions, Kind, Listing, Manifest, Result, ServerClient, Store};
+use fwb::{CompressionLevel, DumpOptions, Error, Kind, Listing, Manifest, Result, ServerClient, Store};
 use fwb_cli::{Location, LockArgs, Outcome, ServerArgs, Session, StoreArgs};
 
 /// Dump one database into the store
@@ -27,10 +27,13 @@ struct Args {
     prefix: Option<String>,
 
     /// Write the artifact to FILE instead of the store; - is standard output
+    ///
+    /// A file of yours is replaced when the artifact is whole. A device, a pipe or a socket is written into. A symbolic
+    /// link, a directory, and what belongs to another user are refused.
     #[arg(short, long, value_name = "FILE")]
     output: Option<Location>,
 
-    /// Write the manifest to FILE too; with -o - it goes nowhere else
+    /// Write the manifest to FILE too, as -o does; with -o - it goes nowhere else
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
 
@@ -68,7 +71,10 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
         level: args.level,
         strict: args.strict,
     };
-    let to_stdout = matches!(args.output, Some(Location::Standard));
+    if let Some(path) = &args.manifest {
+        fwb::check_output(path)?;
+    }
+    let mut to_stdout = matches!(args.output, Some(Location::Standard));
     let manifest = match &args.output {
         None => {
             let store = Store::create(args.store.dir())?;
@@ -76,11 +82,23 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
             tell_of_others(&store, &manifest, session);
             manifest
         }
-        Some(Location::File(path)) => fwb::dump_to_file(path, &server, &options, context)?,
+        Some(Location::File(path)) => match fwb::open_stream(path, &context.cancel)? {
+            Some(file) => {
+                to_stdout = session.is_stdout(&file);
+                let stream = session.stream(file.try_clone().map_err(Error::io("open", path))?)?;
+                let manifest = fwb::dump_to_stream(stream, &server, &options, context)?;
+                fwb::sync_stream(&file, path)?;
+                manifest
+            }
+            None if !session.given(&["prefix"]).is_empty() => {
+                return Err(Error::usage("--prefix is for names in the store, and -o gives the whole name"));
+            }
+            None => fwb::dump_to_file(path, &server, &options, context)?,
+        },
         Some(Location::Standard) => fwb::dump_to_stream(session.stdout()?, &server, &options, context)?,
     };
     if let Some(path) = &args.manifest {
-        fwb::write_manifest(path, &manifest)?;
+        fwb::write_manifest(path, &manifest, &context.cancel)?;
     }
     if !to_stdout {
         session.records()?.write_json(&manifest)?;

@@ -11,7 +11,7 @@ use fwb::{
     CompressionLevel, Error, ErrorClass, Plan, RestoreOptions, RestoreProof, Result, ServerClient, Store,
     Strategy,
 };
-use fwb_cli::{LockArgs, Outcome, ServerArgs, Session, StoreArgs, confirm, human_size};
+use fwb_cli::{LockArgs, Outcome, ServerArgs, Session, StoreArgs, human_size};
 
 /// Restore a backup
 ///
@@ -31,7 +31,7 @@ struct Args {
     file: Option<PathBuf>,
 
     /// Restore into this database instead of the one that was dumped
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(short = 'B', long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     database: Option<String>,
 
     /// Restore these tables, sequences or views alone
@@ -46,7 +46,10 @@ struct Args {
     #[arg(long, conflicts_with_all = ["backup", "file", "tables", "strategy", "prove", "prove_tables", "no_safety_backup", "stdout", "drop_before", "keep_before"])]
     undo: bool,
 
-    /// Remove the databases that swaps have kept; after the restore, where a backup is named
+    /// Remove the databases that swaps have kept; after the restore, where there is a backup to restore
+    ///
+    /// A backup is named, or its manifest comes on standard input. A standard input that is a pipe or a file is read, and
+    /// where nothing comes in, nothing is removed. To remove and restore nothing in a script, give it </dev/null.
     #[arg(long, conflicts_with_all = ["stdout", "keep_before"])]
     drop_before: bool,
 
@@ -63,7 +66,7 @@ struct Args {
     prove_tables: Vec<String>,
 
     /// Live tables that are damaged and end the server when they are read: they are not read, and replaced
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with_all = ["undo", "stdout"])]
     damaged: Vec<String>,
 
     /// Make no backup of what is there: in place, a failure cannot be rolled back then
@@ -71,7 +74,7 @@ struct Args {
     no_safety_backup: bool,
 
     /// Print the SQL on standard output; no server is touched
-    #[arg(long, conflicts_with_all = ["database", "dry_run", "yes", "prove", "prove_tables"])]
+    #[arg(long, conflicts_with_all = ["database", "dry_run", "yes", "prove", "prove_tables", "strategy", "no_safety_backup"])]
     stdout: bool,
 
     /// Print the plan and what was found, and do nothing
@@ -117,10 +120,13 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
         return undo(&args, session);
     }
     let keep_before = if args.drop_before { Some(0) } else { args.keep_before };
-    if let (Some(keep), None) = (keep_before, args.backup.as_ref().or(args.file.as_ref())) {
+    let is_named = args.backup.is_some() || args.file.is_some();
+    if let (Some(keep), false, false) = (keep_before, is_named, session.stdin_may_bring()) {
         return forget(&args, keep, session);
     }
-    let Some((store, name)) = which(&args, session)? else { return Ok(session.short_help()) };
+    let Some((store, name)) = which(&args, keep_before.is_some(), session)? else {
+        return Ok(session.short_help());
+    };
     let store = Store::open(store)?;
     if args.stdout {
         let mut out = session.stdout()?;
@@ -155,7 +161,7 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
         out.write_json(prepared.plan())?;
         return Ok(Outcome::Done);
     }
-    if !meant(&args, &describe(prepared.plan()))? {
+    if !meant(&args, &describe(prepared.plan()), session)? {
         return Ok(Outcome::Failed(ErrorClass::Failure));
     }
     out.write_json(&prepared.run(session.context())?)?;
@@ -163,8 +169,8 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
 }
 
 /// Whether it shall be done.
-fn meant(args: &Args, what: &str) -> Result<bool> {
-    let meant = args.yes || confirm(what, "Do it?", "--yes")?;
+fn meant(args: &Args, what: &str, session: &Session) -> Result<bool> {
+    let meant = args.yes || session.confirm(what, "Do it?", "--yes")?;
     if !meant {
         log::error!("not confirmed: nothing was done");
     }
@@ -185,7 +191,7 @@ fn undo(args: &Args, session: &Session) -> Result<Outcome> {
         "Put back what the restore of {} at {} has replaced (it is kept in {}).\n",
         plan.database, plan.swapped_at, plan.undone
     );
-    if !meant(args, &what)? {
+    if !meant(args, &what, session)? {
         return Ok(Outcome::Failed(ErrorClass::Failure));
     }
     out.write_json(&undo.run(session.context())?)?;
@@ -194,6 +200,13 @@ fn undo(args: &Args, session: &Session) -> Result<Outcome> {
 
 /// Removes what swaps have kept.
 fn forget(args: &Args, keep: usize, session: &Session) -> Result<Outcome> {
+    let idle = session.given(&["tables", "strategy", "prove", "prove_tables", "no_safety_backup"]);
+    if let Some(option) = idle.first() {
+        return Err(Error::Usage {
+            message: format!("{option} is for a restore, and no backup was given: nothing was removed"),
+            hint: Some(format!("name the backup, or leave out {option}")),
+        });
+    }
     let server = ServerClient::new(&args.server.to_domain()?)?;
     let forget =
         |dry_run| fwb::forget(&server, args.database.as_deref(), keep, dry_run, &session.context().cancel);
@@ -204,7 +217,7 @@ fn forget(args: &Args, keep: usize, session: &Session) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     let what = format!("Remove what restores of {} have kept: {}\n", plan.database, plan.removed.join(", "));
-    if !plan.removed.is_empty() && !meant(args, &what)? {
+    if !plan.removed.is_empty() && !meant(args, &what, session)? {
         return Ok(Outcome::Failed(ErrorClass::Failure));
     }
     out.write_json(&forget(false)?)?;
@@ -212,14 +225,20 @@ fn forget(args: &Args, keep: usize, session: &Session) -> Result<Outcome> {
 }
 
 /// The store and name of the one backup to restore; none: nobody said.
-fn which(args: &Args, session: &Session) -> Result<Option<(PathBuf, String)>> {
+fn which(args: &Args, removes: bool, session: &Session) -> Result<Option<(PathBuf, String)>> {
     if let Some(backup) = args.backup.as_deref().or(args.file.as_deref()) {
         return fwb_cli::place(backup, &args.store).map(Some);
     }
     let Some(manifests) = session.manifests::<fwb::Manifest>()? else { return Ok(None) };
+    session.context().progress.begin("waiting for a manifest on standard input", 0);
     let manifests = manifests.take(2).collect::<Result<Vec<_>>>()?;
     match &manifests[..] {
         [manifest] => Ok(Some((args.store.of_record(manifest.store.as_deref())?, manifest.name.clone()))),
+        // What was to be restored first is not known: what restores have kept may still be needed.
+        [] if removes => Err(Error::Usage {
+            message: "no manifest came in on standard input: nothing was restored, and nothing removed".into(),
+            hint: Some("to remove what restores have kept, and restore nothing: fwb-restore --drop-before </dev/null".into()),
+        }),
         [] => Err(Error::NothingFound("no manifest came in: there is nothing to restore".into())),
         _ => Err(Error::Usage {
             message: "more than one manifest came in, and one backup is restored at a time".into(),

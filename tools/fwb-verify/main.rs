@@ -64,6 +64,7 @@ fn main() -> ExitCode {
 }
 
 fn verify(args: Args, session: &Session) -> Result<Outcome> {
+    check_drill_options(&args, session)?;
     let mut run = Run { args: &args, session, out: session.records()?, drill: None, worst: None, count: 0 };
     if args.backups.is_empty() {
         let Some(manifests) = session.manifests::<Manifest>()? else { return Ok(session.short_help()) };
@@ -78,6 +79,22 @@ fn verify(args: Args, session: &Session) -> Result<Outcome> {
         run.one(&store, &name)?;
     }
     run.end()
+}
+
+/// No option of a drill is to be ignored: whoever gives one believes that there is a drill, and of that kind.
+fn check_drill_options(args: &Args, session: &Session) -> Result<()> {
+    let refused = |message: String, hint: &str| Err(Error::Usage { message, hint: Some(hint.into()) });
+    let is_drill = matches!(args.level, LevelArg::Drill);
+    match session.given(&["drill_dir", "drill_server"]).first() {
+        Some(option) if !is_drill => {
+            refused(format!("{option} is for a drill, and no drill was asked for"), "add --level drill")
+        }
+        Some(option) if option == "--drill-dir" && args.drill_server.is_some() => refused(
+            format!("{option} is for a throwaway server, and the drill is on another one"),
+            "leave out --drill-dir, or --drill-server and FWB_DRILL_SERVER",
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// One call: what it has seen so far.

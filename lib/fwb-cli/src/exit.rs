@@ -12,7 +12,7 @@ pub(crate) const EXIT_STATUS: &str = "\
 Exit status:
   0    success
   1    failure: I/O, a child program, the database, a cut stream; try again
-  2    wrong usage or configuration
+  2    wrong usage or configuration; refused: a missing right, SQL that no dump contains
   3    proof failed: a backup is damaged, missing or too old, a restore differs
   4    the store is locked by another run
   130  interrupted by SIGINT (143: SIGTERM, 129: SIGHUP)";

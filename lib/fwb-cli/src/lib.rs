@@ -27,7 +27,6 @@ mod table;
 mod usage;
 mod when;
 
-pub use confirm::confirm;
 pub use duration::parse_age;
 pub use exit::{Outcome, tolerate_broken_pipe};
 pub use manifests::{FromRecord, Manifests, read_manifests};

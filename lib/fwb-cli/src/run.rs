@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-use clap::{FromArgMatches, Parser};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, FromArgMatches, Parser};
 use fwb::{Cancel, Context, Error, ErrorClass, Progress, Result};
 
 use crate::console::Console;
@@ -27,10 +28,11 @@ pub fn run<A: Parser>(tool: impl FnOnce(A, &Session) -> Result<Outcome>) -> Exit
         Ok(Some(text)) => return end(&console, print(&text)),
         Err(error) => return end(&console, Err(error)),
     }
-    let parsed = command
-        .try_get_matches_from_mut(&arguments)
-        .and_then(|matches| Ok((A::from_arg_matches(&matches)?, WorkArgs::from_arg_matches(&matches)?)));
-    let (args, work) = match parsed {
+    let parsed = command.try_get_matches_from_mut(&arguments).and_then(|matches| {
+        let args = A::from_arg_matches(&matches)?;
+        Ok((args, WorkArgs::from_arg_matches(&matches)?, given(&matches)))
+    });
+    let (args, work, given) = match parsed {
         Ok(parsed) => parsed,
         Err(answer) if !answer.use_stderr() => {
             let printed = print(answer.render().to_string().as_bytes());
@@ -44,8 +46,14 @@ pub fn run<A: Parser>(tool: impl FnOnce(A, &Session) -> Result<Outcome>) -> Exit
     };
     logging::install(&console, work.level());
     let context = Context { jobs: work.jobs(), progress: Progress::default(), cancel: Cancel::default() };
-    let session = Session::new(context, console.clone(), command);
+    let session = Session::new(context, console.clone(), command, given);
     end(&console, attend(tool, args, &work, &session, &console))
+}
+
+/// The arguments that stand on the command line, by their ids.
+fn given(matches: &ArgMatches) -> Vec<String> {
+    let is_given = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    matches.ids().map(clap::Id::as_str).filter(is_given).map(ToOwned::to_owned).collect()
 }
 
 /// The tool's function between signals and progress.

@@ -1,12 +1,15 @@
 //! What a tool's function is handed beside its arguments: the context for the library, and the standard streams.
 
+use std::fs::File;
+
 use fwb::{Context, ErrorClass, Result};
 
+use crate::confirm::confirm;
 use crate::console::Console;
 use crate::exit::Outcome;
 use crate::manifests::{FromRecord, Manifests, read_manifests};
 use crate::records::RecordWriter;
-use crate::standard::{Stdin, Stdout, stdin_is_terminal, stdout_is_terminal};
+use crate::standard::{Stdin, Stdout, is_stdout, stdin_is_terminal, stdin_may_bring, stdout_is_terminal};
 
 /// One run of a tool.
 #[derive(Debug)]
@@ -14,11 +17,25 @@ pub struct Session {
     context: Context,
     console: Console,
     command: clap::Command,
+    /// The arguments that the command line itself has given, by their ids.
+    given: Vec<String>,
 }
 
 impl Session {
-    pub(crate) fn new(context: Context, console: Console, command: clap::Command) -> Self {
-        Self { context, console, command }
+    pub(crate) fn new(
+        context: Context,
+        console: Console,
+        command: clap::Command,
+        given: Vec<String>,
+    ) -> Self {
+        Self { context, console, command, given }
+    }
+
+    /// Which of these arguments stand on the command line, as options are written. What a variable says is a setting for
+    /// many calls, and does no harm in one that has no use for it; an option that would be ignored is a mistake.
+    pub fn given(&self, ids: &[&str]) -> Vec<String> {
+        let is_given = |id: &&&str| self.given.iter().any(|given| given == *id);
+        ids.iter().filter(is_given).map(|id| format!("--{}", id.replace('_', "-"))).collect()
     }
 
     /// What every operation of the library is handed.
@@ -54,9 +71,36 @@ impl Session {
         Stdout::open_for_bytes(&self.context.cancel)
     }
 
+    /// The same for a device, a pipe or a socket that was opened by its path.
+    ///
+    /// # Errors
+    /// The operating system refuses a thread.
+    pub fn stream(&self, file: File) -> Result<Stdout> {
+        Stdout::to(file, &self.context.cancel)
+    }
+
+    /// Whether a stream that was opened by its path is standard output, as `/dev/stdout` is.
+    pub fn is_stdout(&self, file: &File) -> bool {
+        is_stdout(file)
+    }
+
+    /// Asks the person at the terminal whether to go on, after showing `text`. No bar and no message is drawn until the
+    /// answer is there.
+    ///
+    /// # Errors
+    /// There is no terminal, and `flag` is how a script says yes; or a signal arrived.
+    pub fn confirm(&self, text: &str, question: &str, flag: &str) -> Result<bool> {
+        self.console.beside_bar(|| confirm(text, question, flag, &self.context.cancel))
+    }
+
     /// Whether a person reads standard output.
     pub fn stdout_is_terminal(&self) -> bool {
         stdout_is_terminal()
+    }
+
+    /// Whether records may come on standard input: it is a pipe, a socket or a file, and not a terminal or /dev/null.
+    pub fn stdin_may_bring(&self) -> bool {
+        stdin_may_bring()
     }
 
     /// Whether a person sits at standard input.

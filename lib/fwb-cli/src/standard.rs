@@ -119,6 +119,11 @@ impl Stdout {
         Self::open(cancel)
     }
 
+    /// Writes to a stream that was opened by its path.
+    pub(crate) fn to(file: File, cancel: &Cancel) -> Result<Self> {
+        Self::writing(file, cancel).map_err(|source| Error::Stream { action: "write a stream", source })
+    }
+
     fn writing(mut target: impl Write + Send + 'static, cancel: &Cancel) -> io::Result<Self> {
         let (chunks, to_write) = sync_channel::<Vec<u8>>(1);
         let (done, written) = sync_channel(1);
@@ -167,6 +172,24 @@ fn may_be_closed(stream: &impl AsFd) -> io::Result<bool> {
     let (found, null) = (rustix::fs::fstat(stream)?, std::fs::metadata("/dev/null"));
     let is_null = null.is_ok_and(|null| null.file_type().is_char_device() && null.rdev() == found.st_rdev);
     Ok(is_null && rustix::fs::fcntl_getfl(stream)?.contains(OFlags::RDWR))
+}
+
+/// Whether a file that was opened by its path is what standard output is.
+pub(crate) fn is_stdout(file: &File) -> bool {
+    let (stdout, file) = (rustix::fs::fstat(io::stdout()), rustix::fs::fstat(file));
+    matches!((stdout, file), (Ok(a), Ok(b)) if (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
+}
+
+/// Whether records may come on standard input. Nothing ever comes from /dev/null, which stands for a standard input that
+/// was closed, too.
+pub(crate) fn stdin_may_bring() -> bool {
+    let found = rustix::fs::fstat(io::stdin());
+    found.is_ok_and(|found| {
+        !matches!(
+            rustix::fs::FileType::from_raw_mode(found.st_mode),
+            rustix::fs::FileType::CharacterDevice | rustix::fs::FileType::Directory
+        )
+    })
 }
 
 /// Whether a person sits at standard input.

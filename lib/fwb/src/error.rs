@@ -2,6 +2,8 @@
 //! the failure, knows its [`ErrorClass`] and, where there is something to do about it, a hint. The mapping from
 //! classes to exit codes is the command line's business.
 
+mod server;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +15,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum ErrorClass {
     /// Input or output, a child process, the database: worth a retry.
     Failure,
-    /// The command line or the configuration is wrong: a retry gives the same.
+    /// The command line or the configuration is wrong, or the work is refused: for a finding of the preflight, for SQL
+    /// that no dump contains, for a right that the account lacks. A retry gives the same.
     Usage,
     /// Something that was to be proved did not hold.
     Proof,
@@ -363,10 +366,13 @@ impl Error {
     /// What kind of failure this is.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Usage { .. } | Self::Preflight { .. } | Self::Rehearsal { .. } => ErrorClass::Usage,
+            Self::Usage { .. }
+            | Self::Preflight { .. }
+            | Self::Rehearsal { .. }
+            | Self::Inadmissible { .. } => ErrorClass::Usage,
+            Self::Child { reason, .. } if server::lacks_rights(reason) => ErrorClass::Usage,
             Self::Damaged { .. }
             | Self::NoBackup { .. }
-            | Self::Inadmissible { .. }
             | Self::Differs { .. }
             | Self::Incomplete { .. }
             | Self::DrillFailed { .. }
@@ -398,15 +404,15 @@ impl Error {
                 Some("install the MariaDB client programs, or put them on PATH".into())
             }
             // What was broken before is left out of a dump.
-            Self::Child { doing, reason, .. } if doing.starts_with(DUMPING) && holds_one(reason, VANISHED) => {
+            Self::Child { doing, reason, .. } if doing.starts_with(DUMPING) && server::has_vanished(reason) => {
                 Some("the schema changed during the dump; run again".into())
             }
-            Self::Child { reason, .. } => server_hint(reason).map(Into::into),
+            Self::Child { reason, .. } => server::hint(reason).map(Into::into),
             Self::IncompleteDump { .. } => {
                 Some("nothing was published; run it again, and look at the server's error log".into())
             }
             Self::NoDatabase { .. } => Some("check the name given to -B or FWB_DATABASE".into()),
-            Self::Strict { .. } => Some("mend or drop it, or run without --strict".into()),
+            Self::Strict { .. } => Some("fix or drop it, or run without --strict".into()),
             Self::NoBackup { .. } | Self::NothingFound(_) => Some("fwb-ls shows what the store holds".into()),
             Self::Damaged { .. } => {
                 Some("use another backup: fwb-ls --latest --verified names the newest proved one".into())
@@ -415,7 +421,7 @@ impl Error {
                 Some("only what mariadb-dump and mysqldump write for one database is loaded".into())
             }
             Self::DrillFailed { .. } => Some(
-                "every byte is as it was written, and still this does not restore: mend the cause and dump anew"
+                "every byte is as it was written, and still this does not restore: fix the cause and dump anew"
                     .into(),
             ),
             Self::Preflight { remedy, .. } | Self::NoDrill { remedy, .. } | Self::NoPod { remedy, .. } => {
@@ -448,13 +454,13 @@ impl Error {
             Self::Incomplete { .. } => Some("make it by hand, or take the swap back: fwb-restore --undo".into()),
             Self::Busy { .. } => Some("wait until it has ended; its lock ends with its connection".into()),
             Self::NotRolledBack { .. } => {
-                Some("mend the cause and restore again, or restore another backup".into())
+                Some("fix the cause and restore again, or restore another backup".into())
             }
             Self::SafetyBackup { cause, .. } => cause.hint().or_else(|| {
-                Some("mend the cause; or, if what is there may be lost, use --no-safety-backup".into())
+                Some("fix the cause; or, if what is there may be lost, use --no-safety-backup".into())
             }),
             Self::RollbackFailed { safety, .. } => {
-                Some(format!("the former state is in {safety}: restore it once the cause is mended"))
+                Some(format!("the former state is in {safety}: restore it once the cause is fixed"))
             }
             Self::Usage { hint, .. } => hint.clone(),
             Self::Unreadable(_) => Some("the warnings say why; nothing is known of what they hold".into()),
@@ -469,8 +475,6 @@ impl Error {
 
 /// How it is told that a database is being dumped.
 pub(crate) const DUMPING: &str = "dumping";
-/// The error numbers of what is not there any more, or not as it was: a table, a view's columns, a program.
-const VANISHED: &[&str] = &["1146", "1356", "1305", "1360", "1539", "1347", "1412"];
 
 fn io_hint(source: &io::Error, path: &Path) -> Option<String> {
     match source.kind() {
@@ -486,48 +490,56 @@ fn io_hint(source: &io::Error, path: &Path) -> Option<String> {
     }
 }
 
-/// Hints for the errors of the MariaDB client programs, by the error numbers of MariaDB's manual,
-/// "MariaDB Error Codes".
-fn server_hint(reason: &str) -> Option<&'static str> {
-    const HINTS: &[(&[&str], &str)] = &[
-        // A client that insists on TLS names 2002 beside it.
-        (&["1040"], "the server has no free connection; run again later, or with fewer --jobs"),
-        (&["1045"], "check --user and --password-file, or the [client] section of --defaults-file"),
-        (&["2002", "2003", "2005"], "is the server running, and are --host, --port or --socket right?"),
-        (&["1044", "1142", "1227"], "the account lacks a privilege that the message names"),
-        (&["1049"], "check the name given to -B or --database"),
-        (&["2013", "2006"], "the server ended the connection; look at its error log, then run again"),
-        (&["1153"], "raise max_allowed_packet on the server"),
-        (&["2026"], "set the TLS options in the [client] section of --defaults-file"),
-        (&["1418"], "set log_bin_trust_function_creators=1 on the server, or use an account with SUPER"),
-        (&["1114", "1021"], "the server is out of space"),
-        (
-            &["1062", "1136", "1364", "1048"],
-            "the rows do not fit the table: look at the dump there, or use another backup",
-        ),
-        (
-            &["1146", "1305", "1356"],
-            "what a view or program needs is not in the backup; restore it too, or mend the dump",
-        ),
-        (
-            &["1286", "1273", "1115"],
-            "this server lacks what the dump was made with: install it, or use a server that has it",
-        ),
-        (&["1064"], "this server does not know that SQL: is it older than the one that was dumped?"),
-        (&["1205"], "a client holds a table: end its transaction (SHOW PROCESSLIST), then run again"),
-    ];
-    HINTS.iter().find(|(codes, _)| holds_one(reason, codes)).map(|(_, hint)| *hint)
-}
-
-fn holds_one(reason: &str, codes: &[&str]) -> bool {
-    reason.split(|c: char| !c.is_ascii_digit()).any(|number| codes.contains(&number))
-}
-
 fn signal_name(signal: i32) -> String {
     match signal {
         1 => "SIGHUP".into(),
         2 => "SIGINT".into(),
         15 => "SIGTERM".into(),
         other => format!("signal {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn child(reason: &str) -> Error {
+        Error::Child { program: "mariadb".into(), doing: "loading".into(), reason: reason.into() }
+    }
+
+    fn boxed(reason: &str) -> Box<Error> {
+        Box::new(child(reason))
+    }
+
+    /// A job that is refused must not be tried again and again through the night: the exit code says that nothing will
+    /// change, however the refusal is wrapped.
+    #[test]
+    fn a_refusal_keeps_its_class_whatever_it_is_wrapped_in() {
+        let refused = "ERROR 1227 (42000) at line 3: Access denied; you need SUPER";
+        let broken = "ERROR 2013 (HY000): Lost connection";
+        let inadmissible = || Error::Inadmissible {
+            name: "x.sql".into(),
+            statement: "GRANT".into(),
+            offset: 0,
+            why: "no dump contains it".into(),
+        };
+        let database = || String::from("d");
+        let cases = [
+            (child(refused), ErrorClass::Usage),
+            (child(broken), ErrorClass::Failure),
+            (inadmissible(), ErrorClass::Usage),
+            (Error::Preflight { finding: "x".into(), remedy: "y".into() }, ErrorClass::Usage),
+            (Error::Untouched { cause: boxed(refused), database: database() }, ErrorClass::Usage),
+            (Error::Untouched { cause: boxed(broken), database: database() }, ErrorClass::Failure),
+            (Error::Untouched { cause: Box::new(inadmissible()), database: database() }, ErrorClass::Usage),
+            (Error::SafetyBackup { cause: boxed(refused), database: database() }, ErrorClass::Usage),
+            (Error::RolledBack { cause: boxed(refused) }, ErrorClass::Usage),
+            (Error::GaveUp { attempts: 2, cause: boxed(refused) }, ErrorClass::Usage),
+            (Error::Unfinished { cause: boxed(refused), database: database() }, ErrorClass::Usage),
+            (Error::NotRolledBack { cause: boxed(refused), database: database() }, ErrorClass::Usage),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(error.class(), expected, "{error}");
+        }
     }
 }

@@ -14,6 +14,7 @@ mod error;
 pub mod fuzzing;
 mod identity;
 mod manifest;
+mod output;
 mod pod;
 mod process;
 mod progress;
@@ -37,6 +38,7 @@ pub use manifest::{
     Action, Binlog, Client, Decision, Kind, Level, Manifest, ManifestError, Object, ObjectKind, SCHEMA,
     Section, SectionKind, Server, Timestamp, Verification, now,
 };
+pub use output::{check_output, open_stream, sync_stream};
 pub use pod::{PodChoice, PodOptions};
 pub use progress::{Cancel, Context, Progress};
 pub use prune::{Candidates, PruneOptions, Pruned, prune};

@@ -19,6 +19,6 @@ pub(crate) use deflate::recipe::noise;
 pub(crate) use deflate::recipe::prove as prove_encoder;
 pub(crate) use format::{DataHeader, END_SIZE};
 pub(crate) use reader::{Artifact, Footer, Member};
-pub(crate) use source::{SqlSource, file_sha256};
+pub(crate) use source::{Packing, SqlSource, file_sha256, packing};
 pub use writer::CompressionLevel;
 pub(crate) use writer::{ArtifactWriter, Extent, PieceSender, Placed, Spill, WRITE_ARTIFACT, Written};

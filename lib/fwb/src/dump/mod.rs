@@ -14,10 +14,13 @@ use crate::artifact::CompressionLevel;
 use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
 use crate::manifest::{self, Kind, Manifest};
+use crate::output::{check_output, directory_of, open_stream, sync_stream};
 use crate::pod;
-use crate::progress::Context;
+use crate::progress::{Cancel, Context};
 use crate::server::ServerClient;
-use crate::store::{Partial, Store, StoreLock, Wait, artifact_name, name_prefix, nameable, stage, sync_dir};
+use crate::store::{
+    Partial, Store, StoreLock, Wait, artifact_name, name_prefix, nameable, remove_sidecar, stage, sync_dir,
+};
 pub(crate) use program::{COORDINATES, DumpProgram};
 use run::Dump;
 
@@ -76,7 +79,8 @@ pub(crate) fn dump_locked(
     Ok(Manifest { store: Some(store.root().display().to_string()), ..manifest })
 }
 
-/// Dumps into a file outside of a store; it appears when it is complete, and has no sidecar.
+/// Dumps into a file outside of a store; it appears when it is complete, and has no sidecar. The sidecar of an artifact
+/// that it replaces goes with it.
 ///
 /// # Errors
 /// As [`dump_to_store`].
@@ -90,30 +94,35 @@ pub fn dump_to_file(
     let parent = directory_of(path);
     let store = nameable(path)?.parent().map(|parent| parent.display().to_string());
     let name = name.to_string_lossy().into_owned();
+    check_output(path)?;
     let (partial, manifest) = pod::retrying(server.retries(), &context.cancel, || {
         let dump = Dump::begin(server, options, manifest::now(), name.clone(), &context.cancel)?;
-        let partial = Partial::create(path)?;
+        let partial = Partial::beside(path)?;
         let manifest = dump.run_into(&partial, context)?;
         Ok((partial, manifest))
     })?;
     partial.sync()?;
     context.cancel.check()?;
+    // What was proved of the file that goes says nothing of the one that comes.
+    remove_sidecar(path)?;
     partial.publish()?;
     sync_dir(parent)?;
     Ok(Manifest { store, ..manifest })
 }
 
-/// Writes a manifest into a file, which appears when it is complete.
+/// Writes a manifest into a file, which appears when it is complete; or into the device, pipe or socket that the path
+/// is.
 ///
 /// # Errors
-/// The file cannot be written.
-pub fn write_manifest(path: &Path, manifest: &Manifest) -> Result<()> {
-    stage(path, &manifest.to_line()?)?.publish()?;
+/// The path cannot be written, or is one that is left alone.
+pub fn write_manifest(path: &Path, manifest: &Manifest, cancel: &Cancel) -> Result<()> {
+    let line = manifest.to_line()?;
+    if let Some(mut stream) = open_stream(path, cancel)? {
+        stream.write_all(&line).map_err(Error::io("write", path))?;
+        return sync_stream(&stream, path);
+    }
+    stage(Partial::beside(path)?, &line)?.publish()?;
     sync_dir(directory_of(path))
-}
-
-fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Dumps into a stream. What was written before an error cannot be taken back; it lacks its footer then.

@@ -13,6 +13,7 @@ use super::warnings::warnings;
 use crate::artifact::{ArtifactWriter, Spill, WRITE_ARTIFACT, Written};
 use crate::error::{DUMPING, Error, Result};
 use crate::manifest::{self, Client, Manifest, SCHEMA, Server, Timestamp};
+use crate::output::directory_of;
 use crate::progress::{Cancel, Context};
 use crate::server::{DatabaseFacts, Running, ServerClient};
 use crate::store::Partial;
@@ -82,7 +83,7 @@ impl<'a> Dump<'a> {
 
     /// As [`Dump::run`], into a file that is not published yet: a failure to write names its path.
     pub(super) fn run_into(self, partial: &Partial, context: &Context) -> Result<Manifest> {
-        let dir = super::directory_of(partial.path()).to_owned();
+        let dir = directory_of(partial.path()).to_owned();
         let spill: Spill = Box::new(move || tempfile::tempfile_in(&dir));
         self.run(partial.writer()?, Some(spill), context).map_err(|error| match error {
             Error::Stream { action: WRITE_ARTIFACT, source } => Error::io("write", partial.path())(source),

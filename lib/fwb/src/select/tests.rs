@@ -39,7 +39,8 @@ fn listing(lines: &[&str]) -> Listing {
         }
         let problems = if words.get(3) == Some(&"lost") { vec!["lost".into()] } else { Vec::new() };
         let manifest = Manifest::from_value(manifest).unwrap();
-        Outline::of(Entry { manifest, sidecar: Sidecar::Present, problems })
+        let recorded_name = manifest.name.clone();
+        Outline::of(Entry { manifest, recorded_name, sidecar: Sidecar::Present, problems })
     };
     let mut entries: Vec<Outline> = lines.iter().enumerate().map(entry).collect();
     settle(&mut entries, at(NOW));

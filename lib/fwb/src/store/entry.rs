@@ -20,8 +20,12 @@ pub(super) const LARGEST_SIDECAR: u64 = 512 << 20;
 /// A backup.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// The manifest: the sidecar's, else the footer's, else what the file's name and date tell.
+    /// The manifest: the sidecar's, else the footer's, else what the file's name and date tell. It goes by the name that
+    /// the artifact has now.
     pub manifest: Manifest,
+    /// The name in the sidecar: of an artifact that was renamed with it, the one under which it was dumped. It stays, or
+    /// it could not be told from a damaged one after another renaming.
+    pub recorded_name: String,
     /// Whether a sidecar stands beside the artifact.
     pub sidecar: Sidecar,
     /// What is wrong, as far as a look at sizes and names shows.
@@ -43,7 +47,7 @@ impl Entry {
     /// Reads the backup `name` in `root`.
     pub(super) fn load(root: &Path, name: &str) -> Result<Self> {
         let path = root.join(name);
-        let (sidecar, mut problems) = read_sidecar(&path, name)?;
+        let (sidecar, mut problems) = read_sidecar(&path)?;
         let artifact = match open(&path) {
             Ok(file) => Artifact::new(file, &path)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound && !matches!(sidecar, Found::Absent) => {
@@ -54,6 +58,16 @@ impl Entry {
             }
             Err(error) => return Err(Error::io("open", &path)(error)),
         };
+        let mut recorded_name = name.to_owned();
+        let sidecar = match sidecar {
+            Found::Manifest(manifest) if manifest.name != name => {
+                if manifest.kind != Kind::Foreign {
+                    recorded_name.clone_from(&manifest.name);
+                }
+                renamed(manifest, &artifact, name, &mut problems)?
+            }
+            other => other,
+        };
         let state = sidecar.state();
         let manifest = match sidecar {
             Found::Manifest(manifest) => *manifest,
@@ -63,7 +77,7 @@ impl Entry {
         if said != size {
             problems.push(format!("the artifact has {size} bytes, its manifest says {said}"));
         }
-        Ok(Self { manifest, sidecar: state, problems })
+        Ok(Self { manifest, recorded_name, sidecar: state, problems })
     }
 }
 
@@ -88,7 +102,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(NOFOLLOW | NONBLOCK).open(path)
 }
 
-fn read_sidecar(artifact: &Path, name: &str) -> Result<(Found, Vec<String>)> {
+fn read_sidecar(artifact: &Path) -> Result<(Found, Vec<String>)> {
     let path = sidecar_path(artifact);
     let file = match open(&path) {
         Ok(file) => file,
@@ -97,24 +111,67 @@ fn read_sidecar(artifact: &Path, name: &str) -> Result<(Found, Vec<String>)> {
     };
     let mut json = Vec::new();
     file.take(LARGEST_SIDECAR).read_to_end(&mut json).map_err(Error::io("read", &path))?;
-    let found = match Manifest::from_slice(&json) {
-        Ok(manifest) if manifest.name == name => {
-            return Ok((Found::Manifest(Box::new(manifest)), Vec::new()));
-        }
-        Ok(manifest) => format!("its sidecar is of another backup, {:?}", manifest.name),
-        Err(error) => format!("its sidecar cannot be used: {error}"),
+    match Manifest::from_slice(&json) {
+        Ok(manifest) => Ok((Found::Manifest(Box::new(manifest)), Vec::new())),
+        Err(error) => Ok((Found::Damaged, vec![format!("its sidecar cannot be used: {error}")])),
+    }
+}
+
+/// A sidecar that names another backup than the artifact beside it. A backup is what its bytes are, and its name is where
+/// they lie: where both have been renamed, the artifact's own manifest says the same as the sidecar, the former name
+/// included, and the sidecar is this backup's. Where it says something else, the sidecar belongs to another artifact, or
+/// is damaged.
+///
+/// A file of another program has no manifest of its own. Its sidecar is taken where the size fits, but not the outcome
+/// in it: only `fwb-verify` can tell whether it is about these bytes.
+fn renamed(
+    sidecar: Box<Manifest>,
+    artifact: &Artifact,
+    name: &str,
+    problems: &mut Vec<String>,
+) -> Result<Found> {
+    let own = match artifact.footer() {
+        Ok(Some(footer)) => Manifest::from_value(footer.core).ok(),
+        Ok(None) | Err(Error::Damaged { .. }) => None,
+        Err(error) => return Err(error),
     };
-    Ok((Found::Damaged, vec![found]))
+    let is_foreign = own.is_none() && sidecar.kind == Kind::Foreign && !artifact.is_ours()?;
+    let is_of_this = match &own {
+        Some(own) => own.name == sidecar.name && core_difference(&sidecar, own)?.is_none(),
+        None => is_foreign && sidecar.size == artifact.size(),
+    };
+    if !is_of_this {
+        problems.push(format!("its sidecar is of another backup, {:?}", sidecar.name));
+        return Ok(Found::Damaged);
+    }
+    let verification = if is_foreign { None } else { sidecar.verification };
+    Ok(Found::Manifest(Box::new(Manifest { name: name.into(), verification, ..*sidecar })))
+}
+
+/// The first field in which two manifests' immutable cores differ. The name is none of the content: a backup that was
+/// renamed is still the same one.
+pub(crate) fn core_difference(one: &Manifest, other: &Manifest) -> Result<Option<String>> {
+    let (mut one, mut other) = (one.core()?, other.core()?);
+    one.remove("name");
+    other.remove("name");
+    let fields = one.keys().chain(other.keys());
+    Ok(fields.into_iter().find(|field| one.get(*field) != other.get(*field)).cloned())
 }
 
 /// A backup whose artifact is gone and whose sidecar is not.
 fn lost(name: &str, sidecar: Found) -> Entry {
+    let sidecar = match sidecar {
+        // Whether it was this one's, nothing can tell any more.
+        Found::Manifest(manifest) if manifest.name != name => Found::Damaged,
+        other => other,
+    };
     let state = sidecar.state();
     let manifest = match sidecar {
         Found::Manifest(manifest) => *manifest,
         _ => bare(name, Kind::Full, crate::manifest::now(), 0),
     };
-    Entry { manifest, sidecar: state, problems: vec!["the artifact is missing".into()] }
+    let recorded_name = name.to_owned();
+    Entry { manifest, recorded_name, sidecar: state, problems: vec!["the artifact is missing".into()] }
 }
 
 /// The manifest that an artifact carries itself, or what can be told of a foreign file.

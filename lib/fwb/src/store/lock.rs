@@ -1,12 +1,12 @@
 //! One writer at a time. The lock file is never deleted, or two runs could hold locks on two files of one name.
 
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use super::open_private;
+use super::{NOFOLLOW, NONBLOCK};
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
 
@@ -52,7 +52,8 @@ impl StoreLock {
     }
 }
 
-/// Makes a directory that only this user may enter, with its parents.
+/// Makes a directory that only this user may enter, with its parents. It is private from its first moment: nothing is
+/// done to it afterwards by its name, which others might have given to something else.
 pub(super) fn create_private_dir(path: &Path) -> Result<()> {
     match std::fs::metadata(path) {
         // What it is must be known before it is protected: a store that is there may be shared with a group.
@@ -61,6 +62,24 @@ pub(super) fn create_private_dir(path: &Path) -> Result<()> {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
         Err(error) => return Err(Error::io("examine", path)(error)),
     }
-    std::fs::create_dir_all(path).map_err(Error::io("create", path))?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(Error::io("protect", path))
+    if let Some(parent) = path.parent().filter(|parent| parent.metadata().is_err()) {
+        std::fs::create_dir_all(parent).map_err(Error::io("create", path))?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        // Another run has made it meanwhile.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made.map_err(Error::io("create", path)),
+    }
+}
+
+/// Opens a file for writing that only this user may read, and makes it where it does not exist. What it holds stays.
+fn open_private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    // A pipe that nobody reads would be waited for.
+    let file = options.custom_flags(NOFOLLOW | NONBLOCK).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
+    Ok(file)
 }

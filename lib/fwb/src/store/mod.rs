@@ -10,18 +10,16 @@ mod name;
 mod outline;
 mod staging;
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(crate) use entry::from_core;
-pub(crate) use entry::{Entry, Sidecar};
+pub(crate) use entry::{Entry, Sidecar, core_difference, from_core};
 pub use lock::{StoreLock, Wait};
 pub(crate) use name::{artifact_name, check as check_name, prefix as name_prefix};
 pub use outline::{Outline, Record};
-pub(crate) use staging::{Partial, sidecar_path, stage, sync_dir};
+pub(crate) use staging::{Partial, remove_sidecar, sidecar_path, stage, sync_dir};
 
 use rustix::fs::FileType;
 
@@ -35,18 +33,6 @@ const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
 /// A pipe that someone put into the store must not stop us.
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-
-/// Opens a file for writing that only this user may read, and makes it where it does not exist. What it holds stays.
-fn open_private(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    // A pipe that nobody reads would be waited for.
-    let file = options.custom_flags(NOFOLLOW | NONBLOCK).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(std::io::Error::other("it is not a regular file"));
-    }
-    Ok(file)
-}
 
 /// A store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -222,7 +208,7 @@ impl Store {
     /// counts; from then on the backup exists.
     pub(crate) fn publish(&self, artifact: Partial, manifest: &Manifest, cancel: &Cancel) -> Result<()> {
         artifact.sync()?;
-        let sidecar = stage(&self.sidecar(&manifest.name), &sidecar_json(manifest)?)?;
+        let sidecar = stage(Partial::create(&self.sidecar(&manifest.name))?, &sidecar_json(manifest)?)?;
         cancel.check()?;
         artifact.publish()?;
         sidecar.publish()?;
@@ -234,9 +220,9 @@ impl Store {
     }
 
     /// Writes a backup's sidecar anew.
-    pub(crate) fn write_sidecar(&self, manifest: &Manifest, _lock: &StoreLock) -> Result<()> {
-        name::check(&manifest.name)?;
-        stage(&self.sidecar(&manifest.name), &sidecar_json(manifest)?)?.publish()?;
+    fn write_sidecar(&self, name: &str, manifest: &Manifest, _lock: &StoreLock) -> Result<()> {
+        name::check(name)?;
+        stage(Partial::create(&self.sidecar(name))?, &sidecar_json(manifest)?)?.publish()?;
         sync_dir(&self.root)
     }
 
@@ -258,7 +244,8 @@ impl Store {
         };
         if outcome.replaces(manifest.verification.as_ref()) {
             manifest.verification = Some(outcome.clone());
-            self.write_sidecar(&manifest, lock)?;
+            let written = Manifest { name: entry.recorded_name, ..manifest.clone() };
+            self.write_sidecar(&proven.name, &written, lock)?;
         }
         Ok(manifest)
     }
