@@ -123,8 +123,12 @@ fn a_journal_that_was_changed_is_not_executed_and_what_it_keeps_stays() {
     database.sql("UPDATE t SET id = 2");
     let dev = Intruder::new(&database, true);
     let changes: [fn(&str, &str, &str) -> String; 6] = [
-        |keeper, journal, _| format!("UPDATE {keeper}.{journal} SET text = '{EVIL}' WHERE stage = 'definition' OR stage = 'relink' OR stage = 'keep'; \
-                                      INSERT INTO {keeper}.{journal} VALUES (NULL,'keep','VIEW','','','','utf8mb4','utf8mb4_general_ci','','SYSTEM','{EVIL}')"),
+        |keeper, journal, _| {
+            format!(
+                "UPDATE {keeper}.{journal} SET text = '{EVIL}' WHERE stage = 'definition' OR stage = 'relink' OR stage = 'keep'; \
+                                      INSERT INTO {keeper}.{journal} VALUES (NULL,'keep','VIEW','','','','utf8mb4','utf8mb4_general_ci','','SYSTEM','{EVIL}')"
+            )
+        },
         |keeper, journal, _| format!("DROP TABLE {keeper}.{journal}"),
         |keeper, journal, _| format!("DELETE FROM {keeper}.{journal} WHERE stage = 'plan'"),
         |keeper, _, seal| format!("DROP VIEW {keeper}.{seal}"),

@@ -41,9 +41,11 @@ impl OnFailure {
     fn handler(self, journal: &str) -> String {
         match self {
             Self::GoOn => String::new(),
-            Self::Stop => "SET failed = 1;\nGET DIAGNOSTICS CONDITION 1 number = MYSQL_ERRNO, why = MESSAGE_TEXT;\n\
+            Self::Stop => {
+                "SET failed = 1;\nGET DIAGNOSTICS CONDITION 1 number = MYSQL_ERRNO, why = MESSAGE_TEXT;\n\
                            SET why = LEFT(why, 128);\n"
-                .into(),
+                    .into()
+            }
             Self::WriteDown => format!(
                 "GET DIAGNOSTICS CONDITION 1 @why = MESSAGE_TEXT;\n\
                  INSERT INTO {journal} VALUES (NULL, '{FAILED}', step.kind, step.name, @why, '', '', '', '', '', '');\n"
@@ -225,8 +227,11 @@ impl CarryOut<'_> {
                  END IF;\n"
             )
         };
-        let aside =
-            once("ASIDE", "1", format!("CONCAT('RENAME TABLE ', {}, ' TO ', {})", place(&moves.live), place(&moves.outgoing)));
+        let aside = once(
+            "ASIDE",
+            "1",
+            format!("CONCAT('RENAME TABLE ', {}, ' TO ', {})", place(&moves.live), place(&moves.outgoing)),
+        );
         let drop_statement = format!("CONCAT('DROP TABLE IF EXISTS ', {})", place(&moves.live));
         // One that nothing replaces must not be taken for another that came to its name since it was moved aside.
         let moved = format!(
@@ -236,7 +241,11 @@ impl CarryOut<'_> {
         let unmoved = if *replaced { "number <> 0".into() } else { format!("number <> 0 AND NOT {moved}") };
         let drop = once("DROP", &unmoved, drop_statement.clone());
         let come = if *replaced {
-            let come = format!("CONCAT('RENAME TABLE ', {}, ' TO ', {})", place(&moves.incoming), place(&moves.live));
+            let come = format!(
+                "CONCAT('RENAME TABLE ', {}, ' TO ', {})",
+                place(&moves.incoming),
+                place(&moves.live)
+            );
             // A table whose definition is unreadable goes in two steps: first its definition, then what the engine has.
             let again = once("AGAIN", "failed = 1", drop_statement);
             format!(

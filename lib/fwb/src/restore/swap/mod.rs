@@ -32,7 +32,9 @@ use super::session::Quoting;
 use crate::error::{Error, Result};
 use crate::manifest::ObjectKind;
 use crate::progress::Cancel;
-use crate::server::{Definition, DefinitionKind, ForeignKey, Inventory, ServerClient, quote_name, quote_text};
+use crate::server::{
+    Definition, DefinitionKind, ForeignKey, Inventory, ServerClient, quote_name, quote_text,
+};
 
 pub(super) use self::guard::Guard;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -109,10 +111,10 @@ impl Swap<'_> {
             definitions: self.of_scope(without_seal(definitions, shadow)),
             charset,
         };
-        self.exchange(guard, incoming, Vec::new(), origin, false)
+        self.exchange(guard, incoming, &BTreeSet::new(), Vec::new(), origin, false)
     }
 
-    /// Puts back what an earlier swap has taken away, but for tables that were damaged by then and still are.
+    /// Puts back what an earlier swap has taken away, but for damaged tables that it could not keep.
     ///
     /// # Errors
     /// As [`Swap::run`].
@@ -137,8 +139,10 @@ impl Swap<'_> {
         let mut definitions = journal.stage(Stage::Definition);
         definitions.retain(|definition| definition.table.as_ref().is_none_or(|table| !lost.contains(table)));
         let again = [journal.stage(Stage::Relink), journal.stage(Stage::Grants)].concat();
-        let incoming = Side { database: database.clone(), tables, definitions, charset: kept.charset.clone() };
-        let swapped = self.exchange(guard, incoming, again, &Origin::default(), true)?;
+        let incoming =
+            Side { database: database.clone(), tables, definitions, charset: kept.charset.clone() };
+        let alone = kept.damaged(self.server, self.cancel)?;
+        let swapped = self.exchange(guard, incoming, &alone, again, &Origin::default(), true)?;
         Ok(Swapped { not_brought_back: lost.into_iter().collect(), ..swapped })
     }
 
@@ -188,10 +192,12 @@ impl Swap<'_> {
         Ok(damaged)
     }
 
+    /// Lets the incoming side take the place of what is there; those of its tables in `alone` are damaged, and come alone.
     fn exchange(
         &self,
         guard: Guard,
         incoming: Side,
+        alone: &BTreeSet<String>,
         again: Vec<Definition>,
         origin: &Origin,
         undo: bool,
@@ -218,7 +224,8 @@ impl Swap<'_> {
             mark::create(self.server, Role::Before, self.live, [], self.charset.as_ref(), self.cancel)?;
         let outgoing =
             Side { database: keeper.database.clone(), tables, definitions, charset: self.charset.clone() };
-        let written = self.write(&keeper, &incoming, &outgoing, &damaged, again, origin);
+        let moves = self.moves(&keeper, &incoming, &outgoing, &damaged, alone);
+        let written = self.write(&keeper, moves, &incoming, &outgoing, again, origin);
         let mut journal = written.inspect_err(|_| self.remove_keeper(&keeper, None))?;
         let carry_out = CarryOut { server: self.server, quoting: self.quoting, journal: &journal };
         let swapped = carry_out.swap(guard.into_session(), self.cancel);
@@ -252,9 +259,9 @@ impl Swap<'_> {
     fn write(
         &self,
         keeper: &Marked,
+        moves: Moves,
         incoming: &Side,
         outgoing: &Side,
-        damaged: &BTreeSet<String>,
         again: Vec<Definition>,
         origin: &Origin,
     ) -> Result<Journal> {
@@ -278,7 +285,8 @@ impl Swap<'_> {
                 late.push((sequence, alter(&incoming.database)));
             }
         }
-        let moves = self.moves(keeper, incoming, outgoing, damaged);
+        let damaged = moves.damaged.iter().map(|damaged| damaged.table.clone());
+        let damaged = damaged.filter(|table| !outgoing.tables.contains(table)).collect();
         let aliases = self.aliases(&moves, &foreign_keys)?;
         if !aliases.is_empty() {
             let renamed = aliases
@@ -298,7 +306,7 @@ impl Swap<'_> {
             exists: self.charset.is_some(),
             incoming,
             outgoing,
-            damaged_triggers: self.server.trigger_names(self.live, damaged, self.cancel)?,
+            damaged_triggers: self.server.trigger_names(self.live, &damaged, self.cancel)?,
             foreign_keys,
             aliases,
             late,
@@ -330,16 +338,17 @@ impl Swap<'_> {
         incoming: &Side,
         outgoing: &Side,
         damaged: &BTreeSet<String>,
+        alone: &BTreeSet<String>,
     ) -> Moves {
         let aside = || Some(seal::unguessable(ASIDE));
         let has_trigger = |table: &String| {
             let mut tables = outgoing.definitions.iter().filter_map(|definition| definition.table.as_ref());
             tables.any(|of| of == table)
         };
-        let leaving = outgoing.tables.iter().map(|table| Leaving {
-            table: table.clone(),
-            aside: has_trigger(table).then(aside).flatten(),
-        });
+        let leaving = outgoing
+            .tables
+            .iter()
+            .map(|table| Leaving { table: table.clone(), aside: has_trigger(table).then(aside).flatten() });
         let views = |side: &Side| -> BTreeSet<String> {
             let views = side.definitions.iter().filter(|definition| definition.kind == DefinitionKind::View);
             views.map(|view| view.name.clone()).collect()
@@ -351,11 +360,16 @@ impl Swap<'_> {
             outgoing: keeper.database.clone(),
             whole: self.scope.is_none(),
             leaving: leaving.collect(),
-            coming: incoming.tables.difference(damaged).cloned().collect(),
+            coming: incoming
+                .tables
+                .difference(damaged)
+                .filter(|table| !alone.contains(*table))
+                .cloned()
+                .collect(),
             came: views(incoming),
             views: in_the_way.map(|table| Leaving { table, aside: aside() }).collect(),
             damaged: damaged
-                .iter()
+                .union(alone)
                 .map(|table| Damaged { table: table.clone(), replaced: incoming.tables.contains(table) })
                 .collect(),
         }

@@ -70,7 +70,9 @@ pub(super) fn settle(
             Standing::New => {}
             Standing::Old => return take_back(server, journal, cancel).map(|()| Settled::Old),
             Standing::Torn(back) => {
-                return Ok(Settled::Torn(back.iter().map(|rename| format!("{};", rename.statement())).collect()));
+                return Ok(Settled::Torn(
+                    back.iter().map(|rename| format!("{};", rename.statement())).collect(),
+                ));
             }
         }
         CarryOut { server, quoting, journal }.complete(cancel)?;
@@ -193,16 +195,29 @@ impl Kept {
         &self.journal.keeper
     }
 
-    /// Tables that an undo cannot bring back: they were damaged when they were replaced, and are gone or still damaged.
+    /// Tables that an undo cannot bring back: they were damaged, and could not be moved when they were replaced.
     ///
     /// # Errors
     /// The server cannot be reached.
-    pub(in crate::restore) fn lost(&self, server: &ServerClient, cancel: &Cancel) -> Result<BTreeSet<String>> {
-        let database = &self.journal.keeper.database;
-        let never_read: BTreeSet<String> =
-            self.journal.moves.damaged.iter().map(|damaged| damaged.table.clone()).collect();
-        let now = damage::look(server, database, true, &never_read, cancel)?;
-        Ok(never_read.into_iter().chain(now.into_iter().map(|damaged| damaged.table)).collect())
+    pub(in crate::restore) fn lost(
+        &self,
+        server: &ServerClient,
+        cancel: &Cancel,
+    ) -> Result<BTreeSet<String>> {
+        let kept = server.table_names(&self.journal.keeper.database, cancel)?;
+        let damaged = self.journal.moves.damaged.iter().map(|damaged| &damaged.table);
+        Ok(damaged.filter(|table| !kept.contains(*table)).cloned().collect())
+    }
+
+    /// Tables that are kept and damaged: each comes back alone. Those that were damaged when they were replaced are not
+    /// read.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub(super) fn damaged(&self, server: &ServerClient, cancel: &Cancel) -> Result<BTreeSet<String>> {
+        let never_read = self.journal.moves.damaged.iter().map(|damaged| damaged.table.clone()).collect();
+        let now = damage::look(server, &self.journal.keeper.database, true, &never_read, cancel)?;
+        Ok(now.into_iter().map(|damaged| damaged.table).collect())
     }
 }
 
@@ -236,9 +251,8 @@ pub(in crate::restore) fn newest_kept(
 
 /// What swaps have kept, oldest first: those that were finished.
 pub(in crate::restore) fn all_kept(found: &Found) -> Vec<Marked> {
-    let is_done = |marked: &&Marked| {
-        marked.seal.journal.as_ref().is_some_and(|journal| journal.phase == Phase::Done)
-    };
+    let is_done =
+        |marked: &&Marked| marked.seal.journal.as_ref().is_some_and(|journal| journal.phase == Phase::Done);
     found.with_role(Role::Before).filter(is_done).cloned().collect()
 }
 
@@ -303,7 +317,10 @@ pub(in crate::restore) fn recover(
     }
     for unproved in &found.unproved {
         if mark::remove_unsealed(server, unproved, cancel)? {
-            tell(format!("a restore of {live} had just begun when it was cut off: {} is removed", unproved.database));
+            tell(format!(
+                "a restore of {live} had just begun when it was cut off: {} is removed",
+                unproved.database
+            ));
         }
     }
     Ok(told)
