@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::check::{Check, Checked};
 use super::input::Input;
 use super::live_state::{LiveState, named};
-use super::load::{Destination, Load};
+use super::load::{Destination, Load, end_session, not_sent};
 use super::plan::RestoreProof;
 use super::rehearsal;
 use super::rename::Renaming;
-use super::session::Quoting;
+use super::session::{LoadSession, Quoting};
 use super::shadow::chosen;
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, ObjectKind};
@@ -31,7 +31,13 @@ pub(super) struct InPlace<'a> {
     pub(super) proof: RestoreProof,
     /// What the live database was before anything was done.
     pub(super) state: &'a LiveState,
+    /// Damaged tables of the live database. There is no safety backup where there are any.
+    pub(super) damaged: &'a BTreeSet<String>,
 }
+
+/// How long a statement that removes something waits for a client that uses it, in seconds; then the restore fails, and is
+/// rolled back.
+const LOCK_WAIT: u32 = 60;
 
 /// What there was before.
 #[derive(Debug, Clone)]
@@ -156,17 +162,15 @@ impl InPlace<'_> {
         } else if !input.is_partial() {
             self.clear(Some(input), &context.cancel)?;
             self.alter(&clause_of(&input.manifest), &context.cancel)?;
+        } else {
+            let replaced = chosen(input).intersection(self.damaged).cloned().collect();
+            self.remove_damaged(&replaced, &context.cancel)?;
         }
         load.all_but_events()
     }
 
     fn load<'a>(&'a self, input: &'a Input, context: &'a Context) -> Result<Load<'a>> {
-        let to = Destination {
-            server: self.server,
-            database: self.database,
-            quoting: self.quoting,
-            is_live: true,
-        };
+        let to = self.destination();
         let original = input.manifest.database.as_deref();
         let from = original.filter(|original| *original != self.database);
         let renaming = Renaming { from, here: &|_| true, loaded: &|_| true, elsewhere: self.database };
@@ -192,8 +196,44 @@ impl InPlace<'_> {
         let names = coming.map(chosen).unwrap_or_default();
         let taken = inventory.broken_views.iter().filter(|view| names.contains(*view));
         inventory.views.extend(taken.cloned());
-        let sql = drop_all(&inventory);
-        self.server.query(Some(self.database), &sql, "clearing the database", cancel).map(drop)
+        self.execute(&drop_all(&inventory, self.damaged), "clearing the database", cancel)?;
+        self.remove_damaged(self.damaged, cancel)
+    }
+
+    /// Executes statements on a connection whose end is waited for: one that still waits for a table, although its client is
+    /// gone, must not remove what a rollback has put back.
+    fn execute(&self, statements: &[String], what: &str, cancel: &Cancel) -> Result<()> {
+        let to = self.destination();
+        let mut session =
+            LoadSession::start(&self.server.sql_client(Some(self.database)), self.quoting, cancel)?;
+        session.mark(|| what.to_owned());
+        let settings = format!("SET SESSION foreign_key_checks=0, SESSION lock_wait_timeout={LOCK_WAIT}");
+        let sent = std::iter::once(&settings)
+            .chain(statements)
+            .try_for_each(|statement| session.compound(statement).map_err(not_sent));
+        end_session(session, sent, to, cancel)
+    }
+
+    /// Removes damaged tables, each whatever becomes of the others. Some go in two steps: first their definition, then what
+    /// the engine has; some are gone although the server answers with an error.
+    fn remove_damaged(&self, damaged: &BTreeSet<String>, cancel: &Cancel) -> Result<()> {
+        for table in damaged {
+            let sql =
+                format!("SET SESSION foreign_key_checks=0;\nDROP TABLE IF EXISTS {};\n", quote_name(table));
+            for _ in 0..2 {
+                if let Err(error) =
+                    self.server.query(Some(self.database), &sql, "removing a damaged table", cancel)
+                {
+                    cancel.check()?;
+                    log::info!("{error}");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn destination(&self) -> Destination<'_> {
+        Destination { server: self.server, database: self.database, quoting: self.quoting, is_live: true }
     }
 
     /// Puts back what was there. Signals that arrive now wait: half a rollback helps nobody.
@@ -267,7 +307,7 @@ impl InPlace<'_> {
             views: inventory.views.into_iter().filter(|name| new.contains(&name)).collect(),
             ..Inventory::default()
         };
-        self.server.query(Some(self.database), &drop_all(&made), "removing what was new", &context.cancel)?;
+        self.execute(&drop_all(&made, &BTreeSet::new()), "removing what was new", &context.cancel)?;
         if before.is_empty() {
             return Ok(());
         }
@@ -282,23 +322,24 @@ fn clause_of(manifest: &Manifest) -> String {
     charset_clause(manifest.charset.as_deref(), manifest.collation.as_deref())
 }
 
-/// Statements that remove everything listed; events first, so that none fires meanwhile.
-fn drop_all(inventory: &Inventory) -> String {
-    let drop = |what: &str, name: &String| format!("DROP {what} IF EXISTS {};\n", quote_name(name));
+/// Statements that remove everything listed but for damaged tables; events first, so that none fires meanwhile.
+fn drop_all(inventory: &Inventory, damaged: &BTreeSet<String>) -> Vec<String> {
+    let drop = |what: &str, name: &String| format!("DROP {what} IF EXISTS {}", quote_name(name));
     let objects = |wanted: &'static [ObjectKind]| {
         let chosen = inventory.objects.iter().filter(|object| wanted.contains(&object.kind));
         chosen.map(|object| drop(object.kind.as_sql(), &object.name))
     };
     // Triggers go with their tables, package bodies with their packages.
-    let mut sql = String::from("SET foreign_key_checks=0;\n");
-    sql.extend(objects(&[ObjectKind::Event]));
-    sql.extend(inventory.views.iter().map(|view| drop("VIEW", view)));
-    sql.extend(inventory.tables.keys().map(|table| drop("TABLE", table)));
-    sql.extend(inventory.sequences.iter().map(|sequence| drop("SEQUENCE", sequence)));
-    sql.extend(objects(&[ObjectKind::Procedure, ObjectKind::Function]));
-    let packages: String = objects(&[ObjectKind::Package]).collect();
+    let mut statements: Vec<String> = objects(&[ObjectKind::Event]).collect();
+    statements.extend(inventory.views.iter().map(|view| drop("VIEW", view)));
+    let tables = inventory.tables.keys().filter(|table| !damaged.contains(*table));
+    statements.extend(tables.map(|table| drop("TABLE", table)));
+    statements.extend(inventory.sequences.iter().map(|sequence| drop("SEQUENCE", sequence)));
+    statements.extend(objects(&[ObjectKind::Procedure, ObjectKind::Function]));
+    let packages: Vec<String> = objects(&[ObjectKind::Package]).collect();
     if !packages.is_empty() {
-        sql += &format!("SET sql_mode='ORACLE';\n{packages}");
+        statements.push("SET SESSION sql_mode='ORACLE'".into());
+        statements.extend(packages);
     }
-    sql
+    statements
 }

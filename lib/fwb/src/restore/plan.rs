@@ -337,7 +337,7 @@ impl Prepared<'_> {
         let (checked, swapped) = match self.plan.strategy {
             Strategy::InPlace => {
                 // The guard is held to the end.
-                let checked = self.in_place(safety.as_deref(), &state).run(&self.input, context)?;
+                let checked = self.in_place(safety.as_deref(), &state, &damaged).run(&self.input, context)?;
                 drop(guard);
                 (checked, None)
             }
@@ -366,7 +366,12 @@ impl Prepared<'_> {
         })
     }
 
-    fn in_place<'s>(&'s self, safety: Option<&'s str>, state: &'s LiveState) -> InPlace<'s> {
+    fn in_place<'s>(
+        &'s self,
+        safety: Option<&'s str>,
+        state: &'s LiveState,
+        damaged: &'s BTreeSet<String>,
+    ) -> InPlace<'s> {
         InPlace {
             server: self.server,
             database: &self.plan.database,
@@ -376,6 +381,7 @@ impl Prepared<'_> {
             prove_tables: &self.options.prove_tables,
             proof: self.options.proof,
             state,
+            damaged,
         }
     }
 

@@ -212,6 +212,21 @@ pub(crate) struct ForeignKey {
 }
 
 impl ForeignKey {
+    /// A foreign key of one column, for tables of cases.
+    #[cfg(test)]
+    pub(crate) fn example(name: &str, child: (&str, &str), parent: (&str, &str)) -> Self {
+        let place = |(database, table): (&str, &str)| (database.to_owned(), table.to_owned());
+        Self {
+            child: place(child),
+            name: name.to_owned(),
+            parent: place(parent),
+            columns: vec![("up".into(), "id".into())],
+            on_update: "RESTRICT".into(),
+            on_delete: "CASCADE".into(),
+            index: Some(name.to_owned()),
+        }
+    }
+
     /// Statements that make it anew, referring to the parent in `database`: on the child in database `child`, under its
     /// own name, and with its index.
     pub(crate) fn again(&self, child: &str, database: &str) -> Vec<String> {

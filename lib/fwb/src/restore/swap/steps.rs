@@ -482,3 +482,6 @@ fn or_replace(definition: &Definition) -> Vec<u8> {
     }
     [&definition.text[..at], b" OR REPLACE", &definition.text[at..]].concat()
 }
+
+#[cfg(test)]
+mod tests;
