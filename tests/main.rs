@@ -28,6 +28,7 @@ mod runbook;
 mod scale;
 mod scripts;
 mod secrets;
+mod sessions;
 mod snapshot;
 mod swap;
 mod torture;

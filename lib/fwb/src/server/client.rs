@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustix::fs::MemfdFlags;
 
-use super::{ClientProgram, ServerOptions};
+use super::{ClientProgram, ServerOptions, session};
 use crate::error::{Error, Result};
 use crate::pod::{self, Exec, Header, Pod};
 use crate::progress::Cancel;
@@ -92,13 +92,13 @@ impl ServerClient {
     }
 
     /// The SQL client, ready to read statements from its stdin. It obeys no client command but `DELIMITER`, reads
-    /// no local file, and stops at the first error.
+    /// no local file, and stops at the first error; its session has the settings of [`session::SETTINGS`].
     pub(crate) fn sql_client(&self, database: Option<&str>) -> ClientProgram {
         let program = self
             .program(SQL_CLIENTS)
             .args(&self.connection)
-            .args(["--batch", "--skip-column-names", "--binary-mode", "--local-infile=0", "--skip-reconnect"])
-            .args(["--default-character-set=utf8mb4", "--max-allowed-packet=1G", "--comments"]);
+            .args(session::OPTIONS)
+            .arg(format!("--init-command={}", session::SETTINGS));
         match database {
             Some(database) => program.arg(format!("--database={database}")),
             None => program,
@@ -131,7 +131,7 @@ impl ServerClient {
     }
 
     fn send(&self, database: Option<&str>, sql: &str, doing: &str, cancel: &Cancel) -> Result<Vec<u8>> {
-        self.sql_client(database).run(sql.as_bytes(), doing, cancel).map_err(|error| match &error {
+        run(&self.sql_client(database), sql, doing, cancel).map_err(|error| match &error {
             Error::Child { reason, .. } if reason.starts_with("ERROR 1049") => {
                 Error::NoDatabase { database: database.unwrap_or_default().to_owned() }
             }
@@ -150,14 +150,30 @@ impl ServerClient {
         doing: &str,
         cancel: &Cancel,
     ) -> Result<Vec<Row>> {
-        let only_reads = ["SELECT ", "SHOW "].iter().any(|word| sql.starts_with(word));
-        let output = if only_reads {
+        let output = if only_reads(sql) {
             self.read(database, sql, doing, cancel)?
         } else {
             self.send(database, sql, doing, cancel)?
         };
         Ok(rows(&output))
     }
+}
+
+/// Runs statements by this client program, and returns what it prints of them: all of it, or an error.
+fn run(program: &ClientProgram, sql: &str, doing: &str, cancel: &Cancel) -> Result<Vec<u8>> {
+    let printed = program.run(session::marked(sql).as_bytes(), doing, cancel)?;
+    session::unmarked(&printed).map(<[u8]>::to_vec).ok_or_else(|| Error::Usage {
+        message: format!("the SQL client did not do as it was told while {doing}"),
+        hint: Some(
+            "take execute, verbose, one-database and their like out of the [mysql] and [mariadb-client] sections of the option files"
+                .into(),
+        ),
+    })
+}
+
+/// Whether statements only read: none of ours begins with a read and writes afterwards.
+fn only_reads(sql: &str) -> bool {
+    ["SELECT ", "SHOW "].iter().any(|word| sql.trim_start().starts_with(word))
 }
 
 /// The rows that `mariadb --batch` has printed.
@@ -315,6 +331,22 @@ mod tests {
         assert_eq!(quote_text("a'b"), "_utf8mb4 0x612762");
         assert_eq!(quote_text(""), "''");
         assert_eq!(unescape(b"a\\tb\\nc\\\\d\\0"), "a\tb\nc\\d\0");
+    }
+
+    /// What only reads is asked again where the connection to a pod breaks; whatever writes is not.
+    #[test]
+    fn reads_are_known_by_their_first_word() {
+        for (sql, reads) in [
+            ("SELECT 1;\n", true),
+            ("SHOW TABLES;\n", true),
+            ("\nSELECT 'schema', VERSION();\n", true),
+            ("\n  SHOW TABLES;\n", true),
+            ("", false),
+            ("DROP DATABASE d;\n", false),
+            ("SET foreign_key_checks=0;\nSELECT 1;\n", false),
+        ] {
+            assert_eq!(only_reads(sql), reads, "{sql:?}");
+        }
     }
 
     #[test]

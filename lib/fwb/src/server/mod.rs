@@ -6,6 +6,7 @@ mod definitions;
 mod facts;
 mod options;
 mod program;
+mod session;
 
 pub(crate) use catalog::DatabaseFacts;
 pub use client::ServerClient;
