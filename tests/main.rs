@@ -16,6 +16,7 @@ mod environment;
 mod faults;
 mod format;
 mod hostile;
+mod identity;
 mod image;
 mod kubernetes;
 mod ls;

@@ -1,5 +1,6 @@
 //! Dumping a database: runs of mariadb-dump that see one moment become one artifact, whole or not at all.
 
+mod beside;
 mod program;
 mod run;
 mod shares;
@@ -17,6 +18,7 @@ use crate::pod;
 use crate::progress::Context;
 use crate::server::ServerClient;
 use crate::store::{Partial, Store, StoreLock, Wait, artifact_name, name_prefix, nameable, stage, sync_dir};
+use beside::{Restores, starting_over, wait_for_restores};
 pub(crate) use program::{COORDINATES, DumpProgram};
 use run::Dump;
 
@@ -35,11 +37,12 @@ pub struct DumpOptions {
     pub strict: bool,
 }
 
-/// Dumps into a store, under its lock, for which it waits or not. The lock is released on return.
+/// Dumps into a store, under its lock, for which it waits or not, as for a restore of the database that is under way. The
+/// lock is released on return.
 ///
 /// # Errors
-/// The store is locked or cannot be written, the server or its dump program fails, or the dump is incomplete:
-/// nothing is published then.
+/// The store is locked or cannot be written, the database is being restored, the server or its dump program fails, or the
+/// dump is incomplete: nothing is published then.
 pub fn dump_to_store(
     store: &Store,
     server: &ServerClient,
@@ -47,12 +50,21 @@ pub fn dump_to_store(
     wait: Wait,
     context: &Context,
 ) -> Result<Manifest> {
-    let lock = store.lock(wait, &context.cancel)?;
-    store.sweep(&lock)?;
-    dump_locked(store, &lock, server, options, context)
+    loop {
+        // A restore may need the store itself, for its safety backup.
+        wait_for_restores(server, &options.database, wait, &context.cancel)?;
+        let lock = store.lock(wait, &context.cancel)?;
+        store.sweep(&lock)?;
+        match dump_under(store, &lock, server, options, Restores::Respected, context) {
+            Err(error @ Error::Busy { .. }) if wait == Wait::Yes => {
+                log::warn!("{error}; waiting for its end");
+            }
+            done => return done,
+        }
+    }
 }
 
-/// As [`dump_to_store`], under a lock that the caller holds.
+/// As [`dump_to_store`], under a lock that the caller holds, for a restore's own safety backup.
 pub(crate) fn dump_locked(
     store: &Store,
     lock: &StoreLock,
@@ -60,11 +72,22 @@ pub(crate) fn dump_locked(
     options: &DumpOptions,
     context: &Context,
 ) -> Result<Manifest> {
+    dump_under(store, lock, server, options, Restores::Ours, context)
+}
+
+fn dump_under(
+    store: &Store,
+    lock: &StoreLock,
+    server: &ServerClient,
+    options: &DumpOptions,
+    restores: Restores,
+    context: &Context,
+) -> Result<Manifest> {
     let prefix = name_prefix(options.prefix.as_deref(), &options.database);
-    let (partial, manifest) = pod::retrying(server.retries(), &context.cancel, || {
+    let (partial, manifest) = retrying(server, context, || {
         let started_at = manifest::now();
         let name = store.free_name(&prefix, options.kind, started_at, lock)?;
-        let dump = Dump::begin(server, options, started_at, name.clone(), &context.cancel)?;
+        let dump = Dump::begin(server, options, restores, started_at, name.clone(), &context.cancel)?;
         let partial = store.begin(&name, lock)?;
         let manifest = dump.run_into(&partial, context)?;
         Ok((partial, manifest))
@@ -87,8 +110,15 @@ pub fn dump_to_file(
     let parent = directory_of(path);
     let store = nameable(path)?.parent().map(|parent| parent.display().to_string());
     let name = name.to_string_lossy().into_owned();
-    let (partial, manifest) = pod::retrying(server.retries(), &context.cancel, || {
-        let dump = Dump::begin(server, options, manifest::now(), name.clone(), &context.cancel)?;
+    let (partial, manifest) = retrying(server, context, || {
+        let dump = Dump::begin(
+            server,
+            options,
+            Restores::Respected,
+            manifest::now(),
+            name.clone(),
+            &context.cancel,
+        )?;
         let partial = Partial::create(path)?;
         let manifest = dump.run_into(&partial, context)?;
         Ok((partial, manifest))
@@ -98,6 +128,11 @@ pub fn dump_to_file(
     partial.publish()?;
     sync_dir(parent)?;
     Ok(Manifest { store, ..manifest })
+}
+
+/// Dumps, and starts over where a connection to a pod breaks or tables change under the dump.
+fn retrying<T>(server: &ServerClient, context: &Context, mut dump: impl FnMut() -> Result<T>) -> Result<T> {
+    starting_over(&context.cancel, || pod::retrying(server.retries(), &context.cancel, &mut dump))
 }
 
 /// Writes a manifest into a file, which appears when it is complete.
@@ -126,6 +161,6 @@ pub fn dump_to_stream<W: Write + Send + 'static>(
     let started_at = manifest::now();
     let prefix = name_prefix(options.prefix.as_deref(), &options.database);
     let name = artifact_name(&prefix, options.kind, started_at)?;
-    let dump = Dump::begin(server, options, started_at, name, &context.cancel)?;
+    let dump = Dump::begin(server, options, Restores::Respected, started_at, name, &context.cancel)?;
     dump.run(stream, None, context)
 }

@@ -4,8 +4,10 @@ mod catalog;
 mod client;
 mod definitions;
 mod facts;
+mod identity;
 mod options;
 mod program;
+mod restore_lock;
 mod session;
 
 pub(crate) use catalog::DatabaseFacts;
@@ -15,5 +17,7 @@ pub(crate) use client::{charset_clause, quote_name, quote_text, unescape};
 pub(crate) use client::{client_section, rows};
 pub(crate) use definitions::{Definition, DefinitionKind, ForeignKey, definition_kind};
 pub(crate) use facts::{Inventory, ServerFacts, version_numbers};
+pub(crate) use identity::{Identified, Identities, changed};
 pub use options::{Password, ServerOptions};
 pub(crate) use program::{ClientProgram, Input, Output, Running};
+pub(crate) use restore_lock::restore_lock;
