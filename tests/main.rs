@@ -24,6 +24,7 @@ mod monsters;
 mod pipelines;
 mod pod;
 mod prune;
+mod replication;
 mod restore;
 mod runbook;
 mod scale;

@@ -15,6 +15,7 @@ mod load;
 mod plan;
 mod preflight;
 mod rename;
+mod replication;
 mod rows;
 mod script;
 #[cfg(any(test, feature = "fuzzing"))]

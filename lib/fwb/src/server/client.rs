@@ -1,5 +1,6 @@
 //! The MariaDB client programs: which there are, how they are told where the server is, and short queries.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -139,6 +140,23 @@ impl ServerClient {
         })
     }
 
+    /// Runs one `SHOW` and returns each of its rows by the names of its columns, in lower case: which columns there are
+    /// depends on the server's version.
+    ///
+    /// # Errors
+    /// As [`ServerClient::query`].
+    pub(crate) fn show(
+        &self,
+        sql: &str,
+        doing: &str,
+        cancel: &Cancel,
+    ) -> Result<Vec<BTreeMap<String, String>>> {
+        let printed = pod::retrying(self.retries(), cancel, || {
+            run(&self.sql_client(None).arg("--column-names"), sql, doing, cancel)
+        })?;
+        Ok(named(&rows(&printed)))
+    }
+
     /// Runs statements and returns all rows of all results.
     ///
     /// # Errors
@@ -169,6 +187,14 @@ fn run(program: &ClientProgram, sql: &str, doing: &str, cancel: &Cancel) -> Resu
                 .into(),
         ),
     })
+}
+
+/// The rows of one result by the names of its columns, which the first row has. The marks around it have names too: the
+/// first one's row comes before, the last one's names after.
+fn named(printed: &[Row]) -> Vec<BTreeMap<String, String>> {
+    let [_, names, rows @ .., _] = printed else { return Vec::new() };
+    let names = names.iter().map(|name| name.to_ascii_lowercase());
+    rows.iter().map(|row| names.clone().zip(row.iter().cloned()).collect()).collect()
 }
 
 /// Whether statements only read: none of ours begins with a read and writes afterwards.
@@ -331,6 +357,22 @@ mod tests {
         assert_eq!(quote_text("a'b"), "_utf8mb4 0x612762");
         assert_eq!(quote_text(""), "''");
         assert_eq!(unescape(b"a\\tb\\nc\\\\d\\0"), "a\tb\nc\\d\0");
+    }
+
+    #[test]
+    fn rows_are_read_by_the_names_of_their_columns() {
+        let named = |printed: &str| {
+            let printed = session::marked_by_name(printed);
+            let rows = super::named(&rows(session::unmarked(printed.as_bytes()).unwrap()));
+            rows.into_iter().map(|row| row.into_iter().collect::<Vec<_>>()).collect::<Vec<_>>()
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert!(named("").is_empty(), "no row, no names");
+        assert_eq!(
+            named("File\tBinlog_Do_DB\nmysql-bin.1\t\n"),
+            [[pair("binlog_do_db", ""), pair("file", "mysql-bin.1")]]
+        );
+        assert_eq!(named("A\n1\n2\n"), [[pair("a", "1")], [pair("a", "2")]]);
     }
 
     /// What only reads is asked again where the connection to a pod breaks; whatever writes is not.

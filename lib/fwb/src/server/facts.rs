@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::client::{ServerClient, quote_name, quote_text};
+use super::replication::Replication;
 use crate::error::{Error, Result};
 use crate::manifest::{Object, ObjectKind};
 use crate::progress::Cancel;
@@ -26,6 +27,8 @@ pub(crate) struct ServerFacts {
     pub(crate) accounts: Option<BTreeSet<(String, String)>>,
     /// The database's default character set and collation; none where it does not exist.
     pub(crate) charset: Option<(String, String)>,
+    /// Replication.
+    pub(crate) replication: Replication,
 }
 
 /// What a database holds, by kind and name.
@@ -85,6 +88,7 @@ impl ServerClient {
             }
         }
         facts.accounts = self.accounts(cancel)?;
+        facts.replication = self.replication(database, &facts.version, facts.log_bin, cancel)?;
         Ok(facts)
     }
 

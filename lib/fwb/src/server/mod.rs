@@ -7,6 +7,7 @@ mod facts;
 mod identity;
 mod options;
 mod program;
+mod replication;
 mod restore_lock;
 mod session;
 
@@ -20,4 +21,7 @@ pub(crate) use facts::{Inventory, ServerFacts, version_numbers};
 pub(crate) use identity::{Identified, Identities, changed};
 pub use options::{Password, ServerOptions};
 pub(crate) use program::{ClientProgram, Input, Output, Running};
+#[cfg(test)]
+pub(crate) use replication::Filter;
+pub(crate) use replication::{Asked, Replica, Replication};
 pub(crate) use restore_lock::restore_lock;

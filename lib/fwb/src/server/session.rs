@@ -69,6 +69,12 @@ pub(super) fn unmarked(printed: &[u8]) -> Option<&[u8]> {
     printed.strip_prefix(BEGUN)?.strip_suffix(DONE)
 }
 
+/// What a client that prints names of columns prints beside a result.
+#[cfg(test)]
+pub(super) fn marked_by_name(result: &str) -> String {
+    format!("fwb\tbegun\nfwb\tbegun\n{result}fwb\tdone\nfwb\tdone\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
