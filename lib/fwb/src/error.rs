@@ -74,6 +74,14 @@ pub enum Error {
         /// What is missing.
         problem: String,
     },
+    /// Tables took the names of others, or went, while the database was dumped.
+    #[error("tables of {database} changed while they were dumped: {}", named(.tables))]
+    Changed {
+        /// The database.
+        database: String,
+        /// The tables.
+        tables: Vec<String>,
+    },
     /// No pod can be used.
     #[error("{problem}")]
     NoPod {
@@ -274,8 +282,8 @@ pub enum Error {
         /// What could not be made, and why.
         difference: String,
     },
-    /// Another restore works on the database.
-    #[error("another restore of {database} is under way")]
+    /// A restore works on the database.
+    #[error("a restore of {database} is under way")]
     Busy {
         /// The database.
         database: String,
@@ -398,6 +406,16 @@ impl Error {
         matches!(self, Self::Channel { .. } | Self::NoPod { .. })
     }
 
+    /// Whether the database changed while it was dumped, so that another dump may see it whole.
+    pub(crate) fn is_change(&self) -> bool {
+        match self {
+            Self::Changed { .. } => true,
+            // What was broken before is left out of a dump.
+            Self::Child { doing, reason, .. } => doing.starts_with(DUMPING) && server::has_vanished(reason),
+            _ => false,
+        }
+    }
+
     /// What the operator can do about it, as one line.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -405,8 +423,11 @@ impl Error {
             Self::Spawn { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Some("install the MariaDB client programs, or put them on PATH".into())
             }
-            // What was broken before is left out of a dump.
-            Self::Child { doing, reason, .. } if doing.starts_with(DUMPING) && server::has_vanished(reason) => {
+            Self::Changed { .. } => Some(
+                "run again when no schema change is under way; with the right PROCESS, tables that were only emptied or altered meanwhile do no harm"
+                    .into(),
+            ),
+            Self::Child { .. } if self.is_change() => {
                 Some("the schema changed during the dump; run again".into())
             }
             Self::Child { reason, .. } => server::hint(reason).map(Into::into),
@@ -477,6 +498,14 @@ impl Error {
 
 /// How it is told that a database is being dumped.
 pub(crate) const DUMPING: &str = "dumping";
+
+/// The first of some names.
+fn named(names: &[String]) -> String {
+    const FEW: usize = 10;
+    let more = names.len().saturating_sub(FEW);
+    let few = names[..names.len() - more].join(", ");
+    if more > 0 { format!("{few} and {more} more") } else { few }
+}
 
 fn io_hint(source: &io::Error, path: &Path) -> Option<String> {
     match source.kind() {

@@ -1,5 +1,6 @@
 //! Dumping a database: runs of mariadb-dump that see one moment become one artifact, whole or not at all.
 
+mod beside;
 mod program;
 mod run;
 mod shares;
@@ -21,6 +22,7 @@ use crate::server::ServerClient;
 use crate::store::{
     Partial, Store, StoreLock, Wait, artifact_name, name_prefix, nameable, remove_sidecar, stage, sync_dir,
 };
+use beside::{Restores, starting_over, wait_for_restores};
 pub(crate) use program::{COORDINATES, DumpProgram};
 use run::Dump;
 
@@ -41,11 +43,12 @@ pub struct DumpOptions {
     pub strict: bool,
 }
 
-/// Dumps into a store, under its lock, for which it waits or not. The lock is released on return.
+/// Dumps into a store, under its lock, for which it waits or not, as for a restore of the database that is under way. The
+/// lock is released on return.
 ///
 /// # Errors
-/// The store is locked or cannot be written, the server or its dump program fails, or the dump is incomplete:
-/// nothing is published then.
+/// The store is locked or cannot be written, the database is being restored, the server or its dump program fails, or the
+/// dump is incomplete: nothing is published then.
 pub fn dump_to_store(
     store: &Store,
     server: &ServerClient,
@@ -53,12 +56,21 @@ pub fn dump_to_store(
     wait: Wait,
     context: &Context,
 ) -> Result<Manifest> {
-    let lock = store.lock(wait, &context.cancel)?;
-    store.sweep(&lock)?;
-    dump_locked(store, &lock, server, options, context)
+    loop {
+        // A restore may need the store itself, for its safety backup.
+        wait_for_restores(server, &options.database, wait, &context.cancel)?;
+        let lock = store.lock(wait, &context.cancel)?;
+        store.sweep(&lock)?;
+        match dump_under(store, &lock, server, options, Restores::Respected, context) {
+            Err(error @ Error::Busy { .. }) if wait == Wait::Yes => {
+                log::warn!("{error}; waiting for its end");
+            }
+            done => return done,
+        }
+    }
 }
 
-/// As [`dump_to_store`], under a lock that the caller holds.
+/// As [`dump_to_store`], under a lock that the caller holds, for a restore's own safety backup.
 pub(crate) fn dump_locked(
     store: &Store,
     lock: &StoreLock,
@@ -66,11 +78,22 @@ pub(crate) fn dump_locked(
     options: &DumpOptions,
     context: &Context,
 ) -> Result<Manifest> {
+    dump_under(store, lock, server, options, Restores::Ours, context)
+}
+
+fn dump_under(
+    store: &Store,
+    lock: &StoreLock,
+    server: &ServerClient,
+    options: &DumpOptions,
+    restores: Restores,
+    context: &Context,
+) -> Result<Manifest> {
     let prefix = name_prefix(options.prefix.as_deref(), &options.database);
-    let (partial, manifest) = pod::retrying(server.retries(), &context.cancel, || {
+    let (partial, manifest) = retrying(server, context, || {
         let started_at = manifest::now();
         let name = store.free_name(&prefix, options.kind, started_at, lock)?;
-        let dump = Dump::begin(server, options, started_at, name.clone(), &context.cancel)?;
+        let dump = Dump::begin(server, options, restores, started_at, name.clone(), &context.cancel)?;
         let partial = store.begin(&name, lock)?;
         let manifest = dump.run_into(&partial, context)?;
         Ok((partial, manifest))
@@ -95,8 +118,15 @@ pub fn dump_to_file(
     let store = nameable(path)?.parent().map(|parent| parent.display().to_string());
     let name = name.to_string_lossy().into_owned();
     check_output(path)?;
-    let (partial, manifest) = pod::retrying(server.retries(), &context.cancel, || {
-        let dump = Dump::begin(server, options, manifest::now(), name.clone(), &context.cancel)?;
+    let (partial, manifest) = retrying(server, context, || {
+        let dump = Dump::begin(
+            server,
+            options,
+            Restores::Respected,
+            manifest::now(),
+            name.clone(),
+            &context.cancel,
+        )?;
         let partial = Partial::beside(path)?;
         let manifest = dump.run_into(&partial, context)?;
         Ok((partial, manifest))
@@ -108,6 +138,11 @@ pub fn dump_to_file(
     partial.publish()?;
     sync_dir(parent)?;
     Ok(Manifest { store, ..manifest })
+}
+
+/// Dumps, and starts over where a connection to a pod breaks or tables change under the dump.
+fn retrying<T>(server: &ServerClient, context: &Context, mut dump: impl FnMut() -> Result<T>) -> Result<T> {
+    starting_over(&context.cancel, || pod::retrying(server.retries(), &context.cancel, &mut dump))
 }
 
 /// Writes a manifest into a file, which appears when it is complete; or into the device, pipe or socket that the path
@@ -138,6 +173,6 @@ pub fn dump_to_stream<W: Write + Send + 'static>(
     let started_at = manifest::now();
     let prefix = name_prefix(options.prefix.as_deref(), &options.database);
     let name = artifact_name(&prefix, options.kind, started_at)?;
-    let dump = Dump::begin(server, options, started_at, name, &context.cancel)?;
+    let dump = Dump::begin(server, options, Restores::Respected, started_at, name, &context.cancel)?;
     dump.run(stream, None, context)
 }

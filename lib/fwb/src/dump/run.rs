@@ -5,6 +5,7 @@ use std::io::Write;
 use serde_json::json;
 
 use super::DumpOptions;
+use super::beside::{Restores, check_identities};
 use super::program::{COORDINATES, DumpProgram};
 use super::shares::divide;
 use super::snapshot::{self, Snapshot};
@@ -15,29 +16,40 @@ use crate::error::{DUMPING, Error, Result};
 use crate::manifest::{self, Client, Manifest, SCHEMA, Server, Timestamp};
 use crate::output::directory_of;
 use crate::progress::{Cancel, Context};
-use crate::server::{DatabaseFacts, Running, ServerClient};
+use crate::server::{DatabaseFacts, Identified, Identities, Running, ServerClient};
 use crate::store::Partial;
 use crate::thread;
 
 /// Looks at a database and asks the dump program for its options, both at once: before a small database is dumped, that
 /// takes as long as the dump.
-fn look(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<(DatabaseFacts, DumpProgram)> {
+fn look(
+    server: &ServerClient,
+    database: &str,
+    cancel: &Cancel,
+) -> Result<(DatabaseFacts, Identities, DumpProgram)> {
     let (facts, program) = std::thread::scope(|scope| {
         let program = thread::start_in(scope, || DumpProgram::find(server, cancel))?;
-        Ok::<_, Error>((server.facts(database, cancel), program.join()))
+        let facts = server
+            .facts(database, cancel)
+            .and_then(|facts| server.identities(database, cancel).map(|tables| (facts, tables)));
+        Ok::<_, Error>((facts, program.join()))
     })?;
+    let (facts, tables) = facts?;
     let panicked = |_| Error::Stream {
         action: "ask the dump program for its options",
         source: std::io::Error::other("a thread panicked"),
     };
-    Ok((facts?, program.map_err(panicked)??))
+    Ok((facts, tables, program.map_err(panicked)??))
 }
 
 /// A dump that is ready to run.
 pub(super) struct Dump<'a> {
     options: &'a DumpOptions,
     server: &'a ServerClient,
+    restores: Restores,
     facts: DatabaseFacts,
+    /// The tables as they were before the snapshot.
+    tables: Identities,
     program: DumpProgram,
     name: String,
     started_at: Timestamp,
@@ -48,11 +60,13 @@ impl<'a> Dump<'a> {
     pub(super) fn begin(
         server: &'a ServerClient,
         options: &'a DumpOptions,
+        restores: Restores,
         started_at: Timestamp,
         name: String,
         cancel: &Cancel,
     ) -> Result<Self> {
-        let (facts, program) = look(server, &options.database, cancel)?;
+        let (facts, tables, program) = look(server, &options.database, cancel)?;
+        restores.check(server, &facts.database, cancel)?;
         // mariadb-dump fails at the first table whose history it cannot dump.
         let program =
             if facts.by_transaction.is_empty() { program } else { program.without("--dump-history") };
@@ -78,7 +92,7 @@ impl<'a> Dump<'a> {
         let is_mariadb =
             [&facts.version, program.version()].iter().all(|version| version.contains("MariaDB"));
         let program = if facts.log_bin && is_mariadb { program.with(COORDINATES) } else { program };
-        Ok(Self { options, server, facts, program, name, started_at, warnings })
+        Ok(Self { options, server, restores, facts, tables, program, name, started_at, warnings })
     }
 
     /// As [`Dump::run`], into a file that is not published yet: a failure to write names its path.
@@ -100,7 +114,8 @@ impl<'a> Dump<'a> {
         context: &Context,
     ) -> Result<Manifest> {
         context.progress.begin(format!("dumping {}", self.options.database), 0);
-        let (streams, snapshot) = self.start(spill.is_some(), context)?;
+        let (mut streams, snapshot) = self.start(spill.is_some(), context)?;
+        let newest = self.newest_table(&mut streams, context)?;
         let spill = spill.unwrap_or_else(|| Box::new(tempfile::tempfile));
         let (writer, senders) =
             ArtifactWriter::new(sink, self.options.level, context.jobs, streams.len(), spill)?;
@@ -122,11 +137,30 @@ impl<'a> Dump<'a> {
                 log::warn!("{}: {line}", self.program.name());
             }
         }
+        self.look_again(newest, &whole, context)?;
         let mut manifest = self.manifest(whole, snapshot, &hex::encode(raw_sha256));
         let (_sink, Written { size, sha256 }) = members.finish(&manifest.core()?)?;
         manifest.size = size;
         manifest.sha256 = Some(hex::encode(sha256));
         Ok(manifest)
+    }
+
+    /// The greatest number of a table, once the snapshot is there: a dump program writes its header after that.
+    fn newest_table(&self, streams: &mut [DumpStream], context: &Context) -> Result<Option<u64>> {
+        if self.tables.by() == Identified::CreateTime {
+            return Ok(None);
+        }
+        for stream in streams {
+            stream.header()?;
+        }
+        self.server.newest_table(&self.tables, &context.cancel)
+    }
+
+    /// Whether nothing went on meanwhile that the dump shows in part.
+    fn look_again(&self, newest: Option<u64>, whole: &Whole, context: &Context) -> Result<()> {
+        let (server, database, cancel) = (self.server, &self.facts.database, &context.cancel);
+        self.restores.check(server, database, cancel)?;
+        check_identities(server, database, &self.tables, newest, &whole.sections, cancel)
     }
 
     /// Starts the dump program: several times, each for its share of the tables, where that pays and all are known to
@@ -170,6 +204,7 @@ impl<'a> Dump<'a> {
 
     fn manifest(self, whole: Whole, snapshot: Option<Snapshot>, raw_sha256: &str) -> Manifest {
         let mut extra = serde_json::Map::new();
+        extra.insert("tables_identified_by".into(), json!(self.tables.by()));
         if let Some(snapshot) = snapshot {
             extra.insert("snapshot".into(), json!(snapshot));
         }

@@ -226,29 +226,10 @@ fn shape(create: &str) -> Shape {
 /// InnoDB's tables that the server does not list, because the files are gone that say how they are made. Only accounts with
 /// PROCESS may ask; for others, the swap says that there is such a table.
 fn orphans(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<BTreeMap<String, String>> {
-    let name = "SUBSTRING_INDEX(NAME, '/', -1)";
-    let decoded = |name: &str| format!("CONVERT(CONVERT(BINARY {name} USING filename) USING utf8mb4)");
-    let sql = format!(
-        "SELECT t.name FROM (SELECT {} AS name, {name} AS raw FROM information_schema.INNODB_SYS_TABLES \
-         WHERE {} = {}) t WHERE t.raw NOT LIKE '%#%' AND t.raw NOT LIKE 'FTS\\_%' AND t.name NOT IN \
-         (SELECT TABLE_NAME COLLATE utf8mb3_bin FROM information_schema.TABLES WHERE TABLE_SCHEMA = {});\n",
-        decoded(name),
-        decoded("SUBSTRING_INDEX(NAME, '/', 1)"),
-        quote_text(database),
-        quote_text(database),
-    );
-    match server.query(None, &sql, "looking for tables without a definition", cancel) {
-        Ok(rows) => {
-            let why = "its definition (.frm) is missing";
-            Ok(rows.into_iter().flatten().map(|table| (table, why.to_owned())).collect())
-        }
-        Err(Error::Child { reason, .. }) => {
-            cancel.check()?;
-            log::info!("tables without a definition cannot be looked for: {reason}");
-            Ok(BTreeMap::new())
-        }
-        Err(error) => Err(error),
-    }
+    let Some(numbers) = server.table_numbers(database, cancel)? else { return Ok(BTreeMap::new()) };
+    let listed = server.table_names(database, cancel)?;
+    let unlisted = numbers.into_keys().filter(|table| !listed.contains(table));
+    Ok(unlisted.map(|table| (table, "its definition (.frm) is missing".to_owned())).collect())
 }
 
 /// Whether a table can be opened, and why not, on a server that has no compound statements outside of programs.

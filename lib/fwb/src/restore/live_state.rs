@@ -36,7 +36,7 @@ impl LiveState {
     ) -> Result<Self> {
         let charset = server.database_charset(database, cancel)?;
         let names = server.table_names(database, cancel)?;
-        let identities = server.table_identities(database, cancel)?;
+        let identities = server.table_numbers(database, cancel)?.unwrap_or_default();
         let tables = names.into_iter().map(|name| {
             let identity = identities.get(&name).cloned();
             (name, identity)

@@ -18,6 +18,7 @@ mod plan;
 mod preflight;
 mod rehearsal;
 mod rename;
+mod replication;
 mod rows;
 mod scope;
 mod script;

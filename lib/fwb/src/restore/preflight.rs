@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::input::Input;
+use super::replication;
 use super::survey::Survey;
 use super::swap::Unproved;
 use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
-use crate::manifest::{Manifest, Section};
+use crate::manifest::{Manifest, Section, SectionKind};
 use crate::progress::Cancel;
 use crate::server::{Inventory, ServerClient, ServerFacts, version_numbers};
 
@@ -49,6 +50,14 @@ pub(super) fn look(
     findings.extend(engines(&facts, survey));
     findings.extend(functions(&facts, survey));
     findings.extend(definers(&facts, survey));
+    findings.extend(replication::findings(
+        &facts.replication,
+        facts.log_bin,
+        target,
+        facts.charset.is_some(),
+    ));
+    let has_sequences = manifest.sections.iter().any(|section| section.kind == SectionKind::Sequence);
+    findings.extend(replication::sequences(&facts.replication, facts.log_bin, has_sequences));
     findings.extend(left_out(manifest, "broken_views", "views that were broken when it was made"));
     findings.extend(left_out(manifest, "undumpable_events", "all events, because these could not be dumped"));
     Ok((facts, findings))
@@ -113,6 +122,10 @@ pub(super) fn swap(
         );
         findings.push(refusal(message, in_place));
     }
+    findings.extend(
+        replication::swap_obstacle(&facts.replication, database).map(|obstacle| refusal(obstacle, in_place)),
+    );
+    findings.extend(replication::replicas_filters(&facts.replication, database));
     Ok(findings)
 }
 

@@ -1,5 +1,6 @@
 //! The MariaDB client programs: which there are, how they are told where the server is, and short queries.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -8,7 +9,7 @@ use std::sync::Arc;
 
 use rustix::fs::MemfdFlags;
 
-use super::{ClientProgram, ServerOptions};
+use super::{ClientProgram, ServerOptions, session};
 use crate::error::{Error, Result};
 use crate::pod::{self, Exec, Header, Pod};
 use crate::progress::Cancel;
@@ -92,13 +93,13 @@ impl ServerClient {
     }
 
     /// The SQL client, ready to read statements from its stdin. It obeys no client command but `DELIMITER`, reads
-    /// no local file, and stops at the first error.
+    /// no local file, and stops at the first error; its session has the settings of [`session::SETTINGS`].
     pub(crate) fn sql_client(&self, database: Option<&str>) -> ClientProgram {
         let program = self
             .program(SQL_CLIENTS)
             .args(&self.connection)
-            .args(["--batch", "--skip-column-names", "--binary-mode", "--local-infile=0", "--skip-reconnect"])
-            .args(["--default-character-set=utf8mb4", "--max-allowed-packet=1G", "--comments"]);
+            .args(session::OPTIONS)
+            .arg(format!("--init-command={}", session::SETTINGS));
         match database {
             Some(database) => program.arg(format!("--database={database}")),
             None => program,
@@ -131,12 +132,29 @@ impl ServerClient {
     }
 
     fn send(&self, database: Option<&str>, sql: &str, doing: &str, cancel: &Cancel) -> Result<Vec<u8>> {
-        self.sql_client(database).run(sql.as_bytes(), doing, cancel).map_err(|error| match &error {
+        run(&self.sql_client(database), sql, doing, cancel).map_err(|error| match &error {
             Error::Child { reason, .. } if reason.starts_with("ERROR 1049") => {
                 Error::NoDatabase { database: database.unwrap_or_default().to_owned() }
             }
             _ => error,
         })
+    }
+
+    /// Runs one `SHOW` and returns each of its rows by the names of its columns, in lower case: which columns there are
+    /// depends on the server's version.
+    ///
+    /// # Errors
+    /// As [`ServerClient::query`].
+    pub(crate) fn show(
+        &self,
+        sql: &str,
+        doing: &str,
+        cancel: &Cancel,
+    ) -> Result<Vec<BTreeMap<String, String>>> {
+        let printed = pod::retrying(self.retries(), cancel, || {
+            run(&self.sql_client(None).arg("--column-names"), sql, doing, cancel)
+        })?;
+        Ok(named(&rows(&printed)))
     }
 
     /// Runs statements and returns all rows of all results.
@@ -150,14 +168,38 @@ impl ServerClient {
         doing: &str,
         cancel: &Cancel,
     ) -> Result<Vec<Row>> {
-        let only_reads = ["SELECT ", "SHOW "].iter().any(|word| sql.starts_with(word));
-        let output = if only_reads {
+        let output = if only_reads(sql) {
             self.read(database, sql, doing, cancel)?
         } else {
             self.send(database, sql, doing, cancel)?
         };
         Ok(rows(&output))
     }
+}
+
+/// Runs statements by this client program, and returns what it prints of them: all of it, or an error.
+fn run(program: &ClientProgram, sql: &str, doing: &str, cancel: &Cancel) -> Result<Vec<u8>> {
+    let printed = program.run(session::marked(sql).as_bytes(), doing, cancel)?;
+    session::unmarked(&printed).map(<[u8]>::to_vec).ok_or_else(|| Error::Usage {
+        message: format!("the SQL client did not do as it was told while {doing}"),
+        hint: Some(
+            "take execute, verbose, one-database and their like out of the [mysql] and [mariadb-client] sections of the option files"
+                .into(),
+        ),
+    })
+}
+
+/// The rows of one result by the names of its columns, which the first row has. The marks around it have names too: the
+/// first one's row comes before, the last one's names after.
+fn named(printed: &[Row]) -> Vec<BTreeMap<String, String>> {
+    let [_, names, rows @ .., _] = printed else { return Vec::new() };
+    let names = names.iter().map(|name| name.to_ascii_lowercase());
+    rows.iter().map(|row| names.clone().zip(row.iter().cloned()).collect()).collect()
+}
+
+/// Whether statements only read: none of ours begins with a read and writes afterwards.
+fn only_reads(sql: &str) -> bool {
+    ["SELECT ", "SHOW "].iter().any(|word| sql.trim_start().starts_with(word))
 }
 
 /// The rows that `mariadb --batch` has printed.
@@ -315,6 +357,38 @@ mod tests {
         assert_eq!(quote_text("a'b"), "_utf8mb4 0x612762");
         assert_eq!(quote_text(""), "''");
         assert_eq!(unescape(b"a\\tb\\nc\\\\d\\0"), "a\tb\nc\\d\0");
+    }
+
+    #[test]
+    fn rows_are_read_by_the_names_of_their_columns() {
+        let named = |printed: &str| {
+            let printed = session::marked_by_name(printed);
+            let rows = super::named(&rows(session::unmarked(printed.as_bytes()).unwrap()));
+            rows.into_iter().map(|row| row.into_iter().collect::<Vec<_>>()).collect::<Vec<_>>()
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert!(named("").is_empty(), "no row, no names");
+        assert_eq!(
+            named("File\tBinlog_Do_DB\nmysql-bin.1\t\n"),
+            [[pair("binlog_do_db", ""), pair("file", "mysql-bin.1")]]
+        );
+        assert_eq!(named("A\n1\n2\n"), [[pair("a", "1")], [pair("a", "2")]]);
+    }
+
+    /// What only reads is asked again where the connection to a pod breaks; whatever writes is not.
+    #[test]
+    fn reads_are_known_by_their_first_word() {
+        for (sql, reads) in [
+            ("SELECT 1;\n", true),
+            ("SHOW TABLES;\n", true),
+            ("\nSELECT 'schema', VERSION();\n", true),
+            ("\n  SHOW TABLES;\n", true),
+            ("", false),
+            ("DROP DATABASE d;\n", false),
+            ("SET foreign_key_checks=0;\nSELECT 1;\n", false),
+        ] {
+            assert_eq!(only_reads(sql), reads, "{sql:?}");
+        }
     }
 
     #[test]

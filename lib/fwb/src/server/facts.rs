@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::NameCase;
 use super::client::{ServerClient, quote_name, quote_text};
+use super::replication::Replication;
 use crate::error::{Error, Result};
 use crate::manifest::{Object, ObjectKind};
 use crate::progress::Cancel;
@@ -29,6 +30,8 @@ pub(crate) struct ServerFacts {
     pub(crate) accounts: Option<BTreeSet<(String, String)>>,
     /// The database's default character set and collation; none where it does not exist.
     pub(crate) charset: Option<(String, String)>,
+    /// Replication.
+    pub(crate) replication: Replication,
 }
 
 /// What a database holds, by kind and name.
@@ -89,6 +92,7 @@ impl ServerClient {
             }
         }
         facts.accounts = self.accounts(cancel)?;
+        facts.replication = self.replication(database, &facts.version, facts.log_bin, cancel)?;
         Ok(facts)
     }
 
@@ -221,42 +225,6 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
         );
         let rows = self.query(None, &sql, "looking at a database", cancel)?;
         Ok(rows.into_iter().next().and_then(|row| <[String; 2]>::try_from(row).ok()).map(Into::into))
-    }
-
-    /// The storage engine's numbers for a database's tables: another table of the same name has another one. Nothing where
-    /// the account lacks PROCESS. No table is opened.
-    ///
-    /// # Errors
-    /// The server cannot be reached.
-    pub(crate) fn table_identities(
-        &self,
-        database: &str,
-        cancel: &Cancel,
-    ) -> Result<BTreeMap<String, String>> {
-        let decoded = |part: &str| {
-            format!(
-                "CONVERT(CONVERT(BINARY SUBSTRING_INDEX(NAME, '/', {part}) USING filename) USING utf8mb4)"
-            )
-        };
-        let sql = format!(
-            "SELECT {}, TABLE_ID FROM information_schema.INNODB_SYS_TABLES WHERE {} = {};\n",
-            decoded("-1"),
-            decoded("1"),
-            quote_text(database)
-        );
-        match self.query(None, &sql, "looking at the identities of tables", cancel) {
-            Ok(rows) => Ok(rows
-                .into_iter()
-                .filter_map(|row| <[String; 2]>::try_from(row).ok())
-                .map(Into::into)
-                .collect()),
-            Err(Error::Child { reason, .. }) => {
-                cancel.check()?;
-                log::debug!("the identities of tables cannot be seen: {reason}");
-                Ok(BTreeMap::new())
-            }
-            Err(error) => Err(error),
-        }
     }
 
     /// Tables outside of `tables` with foreign keys to one of them.

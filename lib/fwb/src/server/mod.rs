@@ -4,9 +4,13 @@ mod catalog;
 mod client;
 mod definitions;
 mod facts;
+mod identity;
 mod name_case;
 mod options;
 mod program;
+mod replication;
+mod restore_lock;
+mod session;
 
 pub(crate) use catalog::DatabaseFacts;
 pub use client::ServerClient;
@@ -15,6 +19,11 @@ pub(crate) use client::{charset_clause, quote_name, quote_text, unescape};
 pub(crate) use client::{client_section, rows};
 pub(crate) use definitions::{Definition, DefinitionKind, ForeignKey, definition_kind};
 pub(crate) use facts::{Inventory, ServerFacts, version_numbers};
+pub(crate) use identity::{Identified, Identities, changed};
 pub use name_case::NameCase;
 pub use options::{Password, ServerOptions};
 pub(crate) use program::{ClientProgram, Input, Output, Running};
+#[cfg(test)]
+pub(crate) use replication::Filter;
+pub(crate) use replication::{Asked, Replica, Replication};
+pub(crate) use restore_lock::restore_lock;

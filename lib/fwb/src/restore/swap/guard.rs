@@ -1,13 +1,11 @@
 //! One restore of a database at a time: a lock of the server's (`GET_LOCK`), held by the connection that makes the
 //! swap, and so for as long as the server is at it.
 
-use sha2::{Digest, Sha256};
-
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
 use crate::restore::load::not_sent;
 use crate::restore::session::{LoadSession, Quoting, lock_name};
-use crate::server::ServerClient;
+use crate::server::{ServerClient, restore_lock};
 
 /// A connection that holds the lock of a database.
 pub(in crate::restore) struct Guard {
@@ -48,7 +46,7 @@ impl Guard {
         seconds: u32,
         cancel: &Cancel,
     ) -> Result<Self> {
-        let lock = format!("fwb-restore-{}", &hex::encode(Sha256::digest(database.as_bytes()))[..40]);
+        let lock = restore_lock(database);
         let tried = lock_name();
         // A signal must not end it in the middle of a swap; it ends with this process.
         let mut session = LoadSession::start(&server.sql_client(None), quoting, &Cancel::default())?;
