@@ -100,15 +100,15 @@ fn a_journal_that_a_user_plants_is_a_table_like_any_other() {
     ));
     assert_eq!(said, "", "the intruder could do all that");
     let before = Before::new(&database);
-    for _ in 0..3 {
+    for _ in 0..2 {
         restore(&store, &dump).run().ok();
+        assert_eq!(database.query("SHOW TABLES"), "t");
+        nothing_ran();
+        undo(&database).run().ok();
+        before.holds("all that the intruder had made is kept, and comes back");
         nothing_ran();
     }
-    assert_eq!(database.query("SHOW TABLES"), "t");
-    for _ in 0..3 {
-        undo(&database).run().ok();
-    }
-    before.holds("all that the intruder had made is kept, and comes back");
+    restore(&store, &dump).run().ok();
     nothing_ran();
     tidy(&database, &["--drop-before"]).run().ok();
     assert_eq!(left(Server::shared(), &database.name), [""; 0]);

@@ -4,6 +4,8 @@
 
 mod server;
 
+pub(crate) use server::deadly_table;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -222,7 +224,7 @@ pub enum Error {
         error: String,
     },
     /// The server ended the connection while it looked at a live table.
-    #[error("the connection ended while the live table {table} was looked at: {cause}")]
+    #[error("the server ended the connection while the live table {table} was read: {cause}")]
     Look {
         /// The table.
         table: String,

@@ -62,6 +62,16 @@ pub(super) fn hint(reason: &str) -> Option<&'static str> {
         .find_map(|number| HINTS.iter().find(|(numbers, _)| numbers.contains(&number)).map(|(_, hint)| *hint))
 }
 
+/// The table that the dump program was reading when the server ended the connection; none where something else is told.
+pub(crate) fn deadly_table(reason: &str) -> Option<String> {
+    if !numbers(reason).any(|number| [2006, 2013].contains(&number)) {
+        return None;
+    }
+    let (_, after) = reason.split_once("dumping table `")?;
+    let (table, _) = after.split_once('`')?;
+    Some(table.to_owned())
+}
+
 /// The error numbers in a program's own error lines, one a line at most: a line also quotes names, rows and line
 /// numbers, which may be any numbers.
 fn numbers(reason: &str) -> impl Iterator<Item = u16> {

@@ -30,7 +30,22 @@ pub struct DamagedTable {
     pub table: String,
     /// The server's words, or who says so.
     pub why: String,
+    /// Whether it cannot be used at all, as opposed to one some of whose rows cannot be read.
+    #[serde(skip)]
+    pub(crate) closed: bool,
+    /// What its partitions are called in the engine, where the engine alone has it.
+    #[serde(skip)]
+    pub(crate) parts: Vec<String>,
 }
+
+impl DamagedTable {
+    pub(super) fn new(table: String, why: String, closed: bool) -> Self {
+        Self { table, why, closed, parts: Vec::new() }
+    }
+}
+
+/// The words by which a server says that a tablespace was discarded (error 1814): it can be opened, and not used.
+const DISCARDED: &str = "has been discarded";
 
 /// Looks at these tables of a database; those named in `given` are taken for damaged and not looked at.
 ///
@@ -46,8 +61,9 @@ pub(super) fn look(
     let tables = tables(server, database, cancel)?;
     let (named, others): (Vec<String>, Vec<String>) =
         tables.into_iter().partition(|table| given.contains(table));
-    let named = named.into_iter().map(|table| DamagedTable { table, why: "named by --damaged".into() });
-    let mut damaged: BTreeMap<String, String> = named.map(|named| (named.table, named.why)).collect();
+    let named = named.into_iter().map(|table| DamagedTable::new(table, "named by --damaged".into(), true));
+    let mut damaged: BTreeMap<String, DamagedTable> =
+        named.map(|named| (named.table.clone(), named)).collect();
     if is_mariadb {
         let opened = ask(server, database, &others, cancel, |_, table| {
             vec![format!("SHOW CREATE TABLE {table}"), format!("SELECT 1 FROM {table} LIMIT 0")]
@@ -57,16 +73,21 @@ pub(super) fn look(
         let read = ask(server, database, &sound, cancel, |name, table| {
             opened.texts.get(name).map(|create| ends(create, table)).unwrap_or_default()
         })?;
-        damaged.extend(opened.errors.into_iter().chain(read.errors));
-        damaged.extend(orphans(server, database, cancel)?);
+        let opened = opened.errors.into_iter().map(|(table, why)| DamagedTable::new(table, why, true));
+        let read = read.errors.into_iter().map(|(table, why)| {
+            let closed = why.contains(DISCARDED);
+            DamagedTable::new(table, why, closed)
+        });
+        let all = opened.chain(read).chain(orphans(server, database, cancel)?);
+        damaged.extend(all.map(|table| (table.table.clone(), table)));
     } else {
         for table in others {
             if let Some(why) = open_alone(server, database, &table, cancel)? {
-                damaged.insert(table, why);
+                damaged.insert(table.clone(), DamagedTable::new(table, why, true));
             }
         }
     }
-    Ok(damaged.into_iter().map(|(table, why)| DamagedTable { table, why }).collect())
+    Ok(damaged.into_values().collect())
 }
 
 /// The database's tables but for sequences, which have no rows to lose.
@@ -104,10 +125,10 @@ fn ask(
     let mut sql = format!("SET SESSION lock_wait_timeout={LOCK_WAIT};\nDELIMITER //\n");
     for (index, table) in tables.iter().enumerate() {
         let place = format!("{}.{}", quote_name(database), quote_name(table));
-        let run: String = statements(table, &place)
-            .iter()
-            .map(|statement| format!("EXECUTE IMMEDIATE {};\n", quote_text(statement)))
-            .collect();
+        let mut run = String::new();
+        for statement in statements(table, &place) {
+            run += &format!("EXECUTE IMMEDIATE {};\n", quote_text(&statement));
+        }
         sql += &format!(
             "BEGIN NOT ATOMIC\n\
              DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN\n\
@@ -225,11 +246,31 @@ fn shape(create: &str) -> Shape {
 
 /// InnoDB's tables that the server does not list, because the files are gone that say how they are made. Only accounts with
 /// PROCESS may ask; for others, the swap says that there is such a table.
-fn orphans(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<BTreeMap<String, String>> {
-    let Some(numbers) = server.table_numbers(database, cancel)? else { return Ok(BTreeMap::new()) };
+fn orphans(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<Vec<DamagedTable>> {
+    let Some(parts) = server.table_parts(database, cancel)? else { return Ok(Vec::new()) };
     let listed = server.table_names(database, cancel)?;
-    let unlisted = numbers.into_keys().filter(|table| !listed.contains(table));
-    Ok(unlisted.map(|table| (table, "its definition (.frm) is missing".to_owned())).collect())
+    let unlisted = parts.into_iter().filter(|(table, _)| !listed.contains(table));
+    let why = "its definition (.frm) is missing";
+    Ok(unlisted
+        .map(|(table, parts)| DamagedTable { parts, ..DamagedTable::new(table, why.into(), true) })
+        .collect())
+}
+
+/// Tables with a full-text index a file of which is missing: all of their rows can be read, and the server moves none of
+/// them. Only accounts with PROCESS may ask.
+///
+/// # Errors
+/// The server cannot be reached.
+pub(super) fn immovable(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<Vec<String>> {
+    let (numbers, lacking) =
+        match (server.table_numbers(database, cancel)?, server.lost_indexes(database, cancel)?) {
+            (Some(numbers), Some(lacking)) if !lacking.is_empty() => (numbers, lacking),
+            _ => return Ok(Vec::new()),
+        };
+    let is_lacking = |number: &String| {
+        number.split('.').filter_map(|part| part.parse::<u64>().ok()).any(|part| lacking.contains(&part))
+    };
+    Ok(numbers.into_iter().filter(|(_, number)| is_lacking(number)).map(|(table, _)| table).collect())
 }
 
 /// Whether a table can be opened, and why not, on a server that has no compound statements outside of programs.

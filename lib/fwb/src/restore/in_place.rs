@@ -14,7 +14,7 @@ use super::shadow::chosen;
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, ObjectKind};
 use crate::progress::{Cancel, Context};
-use crate::server::{Inventory, ServerClient, charset_clause, quote_name};
+use crate::server::{Definition, Inventory, ServerClient, charset_clause, quote_name};
 use crate::store::Store;
 
 /// A restore over a live database.
@@ -97,7 +97,7 @@ impl InPlace<'_> {
     /// Who may execute the stored programs that are made anew, which takes that away. Granting it must be possible: it is
     /// tried now, when it changes nothing.
     fn grants(&self, cancel: &Cancel) -> Result<Vec<(ObjectKind, String, String)>> {
-        let programs = self.state.definitions.iter().any(|definition| definition.is_granted());
+        let programs = self.state.definitions.iter().any(Definition::is_granted);
         if !programs || self.before.charset.is_none() {
             return Ok(Vec::new());
         }
@@ -111,7 +111,7 @@ impl InPlace<'_> {
             }
             grants => grants?,
         };
-        let sql: String = grants.iter().map(|(_, _, grant)| format!("{grant};\n")).collect();
+        let sql = statements(grants.iter());
         if let Err(cause) = self.server.query(None, &sql, "trying to grant what is granted", cancel) {
             cancel.check()?;
             return Err(Error::Preflight {
@@ -135,7 +135,7 @@ impl InPlace<'_> {
             now.iter().any(|object| object.kind == kind && object.name == *name)
         };
         let grants = grants.iter().filter(|(kind, name, _)| is_there(*kind, name));
-        let sql: String = grants.map(|(_, _, grant)| format!("{grant};\n")).collect();
+        let sql = statements(grants);
         self.server.query(None, &sql, "granting what was granted", cancel).map(drop)
     }
 
@@ -316,6 +316,11 @@ impl InPlace<'_> {
         self.load(&input, context)?.all_but_events()?;
         self.check(&input, &[]).all_but_events(context).map(drop)
     }
+}
+
+/// `GRANT` statements, one after the other.
+fn statements<'a>(grants: impl Iterator<Item = &'a (ObjectKind, String, String)>) -> String {
+    grants.flat_map(|(_, _, grant)| [grant.as_str(), ";\n"]).collect()
 }
 
 fn clause_of(manifest: &Manifest) -> String {

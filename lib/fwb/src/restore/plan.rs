@@ -16,7 +16,7 @@ use super::shadow::{Beside, chosen};
 use super::swap::{self, Guard};
 use crate::artifact::CompressionLevel;
 use crate::dump::{DumpOptions, dump_locked};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, deadly_table};
 use crate::identity::ServerIdentity;
 use crate::manifest::{Kind, Level, SectionKind, Timestamp};
 use crate::progress::{Context, seconds_since};
@@ -192,6 +192,7 @@ pub fn prepare<'a>(
         let referring = server.referring_tables(&database, &options.tables, cancel)?;
         findings.extend(preflight::referring(&referring));
         findings.extend(scope::triggers(server, &database, &input, cancel)?);
+        findings.extend(scope::hidden_keys(server, &database, &input, &damaged, cancel)?);
     }
     let strategy = choose(&options, &facts, &inventory, &input, &mut findings);
     if strategy == Strategy::Swap {
@@ -199,6 +200,9 @@ pub fn prepare<'a>(
     }
     let replaced = |table: &str| !input.is_partial() || chosen(&input).contains(table);
     findings.extend(scope::damaged(&damaged, replaced, strategy, options.safety_backup));
+    if strategy == Strategy::Swap && facts.charset.is_some() {
+        findings.extend(scope::immovable(&damage::immovable(server, &database, cancel)?, replaced));
+    }
     let quoting = Quoting::of(&facts.version);
     let (unsettled, unproved) = swap::unsettled(server, &database, cancel)?;
     findings.extend(preflight::unsettled(&unsettled));
@@ -215,8 +219,10 @@ pub fn prepare<'a>(
             .collect(),
     };
     let exists = before.charset.is_some();
-    let plan =
-        Plan { findings, ..plan(store, &options, strategy, &input, database, exists, &inventory, damaged) };
+    let plan = Plan {
+        findings,
+        ..plan(store, &options, strategy, &input, &Live { database, exists, inventory, damaged })
+    };
     Ok(Prepared { store, server, options, input, plan, quoting, before })
 }
 
@@ -240,16 +246,17 @@ fn choose(
     }
 }
 
-fn plan(
-    store: &Store,
-    options: &RestoreOptions,
-    strategy: Strategy,
-    input: &Input,
+/// The database that is restored into, as it is now.
+struct Live {
     database: String,
     exists: bool,
-    inventory: &Inventory,
+    inventory: Inventory,
     damaged: Vec<DamagedTable>,
-) -> Plan {
+}
+
+fn plan(store: &Store, options: &RestoreOptions, strategy: Strategy, input: &Input, live: &Live) -> Plan {
+    let Live { database, exists, inventory, damaged } = live;
+    let exists = *exists;
     let tables: Vec<_> = input.sections().filter(|section| section.kind == SectionKind::Table).collect();
     // A damaged table cannot be dumped, and reading it may end the server.
     let safety_backup = exists && !inventory.is_empty() && options.safety_backup && damaged.is_empty();
@@ -298,7 +305,7 @@ fn plan(
         backup: options.name.clone(),
         store: store.root().display().to_string(),
         started_at: input.manifest.started_at,
-        database,
+        database: database.clone(),
         exists,
         tables_now: inventory.tables.len(),
         strategy,
@@ -307,7 +314,7 @@ fn plan(
         rows: tables.iter().filter_map(|section| section.rows).fold(0, u64::saturating_add),
         raw_size: input.raw_size(),
         safety_backup,
-        damaged,
+        damaged: damaged.clone(),
         findings: Vec::new(),
         steps,
     }
@@ -400,15 +407,21 @@ impl Prepared<'_> {
     /// What is there may be too damaged for a dump. A swap keeps it as it is; over it, nothing is loaded then.
     fn back_up_if_possible(&self, context: &Context) -> Result<Option<String>> {
         match self.back_up(context) {
-            Err(Error::SafetyBackup { database, cause }) if self.plan.strategy == Strategy::Swap => {
+            Err(Error::SafetyBackup { database, cause }) => {
                 context.cancel.check()?;
-                let cause = match *cause {
+                let Error::Child { reason, .. } = &*cause else {
                     // What says nothing of the database is no reason to go on.
-                    locked @ (Error::Locked { .. } | Error::Io { .. } | Error::Interrupted(_)) => {
-                        return Err(Error::SafetyBackup { database, cause: Box::new(locked) });
-                    }
-                    cause => cause,
+                    return Err(Error::SafetyBackup { database, cause });
                 };
+                if let Some(table) = deadly_table(reason) {
+                    return Err(Error::Look { table, cause });
+                }
+                if self.plan.strategy == Strategy::InPlace {
+                    return Err(Error::Preflight {
+                        finding: format!("what {database} holds now cannot be backed up: {cause}"),
+                        remedy: "use --strategy swap, which keeps what is there; or --no-safety-backup, if it may be lost".into(),
+                    });
+                }
                 log::warn!(
                     "what {database} holds now cannot be dumped: {cause}; the swap keeps it all the same"
                 );

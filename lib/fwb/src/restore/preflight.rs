@@ -140,8 +140,9 @@ pub(super) fn in_place_instead(obstacle: &str) -> Finding {
 /// What restores have left that were cut off.
 pub(super) fn unsettled(databases: &[String]) -> Option<Finding> {
     (!databases.is_empty()).then(|| {
-        let message = format!("a restore was cut off and has left {}", databases.join(", "));
-        warning(message, "this restore brings it to an end first")
+        let message =
+            format!("a restore is under way, or was cut off, and has left {}", databases.join(", "));
+        warning(message, "one that was cut off is brought to an end first")
     })
 }
 

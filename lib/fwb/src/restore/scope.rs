@@ -45,6 +45,54 @@ fn taken_names<'a>(taken: &[String], coming: impl Iterator<Item = &'a str>) -> O
     })
 }
 
+/// Chosen tables to which a damaged table refers that stays: its foreign key would follow them out, and cannot be made
+/// anew. Where the account may not see what the engine knows of it, any table that cannot be used may be one.
+///
+/// # Errors
+/// The server cannot be reached.
+pub(super) fn hidden_keys(
+    server: &ServerClient,
+    database: &str,
+    input: &Input,
+    damaged: &[DamagedTable],
+    cancel: &Cancel,
+) -> Result<Option<Finding>> {
+    let replaced = chosen(input);
+    let stays = |damaged: &&DamagedTable| damaged.closed && !replaced.contains(&damaged.table);
+    let closed: BTreeSet<String> =
+        damaged.iter().filter(stays).map(|damaged| damaged.table.clone()).collect();
+    if closed.is_empty() {
+        return Ok(None);
+    }
+    let children = server.engine_children(database, &replaced, cancel)?;
+    Ok(bound(&closed, children.as_ref()))
+}
+
+fn bound(closed: &BTreeSet<String>, children: Option<&BTreeSet<String>>) -> Option<Finding> {
+    let (tables, may): (Vec<&String>, _) = match children {
+        Some(children) => (closed.intersection(children).collect(), "refer"),
+        None => (closed.iter().collect(), "may refer"),
+    };
+    let tables = tables.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    (!tables.is_empty()).then(|| Finding {
+        gravity: Gravity::Refusal,
+        message: format!(
+            "damaged tables that stay {may} to the tables that are restored, and would lose that: {tables}"
+        ),
+        remedy: format!("restore them too: --tables with {tables} beside the others"),
+    })
+}
+
+/// Tables that the server does not move, although all of their rows can be read.
+pub(super) fn immovable(tables: &[String], is_replaced: impl Fn(&str) -> bool) -> Option<Finding> {
+    let tables: Vec<&str> = tables.iter().map(String::as_str).filter(|table| is_replaced(table)).collect();
+    (!tables.is_empty()).then(|| Finding {
+        gravity: Gravity::Refusal,
+        message: format!("the server does not move these tables, because a file of a full-text index is missing: {}", tables.join(", ")),
+        remedy: "their rows can be read: drop the index (ALTER TABLE … DROP INDEX …), then restore; or use --strategy in-place".into(),
+    })
+}
+
 /// What follows from damaged live tables.
 pub(super) fn damaged(
     damaged: &[DamagedTable],
@@ -57,7 +105,7 @@ pub(super) fn damaged(
         return findings;
     }
     let all: Vec<String> =
-        damaged.iter().map(|DamagedTable { table, why }| format!("{table} ({why})")).collect();
+        damaged.iter().map(|damaged| format!("{} ({})", damaged.table, damaged.why)).collect();
     let all = all.join(", ");
     match (strategy, safety_backup) {
         (Strategy::InPlace, true) => findings.push(Finding {
@@ -109,8 +157,19 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_table_that_stays_keeps_what_it_refers_to() {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let closed = set(&["hurt"]);
+        assert!(bound(&closed, None).is_some(), "who may not see it must not lose it");
+        assert!(bound(&closed, Some(&set(&["hurt", "child"]))).is_some());
+        assert_eq!(bound(&closed, Some(&set(&["child"]))), None);
+        assert!(immovable(&["ft".into()], |table| table == "ft").is_some());
+        assert_eq!(immovable(&["ft".into()], |_| false), None);
+    }
+
+    #[test]
     fn damage_refuses_what_could_not_be_rolled_back() {
-        let table = |table: &str| DamagedTable { table: table.into(), why: "Tablespace is missing".into() };
+        let table = |table: &str| DamagedTable::new(table.into(), "Tablespace is missing".into(), true);
         let tables = [table("a"), table("b")];
         let gravities = |strategy, safety| {
             let findings = damaged(&tables, |table| table == "a", strategy, safety);

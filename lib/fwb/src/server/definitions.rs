@@ -101,7 +101,6 @@ impl ServerClient {
             Err(Error::NoDatabase { .. }) => return Ok(Vec::new()),
             names => names?,
         };
-        let mut sql = String::new();
         let mut wanted = Vec::new();
         for name in names {
             let [kind, name, charset, table] = &name[..] else { continue };
@@ -110,34 +109,115 @@ impl ServerClient {
                 continue;
             }
             // A program's text is kept in the charset of its maker, a view's in the server's own.
-            sql += &format!(
+            let show = format!(
                 "SET character_set_results={charset};\nSHOW CREATE {} {};\n",
                 kind.as_sql(),
                 quote_name(name)
             );
-            wanted.push((kind, name.clone(), Some(table.clone()).filter(|table| !table.is_empty())));
+            wanted.push((kind, name.clone(), Some(table.clone()).filter(|table| !table.is_empty()), show));
         }
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let shown = self.read(Some(database), &sql, "reading definitions", cancel)?;
-        let lines = shown.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let all: String = wanted.iter().map(|(.., show)| show.as_str()).collect();
+        let shown = match self.read(Some(database), &all, "reading definitions", cancel) {
+            Ok(shown) => shown,
+            Err(Error::Child { reason, .. }) => {
+                cancel.check()?;
+                log::debug!("definitions are read one by one: {reason}");
+                return self.each_definition(database, wanted, cancel);
+            }
+            Err(error) => return Err(error),
+        };
+        let lines: Vec<&[u8]> = shown.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+        if lines.len() != wanted.len() {
+            return self.each_definition(database, wanted, cancel);
+        }
         wanted
             .into_iter()
             .zip(lines)
-            .map(|((kind, name, table), line)| {
-                let columns: Vec<Vec<u8>> = line.split(|byte| *byte == b'\t').map(unescaped).collect();
-                read(kind, &name, table, &columns).ok_or_else(|| Error::Child {
-                    program: "SHOW CREATE".into(),
-                    doing: "reading definitions".into(),
-                    reason: format!(
-                        "the account may not see how {} {name} is defined",
-                        kind.as_sql().to_lowercase()
-                    ),
-                })
-            })
+            .map(|((kind, name, table, _), line)| parsed(kind, &name, table, line))
             .collect()
     }
+
+    /// Definitions, each asked for alone. A view that cannot be shown, because a table under it is damaged, is read as the
+    /// server keeps it; one that is not shown so either is left out, and told of.
+    fn each_definition(
+        &self,
+        database: &str,
+        wanted: Vec<(DefinitionKind, String, Option<String>, String)>,
+        cancel: &Cancel,
+    ) -> Result<Vec<Definition>> {
+        let mut definitions = Vec::new();
+        for (kind, name, table, show) in wanted {
+            match self.read(Some(database), &show, "reading a definition", cancel) {
+                Ok(shown) => {
+                    let line = shown.split(|byte| *byte == b'\n').find(|line| !line.is_empty());
+                    definitions.push(parsed(kind, &name, table, line.unwrap_or_default())?);
+                }
+                Err(Error::Child { reason, .. }) if kind == DefinitionKind::View => {
+                    cancel.check()?;
+                    match self.kept_view(database, &name, cancel)? {
+                        Some(view) => definitions.push(view),
+                        None => {
+                            log::warn!("view {name} cannot be shown, and is not kept for an undo: {reason}");
+                        }
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(definitions)
+    }
+
+    /// A view as the server keeps it, without a look at what it selects from.
+    fn kept_view(&self, database: &str, name: &str, cancel: &Cancel) -> Result<Option<Definition>> {
+        let sql = format!(
+            "SELECT DEFINER, SECURITY_TYPE, ALGORITHM, CHECK_OPTION, CHARACTER_SET_CLIENT, COLLATION_CONNECTION, VIEW_DEFINITION \
+             FROM information_schema.VIEWS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {};\n",
+            quote_text(database),
+            quote_text(name)
+        );
+        let Ok(rows) = self.query(None, &sql, "reading a view", cancel) else {
+            cancel.check()?;
+            return Ok(None);
+        };
+        let row = rows.into_iter().next().and_then(|row| <[String; 7]>::try_from(row).ok());
+        let Some([definer, security, algorithm, check, charset, collation, select]) = row else {
+            return Ok(None);
+        };
+        let Some((user, host)) = definer.rsplit_once('@').filter(|_| !select.is_empty()) else {
+            return Ok(None);
+        };
+        let check = if check == "NONE" { String::new() } else { format!(" WITH {check} CHECK OPTION") };
+        let text = format!(
+            "CREATE ALGORITHM={algorithm} DEFINER={}@{} SQL SECURITY {security} VIEW {} AS {select}{check}",
+            quote_name(user),
+            quote_name(host),
+            quote_name(name)
+        );
+        Ok(Some(Definition {
+            kind: DefinitionKind::View,
+            name: name.to_owned(),
+            table: None,
+            sql_mode: String::new(),
+            charset,
+            collation,
+            database_collation: None,
+            time_zone: "SYSTEM".into(),
+            text: text.into_bytes(),
+        }))
+    }
+}
+
+/// A line of what `SHOW CREATE` prints.
+fn parsed(kind: DefinitionKind, name: &str, table: Option<String>, line: &[u8]) -> Result<Definition> {
+    let columns: Vec<Vec<u8>> = line.split(|byte| *byte == b'\t').map(unescaped).collect();
+    read(kind, name, table, &columns).ok_or_else(|| Error::Child {
+        program: "SHOW CREATE".into(),
+        doing: "reading definitions".into(),
+        reason: format!("the account may not see how {} {name} is defined", kind.as_sql().to_lowercase()),
+    })
 }
 
 /// The columns of `SHOW CREATE` (MariaDB's manual, one page for each kind).

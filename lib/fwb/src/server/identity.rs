@@ -88,22 +88,117 @@ impl ServerClient {
         database: &str,
         cancel: &Cancel,
     ) -> Result<Option<BTreeMap<String, String>>> {
-        match self.identified(database, Identified::TableId, cancel) {
-            Ok(Identities { tables, .. }) => {
-                let mut numbers: BTreeMap<String, String> = BTreeMap::new();
-                for ((table, _), number) in tables {
-                    let joined = numbers.entry(table).or_default();
-                    joined.push('.');
-                    joined.push_str(&number);
-                }
-                Ok(Some(numbers))
+        let mut numbers: BTreeMap<String, String> = BTreeMap::new();
+        let Some(Identities { tables, .. }) = self.numbered(database, cancel)? else { return Ok(None) };
+        for ((table, _), number) in tables {
+            let joined = numbers.entry(table).or_default();
+            joined.push('.');
+            joined.push_str(&number);
+        }
+        Ok(Some(numbers))
+    }
+
+    /// InnoDB's tables, each with what its partitions are called in the server's files; as
+    /// [`ServerClient::table_numbers`].
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub(crate) fn table_parts(
+        &self,
+        database: &str,
+        cancel: &Cancel,
+    ) -> Result<Option<BTreeMap<String, Vec<String>>>> {
+        let mut parts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let Some(Identities { tables, .. }) = self.numbered(database, cancel)? else { return Ok(None) };
+        for ((table, part), _) in tables {
+            let of_table = parts.entry(table).or_default();
+            if part.contains('#') {
+                of_table.push(part);
             }
+        }
+        Ok(Some(parts))
+    }
+
+    fn numbered(&self, database: &str, cancel: &Cancel) -> Result<Option<Identities>> {
+        match self.identified(database, Identified::TableId, cancel) {
+            Ok(identities) => Ok(Some(identities)),
             Err(Error::Child { reason, .. }) => {
                 cancel.check()?;
                 log::debug!("the numbers of tables cannot be seen: {reason}");
                 Ok(None)
             }
-            Err(Error::NoDatabase { .. }) => Ok(Some(BTreeMap::new())),
+            Err(Error::NoDatabase { .. }) => {
+                Ok(Some(Identities { by: Identified::TableId, tables: BTreeMap::new() }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The numbers of tables whose full-text indexes lack a file (MariaDB); none where the account may not see it.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub(crate) fn lost_indexes(&self, database: &str, cancel: &Cancel) -> Result<Option<BTreeSet<u64>>> {
+        let sql = "SELECT DISTINCT SUBSTR(SUBSTRING_INDEX(t.NAME, '/', -1), 5, 16) FROM information_schema.INNODB_SYS_TABLES t \
+             LEFT JOIN information_schema.INNODB_SYS_TABLESPACES s ON s.SPACE = t.SPACE \
+             WHERE CONVERT(SUBSTRING_INDEX(t.NAME, '/', 1) USING binary) = CONVERT(CONVERT(DATABASE() USING filename) USING binary) \
+             AND t.NAME RLIKE '/FTS_[0-9a-f]{16}_' AND s.SPACE IS NULL;\n";
+        match self.query(Some(database), sql, "looking at full-text indexes", cancel) {
+            Ok(rows) => {
+                let numbers = rows.into_iter().flatten();
+                Ok(Some(numbers.filter_map(|number| u64::from_str_radix(&number, 16).ok()).collect()))
+            }
+            Err(Error::Child { reason, .. }) => {
+                cancel.check()?;
+                log::debug!("full-text indexes cannot be looked at: {reason}");
+                Ok(None)
+            }
+            Err(Error::NoDatabase { .. }) => Ok(Some(BTreeSet::new())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tables of a database that refer to one of `parents`, as the engine knows it: those that cannot be opened too. None
+    /// where the account may not see it.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub(crate) fn engine_children(
+        &self,
+        database: &str,
+        parents: &BTreeSet<String>,
+        cancel: &Cancel,
+    ) -> Result<Option<BTreeSet<String>>> {
+        let decoded = |name: &str| {
+            format!(
+                "CONVERT(CONVERT(CONVERT(SUBSTRING_INDEX({name}, '/', -1) USING binary) USING filename) USING utf8mb4)"
+            )
+        };
+        let here = |name: &str| {
+            format!(
+                "CONVERT(SUBSTRING_INDEX({name}, '/', 1) USING binary) = CONVERT(CONVERT(DATABASE() USING filename) USING binary)"
+            )
+        };
+        let sql = format!(
+            "SELECT {}, {} FROM information_schema./*M!100000 INNODB_SYS_FOREIGN*//*!80000 INNODB_FOREIGN*/ WHERE {} AND {};\n",
+            decoded("FOR_NAME"),
+            decoded("REF_NAME"),
+            here("FOR_NAME"),
+            here("REF_NAME"),
+        );
+        match self.query(Some(database), &sql, "looking at foreign keys", cancel) {
+            Ok(rows) => {
+                let keys = rows.into_iter().filter_map(|row| <[String; 2]>::try_from(row).ok());
+                Ok(Some(
+                    keys.filter(|[_, parent]| parents.contains(parent)).map(|[child, _]| child).collect(),
+                ))
+            }
+            Err(Error::Child { reason, .. }) => {
+                cancel.check()?;
+                log::debug!("the engine's foreign keys cannot be seen: {reason}");
+                Ok(None)
+            }
+            Err(Error::NoDatabase { .. }) => Ok(Some(BTreeSet::new())),
             Err(error) => Err(error),
         }
     }

@@ -21,6 +21,8 @@ const LOCK_WAIT: u32 = 1;
 const LATE_LOCK_WAIT: u32 = 300;
 /// How often it tries to have all tables.
 const TRIES: u32 = 120;
+/// After how many tries in vain tables that cannot be used at all are taken to be what keeps the others from moving.
+const BLOCKED: u32 = 3;
 /// Between two looks whether the client program has ended, or somebody has asked to stop.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -90,12 +92,14 @@ impl CarryOut<'_> {
              IF number NOT IN (1205, 1213) OR tries >= {TRIES} THEN\n\
              SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = number, MESSAGE_TEXT = why;\n\
              END IF;\n\
+             {closed}\
              DO SLEEP(0.1 + RAND() * 0.2);\n\
              END LOOP;\n\
              {after}\
              END",
             clear = self.run(&steps, Stage::Clear, OnFailure::Stop),
             rename = self.run(&steps, Stage::Rename, OnFailure::Stop),
+            closed = self.unblock(),
             after = self.after(&steps)?,
         );
         session.mark(|| "the swap".into());
@@ -199,80 +203,86 @@ impl CarryOut<'_> {
         ))
     }
 
+    /// Drops tables that cannot be used at all, where the others could not be had several times: the engine keeps a table from
+    /// moving to which such a table refers, until it is gone or the server starts anew, and answers as if a client held it.
+    fn unblock(&self) -> String {
+        let closed = self.journal.moves.damaged.iter().filter(|damaged| damaged.closed);
+        let dropped: String = closed.map(|damaged| self.drop_damaged(damaged, "1")).collect();
+        if dropped.is_empty() { dropped } else { format!("IF tries = {BLOCKED} THEN\n{dropped}END IF;\n") }
+    }
+
+    /// Drops a damaged table, in two steps where it needs them: first its definition, then what the engine has.
+    fn drop_damaged(&self, Damaged { table, parts, .. }: &Damaged, condition: &str) -> String {
+        let live = &self.journal.moves.live;
+        let drop = |name: &str| format!("DROP TABLE IF EXISTS {}.{}", quote_name(live), quote_name(name));
+        let twice = [("DROP", drop(table)), ("AGAIN", drop(table))];
+        let mut sql: String =
+            twice.iter().map(|(kind, drop)| self.once(table, kind, condition, drop)).collect();
+        // A partition's own name is that of its file.
+        for (number, part) in parts.iter().enumerate() {
+            sql +=
+                &self.once(table, &format!("PART {number}"), condition, &drop(&format!("#mysql50#{part}")));
+        }
+        sql
+    }
+
+    /// Executes a statement that may end the server: it is written down before, and not tried a second time.
+    fn once(&self, table: &str, kind: &str, condition: &str, statement: &str) -> String {
+        let (journal, name) = (self.journal.place(), quote_text(table));
+        format!(
+            "IF {condition} AND NOT EXISTS (SELECT 1 FROM {journal} WHERE stage = '{BEGUN}' AND kind = '{kind}' AND name = {name}) THEN\n\
+             INSERT INTO {journal} VALUES (NULL, '{BEGUN}', '{kind}', {name}, '', '', '', '', '', '', '');\n\
+             SET failed = 0;\n\
+             BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION SET failed = 1;\n\
+             EXECUTE IMMEDIATE {};\n\
+             END;\n\
+             END IF;\n",
+            quote_text(statement)
+        )
+    }
+
     /// Moves a damaged table aside, or drops it where it cannot be moved, and lets the new one take its place. Each of
     /// these may end the server: it is written down before, and not tried a second time.
-    fn replace_damaged(&self, Damaged { table, replaced }: &Damaged) -> String {
+    fn replace_damaged(&self, damaged: &Damaged) -> String {
+        let Damaged { table, replaced, .. } = damaged;
         let moves = &self.journal.moves;
-        let journal = self.journal.place();
-        let place = |database: &str| quote_text(&format!("{}.{}", quote_name(database), quote_name(table)));
-        let name = quote_text(table);
-        // What came in the place of the damaged table must never be taken for it.
-        let waits = if *replaced {
+        let (journal, name) = (self.journal.place(), quote_text(table));
+        let place = |database: &str| format!("{}.{}", quote_name(database), quote_name(table));
+        let is_in = |database: &str| {
             format!(
                 "EXISTS (SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {name})",
-                quote_text(&moves.incoming)
-            )
-        } else {
-            "1".into()
-        };
-        let once = |kind: &str, condition: &str, statement: String| {
-            format!(
-                "IF {condition} AND NOT EXISTS (SELECT 1 FROM {journal} WHERE stage = '{BEGUN}' AND kind = '{kind}' AND name = {name}) THEN\n\
-                 INSERT INTO {journal} VALUES (NULL, '{BEGUN}', '{kind}', {name}, '', '', '', '', '', '', '');\n\
-                 BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION SET failed = 1;\n\
-                 SET failed = 0;\n\
-                 EXECUTE IMMEDIATE {statement};\n\
-                 END;\n\
-                 IF failed = 0 THEN SET number = 0; END IF;\n\
-                 END IF;\n"
+                quote_text(database)
             )
         };
-        let aside = once(
-            "ASIDE",
-            "1",
-            format!("CONCAT('RENAME TABLE ', {}, ' TO ', {})", place(&moves.live), place(&moves.outgoing)),
-        );
-        let drop_statement = format!("CONCAT('DROP TABLE IF EXISTS ', {})", place(&moves.live));
+        // What came in the place of the damaged table must never be taken for it.
+        let waits = if *replaced { is_in(&moves.incoming) } else { "1".into() };
+        let aside = format!("RENAME TABLE {} TO {}", place(&moves.live), place(&moves.outgoing));
+        let aside = self.once(table, "ASIDE", "1", &aside);
         // One that nothing replaces must not be taken for another that came to its name since it was moved aside.
-        let moved = format!(
-            "EXISTS (SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {name})",
-            quote_text(&moves.outgoing)
-        );
-        let unmoved = if *replaced { "number <> 0".into() } else { format!("number <> 0 AND NOT {moved}") };
-        let drop = once("DROP", &unmoved, drop_statement.clone());
+        let kept = is_in(&moves.outgoing);
+        let drop = self.drop_damaged(damaged, &format!("NOT {kept}"));
         let come = if *replaced {
-            let come = format!(
-                "CONCAT('RENAME TABLE ', {}, ' TO ', {})",
-                place(&moves.incoming),
-                place(&moves.live)
-            );
-            // A table whose definition is unreadable goes in two steps: first its definition, then what the engine has.
-            let again = once("AGAIN", "failed = 1", drop_statement);
             format!(
-                "SET failed = 0;\n\
-                 BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION SET failed = 1;\nEXECUTE IMMEDIATE {come};\nEND;\n\
-                 IF failed = 1 THEN\n\
-                 {again}\
-                 BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN\n\
+                "BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN\n\
                  GET DIAGNOSTICS CONDITION 1 @why = MESSAGE_TEXT;\n\
                  SET unfinished = 1;\n\
                  INSERT INTO {journal} VALUES (NULL, '{FAILED}', 'TABLE', {name}, @why, '', '', '', '', '', '');\n\
                  END;\n\
-                 EXECUTE IMMEDIATE {come};\n\
-                 END;\n\
-                 END IF;\n"
+                 EXECUTE IMMEDIATE {};\n\
+                 END;\n",
+                quote_text(&format!("RENAME TABLE {} TO {}", place(&moves.incoming), place(&moves.live)))
             )
         } else {
             String::new()
         };
-        format!("IF {waits} THEN\nSET number = 1;\n{aside}{drop}{come}END IF;\n")
+        format!("IF {waits} THEN\n{aside}{drop}{come}END IF;\n")
     }
 
     /// Executes the steps of a stage, each in the session that it was made in. No handler leaves the loop: the server
     /// would keep its cursor open.
     fn run(&self, steps: &str, stage: Stage, failure: OnFailure) -> String {
-        let stops = failure == OnFailure::Stop;
-        let (ask, end) = if stops { ("IF failed = 0 THEN\n", "END IF;\n") } else { ("", "") };
+        let is_last = failure == OnFailure::Stop;
+        let (ask, end) = if is_last { ("IF failed = 0 THEN\n", "END IF;\n") } else { ("", "") };
         format!(
             "FOR step IN (SELECT id, kind, name, sql_mode, charset, collation, database_collation, time_zone, text FROM {steps} WHERE stage = '{}' ORDER BY id) DO\n\
              BEGIN\n\

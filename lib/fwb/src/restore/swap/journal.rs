@@ -181,7 +181,9 @@ fn digest(steps: &[Step]) -> String {
     for step in steps {
         add(step.stage.as_str().as_bytes());
         add(step.definition.kind.as_sql().as_bytes());
-        fields(step).iter().for_each(|field| add(field.as_bytes()));
+        for field in fields(step) {
+            add(field.as_bytes());
+        }
         add(&step.definition.text);
     }
     hex::encode(hash.finalize())

@@ -185,17 +185,13 @@ pub(super) fn list(server: &ServerClient, of: Option<&str>, cancel: &Cancel) -> 
     let mut found = Found::default();
     for (database, comment) in named {
         match seals.remove(&database) {
-            Some(Ok(seal)) => {
-                if of.is_none_or(|of| case.same(of, &seal.of)) {
-                    found.ours.push(Marked { database, seal });
-                }
+            Some(Ok(seal)) if of.is_none_or(|of| case.same(of, &seal.of)) => {
+                found.ours.push(Marked { database, seal });
             }
-            Some(Err(why)) => {
-                if of.is_none_or(|of| claims(&database, comment.as_ref(), of, case)) {
-                    found.unproved.push(Unproved { database, why });
-                }
+            Some(Err(why)) if of.is_none_or(|of| claims(&database, comment.as_ref(), of, case)) => {
+                found.unproved.push(Unproved { database, why });
             }
-            None => {}
+            _ => {}
         }
     }
     found.ours.sort_by_key(|marked| marked.seal.sequence);
@@ -219,7 +215,7 @@ fn base_of(database: &str) -> Option<&str> {
     let (base, suffix) = database.rsplit_once("__")?;
     let (word, at) = suffix.split_once('_')?;
     let ours = [Role::Shadow, Role::Before].iter().any(|role| role.word() == word);
-    let shape: Vec<usize> = at.split('_').map(|digits| digits.len()).collect();
+    let shape: Vec<usize> = at.split('_').map(str::len).collect();
     let digits = at.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
     (ours && digits && shape == [8, 6] && !base.is_empty()).then_some(base)
 }

@@ -203,8 +203,8 @@ impl Swap<'_> {
         undo: bool,
     ) -> Result<Swapped> {
         let inventory = self.server.inventory(self.live, self.cancel)?;
-        let damaged: BTreeSet<String> =
-            self.damaged()?.into_iter().map(|DamagedTable { table, .. }| table).collect();
+        let found = self.damaged()?;
+        let damaged: BTreeSet<String> = found.iter().map(|damaged| damaged.table.clone()).collect();
         let mut tables = names(&inventory);
         tables.retain(|table| self.is_replaced(table) && !damaged.contains(table));
         let broken = |definition: &Definition| {
@@ -224,7 +224,7 @@ impl Swap<'_> {
             mark::create(self.server, Role::Before, self.live, [], self.charset.as_ref(), self.cancel)?;
         let outgoing =
             Side { database: keeper.database.clone(), tables, definitions, charset: self.charset.clone() };
-        let moves = self.moves(&keeper, &incoming, &outgoing, &damaged, alone);
+        let moves = self.moves(&keeper, &incoming, &outgoing, &found, alone);
         let written = self.write(&keeper, moves, &incoming, &outgoing, again, origin);
         let mut journal = written.inspect_err(|_| self.remove_keeper(&keeper, None))?;
         let carry_out = CarryOut { server: self.server, quoting: self.quoting, journal: &journal };
@@ -337,7 +337,7 @@ impl Swap<'_> {
         keeper: &Marked,
         incoming: &Side,
         outgoing: &Side,
-        damaged: &BTreeSet<String>,
+        damaged: &[DamagedTable],
         alone: &BTreeSet<String>,
     ) -> Moves {
         let aside = || Some(seal::unguessable(ASIDE));
@@ -353,6 +353,20 @@ impl Swap<'_> {
             let views = side.definitions.iter().filter(|definition| definition.kind == DefinitionKind::View);
             views.map(|view| view.name.clone()).collect()
         };
+        let is_damaged = |table: &String| damaged.iter().any(|damaged| damaged.table == *table);
+        let coming = incoming.tables.iter().filter(|table| !is_damaged(table) && !alone.contains(*table));
+        let live = damaged.iter().map(|damaged| Damaged {
+            table: damaged.table.clone(),
+            replaced: incoming.tables.contains(&damaged.table),
+            closed: damaged.closed,
+            parts: damaged.parts.clone(),
+        });
+        let kept = alone.iter().filter(|table| !is_damaged(table)).map(|table| Damaged {
+            table: table.clone(),
+            replaced: true,
+            closed: false,
+            parts: Vec::new(),
+        });
         let in_the_way = views(outgoing).into_iter().filter(|view| incoming.tables.contains(view));
         Moves {
             live: self.live.into(),
@@ -360,18 +374,10 @@ impl Swap<'_> {
             outgoing: keeper.database.clone(),
             whole: self.scope.is_none(),
             leaving: leaving.collect(),
-            coming: incoming
-                .tables
-                .difference(damaged)
-                .filter(|table| !alone.contains(*table))
-                .cloned()
-                .collect(),
+            coming: coming.cloned().collect(),
             came: views(incoming),
             views: in_the_way.map(|table| Leaving { table, aside: aside() }).collect(),
-            damaged: damaged
-                .union(alone)
-                .map(|table| Damaged { table: table.clone(), replaced: incoming.tables.contains(table) })
-                .collect(),
+            damaged: live.chain(kept).collect(),
         }
     }
 

@@ -116,11 +116,10 @@ fn take_back(server: &ServerClient, journal: &Journal, cancel: &Cancel) -> Resul
     }
     if !remove_incoming_or_keep(server, journal, cancel)? {
         // What an undo would have put back is kept on, and so are its names.
-        let sql: String = journal
-            .stage(Stage::Unalias)
-            .into_iter()
-            .map(|step| format!("{};\n", String::from_utf8_lossy(&step.text)))
-            .collect();
+        let mut sql = String::new();
+        for step in journal.stage(Stage::Unalias) {
+            sql += &format!("{};\n", String::from_utf8_lossy(&step.text));
+        }
         let sql = format!("SET SESSION foreign_key_checks=0;\n{IN_TURN};\n{sql}{NEXT};\n");
         server.query(None, &sql, "giving foreign keys their names back", cancel)?;
     }

@@ -156,17 +156,15 @@ pub(super) fn candidates(
         return Ok((Vec::new(), BTreeSet::new()));
     }
     // One question a database: the server looks into all others for a question about several.
-    let views: String = databases
-        .iter()
-        .map(|database| {
-            format!(
-                "SELECT 'view', TABLE_SCHEMA, TABLE_NAME, DEFINER, VIEW_DEFINITION FROM information_schema.VIEWS \
-                 WHERE TABLE_SCHEMA = {} AND TABLE_NAME LIKE '{}%';\n",
-                quote_text(database),
-                NAME.replace('_', "\\_"),
-            )
-        })
-        .collect();
+    let mut views = String::new();
+    for database in databases {
+        views += &format!(
+            "SELECT 'view', TABLE_SCHEMA, TABLE_NAME, DEFINER, VIEW_DEFINITION FROM information_schema.VIEWS \
+             WHERE TABLE_SCHEMA = {} AND TABLE_NAME LIKE '{}%';\n",
+            quote_text(database),
+            NAME.replace('_', "\\_"),
+        );
+    }
     let privileges = MAY_BE_ANYBODY.map(|privilege| format!("'{privilege}'")).join(", ");
     let sql = format!(
         "SELECT 'self', CURRENT_USER();\n{views}\

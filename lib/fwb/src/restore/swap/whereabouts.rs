@@ -51,6 +51,12 @@ pub(super) struct Damaged {
     pub(super) table: String,
     /// Whether another one comes in its place.
     pub(super) replaced: bool,
+    /// Whether it cannot be used at all. Such a table may keep others from moving, to which it refers.
+    #[serde(default)]
+    pub(super) closed: bool,
+    /// What its partitions are called in the engine, where the engine alone has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) parts: Vec<String>,
 }
 
 /// The tables and sequences in the three databases of a swap.

@@ -65,7 +65,7 @@ fn case() -> Case {
         coming: set(&["plain", "guarded", "child", "both"]),
         came: set(&["v"]),
         views: [leaving("both", Some("x_2"))].into(),
-        damaged: [Damaged { table: "hurt".into(), replaced: true }].into(),
+        damaged: [Damaged { table: "hurt".into(), replaced: true, closed: true, parts: Vec::new() }].into(),
     };
     let foreign_keys = vec![ForeignKey::example("fk", ("l", "child"), ("l", "hurt"))];
     let aliases = vec![(ForeignKey::example("fk2", ("s", "child"), ("s", "plain")), "fwb_key_1".into())];
