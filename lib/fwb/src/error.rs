@@ -220,7 +220,9 @@ pub enum Error {
         cause: Box<Error>,
     },
     /// The tables of a swap are neither all where they were nor all where they should be.
-    #[error("{cause}; the swap of {database} was carried out in part. These statements bring its tables back: {statements}")]
+    #[error(
+        "{cause}; the swap of {database} was carried out in part. These statements bring its tables back: {statements}"
+    )]
     Torn {
         /// Why.
         #[source]

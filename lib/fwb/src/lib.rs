@@ -41,8 +41,8 @@ pub use pod::{PodChoice, PodOptions};
 pub use progress::{Cancel, Context, Progress};
 pub use prune::{Candidates, PruneOptions, Pruned, prune};
 pub use restore::{
-    DamagedTable, Finding, Forgotten, Gravity, Plan, Prepared, Report, RestoreOptions, RestoreProof, Strategy, Undo,
-    Undone, extract, forget, prepare, prepare_undo,
+    DamagedTable, Finding, Forgotten, Gravity, Plan, Prepared, Report, RestoreOptions, RestoreProof,
+    Strategy, Undo, Undone, extract, forget, prepare, prepare_undo,
 };
 pub use retention::{Backup, Policy, Proof, decide};
 pub use select::{Listing, Selection};

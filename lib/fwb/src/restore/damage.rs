@@ -44,7 +44,8 @@ pub(super) fn look(
     cancel: &Cancel,
 ) -> Result<Vec<DamagedTable>> {
     let tables = tables(server, database, cancel)?;
-    let (named, others): (Vec<String>, Vec<String>) = tables.into_iter().partition(|table| given.contains(table));
+    let (named, others): (Vec<String>, Vec<String>) =
+        tables.into_iter().partition(|table| given.contains(table));
     let named = named.into_iter().map(|table| DamagedTable { table, why: "named by --damaged".into() });
     let mut damaged: BTreeMap<String, String> = named.map(|named| (named.table, named.why)).collect();
     if is_mariadb {
@@ -251,12 +252,7 @@ fn orphans(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<BTr
 }
 
 /// Whether a table can be opened, and why not, on a server that has no compound statements outside of programs.
-fn open_alone(
-    server: &ServerClient,
-    database: &str,
-    table: &str,
-    cancel: &Cancel,
-) -> Result<Option<String>> {
+fn open_alone(server: &ServerClient, database: &str, table: &str, cancel: &Cancel) -> Result<Option<String>> {
     let place = format!("{}.{}", quote_name(database), quote_name(table));
     let sql = format!(
         "SET SESSION lock_wait_timeout={LOCK_WAIT};\nSHOW CREATE TABLE {place};\nSELECT 1 FROM {place} LIMIT 0;\n"

@@ -97,7 +97,9 @@ impl InPlace<'_> {
         let grants = match self.server.program_grants(self.database, cancel) {
             Err(Error::Child { reason, .. }) => {
                 cancel.check()?;
-                log::warn!("who may execute the stored programs cannot be seen, and is lost in place: {reason}");
+                log::warn!(
+                    "who may execute the stored programs cannot be seen, and is lost in place: {reason}"
+                );
                 return Ok(Vec::new());
             }
             grants => grants?,
@@ -106,8 +108,13 @@ impl InPlace<'_> {
         if let Err(cause) = self.server.query(None, &sql, "trying to grant what is granted", cancel) {
             cancel.check()?;
             return Err(Error::Preflight {
-                finding: format!("grants on stored programs of {} could not be given back: {cause}", self.database),
-                remedy: "use an account with GRANT OPTION, or the default strategy, which leaves grants alone".into(),
+                finding: format!(
+                    "grants on stored programs of {} could not be given back: {cause}",
+                    self.database
+                ),
+                remedy:
+                    "use an account with GRANT OPTION, or the default strategy, which leaves grants alone"
+                        .into(),
             });
         }
         Ok(grants)

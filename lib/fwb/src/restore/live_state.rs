@@ -42,7 +42,8 @@ impl LiveState {
             (name, identity)
         });
         let mut definitions = server.definitions(database, damaged, cancel)?;
-        definitions.sort_by(|one, other| (one.kind.as_sql(), &one.name).cmp(&(other.kind.as_sql(), &other.name)));
+        definitions
+            .sort_by(|one, other| (one.kind.as_sql(), &one.name).cmp(&(other.kind.as_sql(), &other.name)));
         Ok(Self { charset, tables: tables.collect(), definitions, damaged: damaged.clone() })
     }
 
@@ -169,13 +170,22 @@ mod tests {
         assert_eq!(changed(|_| {}), [""; 0]);
         assert_eq!(changed(|now| drop(now.tables.remove("a"))), ["table a is gone"]);
         assert_eq!(changed(|now| now.tables.extend([("c".into(), None)])), ["table c is new"]);
-        assert_eq!(changed(|now| now.tables.extend([("a".into(), Some("18".into()))])), ["table a is another one"]);
+        assert_eq!(
+            changed(|now| now.tables.extend([("a".into(), Some("18".into()))])),
+            ["table a is another one"]
+        );
         // What nobody may see cannot differ.
-        assert_eq!(changed(|now| now.tables.extend([("a".into(), None), ("b".into(), Some("3".into()))])), [""; 0]);
+        assert_eq!(
+            changed(|now| now.tables.extend([("a".into(), None), ("b".into(), Some("3".into()))])),
+            [""; 0]
+        );
         assert_eq!(changed(|now| now.definitions[0].text = b"CREATE TRIGGER `tr`".to_vec()), [""; 0]);
         assert_eq!(changed(|now| now.definitions.clear()), ["trigger tr is gone"]);
         assert_eq!(changed(|now| now.definitions[0].table = Some("b".into())), ["trigger tr is another one"]);
-        assert_eq!(changed(|now| now.definitions[0].name = "tx".into()), ["trigger tr is gone", "trigger tx is new"]);
+        assert_eq!(
+            changed(|now| now.definitions[0].name = "tx".into()),
+            ["trigger tr is gone", "trigger tx is new"]
+        );
         assert_eq!(changed(|now| now.charset = None), ["the database is gone"]);
         assert_eq!(
             changed(|now| now.charset = Some(("latin1".into(), "latin1_bin".into()))),

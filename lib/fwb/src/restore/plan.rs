@@ -214,10 +214,8 @@ pub fn prepare<'a>(
             .collect(),
     };
     let exists = before.charset.is_some();
-    let plan = Plan {
-        findings,
-        ..plan(store, &options, strategy, &input, database, exists, &inventory, damaged)
-    };
+    let plan =
+        Plan { findings, ..plan(store, &options, strategy, &input, database, exists, &inventory, damaged) };
     Ok(Prepared { store, server, options, input, plan, quoting, before })
 }
 
@@ -273,7 +271,10 @@ fn plan(
             });
             let names: Vec<&str> = damaged.iter().map(|damaged| damaged.table.as_str()).collect();
             if !names.is_empty() {
-                steps.push(format!("then move aside, or drop, each damaged table that is replaced: {}", names.join(", ")));
+                steps.push(format!(
+                    "then move aside, or drop, each damaged table that is replaced: {}",
+                    names.join(", ")
+                ));
             }
         }
         Strategy::InPlace => {
@@ -328,7 +329,8 @@ impl Prepared<'_> {
         let database = &self.plan.database;
         let guard = Guard::take(self.server, self.quoting, database, &context.cancel)?;
         let recovered = swap::recover(self.server, self.quoting, database, &context.cancel)?;
-        let damaged: BTreeSet<String> = self.plan.damaged.iter().map(|damaged| damaged.table.clone()).collect();
+        let damaged: BTreeSet<String> =
+            self.plan.damaged.iter().map(|damaged| damaged.table.clone()).collect();
         let safety = if self.plan.safety_backup { self.back_up_if_possible(context)? } else { None };
         let state = LiveState::read(self.server, database, &damaged, &context.cancel)?;
         let (checked, swapped) = match self.plan.strategy {

@@ -135,7 +135,8 @@ pub(super) fn unsettled(databases: &[String]) -> Option<Finding> {
 /// Databases that look like ours and are not proved to be.
 pub(super) fn unproved(databases: &[Unproved]) -> Vec<Finding> {
     let tell = |Unproved { database, why }: &Unproved| {
-        let message = format!("{database} looks like what a restore has left, and is not proved to be: {why}");
+        let message =
+            format!("{database} looks like what a restore has left, and is not proved to be: {why}");
         warning(message, "nothing is done with it; if nobody needs it, drop it by hand")
     };
     databases.iter().map(tell).collect()

@@ -45,7 +45,9 @@ pub(super) fn definitions(
     }
     made.map_err(|cause| match cancel.check() {
         Err(interrupted) => interrupted,
-        Ok(()) if matches!(cause, Error::Channel { .. } | Error::NoPod { .. } | Error::GaveUp { .. }) => cause,
+        Ok(()) if matches!(cause, Error::Channel { .. } | Error::NoPod { .. } | Error::GaveUp { .. }) => {
+            cause
+        }
         Ok(()) => Error::Rehearsal { what: what.to_owned(), cause: Box::new(cause) },
     })
 }
@@ -88,7 +90,10 @@ pub(super) fn links(
     let replaced = tables(input);
     let keys = server.foreign_keys(live, cancel)?;
     let stays = keys.iter().filter(|key| {
-        key.child.0 == live && !replaced.contains(&key.child.1) && key.parent.0 == live && replaced.contains(&key.parent.1)
+        key.child.0 == live
+            && !replaced.contains(&key.child.1)
+            && key.parent.0 == live
+            && replaced.contains(&key.parent.1)
     });
     for key in stays {
         let (copy, child) = (quote_name(copy), format!("{}.{}", quote_name(live), quote_name(&key.child.1)));

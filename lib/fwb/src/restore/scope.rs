@@ -28,7 +28,8 @@ pub(super) fn triggers(
         server.table_names(database, cancel)?.into_iter().filter(|table| !replaced.contains(table)).collect();
     let taken = server.trigger_names(database, &stay, cancel)?;
     let objects = input.sections().flat_map(|section| section.objects.iter());
-    let coming = objects.filter(|object| object.kind == ObjectKind::Trigger).map(|object| object.name.as_str());
+    let coming =
+        objects.filter(|object| object.kind == ObjectKind::Trigger).map(|object| object.name.as_str());
     Ok(taken_names(&taken, coming))
 }
 

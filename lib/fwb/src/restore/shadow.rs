@@ -57,8 +57,8 @@ impl Beside<'_> {
         let link = rehearsal::link_name();
         let copies = tables(input).into_iter().chain([link.clone()]);
         let made_as = charset.as_ref().or(self.before.charset.as_ref());
-        let shadow = swap::shadow(self.server, self.database, copies, made_as, &context.cancel)
-            .map_err(untouched)?;
+        let shadow =
+            swap::shadow(self.server, self.database, copies, made_as, &context.cancel).map_err(untouched)?;
         let loaded = self.load(&shadow, input, context).and_then(|loaded| {
             rehearsal::links(self.server, self.database, &shadow.database, &link, input, &context.cancel)?;
             Ok(loaded)
@@ -73,7 +73,9 @@ impl Beside<'_> {
         restored.map_err(|cause| {
             // A swap that is still to be settled needs its shadow.
             let told = match cause {
-                told @ (Error::Unfinished { .. } | Error::Torn { .. } | Error::Incomplete { .. }) => return told,
+                told @ (Error::Unfinished { .. } | Error::Torn { .. } | Error::Incomplete { .. }) => {
+                    return told;
+                }
                 told @ (Error::Untouched { .. } | Error::NotAsItWas { .. } | Error::NotLooked { .. }) => told,
                 cause => untouched(cause),
             };
@@ -97,15 +99,10 @@ impl Beside<'_> {
         // A foreign key may refer to a table that never was; it must not mean one of the shadow.
         let loaded = |name: &str| scope.contains(name);
         let renaming = Renaming { from: Some(from), here: &here, loaded: &loaded, elsewhere: self.database };
-        let stand_ins = stand_ins(
-            self.server,
-            self.database,
-            &shadow.database,
-            self.damaged,
-            input,
-            &context.cancel,
-        )?;
-        let own: BTreeSet<String> = stand_ins.iter().cloned().chain([shadow.seal_view().to_owned()]).collect();
+        let stand_ins =
+            stand_ins(self.server, self.database, &shadow.database, self.damaged, input, &context.cancel)?;
+        let own: BTreeSet<String> =
+            stand_ins.iter().cloned().chain([shadow.seal_view().to_owned()]).collect();
         let load = Load::new(input, to, &renaming, true, context)?.with_late_keys()?;
         load.all_but_events()?;
         load.events()?;
@@ -176,9 +173,8 @@ pub(super) fn stand_ins(
 
 /// The tables and sequences that are restored.
 pub(super) fn tables(input: &Input) -> BTreeSet<String> {
-    let tables = input
-        .sections()
-        .filter(|section| matches!(section.kind, SectionKind::Table | SectionKind::Sequence));
+    let tables =
+        input.sections().filter(|section| matches!(section.kind, SectionKind::Table | SectionKind::Sequence));
     tables.filter_map(|section| section.name.clone()).collect()
 }
 

@@ -58,7 +58,8 @@ pub(crate) struct Definition {
 impl Definition {
     /// Whether accounts can be granted it by itself (`mysql.procs_priv`).
     pub(crate) fn is_granted(&self) -> bool {
-        let programs = [ObjectKind::Procedure, ObjectKind::Function, ObjectKind::Package, ObjectKind::PackageBody];
+        let programs =
+            [ObjectKind::Procedure, ObjectKind::Function, ObjectKind::Package, ObjectKind::PackageBody];
         programs.iter().any(|kind| self.kind == DefinitionKind::Program(*kind))
     }
 }
@@ -307,7 +308,11 @@ impl ServerClient {
         );
         let rows = self.query(None, &sql, "looking at the grants on stored programs", cancel)?;
         let rows = rows.into_iter().filter_map(|row| <[String; 5]>::try_from(row).ok());
-        Ok(rows.filter_map(|[user, host, name, kind, rights]| grant(database, &user, &host, name, &kind, &rights)).collect())
+        Ok(rows
+            .filter_map(|[user, host, name, kind, rights]| {
+                grant(database, &user, &host, name, &kind, &rights)
+            })
+            .collect())
     }
 
     /// The foreign keys of a database's tables.

@@ -198,7 +198,8 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
         let sql = "SELECT SCHEMA_NAME, @@lower_case_table_names FROM information_schema.SCHEMATA;\n";
         let rows = self.query(None, sql, "looking for a database", cancel)?;
         let keeps = rows.iter().any(|row| row.get(1).is_some_and(|setting| setting == "2"));
-        let found = rows.into_iter().filter_map(|row| row.into_iter().next()).find(|name| case.same(name, database));
+        let found =
+            rows.into_iter().filter_map(|row| row.into_iter().next()).find(|name| case.same(name, database));
         Ok(found.unwrap_or_else(|| if keeps { database.to_owned() } else { case.key(database) }))
     }
 
@@ -230,7 +231,9 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
         cancel: &Cancel,
     ) -> Result<BTreeMap<String, String>> {
         let decoded = |part: &str| {
-            format!("CONVERT(CONVERT(BINARY SUBSTRING_INDEX(NAME, '/', {part}) USING filename) USING utf8mb4)")
+            format!(
+                "CONVERT(CONVERT(BINARY SUBSTRING_INDEX(NAME, '/', {part}) USING filename) USING utf8mb4)"
+            )
         };
         let sql = format!(
             "SELECT {}, TABLE_ID FROM information_schema.INNODB_SYS_TABLES WHERE {} = {};\n",
@@ -239,7 +242,11 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
             quote_text(database)
         );
         match self.query(None, &sql, "looking at the identities of tables", cancel) {
-            Ok(rows) => Ok(rows.into_iter().filter_map(|row| <[String; 2]>::try_from(row).ok()).map(Into::into).collect()),
+            Ok(rows) => Ok(rows
+                .into_iter()
+                .filter_map(|row| <[String; 2]>::try_from(row).ok())
+                .map(Into::into)
+                .collect()),
             Err(Error::Child { reason, .. }) => {
                 cancel.check()?;
                 log::debug!("the identities of tables cannot be seen: {reason}");

@@ -41,9 +41,11 @@ impl OnFailure {
     fn handler(self, journal: &str) -> String {
         match self {
             Self::GoOn => String::new(),
-            Self::Stop => "SET failed = 1;\nGET DIAGNOSTICS CONDITION 1 number = MYSQL_ERRNO, why = MESSAGE_TEXT;\n\
+            Self::Stop => {
+                "SET failed = 1;\nGET DIAGNOSTICS CONDITION 1 number = MYSQL_ERRNO, why = MESSAGE_TEXT;\n\
                            SET why = LEFT(why, 128);\n"
-                .into(),
+                    .into()
+            }
             Self::WriteDown => format!(
                 "GET DIAGNOSTICS CONDITION 1 @why = MESSAGE_TEXT;\n\
                  INSERT INTO {journal} VALUES (NULL, '{FAILED}', step.kind, step.name, @why, '', '', '', '', '', '');\n"
@@ -213,9 +215,13 @@ impl CarryOut<'_> {
                  END IF;\n"
             )
         };
-        let aside =
-            once("ASIDE", "1", format!("CONCAT('RENAME TABLE ', {}, ' TO ', {})", place(&moves.live), place(&moves.outgoing)));
-        let drop = once("DROP", "number <> 0", format!("CONCAT('DROP TABLE IF EXISTS ', {})", place(&moves.live)));
+        let aside = once(
+            "ASIDE",
+            "1",
+            format!("CONCAT('RENAME TABLE ', {}, ' TO ', {})", place(&moves.live), place(&moves.outgoing)),
+        );
+        let drop =
+            once("DROP", "number <> 0", format!("CONCAT('DROP TABLE IF EXISTS ', {})", place(&moves.live)));
         let come = if *replaced {
             format!(
                 "BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN\n\

@@ -300,15 +300,14 @@ pub(super) fn remove_unsealed(server: &ServerClient, unproved: &Unproved, cancel
 }
 
 fn exists(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<bool> {
-    let sql = format!(
-        "SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {};\n",
-        quote_text(database)
-    );
+    let sql =
+        format!("SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {};\n", quote_text(database));
     Ok(!server.query(None, &sql, "looking at a database", cancel)?.is_empty())
 }
 
 fn drop_database(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<()> {
-    let sql = format!("SET SESSION foreign_key_checks=0;\nDROP DATABASE IF EXISTS {};\n", quote_name(database));
+    let sql =
+        format!("SET SESSION foreign_key_checks=0;\nDROP DATABASE IF EXISTS {};\n", quote_name(database));
     server.query(None, &sql, "removing a database", cancel).map(drop)
 }
 
@@ -320,7 +319,13 @@ mod tests {
     fn names_of_ours_are_told_from_others() {
         assert_eq!(base_of("shop__before_20250725_170206"), Some("shop"));
         assert_eq!(base_of("a__b__shadow_20250725_170206"), Some("a__b"));
-        for other in ["shop__before_", "shop__before_2025_1", "shop", "__before_20250725_170206", "s__after_20250725_170206"] {
+        for other in [
+            "shop__before_",
+            "shop__before_2025_1",
+            "shop",
+            "__before_20250725_170206",
+            "s__after_20250725_170206",
+        ] {
             assert_eq!(base_of(other), None, "{other}");
         }
     }

@@ -32,7 +32,9 @@ use super::session::Quoting;
 use crate::error::{Error, Result};
 use crate::manifest::ObjectKind;
 use crate::progress::Cancel;
-use crate::server::{Definition, DefinitionKind, ForeignKey, Inventory, ServerClient, quote_name, quote_text};
+use crate::server::{
+    Definition, DefinitionKind, ForeignKey, Inventory, ServerClient, quote_name, quote_text,
+};
 
 pub(super) use self::guard::Guard;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -136,7 +138,8 @@ impl Swap<'_> {
         let mut definitions = journal.stage(Stage::Definition);
         definitions.retain(|definition| definition.table.as_ref().is_none_or(|table| !lost.contains(table)));
         let again = [journal.stage(Stage::Relink), journal.stage(Stage::Grants)].concat();
-        let incoming = Side { database: database.clone(), tables, definitions, charset: kept.charset.clone() };
+        let incoming =
+            Side { database: database.clone(), tables, definitions, charset: kept.charset.clone() };
         let swapped = self.exchange(guard, incoming, again, &Origin::default(), true)?;
         Ok(Swapped { not_brought_back: lost.into_iter().collect(), ..swapped })
     }
@@ -304,22 +307,16 @@ impl Swap<'_> {
         Ok(clash.map(|key| (key, seal::unguessable("fwb_key_"))).collect())
     }
 
-    fn moves(
-        &self,
-        keeper: &Marked,
-        incoming: &Side,
-        outgoing: &Side,
-        damaged: &BTreeSet<String>,
-    ) -> Moves {
+    fn moves(&self, keeper: &Marked, incoming: &Side, outgoing: &Side, damaged: &BTreeSet<String>) -> Moves {
         let aside = || Some(seal::unguessable(ASIDE));
         let has_trigger = |table: &String| {
             let mut tables = outgoing.definitions.iter().filter_map(|definition| definition.table.as_ref());
             tables.any(|of| of == table)
         };
-        let leaving = outgoing.tables.iter().map(|table| Leaving {
-            table: table.clone(),
-            aside: has_trigger(table).then(aside).flatten(),
-        });
+        let leaving = outgoing
+            .tables
+            .iter()
+            .map(|table| Leaving { table: table.clone(), aside: has_trigger(table).then(aside).flatten() });
         let views = |side: &Side| -> BTreeSet<String> {
             let views = side.definitions.iter().filter(|definition| definition.kind == DefinitionKind::View);
             views.map(|view| view.name.clone()).collect()

@@ -70,7 +70,9 @@ pub(super) fn settle(
             Standing::New => {}
             Standing::Old => return take_back(server, journal, cancel).map(|()| Settled::Old),
             Standing::Torn(back) => {
-                return Ok(Settled::Torn(back.iter().map(|rename| format!("{};", rename.statement())).collect()));
+                return Ok(Settled::Torn(
+                    back.iter().map(|rename| format!("{};", rename.statement())).collect(),
+                ));
             }
         }
         CarryOut { server, quoting, journal }.complete(cancel)?;
@@ -197,7 +199,11 @@ impl Kept {
     ///
     /// # Errors
     /// The server cannot be reached.
-    pub(in crate::restore) fn lost(&self, server: &ServerClient, cancel: &Cancel) -> Result<BTreeSet<String>> {
+    pub(in crate::restore) fn lost(
+        &self,
+        server: &ServerClient,
+        cancel: &Cancel,
+    ) -> Result<BTreeSet<String>> {
         let database = &self.journal.keeper.database;
         let never_read: BTreeSet<String> =
             self.journal.moves.damaged.iter().map(|damaged| damaged.table.clone()).collect();
@@ -236,9 +242,8 @@ pub(in crate::restore) fn newest_kept(
 
 /// What swaps have kept, oldest first: those that were finished.
 pub(in crate::restore) fn all_kept(found: &Found) -> Vec<Marked> {
-    let is_done = |marked: &&Marked| {
-        marked.seal.journal.as_ref().is_some_and(|journal| journal.phase == Phase::Done)
-    };
+    let is_done =
+        |marked: &&Marked| marked.seal.journal.as_ref().is_some_and(|journal| journal.phase == Phase::Done);
     found.with_role(Role::Before).filter(is_done).cloned().collect()
 }
 
@@ -303,7 +308,10 @@ pub(in crate::restore) fn recover(
     }
     for unproved in &found.unproved {
         if mark::remove_unsealed(server, unproved, cancel)? {
-            tell(format!("a restore of {live} had just begun when it was cut off: {} is removed", unproved.database));
+            tell(format!(
+                "a restore of {live} had just begun when it was cut off: {} is removed",
+                unproved.database
+            ));
         }
     }
     Ok(told)

@@ -180,7 +180,8 @@ impl Exchange<'_> {
         add(Stage::Plan, vec![own("", plan)]);
         add(Stage::Clear, self.clear());
         add(Stage::Rename, self.rename().into_iter().collect());
-        let (late, triggers): (Vec<&Definition>, _) = self.incoming.of(TRIGGER).partition(|trigger| self.is_of_damaged(trigger));
+        let (late, triggers): (Vec<&Definition>, _) =
+            self.incoming.of(TRIGGER).partition(|trigger| self.is_of_damaged(trigger));
         let old = self.outgoing.of(TRIGGER);
         let mut changed: Vec<Definition> = self.live_charset().into_iter().collect();
         changed.extend(old.map(|trigger| self.drop(trigger)));
@@ -192,9 +193,10 @@ impl Exchange<'_> {
         add(Stage::Make, self.make());
         add(Stage::Back, self.back());
         add(Stage::Keep, self.keep());
-        let unalias = self.aliases.iter().flat_map(|(key, alias)| {
-            key.renamed(&key.child.0, &key.parent.0, alias, &key.name)
-        });
+        let unalias = self
+            .aliases
+            .iter()
+            .flat_map(|(key, alias)| key.renamed(&key.child.0, &key.parent.0, alias, &key.name));
         add(Stage::Unalias, unalias.map(|text| own("", text)).collect());
         add(Stage::Definition, self.outgoing.definitions.clone());
         let live = &self.moves.live;
@@ -212,17 +214,18 @@ impl Exchange<'_> {
         let mut steps = Vec::new();
         if !self.exists {
             let clause = clause_of(self.incoming.charset.as_ref());
-            steps.push(own("", format!("CREATE DATABASE IF NOT EXISTS {}{clause}", quote_name(&self.moves.live))));
+            steps.push(own(
+                "",
+                format!("CREATE DATABASE IF NOT EXISTS {}{clause}", quote_name(&self.moves.live)),
+            ));
         }
         steps.push(own("", format!("USE {}", quote_name(&self.moves.live))));
         // The server wants to see a sequence before it makes it a default, and never again. So another one stands in for it.
         let sequences: BTreeSet<&String> = self.late.iter().map(|(sequence, _)| sequence).collect();
         let place = |name: &str| format!("{}.{}", quote_name(&self.moves.live), quote_name(name));
-        steps.extend(
-            sequences.iter().map(|name| {
-                own(name, format!("CREATE SEQUENCE IF NOT EXISTS {} COMMENT='{STAND_IN}'", place(name)))
-            }),
-        );
+        steps.extend(sequences.iter().map(|name| {
+            own(name, format!("CREATE SEQUENCE IF NOT EXISTS {} COMMENT='{STAND_IN}'", place(name)))
+        }));
         steps.extend(self.late.iter().map(|(_, alter)| own("", alter.clone())));
         steps.extend(
             sequences.iter().map(|name| own(name, format!("DROP SEQUENCE IF EXISTS {}", place(name)))),
@@ -244,8 +247,11 @@ impl Exchange<'_> {
             };
             format!("{} TO {to}", place(live, &old.table))
         });
-        let come =
-            self.moves.coming.iter().map(|table| format!("{} TO {}", place(incoming, table), place(live, table)));
+        let come = self
+            .moves
+            .coming
+            .iter()
+            .map(|table| format!("{} TO {}", place(incoming, table), place(live, table)));
         let pairs: Vec<String> = out.chain(come).collect();
         (!pairs.is_empty()).then(|| own("", format!("RENAME TABLE {}", pairs.join(", "))))
     }
@@ -280,7 +286,9 @@ impl Exchange<'_> {
             own(trigger, format!("DROP TRIGGER IF EXISTS {place}"))
         });
         let mut steps: Vec<Definition> = triggers.collect();
-        steps.extend(self.leaving_keys().filter(|key| is_damaged(&key.parent.1)).map(|key| self.unlinked(key)));
+        steps.extend(
+            self.leaving_keys().filter(|key| is_damaged(&key.parent.1)).map(|key| self.unlinked(key)),
+        );
         steps
     }
 
@@ -318,9 +326,8 @@ impl Exchange<'_> {
         let parent = |key: &ForeignKey| {
             if key.parent.0 == *incoming { live.clone() } else { key.parent.0.clone() }
         };
-        let renamed = self.aliases.iter().flat_map(|(key, alias)| {
-            key.renamed(live, &parent(key), alias, &key.name)
-        });
+        let renamed =
+            self.aliases.iter().flat_map(|(key, alias)| key.renamed(live, &parent(key), alias, &key.name));
         renamed.map(|text| own("", text)).collect()
     }
 
@@ -393,7 +400,8 @@ impl Exchange<'_> {
 
     /// Whether a table of the live database is replaced or removed.
     fn goes(&self, table: &String) -> bool {
-        self.outgoing.tables.contains(table) || self.moves.damaged.iter().any(|damaged| damaged.table == *table)
+        self.outgoing.tables.contains(table)
+            || self.moves.damaged.iter().any(|damaged| damaged.table == *table)
     }
 
     /// Foreign keys of tables that stay, to tables that are replaced: they follow the old ones out (error 1452 would
@@ -404,7 +412,11 @@ impl Exchange<'_> {
             let goes = key.parent.0 == self.moves.live && self.goes(&key.parent.1);
             stays && goes && self.incoming.tables.contains(&key.parent.1)
         };
-        let again = self.foreign_keys.iter().filter(follows).flat_map(|key| key.again(&self.moves.live, &self.moves.live));
+        let again = self
+            .foreign_keys
+            .iter()
+            .filter(follows)
+            .flat_map(|key| key.again(&self.moves.live, &self.moves.live));
         again.map(|text| own("", text)).collect()
     }
 }

@@ -81,9 +81,8 @@ pub(super) struct Rename {
 
 impl Rename {
     pub(super) fn statement(&self) -> String {
-        let place = |(database, table): &(String, String)| {
-            format!("{}.{}", quote_name(database), quote_name(table))
-        };
+        let place =
+            |(database, table): &(String, String)| format!("{}.{}", quote_name(database), quote_name(table));
         format!("RENAME TABLE {} TO {}", place(&self.from), place(&self.to))
     }
 }
@@ -93,7 +92,8 @@ impl Moves {
     pub(super) fn standing(&self, at: &Whereabouts) -> Standing {
         let has_come = |table: &&String| !at.incoming.contains(*table);
         let has_left = |old: &&Leaving| {
-            old.aside.as_ref().is_some_and(|aside| at.live.contains(aside)) || at.outgoing.contains(&old.table)
+            old.aside.as_ref().is_some_and(|aside| at.live.contains(aside))
+                || at.outgoing.contains(&old.table)
         };
         let come = self.coming.iter().filter(has_come).count();
         let left = self.leaving.iter().filter(has_left).count();
@@ -114,9 +114,7 @@ impl Moves {
         let mut taken = at.live.clone();
         let aside = |old: &Leaving| old.aside.clone().filter(|aside| at.live.contains(aside));
         let has_left = |old: &Leaving| aside(old).is_some() || at.outgoing.contains(&old.table);
-        let stays = |table: &String| {
-            self.leaving.iter().any(|old| old.table == *table && !has_left(old))
-        };
+        let stays = |table: &String| self.leaving.iter().any(|old| old.table == *table && !has_left(old));
         for table in &self.coming {
             let is_there = !at.incoming.contains(table) && at.live.contains(table);
             if is_there && !stays(table) {
