@@ -139,6 +139,7 @@ sha256 string
 size number
 started_at time
 store string
+tables_identified_by string
 verification.at time
 verification.level string
 verification.ok boolean

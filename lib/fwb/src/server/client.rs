@@ -180,10 +180,21 @@ impl ServerClient {
 /// Runs statements by this client program, and returns what it prints of them: all of it, or an error.
 fn run(program: &ClientProgram, sql: &str, doing: &str, cancel: &Cancel) -> Result<Vec<u8>> {
     let printed = program.run(session::marked(sql).as_bytes(), doing, cancel)?;
-    session::unmarked(&printed).map(<[u8]>::to_vec).ok_or_else(|| Error::Usage {
+    if let Some(rows) = session::unmarked(&printed) {
+        return Ok(rows.to_vec());
+    }
+    if session::is_cut(&printed) {
+        return Err(Error::Child {
+            program: program.name().into(),
+            doing: doing.into(),
+            reason: "it did not come to the last statement; one-database in an option file does that too"
+                .into(),
+        });
+    }
+    Err(Error::Usage {
         message: format!("the SQL client did not do as it was told while {doing}"),
         hint: Some(
-            "take execute, verbose, one-database and their like out of the [mysql] and [mariadb-client] sections of the option files"
+            "take execute, verbose and their like out of the [mysql] and [mariadb-client] sections of the option files"
                 .into(),
         ),
     })

@@ -69,6 +69,11 @@ pub(super) fn unmarked(printed: &[u8]) -> Option<&[u8]> {
     printed.strip_prefix(BEGUN)?.strip_suffix(DONE)
 }
 
+/// Whether the client has printed what it was told to, as far as it came: its connection may have been ended.
+pub(super) fn is_cut(printed: &[u8]) -> bool {
+    printed.is_empty() || printed.starts_with(BEGUN)
+}
+
 /// What a client that prints names of columns prints beside a result.
 #[cfg(test)]
 pub(super) fn marked_by_name(result: &str) -> String {
@@ -81,15 +86,16 @@ mod tests {
 
     #[test]
     fn what_the_client_was_not_told_to_print_is_noticed() {
-        for (printed, between) in [
-            ("fwb\tbegun\nfwb\tdone\n", Some("")),
-            ("fwb\tbegun\na\tb\nfwb\tdone\n", Some("a\tb\n")),
-            ("", None),
-            ("fwb\tbegun\na\tb\n", None),
-            ("--------------\nSELECT 'fwb', 'begun'\n--------------\n\nfwb\tbegun\nfwb\tdone\n", None),
-            ("7\n", None),
+        for (printed, between, cut) in [
+            ("fwb\tbegun\nfwb\tdone\n", Some(""), true),
+            ("fwb\tbegun\na\tb\nfwb\tdone\n", Some("a\tb\n"), true),
+            ("", None, true),
+            ("fwb\tbegun\na\tb\n", None, true),
+            ("--------------\nSELECT 'fwb', 'begun'\n--------------\n\nfwb\tbegun\nfwb\tdone\n", None, false),
+            ("7\n", None, false),
         ] {
             assert_eq!(unmarked(printed.as_bytes()), between.map(str::as_bytes), "{printed:?}");
+            assert_eq!(is_cut(printed.as_bytes()), cut, "{printed:?}");
         }
     }
 
