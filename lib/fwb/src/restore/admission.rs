@@ -13,7 +13,7 @@ use crate::scan::{
     Family, Head, Mark, QuoteMode, Reading, Statement, Target, Token, Tokens, Verb, first_words, parse_head,
 };
 pub(super) use settings::PUT_ASIDE;
-use settings::set;
+use settings::{ClientCharset, set};
 
 /// What is done with a statement that is no danger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,7 @@ pub(crate) struct Admission {
     /// The table that was created last, while rows may follow.
     filling: Option<String>,
     views: BTreeSet<String>,
+    charset: ClientCharset,
 }
 
 impl Admission {
@@ -71,6 +72,9 @@ impl Admission {
         }
         if statement.truncated {
             return Err("it is too long to be examined".into());
+        }
+        if self.charset.leads() && !statement.text.is_ascii() {
+            return Err("characters beyond ASCII come in a character set whose characters hold quotes".into());
         }
         let mode = statement.mode.quotes();
         let (readings, marks) = readings(statement.text, mode)?;
@@ -174,6 +178,9 @@ impl Admission {
     /// Takes note of a statement that was admitted, and whether it is one `everywhere`: to a server that does not execute
     /// its comments it is none.
     fn advance(&mut self, head: &Head, everywhere: bool) {
+        if let Head::Set(assignments) = head {
+            self.charset.note(assignments, everywhere);
+        }
         match head {
             Head::CreateDatabase(name) => self.created = Some(name.clone()),
             Head::Set(_)

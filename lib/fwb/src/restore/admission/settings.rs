@@ -1,15 +1,21 @@
 //! Which settings of a session a dump may change.
 
+use std::collections::BTreeSet;
+
 use super::Admitted;
 use crate::scan::Value;
 
 /// Character sets in which quotes and backslashes are never part of another character, so that the session cannot
 /// change where a string ends (MariaDB's manual, "Supported Character Sets and Collations").
-const CHARSETS: [&str; 22] = [
+const CHARSETS: [&str; 32] = [
     "utf8mb4", "utf8mb3", "utf8", "latin1", "binary", "ascii", "latin2", "latin5", "latin7", "cp1250",
     "cp1251", "cp1256", "cp1257", "cp850", "cp852", "cp866", "koi8r", "koi8u", "greek", "hebrew", "euckr",
-    "ujis",
+    "ujis", "eucjpms", "gb2312", "tis620", "macroman", "macce", "keybcs2", "geostd8", "armscii8", "dec8",
+    "hp8",
 ];
+/// Character sets in which a quote or a backslash may be the second byte of another character. A statement under one of
+/// these is admitted where it has no byte beyond ASCII: no other character begins then.
+const LEADING_CHARSETS: [&str; 4] = ["gbk", "big5", "sjis", "cp932"];
 /// Session variables that dumps set to a plain value.
 const SESSION_VARIABLES: [&str; 8] = [
     "TIME_ZONE",
@@ -62,7 +68,10 @@ pub(super) fn set(assignments: &[(String, Value)]) -> Result<Admitted, String> {
             Value::Text(_) if name == "SQL_MODE" => true,
             Value::Text(text) | Value::Word(text) if CHARSET_VARIABLES.contains(&name.as_str()) => {
                 let none = text.eq_ignore_ascii_case("NULL") && name == "CHARACTER_SET_RESULTS";
-                none || CHARSETS.iter().any(|charset| text.eq_ignore_ascii_case(charset))
+                none || CHARSETS
+                    .iter()
+                    .chain(&LEADING_CHARSETS)
+                    .any(|charset| text.eq_ignore_ascii_case(charset))
             }
             Value::Text(_) | Value::Word(_) => SESSION_VARIABLES.contains(&name.as_str()),
             Value::Other => false,
@@ -72,6 +81,45 @@ pub(super) fn set(assignments: &[(String, Value)]) -> Result<Admitted, String> {
         }
     }
     Ok(verdict)
+}
+
+/// Whether the session's statements come in a character set of [`LEADING_CHARSETS`], as far as a dump has told.
+#[derive(Debug, Default)]
+pub(super) struct ClientCharset {
+    leads: bool,
+    /// User variables that hold such a character set, in upper case.
+    aside: BTreeSet<String>,
+}
+
+impl ClientCharset {
+    /// Whether a byte beyond ASCII may hide what follows it.
+    pub(super) fn leads(&self) -> bool {
+        self.leads
+    }
+
+    /// Takes note of a `SET` that was admitted. One that not every server executes makes nothing safer.
+    pub(super) fn note(&mut self, assignments: &[(String, Value)], everywhere: bool) {
+        for (what, to) in assignments {
+            let name = session_name(what).to_ascii_uppercase();
+            let is_client = name == "CHARACTER_SET_CLIENT" || name == "NAMES";
+            let leads = match to {
+                Value::Text(text) | Value::Word(text) if is_client => {
+                    LEADING_CHARSETS.iter().any(|charset| text.eq_ignore_ascii_case(charset))
+                }
+                Value::Variable(from) if is_client => self.aside.contains(&from.to_ascii_uppercase()),
+                Value::Variable(_) if what.starts_with('@') && !what.starts_with("@@") => {
+                    if self.leads {
+                        self.aside.insert(what.to_ascii_uppercase());
+                    } else if everywhere {
+                        self.aside.remove(&what.to_ascii_uppercase());
+                    }
+                    continue;
+                }
+                _ => continue,
+            };
+            self.leads = leads || self.leads && !everywhere;
+        }
+    }
 }
 
 /// A session variable's name without its scope.
@@ -95,4 +143,31 @@ fn is_put_aside(user: &str, from: &str) -> bool {
 /// `variable = @OLD_…`.
 fn puts_back(system: &str, user: &str) -> bool {
     PUT_ASIDE.iter().any(|(aside, of)| user.eq_ignore_ascii_case(aside) && system.eq_ignore_ascii_case(of))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_character_set_that_hides_quotes_is_followed_through_variables() {
+        let word = |text: &str| Value::Word(text.into());
+        let from = |text: &str| Value::Variable(text.into());
+        let mut charset = ClientCharset::default();
+        let mut set = |what: &str, to: Value, everywhere: bool| {
+            charset.note(&[(what.to_owned(), to)], everywhere);
+            charset.leads()
+        };
+        assert!(!set("@saved_cs_client", from("@@character_set_client"), true));
+        assert!(set("character_set_client", word("GBK"), true));
+        assert!(!set("character_set_client", from("@saved_cs_client"), true), "as mariadb-dump puts it back");
+        assert!(set("NAMES", word("sjis"), false));
+        assert!(set("NAMES", word("utf8mb4"), false), "some server has not executed it");
+        assert!(set("@saved_cs_client", from("@@character_set_client"), true));
+        assert!(!set("NAMES", word("utf8mb4"), true));
+        assert!(
+            set("@@session.character_set_client", from("@SAVED_CS_CLIENT"), true),
+            "put aside while it led"
+        );
+    }
 }
