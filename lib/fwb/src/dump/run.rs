@@ -115,7 +115,8 @@ impl<'a> Dump<'a> {
     ) -> Result<Manifest> {
         context.progress.begin(format!("dumping {}", self.options.database), 0);
         let (mut streams, snapshot) = self.start(spill.is_some(), context)?;
-        let newest = self.newest_table(&mut streams, context)?;
+        // Where this fails, the dump program most often fails too, and says why.
+        let newest = self.newest_table(&mut streams, context);
         let spill = spill.unwrap_or_else(|| Box::new(tempfile::tempfile));
         let (writer, senders) =
             ArtifactWriter::new(sink, self.options.level, context.jobs, streams.len(), spill)?;
@@ -137,7 +138,7 @@ impl<'a> Dump<'a> {
                 log::warn!("{}: {line}", self.program.name());
             }
         }
-        self.look_again(newest, &whole, context)?;
+        self.look_again(newest?, &whole, context)?;
         let mut manifest = self.manifest(whole, snapshot, &hex::encode(raw_sha256));
         let (_sink, Written { size, sha256 }) = members.finish(&manifest.core()?)?;
         manifest.size = size;

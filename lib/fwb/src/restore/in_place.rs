@@ -196,8 +196,9 @@ impl InPlace<'_> {
         let names = coming.map(chosen).unwrap_or_default();
         let taken = inventory.broken_views.iter().filter(|view| names.contains(*view));
         inventory.views.extend(taken.cloned());
-        self.execute(&drop_all(&inventory, self.damaged), "clearing the database", cancel)?;
-        self.remove_damaged(self.damaged, cancel)
+        // First: the engine keeps tables to which a damaged one refers.
+        self.remove_damaged(self.damaged, cancel)?;
+        self.execute(&drop_all(&inventory, self.damaged), "clearing the database", cancel)
     }
 
     /// Executes statements on a connection whose end is waited for: one that still waits for a table, although its client is

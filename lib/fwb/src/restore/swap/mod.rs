@@ -328,7 +328,9 @@ impl Swap<'_> {
             return Ok(Vec::new());
         }
         let keys = self.server.foreign_keys(&moves.incoming, self.cancel)?;
-        let clash = keys.into_iter().filter(|key| taken.contains(key.name.as_str()));
+        // Damaged tables come when the old ones have left, and are not touched before.
+        let alone = |table: &str| moves.damaged.iter().any(|damaged| damaged.table == table);
+        let clash = keys.into_iter().filter(|key| taken.contains(key.name.as_str()) && !alone(&key.child.1));
         Ok(clash.map(|key| (key, seal::unguessable("fwb_key_"))).collect())
     }
 
