@@ -73,8 +73,12 @@ impl Admission {
         if statement.truncated {
             return Err("it is too long to be examined".into());
         }
-        if self.charset.leads() && !statement.text.is_ascii() {
-            return Err("characters beyond ASCII come in a character set whose characters hold quotes".into());
+        // Rows are not in the text.
+        let is_beyond = matches!(statement.head, Head::Insert(_)) || !statement.text.is_ascii();
+        if self.charset.leads() && is_beyond {
+            return Err(
+                "rows or characters beyond ASCII come in a character set whose characters hold quotes".into(),
+            );
         }
         let mode = statement.mode.quotes();
         let (readings, marks) = readings(statement.text, mode)?;

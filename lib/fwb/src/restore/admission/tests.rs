@@ -58,6 +58,10 @@ fn what_dumps_contain_is_admitted() {
             vec![Load],
         ),
         ("CREATE TABLE `a` (x int) ENGINE=MRG_MyISAM INSERT_METHOD=LAST UNION=(`b`,`c`);", vec![Load]),
+        (
+            "/*!50001 SET character_set_client = gbk */;\nCREATE VIEW `v` AS select 1 AS `x`;",
+            vec![Load, Load],
+        ),
     ];
     for (sql, expected) in cases {
         assert_eq!(judge(sql), Ok(expected), "{sql}");
@@ -98,8 +102,10 @@ fn everything_else_is_refused() {
         "SET @saved_sql_mode='NO_BACKSLASH_ESCAPES';",
         "SET @saved_sql_mode=@@version;",
         "SET sql_mode=@x;",
-        "SET NAMES gbk;",
-        "SET character_set_client='sjis';",
+        "SET NAMES ucs2;",
+        "SET character_set_client='utf16';",
+        "SET NAMES gbk;\nCREATE VIEW `v` AS select '\u{e9}' AS `x`;",
+        "/*!40101 SET NAMES sjis */;\n/*!99999 SET NAMES utf8mb4 */;\nCREATE VIEW `v` AS select '\u{e9}' AS `x`;",
         "SET @x=(SELECT 1);",
         "SET PASSWORD='x';",
         "GRANT ALL ON *.* TO x;",
@@ -146,6 +152,7 @@ fn everything_else_is_refused() {
         "INSERT INTO `a` /*!50000 SELECT * FROM mysql.user -- */ VALUES (1);",
         "INSERT INTO `a` SELECT * FROM mysql.user;",
         "INSERT INTO `b` VALUES (1);",
+        "SET NAMES gbk;\nINSERT INTO `a` VALUES (1);",
         "CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET @x=1;\nINSERT INTO `a` VALUES (1);",
         "CREATE VIEW `a` AS SELECT 1;\nINSERT INTO `a` VALUES (1);",
         "/* x /*! y */ INSERT INTO `a` VALUES (1); */",
