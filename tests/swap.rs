@@ -146,6 +146,29 @@ fn a_table_comes_back_with_its_foreign_keys() {
     restore(&store, &dump).args(["--strategy", "in-place"]).run().ok();
 }
 
+/// Names of triggers are those of the whole database: one that comes back must not take another table's away.
+#[test]
+fn an_undo_takes_no_trigger_of_another_table() {
+    let (database, store) = (Database::new("triggers"), Store::new());
+    database.sql("CREATE TABLE a (id INT PRIMARY KEY); CREATE TABLE b (id INT PRIMARY KEY)");
+    let dump = store.dump(&database);
+    database.sql("CREATE TRIGGER tr BEFORE INSERT ON a FOR EACH ROW SET @a = 1");
+    restore(&store, &dump).args(["--tables", "a"]).run().ok();
+    database.sql("CREATE TRIGGER tr BEFORE INSERT ON b FOR EACH ROW SET @b = 1");
+    let before = Before::new(&database);
+    undo(&database).run().fails(2, &["trigger tr", "is as it was"]);
+    before.holds("an undo that is refused");
+    database.sql("DROP TRIGGER tr");
+    undo(&database).run().ok();
+    assert_eq!(
+        database.query(
+            "SELECT event_object_table FROM information_schema.triggers WHERE trigger_schema = DATABASE()"
+        ),
+        "a"
+    );
+    restore(&store, &dump).args(["--tables", "b"]).run().ok();
+}
+
 /// Clients that read and write while it happens are the reason for the swap.
 #[test]
 fn clients_see_the_old_tables_or_the_new_and_never_none() {

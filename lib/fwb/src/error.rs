@@ -461,7 +461,7 @@ impl Error {
                 Some("give the account what it lacks, or restore into another database: --database".into())
             }),
             Self::NotAsItWas { .. } => Some(
-                "somebody else changed it meanwhile, or what was cut off is still to be settled: run fwb-restore again, it looks first".into(),
+                "the warnings say what this restore has done; somebody else may have changed the rest. Run fwb-restore again: it looks first".into(),
             ),
             Self::Look { table, .. } => Some(format!(
                 "does the server's error log say that it died of it? Then add --damaged {table}: the table is not read, and replaced"

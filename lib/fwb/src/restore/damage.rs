@@ -19,9 +19,22 @@ use crate::thread;
 const LOCK_WAIT: u32 = 5;
 /// Engines whose first and last row are looked at: they lie on the server, by a key.
 const READABLE: [&str; 3] = ["InnoDB", "MyISAM", "Aria"];
-/// What a table is not damaged for, although it answers with an error: lock waits, deadlocks, a change in between, what the
+/// What says nothing of a table, although it answers with an error: lock waits, deadlocks, a change in between, what the
 /// account may not do (MariaDB's manual, "MariaDB Error Codes").
 const NO_DAMAGE: [u32; 8] = [1205, 1213, 1412, 1044, 1142, 1143, 1227, 1370];
+/// What speaks of damage: a file that is missing, unreadable or another table's; a page or an index that is not sound. Tried
+/// with real damage on MariaDB 10.11: 29, 130, 1017, 1030, 1033, 1034, 1146, 1194, 1341, 1696, 1812, 1814, 1877. Other
+/// errors (a key or an engine that is not loaded, a remote server, too many open files) are no reason to replace a table.
+const DAMAGE: [u32; 24] = [
+    29, 126, 127, 130, 134, 144, 145, 175, 176, 1017, 1030, 1033, 1034, 1035, 1146, 1194, 1195, 1341, 1696,
+    1712, 1812, 1814, 1877, 1932,
+];
+/// Error 1030 tells of whatever the engine says. What is full or forbidden is not damaged.
+const FULL: [&str; 3] = ["Got error 28 ", "Got error 13 ", "Got error 24 "];
+
+fn is_damage(number: u32, why: &str) -> bool {
+    DAMAGE.contains(&number) && !(number == 1030 && FULL.iter().any(|full| why.contains(full)))
+}
 
 /// A damaged table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -148,6 +161,13 @@ fn ask(
                 let number = number.parse().unwrap_or_default();
                 if NO_DAMAGE.contains(&number) {
                     log::info!("whether table {table} is damaged is not known: {why}");
+                } else if !is_damage(number, why) {
+                    return Err(Error::Preflight {
+                        finding: format!("the live table {table} cannot be used: error {number}, {why}"),
+                        remedy: format!(
+                            "fix that first; if the table is damaged, and shall be replaced: --damaged {table}"
+                        ),
+                    });
                 } else {
                     answers.errors.insert(table.clone(), why.to_owned());
                 }
@@ -197,7 +217,7 @@ fn ends(create: &str, table: &str) -> Vec<String> {
         .iter()
         .map(|order| {
             let by: Vec<String> = key.iter().map(|column| format!("{column}{order}")).collect();
-            // Into a variable: what is in the row is nobody's business here.
+            // What is in the row is nobody's business here.
             format!(
                 "SELECT COUNT(*) FROM (SELECT {} FROM {table} FORCE INDEX (PRIMARY) ORDER BY {} LIMIT 1) ends",
                 key[0],
@@ -301,6 +321,23 @@ fn open_alone(server: &ServerClient, database: &str, table: &str, cancel: &Cance
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_damage_is_damage() {
+        for (number, why) in [
+            (1877, "is corrupted"),
+            (1030, "Got error 194 \"Tablespace is missing\""),
+            (1146, ""),
+            (1034, ""),
+        ] {
+            assert!(is_damage(number, why), "{number}");
+        }
+        for (number, why) in
+            [(1030, "Got error 28 \"No space left\""), (1286, "Unknown engine"), (1016, ""), (1969, "")]
+        {
+            assert!(!is_damage(number, why), "{number}");
+        }
+    }
 
     #[test]
     fn the_ends_of_a_table_are_read_by_its_primary_key() {

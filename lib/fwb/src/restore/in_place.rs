@@ -58,14 +58,18 @@ impl InPlace<'_> {
         let load = self.load(input, context).map_err(untouched)?;
         self.rehearse(input, context).map_err(untouched)?;
         let grants = self.grants(&context.cancel).map_err(untouched)?;
+        self.nothing_new(&context.cancel).map_err(untouched)?;
+        if self.before.charset.is_none() {
+            // One that somebody else has made meanwhile is not ours to remove.
+            self.create(input, &context.cancel).map_err(untouched)?;
+        }
         let restored = self
             .replace(input, &load, context)
             .and_then(|()| self.check(input, self.prove_tables).all_but_events(context))
             .and_then(|checked| self.add_events(input, &load, context).map(|()| checked))
             .or_else(|cause| self.roll_back(cause, input, context));
-        let back = matches!(&restored, Ok(_) | Err(Error::RolledBack { .. }));
-        if back && !grants.is_empty() {
-            self.grant(&grants)?;
+        if let (false, Err(error)) = (grants.is_empty(), self.grant(&grants)) {
+            log::warn!("who may execute the stored programs could not be granted again: {error}");
         }
         restored
     }
@@ -77,12 +81,23 @@ impl InPlace<'_> {
             return Ok(());
         }
         let rehearse = |input: &Input, what: &str| {
-            rehearsal::definitions(self.server, self.quoting, self.database, input, what, context)
+            let live = rehearsal::Live { database: self.database, damaged: self.damaged };
+            rehearsal::definitions(self.server, self.quoting, &live, input, what, context)
         };
         rehearse(input, "what the backup holds")?;
         let Some((store, name)) = self.safety else { return Ok(()) };
         // Opening it judges all of its statements, rows too.
-        let all = Input::open(store, name, &[], context)?;
+        let mut all = Input::open(store, name, &[], context)?;
+        all.lower_case = input.lower_case;
+        let held = chosen(&all);
+        if let Some(table) = self.state.tables.keys().find(|table| !held.contains(*table)) {
+            return Err(Error::Preflight {
+                finding: format!(
+                    "the safety backup does not hold table {table}, which has come since it was made"
+                ),
+                remedy: "run it again when nobody changes the database".into(),
+            });
+        }
         let what = format!("what {} holds now, and a rollback would need,", self.database);
         if !input.is_partial() {
             return rehearse(&all, &what);
@@ -127,6 +142,18 @@ impl InPlace<'_> {
         Ok(grants)
     }
 
+    /// Refuses to remove a table that came after the look at the live database, and that no safety backup holds.
+    fn nothing_new(&self, cancel: &Cancel) -> Result<()> {
+        let now = self.server.table_names(self.database, cancel)?;
+        match now.iter().find(|table| !self.state.tables.contains_key(*table)) {
+            None => Ok(()),
+            Some(table) => Err(Error::Preflight {
+                finding: format!("table {table} has been made since {} was looked at", self.database),
+                remedy: "run it again when nobody changes the database".into(),
+            }),
+        }
+    }
+
     /// Grants again what programs have lost that are there now.
     fn grant(&self, grants: &[(ObjectKind, String, String)]) -> Result<()> {
         let cancel = &Cancel::default();
@@ -158,7 +185,7 @@ impl InPlace<'_> {
 
     fn replace(&self, input: &Input, load: &Load<'_>, context: &Context) -> Result<()> {
         if self.before.charset.is_none() {
-            self.create(input, &context.cancel)?;
+            // It has just been made.
         } else if !input.is_partial() {
             self.clear(Some(input), &context.cancel)?;
             self.alter(&clause_of(&input.manifest), &context.cancel)?;

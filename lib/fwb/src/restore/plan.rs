@@ -337,10 +337,18 @@ impl Prepared<'_> {
         let database = &self.plan.database;
         let guard = Guard::take(self.server, self.quoting, database, &context.cancel)?;
         let recovered = swap::recover(self.server, self.quoting, database, &context.cancel)?;
+        let given: BTreeSet<String> = self.options.damaged.iter().cloned().collect();
         let damaged: BTreeSet<String> =
             self.plan.damaged.iter().map(|damaged| damaged.table.clone()).collect();
         let safety = if self.plan.safety_backup { self.back_up_if_possible(context)? } else { None };
         let state = LiveState::read(self.server, database, &damaged, &context.cancel)?;
+        let empty = state.tables.is_empty() && state.definitions.is_empty();
+        if state.charset.is_some() != self.plan.exists || self.before.empty && !empty {
+            return Err(Error::Preflight {
+                finding: format!("{database} is not what it was when the plan was made"),
+                remedy: "run it again, and look at the new plan".into(),
+            });
+        }
         let (checked, swapped) = match self.plan.strategy {
             Strategy::InPlace => {
                 // The guard is held to the end.
@@ -349,11 +357,13 @@ impl Prepared<'_> {
                 (checked, None)
             }
             Strategy::Swap => {
-                let (checked, swapped) = self.beside(&state, &damaged).run(guard, &self.input, context)?;
+                let (checked, swapped) =
+                    self.beside(&state, &damaged, &given).run(guard, &self.input, context)?;
                 (checked, Some(swapped))
             }
         };
         if let Some(keep) = self.options.keep_before {
+            let _guard = Guard::take(self.server, self.quoting, database, &context.cancel)?;
             super::undo::keep_newest(self.server, database, keep, &context.cancel)?;
         }
         let kept = swapped.as_ref().and_then(|swapped| swapped.kept.clone());
@@ -392,13 +402,19 @@ impl Prepared<'_> {
         }
     }
 
-    fn beside<'s>(&'s self, before: &'s LiveState, damaged: &'s BTreeSet<String>) -> Beside<'s> {
+    fn beside<'s>(
+        &'s self,
+        before: &'s LiveState,
+        damaged: &'s BTreeSet<String>,
+        given: &'s BTreeSet<String>,
+    ) -> Beside<'s> {
         Beside {
             server: self.server,
             database: &self.plan.database,
             quoting: self.quoting,
             before,
             damaged,
+            given,
             prove_tables: &self.options.prove_tables,
             proof: self.options.proof,
         }

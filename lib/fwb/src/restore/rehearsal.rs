@@ -19,6 +19,12 @@ pub(super) fn link_name() -> String {
     swap::unguessable("fwb_link_")
 }
 
+/// A live database, and which of its tables are damaged.
+pub(super) struct Live<'a> {
+    pub(super) database: &'a str,
+    pub(super) damaged: &'a BTreeSet<String>,
+}
+
 /// Makes the definitions of a backup in a database of ours, and removes it again. `what` names the backup in the error.
 ///
 /// # Errors
@@ -26,7 +32,7 @@ pub(super) fn link_name() -> String {
 pub(super) fn definitions(
     server: &ServerClient,
     quoting: Quoting,
-    live: &str,
+    live: &Live<'_>,
     input: &Input,
     what: &str,
     context: &Context,
@@ -36,7 +42,7 @@ pub(super) fn definitions(
     let charset = input.manifest.charset.clone().zip(input.manifest.collation.clone());
     let link = link_name();
     let copies = tables(input).into_iter().chain([link.clone()]);
-    let shadow = swap::shadow(server, live, copies, charset.as_ref(), cancel)?;
+    let shadow = swap::shadow(server, live.database, copies, charset.as_ref(), cancel)?;
     let made = make(server, quoting, live, &shadow.database, input, context)
         .and_then(|()| links(server, live, &shadow.database, &link, input, cancel));
     let removed = swap::remove_shadow(server, &shadow, cancel);
@@ -55,7 +61,7 @@ pub(super) fn definitions(
 fn make(
     server: &ServerClient,
     quoting: Quoting,
-    live: &str,
+    live: &Live<'_>,
     shadow: &str,
     input: &Input,
     context: &Context,
@@ -64,10 +70,10 @@ fn make(
     let here = |name: &str| !input.is_partial() || scope.contains(&input.spelled(name));
     let loaded = |name: &str| scope.contains(&input.spelled(name));
     let from = input.manifest.database.as_deref().unwrap_or_default();
-    let renaming = Renaming { from: Some(from), here: &here, loaded: &loaded, elsewhere: live };
+    let renaming = Renaming { from: Some(from), here: &here, loaded: &loaded, elsewhere: live.database };
     let to = Destination { server, database: shadow, quoting, is_live: false };
     // Events are always made disabled: one has written into a live database from a shadow.
-    stand_ins(server, live, shadow, &BTreeSet::new(), input, &context.cancel)?;
+    stand_ins(server, live.database, shadow, live.damaged, input, &context.cancel)?;
     Load::new(input, to, &renaming, true, context)?.definitions()
 }
 
@@ -78,7 +84,7 @@ fn make(
 /// [`Error::Preflight`]: a foreign key does not fit.
 pub(super) fn links(
     server: &ServerClient,
-    live: &str,
+    Live { database: live, damaged }: &Live<'_>,
     shadow: &str,
     copy: &str,
     input: &Input,
@@ -90,9 +96,10 @@ pub(super) fn links(
     let replaced = tables(input);
     let keys = server.foreign_keys(live, cancel)?;
     let stays = keys.iter().filter(|key| {
-        key.child.0 == live
+        key.child.0 == *live
             && !replaced.contains(&key.child.1)
-            && key.parent.0 == live
+            && !damaged.contains(&key.child.1)
+            && key.parent.0 == *live
             && replaced.contains(&key.parent.1)
     });
     for key in stays {
@@ -119,7 +126,6 @@ pub(super) fn links(
 }
 
 /// The chosen tables that a safety backup holds too.
-pub(super) fn held(safety: &Input, chosen: &Input) -> BTreeSet<String> {
-    let names: BTreeSet<&String> = safety.sections().filter_map(|section| section.name.as_ref()).collect();
-    chosen.sections().filter_map(|section| section.name.clone()).filter(|name| names.contains(name)).collect()
+pub(super) fn held(safety: &Input, input: &Input) -> BTreeSet<String> {
+    chosen(safety).intersection(&chosen(input)).cloned().collect()
 }

@@ -25,8 +25,10 @@ pub(super) struct Beside<'a> {
     pub(super) quoting: Quoting,
     /// What the live database was before anything was done.
     pub(super) before: &'a LiveState,
-    /// Tables of the live database that are never read, because they are known to be damaged.
+    /// Damaged tables of the live database.
     pub(super) damaged: &'a BTreeSet<String>,
+    /// Those among them that the operator has named: they are never read.
+    pub(super) given: &'a BTreeSet<String>,
     /// Tables whose rows are counted; none: all.
     pub(super) prove_tables: &'a [String],
     /// What is held against the backup.
@@ -46,7 +48,7 @@ impl Beside<'_> {
             scope: input.is_partial().then(|| chosen(input)),
             stay: BTreeSet::new(),
             charset: self.before.charset.clone(),
-            damaged: self.damaged,
+            damaged: self.given,
             before: self.before,
             cancel: &context.cancel,
         };
@@ -60,7 +62,8 @@ impl Beside<'_> {
         let shadow =
             swap::shadow(self.server, self.database, copies, made_as, &context.cancel).map_err(untouched)?;
         let loaded = self.load(&shadow, input, context).and_then(|loaded| {
-            rehearsal::links(self.server, self.database, &shadow.database, &link, input, &context.cancel)?;
+            let live = rehearsal::Live { database: self.database, damaged: self.damaged };
+            rehearsal::links(self.server, &live, &shadow.database, &link, input, &context.cancel)?;
             Ok(loaded)
         });
         let restored = match loaded {

@@ -82,7 +82,7 @@ impl CarryOut<'_> {
              {clear}\
              IF failed = 1 THEN SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = number, MESSAGE_TEXT = why; END IF;\n\
              attempt: LOOP\n\
-             IF EXISTS (SELECT 1 FROM {journal} WHERE stage = '{STOP}') THEN\n\
+             IF EXISTS (SELECT 1 FROM {journal} FORCE INDEX (PRIMARY) WHERE stage = '{STOP}') THEN\n\
              SIGNAL SQLSTATE '70100' SET MYSQL_ERRNO = 1317, MESSAGE_TEXT = 'asked to stop waiting for a table';\n\
              END IF;\n\
              SET failed = 0;\n\
@@ -226,14 +226,21 @@ impl CarryOut<'_> {
         sql
     }
 
-    /// Executes a statement that may end the server: it is written down before, and not tried a second time.
+    /// Executes a statement that may end the server: it is written down before, and not tried a second time, unless it only
+    /// waited for a client in vain.
     fn once(&self, table: &str, kind: &str, condition: &str, statement: &str) -> String {
         let (journal, name) = (self.journal.place(), quote_text(table));
         format!(
-            "IF {condition} AND NOT EXISTS (SELECT 1 FROM {journal} WHERE stage = '{BEGUN}' AND kind = '{kind}' AND name = {name}) THEN\n\
+            "IF {condition} AND NOT EXISTS (SELECT 1 FROM {journal} FORCE INDEX (PRIMARY) WHERE stage = '{BEGUN}' AND kind = '{kind}' AND name = {name}) THEN\n\
              INSERT INTO {journal} VALUES (NULL, '{BEGUN}', '{kind}', {name}, '', '', '', '', '', '', '');\n\
-             SET failed = 0;\n\
-             BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION SET failed = 1;\n\
+             SET failed = 0, number = 0;\n\
+             BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN\n\
+             SET failed = 1;\n\
+             GET DIAGNOSTICS CONDITION 1 number = MYSQL_ERRNO;\n\
+             IF number IN (1205, 1213, 1317) THEN\n\
+             DELETE FROM {journal} WHERE stage = '{BEGUN}' AND kind = '{kind}' AND name = {name};\n\
+             END IF;\n\
+             END;\n\
              EXECUTE IMMEDIATE {};\n\
              END;\n\
              END IF;\n",
@@ -260,7 +267,8 @@ impl CarryOut<'_> {
         let aside = self.once(table, "ASIDE", "1", &aside);
         // One that nothing replaces must not be taken for another that came to its name since it was moved aside.
         let kept = is_in(&moves.outgoing);
-        let drop = self.drop_damaged(damaged, &format!("NOT {kept}"));
+        // One that only a client keeps from moving is not dropped for that.
+        let drop = self.drop_damaged(damaged, &format!("number NOT IN (1205, 1213) AND NOT {kept}"));
         let come = if *replaced {
             format!(
                 "BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN\n\
@@ -275,7 +283,7 @@ impl CarryOut<'_> {
         } else {
             String::new()
         };
-        format!("IF {waits} THEN\n{aside}{drop}{come}END IF;\n")
+        format!("IF {waits} THEN\nSET number = 0;\n{aside}{drop}{come}END IF;\n")
     }
 
     /// Executes the steps of a stage, each in the session that it was made in. No handler leaves the loop: the server
@@ -286,14 +294,15 @@ impl CarryOut<'_> {
         format!(
             "FOR step IN (SELECT id, kind, name, sql_mode, charset, collation, database_collation, time_zone, text FROM {steps} WHERE stage = '{}' ORDER BY id) DO\n\
              BEGIN\n\
-             DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN\n{}END;\n\
+             DECLARE bad INT DEFAULT 0;\n\
+             DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN\nSET bad = 1;\n{}END;\n\
              {ask}\
              SET SESSION sql_mode = step.sql_mode, SESSION character_set_client = step.charset, \
              SESSION collation_connection = step.collation, SESSION time_zone = step.time_zone;\n\
              IF step.database_collation NOT IN ('', @@collation_database) THEN\n\
              EXECUTE IMMEDIATE CONCAT('ALTER DATABASE COLLATE ', step.database_collation);\n\
              END IF;\n\
-             EXECUTE IMMEDIATE step.text;\n\
+             IF bad = 0 THEN EXECUTE IMMEDIATE step.text; END IF;\n\
              {end}\
              END;\n\
              END FOR;\n\

@@ -121,6 +121,16 @@ impl Journal {
         Ok(())
     }
 
+    /// The damaged tables that were dropped, or should have been.
+    pub(super) fn dropped(&self, server: &ServerClient, cancel: &Cancel) -> Result<Vec<String>> {
+        let sql = format!(
+            "SELECT name FROM {} WHERE stage = '{BEGUN}' AND kind = 'DROP' ORDER BY id;\n",
+            self.place()
+        );
+        let rows = server.query(None, &sql, "reading the journal", cancel)?;
+        Ok(rows.into_iter().flatten().collect())
+    }
+
     /// What could not be made in the live database: each with the server's reason. Whoever may write into the journal's
     /// database can make us tell more or less of it.
     pub(super) fn failures(

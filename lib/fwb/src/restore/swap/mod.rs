@@ -219,6 +219,7 @@ impl Swap<'_> {
         };
         let mut definitions = self.of_scope(self.server.definitions(self.live, &damaged, self.cancel)?);
         definitions.retain(|definition| self.scope.is_some() || !broken(definition));
+        self.refuse_beyond(&incoming)?;
         let empty = tables.is_empty() && definitions.is_empty() && damaged.is_empty();
         let keeper =
             mark::create(self.server, Role::Before, self.live, [], self.charset.as_ref(), self.cancel)?;
@@ -232,18 +233,49 @@ impl Swap<'_> {
         // From here on, signals wait: what is begun is brought to an end.
         let cancel = &Cancel::default();
         if let Err(cause) = swapped {
-            return self.after_failure(self.cancel.explain(cause), journal);
+            return self.after_failure(self.cancel.explain(cause), journal, undo);
         }
         recovery::look(self.server, &mut journal, cancel)?;
         let finished = finish(self.server, self.quoting, &mut journal, cancel);
         let failures = journal.failures(self.server, cancel)?;
+        if let Err(cause) = finished {
+            for (kind, name, why) in failures {
+                log::warn!("{} {name}: {why}", kind.to_lowercase());
+            }
+            return Err(Error::Unfinished { cause: Box::new(cause), database: self.live.into() });
+        }
         self.judge(failures, undo)?;
-        finished.map_err(|cause| Error::Unfinished { cause: Box::new(cause), database: self.live.into() })?;
         let gap = CarryOut { server: self.server, quoting: self.quoting, journal: &journal }.gap(cancel)?;
         if empty {
             self.remove_keeper(&keeper, Some(&journal.table));
         }
         Ok(Swapped { kept: (!empty).then_some(keeper.database), gap, not_brought_back: Vec::new() })
+    }
+
+    /// Refuses what would reach beyond the tables that are replaced: a trigger whose name one has that stays, and foreign
+    /// keys of other databases, which would follow the old tables out.
+    fn refuse_beyond(&self, incoming: &Side) -> Result<()> {
+        let refused =
+            |finding: String, remedy: &str| Err(Error::Preflight { finding, remedy: remedy.into() });
+        let tables = self.server.table_names(self.live, self.cancel)?;
+        let stay = tables.into_iter().filter(|table| !self.is_replaced(table)).collect();
+        let taken = self.server.trigger_names(self.live, &stay, self.cancel)?;
+        let comes =
+            |name: &&String| incoming.definitions.iter().any(|new| new.table.is_some() && new.name == **name);
+        if let Some(trigger) = taken.iter().find(comes) {
+            return refused(
+                format!("trigger {trigger} is one of a table now that is not replaced, and would go"),
+                "give one of the triggers another name, or restore that table too",
+            );
+        }
+        let children = self.server.foreign_children(self.live, self.cancel)?;
+        if let Some((child, parent)) = children.into_iter().find(|(_, parent)| self.is_replaced(parent)) {
+            return refused(
+                format!("table {child} has a foreign key to {parent}, and would follow it out"),
+                "drop that foreign key first, and make it anew afterwards",
+            );
+        }
+        Ok(())
     }
 
     fn remove_keeper(&self, keeper: &Marked, journal: Option<&str>) {
@@ -437,7 +469,7 @@ impl Swap<'_> {
     }
 
     /// Finds out how far a failed swap has come, and brings the live database into one of its two states.
-    fn after_failure(&self, cause: Error, mut journal: Journal) -> Result<Swapped> {
+    fn after_failure(&self, cause: Error, mut journal: Journal, undo: bool) -> Result<Swapped> {
         let cancel = &Cancel::default();
         let settled = (|| {
             // The connection may still be at it.
@@ -450,7 +482,7 @@ impl Swap<'_> {
                 log::warn!("{cause}; the swap was completed nevertheless");
                 let carry_out = CarryOut { server: self.server, quoting: self.quoting, journal: &journal };
                 let gap = carry_out.gap(cancel)?;
-                self.judge(journal.failures(self.server, cancel)?, false)?;
+                self.judge(journal.failures(self.server, cancel)?, undo)?;
                 Ok(Swapped { kept: Some(journal.keeper.database), gap, not_brought_back: Vec::new() })
             }
             Ok(Settled::Old) => Err(self.before.after_failure(cause, self.server, self.live, cancel)),

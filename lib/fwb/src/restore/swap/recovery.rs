@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::carry_out::CarryOut;
 use super::journal::Journal;
 use super::mark::{self, Found, Marked, Role, Unproved};
-use super::seal::{self, Phase};
+use super::seal::{self, Phase, Seal};
 use super::steps::{STAND_IN, Stage};
 use super::whereabouts::{Moves, Standing, Whereabouts};
 use crate::error::{Error, Result};
@@ -68,7 +68,10 @@ pub(super) fn settle(
         }
         match standing {
             Standing::New => {}
-            Standing::Old => return take_back(server, journal, cancel).map(|()| Settled::Old),
+            Standing::Old => {
+                tell_dropped(server, journal, cancel)?;
+                return take_back(server, journal, cancel).map(|()| Settled::Old);
+            }
             Standing::Torn(back) => {
                 return Ok(Settled::Torn(
                     back.iter().map(|rename| format!("{};", rename.statement())).collect(),
@@ -114,6 +117,15 @@ fn take_back(server: &ServerClient, journal: &Journal, cancel: &Cancel) -> Resul
         let sql = format!("DROP DATABASE IF EXISTS {};\n", quote_name(live));
         server.query(None, &sql, "removing the database that was made", cancel)?;
     }
+    // The keeper goes first: without it, a shadow is only a shadow.
+    let keeper = &journal.keeper.database;
+    let left = mark::remove_if_empty(server, keeper, Some(&journal.table), cancel)?;
+    if left.is_some() {
+        // What somebody has put there keeps it. It keeps nothing of ours, and is not to be settled again.
+        let unwritten = Seal { journal: None, ..journal.keeper.seal.clone() };
+        server.query(None, &(unwritten.statement()? + ";\n"), "sealing a database anew", cancel)?;
+    }
+    leave(keeper, left);
     if !remove_incoming_or_keep(server, journal, cancel)? {
         // What an undo would have put back is kept on, and so are its names.
         let mut sql = String::new();
@@ -123,8 +135,6 @@ fn take_back(server: &ServerClient, journal: &Journal, cancel: &Cancel) -> Resul
         let sql = format!("SET SESSION foreign_key_checks=0;\n{IN_TURN};\n{sql}{NEXT};\n");
         server.query(None, &sql, "giving foreign keys their names back", cancel)?;
     }
-    let keeper = &journal.keeper.database;
-    leave(keeper, mark::remove_if_empty(server, keeper, Some(&journal.table), cancel)?);
     Ok(())
 }
 
@@ -138,6 +148,16 @@ fn remove_incoming_or_keep(server: &ServerClient, journal: &Journal, cancel: &Ca
     }
     leave(incoming, mark::remove_shadow(server, marked, cancel)?);
     Ok(true)
+}
+
+/// Says which damaged tables were dropped before the others could move, although the swap came to nothing.
+fn tell_dropped(server: &ServerClient, journal: &Journal, cancel: &Cancel) -> Result<()> {
+    for table in journal.dropped(server, cancel)? {
+        log::warn!(
+            "the damaged table {table} was dropped, because other tables could not move while it was there"
+        );
+    }
+    Ok(())
 }
 
 fn leave(database: &str, left: mark::Left) {
@@ -170,15 +190,28 @@ pub(super) fn finish(
 ) -> Result<()> {
     if journal.phase == Phase::Prepared {
         let at = whereabouts(server, journal, cancel)?;
-        let waiting = journal.moves.aside().filter(|(_, aside)| at.live.contains(*aside));
-        let mut waiting: Vec<String> = waiting.map(|(table, aside)| format!("{table}, as {aside}")).collect();
+        let still: Vec<(&str, &str)> =
+            journal.moves.aside().filter(|(_, aside)| at.live.contains(*aside)).collect();
+        let aside = still.iter().map(|(_, aside)| (*aside).to_owned()).collect();
+        let mut waiting: Vec<String> =
+            still.iter().map(|(table, aside)| format!("{table}, as {aside}")).collect();
+        // One that was made while the swap waited is in no journal, and not ours to remove.
+        for trigger in server.trigger_names(&journal.moves.live, &aside, cancel)? {
+            let place = format!("{}.{}", quote_name(&journal.moves.live), quote_name(&trigger));
+            waiting.push(format!("a trigger that came meanwhile keeps one: DROP TRIGGER {place};"));
+        }
         let damaged = journal.moves.damaged.iter().filter(|damaged| at.incoming.contains(&damaged.table));
         let incoming = &journal.moves.incoming;
         waiting.extend(damaged.map(|damaged| format!("{} in {incoming}", damaged.table)));
         return Err(Error::NotMoved { tables: waiting.join("; ") });
     }
     CarryOut { server, quoting, journal }.keep(cancel)?;
-    leave(&journal.moves.incoming, remove_emptied(server, journal, cancel)?);
+    // What an undo could not make is still where it was kept.
+    if journal.failures(server, cancel)?.is_empty() {
+        leave(&journal.moves.incoming, remove_emptied(server, journal, cancel)?);
+    } else {
+        leave(&journal.moves.incoming, Some("something of it could not be made in the live database".into()));
+    }
     journal.note(server, Phase::Done, cancel)
 }
 
@@ -235,17 +268,22 @@ pub(in crate::restore) fn newest_kept(
     let found = mark::list(server, Some(live), cancel)?;
     // One without a journal was cut off before anything was done.
     let written = found.with_role(Role::Before).filter(|marked| marked.seal.journal.is_some());
-    let Some(marked) = written.last() else {
-        let unproved = found.unproved.into_iter().last();
-        return Ok(unproved.map(|Unproved { database, why }| Err(Error::NotOurs { database, why })));
-    };
-    let charset = server.database_charset(&marked.database, cancel)?;
-    let database = marked.database.clone();
-    Ok(Some(
-        Journal::open(server, marked, cancel)?
-            .map(|journal| Kept { journal, charset })
-            .map_err(|why| Error::NotOurs { database, why }),
-    ))
+    for marked in written.collect::<Vec<_>>().into_iter().rev() {
+        let database = marked.database.clone();
+        let journal = match Journal::open(server, marked, cancel)? {
+            Ok(journal) => journal,
+            Err(why) => return Ok(Some(Err(Error::NotOurs { database, why }))),
+        };
+        // A swap that has not moved anything keeps nothing.
+        let has_moved = journal.phase != Phase::Prepared
+            || journal.moves.standing(&whereabouts(server, &journal, cancel)?) != Standing::Old;
+        if has_moved {
+            let charset = server.database_charset(&database, cancel)?;
+            return Ok(Some(Ok(Kept { journal, charset })));
+        }
+    }
+    let unproved = found.unproved.into_iter().last();
+    Ok(unproved.map(|Unproved { database, why }| Err(Error::NotOurs { database, why })))
 }
 
 /// What swaps have kept, oldest first: those that were finished.
@@ -288,7 +326,7 @@ pub(in crate::restore) fn recover(
                     "a swap of {live} that began at {at} had been cut off: it was completed, and {database} keeps what there was"
                 )),
                 Settled::Old => tell(format!(
-                    "a swap of {live} that began at {at} had been cut off before its tables moved: what was left of it is removed"
+                    "a swap of {live} that began at {at} had been cut off before its tables moved: it is taken back"
                 )),
                 Settled::Torn(statements) => {
                     let cause = Box::new(Error::Unsettled { database: database.clone(), at: at.to_owned() });

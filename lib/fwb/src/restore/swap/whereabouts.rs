@@ -96,20 +96,19 @@ impl Rename {
 impl Moves {
     /// How far the tables have moved that change places by the one `RENAME TABLE`.
     pub(super) fn standing(&self, at: &Whereabouts) -> Standing {
-        let has_come = |table: &&String| !at.incoming.contains(*table);
-        let has_left = |old: &&Leaving| {
+        let has_left = |old: &Leaving| {
             old.aside.as_ref().is_some_and(|aside| at.live.contains(aside))
                 || at.outgoing.contains(&old.table)
         };
-        let come = self.coming.iter().filter(has_come).count();
-        let left = self.leaving.iter().filter(has_left).count();
-        if come == self.coming.len() && left == self.leaving.len() {
+        // Where the shadow is gone, so is the new table: what is in the live database is the old one then.
+        let stays = |table: &String| self.leaving.iter().any(|old| old.table == *table && !has_left(old));
+        let has_come =
+            |table: &String| !at.incoming.contains(table) && at.live.contains(table) && !stays(table);
+        if self.coming.iter().all(has_come) && self.leaving.iter().all(has_left) {
             return Standing::New;
         }
-        if come == 0 && left == 0 {
-            return Standing::Old;
-        }
-        Standing::Torn(self.back(at))
+        let back = self.back(at);
+        if back.is_empty() { Standing::Old } else { Standing::Torn(back) }
     }
 
     /// What brings every table back to where it was: first the new ones out of the way, then the old ones home. A table
@@ -240,6 +239,17 @@ mod tests {
             assert_eq!(carried_out(&torn, &back), old, "{done} of them");
         }
         assert_eq!(moves.standing(&carried_out(&old, &steps)), Standing::New);
+    }
+
+    /// A restore that was killed while it removed its shadow would keep all later ones out.
+    #[test]
+    fn where_the_shadow_is_gone_nothing_has_moved() {
+        let moves = moves();
+        assert_eq!(moves.standing(&at(&["a", "b", "c"], &[], &[])), Standing::Old);
+        assert_eq!(moves.standing(&at(&["a", "b", "c"], &["b"], &[])), Standing::Old);
+        let first = Moves { leaving: BTreeSet::new(), ..moves };
+        assert_eq!(first.standing(&at(&[], &[], &[])), Standing::Old, "there was no live database");
+        assert_eq!(first.standing(&at(&["a", "b", "d"], &[], &[])), Standing::New);
     }
 
     #[test]

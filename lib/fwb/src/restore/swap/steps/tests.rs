@@ -149,7 +149,7 @@ fn a_damaged_table_is_bound_to_nothing_when_it_moves_and_an_undo_binds_again() {
 fn names_of_foreign_keys_come_back_when_the_old_ones_have_gone() {
     let steps = steps(&case());
     let made = of(&steps, Stage::Make);
-    assert_eq!(made[0], IN_TURN);
+    assert!(made[0].contains("GET_LOCK") && made[0].ends_with("60)"), "{}", made[0]);
     assert_eq!(
         made[2],
         "ALTER TABLE `l`.`child` DROP FOREIGN KEY IF EXISTS `fwb_key_1`, \
