@@ -350,7 +350,7 @@ fn a_name_is_never_a_command() {
         pod.pods(&[Pod::ready("mariadb-0")]);
         // An account that nobody has.
         let user = format!("--user={hostile}");
-        pod.tool(&store, "fwb-dump").args(["-B", "d", &user]).run().exits(1);
+        pod.tool(&store, "fwb-dump").args(["-B", "d", &user]).run().exits(2);
         assert!(!marker.exists(), "{hostile}");
     }
     for hostile in

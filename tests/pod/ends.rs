@@ -218,16 +218,16 @@ fn no_rollback_begins_before_the_server_has_ended_what_failed() {
     let dump = store.dump_verified(&database);
     database.sql("CREATE TABLE since (id INT PRIMARY KEY)");
     let before = database.content();
-    // The first session that loads fails; the server says once that it is still at it; and once nothing comes of it.
+    // The first session that changes the live database fails; the server says once that it is still at it; and once nothing comes of it.
     let script = "IFS= read -r line
 case \"$line\" in
     *\"GET_LOCK('fwb-restore-\"*) echo x >>\"$HOME/asked\"; [ -e \"$HOME/known\" ] || { : >\"$HOME/known\"; printf 'fwb\\tbegun\\n0\\nfwb\\tdone\\n'; exit 0; } ;;
-    'SET SESSION'*) case \" $* \" in *' --database='*)
+    'SET SESSION'*) case \" $* \" in *' --database=LIVE '*)
         [ -e \"$HOME/failed\" ] || { : >\"$HOME/failed\"; echo 'ERROR 2013 (HY000) at line 3: Lost connection' >&2; exit 1; } ;; esac ;;
 esac
 { printf '%s\\n' \"$line\"; cat; } | /usr/bin/mariadb \"$@\"";
     let pod = Pod::new();
-    programs(&pod, &[], &[("mariadb", script), DUMP]);
+    programs(&pod, &[], &[("mariadb", &script.replace("LIVE", &database.name)), DUMP]);
     pod.on_exec("[ ! -e $dir/known ] || [ -e $dir/broken ] || { touch $dir/broken; exit 0; }");
     let tool = pod.tool(&store, "fwb-restore").args(["--yes", "--strategy", "in-place", "--jobs", "1"]);
     let out = tool.arg(name(&dump)).env("FWB_RETRIES", "1").run();

@@ -4,7 +4,7 @@
 
 mod server;
 
-pub(crate) use server::deadly_table;
+pub(crate) use server::{deadly_table, is_lost};
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -62,6 +62,11 @@ pub(super) fn hint(reason: &str) -> Option<&'static str> {
         .find_map(|number| HINTS.iter().find(|(numbers, _)| numbers.contains(&number)).map(|(_, hint)| *hint))
 }
 
+/// Whether the server ended the connection, or cannot be reached: that says nothing of what it was asked.
+pub(crate) fn is_lost(reason: &str) -> bool {
+    numbers(reason).any(|number| [2002, 2003, 2006, 2013].contains(&number))
+}
+
 /// The table that the dump program was reading when the server ended the connection; none where something else is told.
 pub(crate) fn deadly_table(reason: &str) -> Option<String> {
     if !numbers(reason).any(|number| [2006, 2013].contains(&number)) {

@@ -16,7 +16,7 @@ use super::shadow::{Beside, chosen};
 use super::swap::{self, Guard};
 use crate::artifact::CompressionLevel;
 use crate::dump::{DumpOptions, dump_locked};
-use crate::error::{Error, Result, deadly_table};
+use crate::error::{Error, Result, deadly_table, is_lost};
 use crate::identity::ServerIdentity;
 use crate::manifest::{Kind, Level, SectionKind, Timestamp};
 use crate::progress::{Context, seconds_since};
@@ -431,6 +431,9 @@ impl Prepared<'_> {
                 };
                 if let Some(table) = deadly_table(reason) {
                     return Err(Error::Look { table, cause });
+                }
+                if is_lost(reason) {
+                    return Err(Error::SafetyBackup { database, cause });
                 }
                 if self.plan.strategy == Strategy::InPlace {
                     return Err(Error::Preflight {

@@ -10,7 +10,7 @@ use super::rename::Renaming;
 use super::session::Quoting;
 use super::shadow::{chosen, stand_ins, tables};
 use super::swap;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_lost};
 use crate::progress::{Cancel, Context};
 use crate::server::{ServerClient, quote_name};
 
@@ -54,6 +54,7 @@ pub(super) fn definitions(
         Ok(()) if matches!(cause, Error::Channel { .. } | Error::NoPod { .. } | Error::GaveUp { .. }) => {
             cause
         }
+        Ok(()) if matches!(&cause, Error::Child { reason, .. } if is_lost(reason)) => cause,
         Ok(()) => Error::Rehearsal { what: what.to_owned(), cause: Box::new(cause) },
     })
 }

@@ -174,8 +174,8 @@ impl CarryOut<'_> {
         session.compound(&format!(
             "CREATE TEMPORARY TABLE {steps} ({COLUMNS}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
         ))?;
-        for insert in journal::insert(steps, &self.journal.steps).lines() {
-            session.compound(insert.trim_end_matches(';'))?;
+        for insert in journal::insert(steps, &self.journal.steps) {
+            session.compound(&insert)?;
         }
         session.compound(sql)
     }

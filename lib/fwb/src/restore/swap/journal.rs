@@ -54,8 +54,8 @@ impl Journal {
         let sql = format!(
             "CREATE TABLE {place} ({COLUMNS}) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin \
              COMMENT 'How fwb-restore made the swap that left this database, and what --undo needs';\n\
-             START TRANSACTION;\n{}COMMIT;\n{};\n",
-            insert(&place, &steps),
+             START TRANSACTION;\n{};\nCOMMIT;\n{};\n",
+            insert(&place, &steps).join(";\n"),
             keeper.seal.statement()?,
         );
         server.query(None, &sql, "writing down what the swap will do", cancel)?;
@@ -151,20 +151,18 @@ fn place(database: &str, table: &str) -> String {
     format!("{}.{}", quote_name(database), quote_name(table))
 }
 
-/// Statements that write steps into a table of [`COLUMNS`].
-pub(super) fn insert<'a>(place: &str, steps: impl IntoIterator<Item = &'a Step>) -> String {
-    let mut sql = String::new();
-    for step in steps {
-        let definition = &step.definition;
+/// Statements that write steps into a table of [`COLUMNS`], one for each.
+pub(super) fn insert(place: &str, steps: &[Step]) -> Vec<String> {
+    let one = |step: &Step| {
         let texts = fields(step).map(quote_text).join(", ");
-        sql += &format!(
-            "INSERT INTO {place} VALUES (NULL, '{}', '{}', {texts}, X'{}');\n",
+        format!(
+            "INSERT INTO {place} VALUES (NULL, '{}', '{}', {texts}, X'{}')",
             step.stage.as_str(),
-            definition.kind.as_sql(),
-            hex::encode(&definition.text),
-        );
-    }
-    sql
+            step.definition.kind.as_sql(),
+            hex::encode(&step.definition.text),
+        )
+    };
+    steps.iter().map(one).collect()
 }
 
 /// What a step has in the columns from `name` to `time_zone`.
