@@ -258,7 +258,8 @@ impl Swap<'_> {
         let refused =
             |finding: String, remedy: &str| Err(Error::Preflight { finding, remedy: remedy.into() });
         let tables = self.server.table_names(self.live, self.cancel)?;
-        let stay = tables.into_iter().filter(|table| !self.is_replaced(table)).collect();
+        let (leave, stay): (BTreeSet<String>, BTreeSet<String>) =
+            tables.into_iter().partition(|table| self.is_replaced(table));
         let taken = self.server.trigger_names(self.live, &stay, self.cancel)?;
         let comes =
             |name: &&String| incoming.definitions.iter().any(|new| new.table.is_some() && new.name == **name);
@@ -269,7 +270,9 @@ impl Swap<'_> {
             );
         }
         let children = self.server.foreign_children(self.live, self.cancel)?;
-        if let Some((child, parent)) = children.into_iter().find(|(_, parent)| self.is_replaced(parent)) {
+        let own = format!("{}.", incoming.database);
+        let follows = |(child, parent): &(String, String)| leave.contains(parent) && !child.starts_with(&own);
+        if let Some((child, parent)) = children.into_iter().find(follows) {
             return refused(
                 format!("table {child} has a foreign key to {parent}, and would follow it out"),
                 "drop that foreign key first, and make it anew afterwards",
