@@ -363,8 +363,16 @@ impl Prepared<'_> {
             }
         };
         if let Some(keep) = self.options.keep_before {
-            let _guard = Guard::take(self.server, self.quoting, database, &context.cancel)?;
-            super::undo::keep_newest(self.server, database, keep, &context.cancel)?;
+            match Guard::take(self.server, self.quoting, database, &context.cancel) {
+                Ok(_guard) => {
+                    super::undo::keep_newest(self.server, database, keep, &context.cancel)?;
+                }
+                // What was asked for first is done.
+                Err(error @ Error::Busy { .. }) => {
+                    log::warn!("what swaps have kept is left as it is: {error}");
+                }
+                Err(error) => return Err(error),
+            }
         }
         let kept = swapped.as_ref().and_then(|swapped| swapped.kept.clone());
         Ok(Report {
