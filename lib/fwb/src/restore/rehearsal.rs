@@ -49,13 +49,18 @@ pub(super) fn definitions(
     if let Some(why) = &removed {
         log::warn!("{} is left behind: {why}", shadow.database);
     }
-    made.map_err(|cause| match cancel.check() {
-        Err(interrupted) => interrupted,
-        Ok(()) if matches!(cause, Error::Channel { .. } | Error::NoPod { .. } | Error::GaveUp { .. }) => {
-            cause
+    made.map_err(|cause| {
+        // Only a verdict on what was to be made is a refusal: what fails otherwise may work at another time.
+        let is_verdict = match &cause {
+            Error::Child { reason, .. } => !is_lost(reason),
+            Error::Inadmissible { .. } => true,
+            _ => false,
+        };
+        match cancel.check() {
+            Err(interrupted) => interrupted,
+            Ok(()) if is_verdict => Error::Rehearsal { what: what.to_owned(), cause: Box::new(cause) },
+            Ok(()) => cause,
         }
-        Ok(()) if matches!(&cause, Error::Child { reason, .. } if is_lost(reason)) => cause,
-        Ok(()) => Error::Rehearsal { what: what.to_owned(), cause: Box::new(cause) },
     })
 }
 
