@@ -3,8 +3,8 @@
 
 use super::kinds::HURT;
 use super::promises::{Scope, hold};
+use super::runbook::named;
 use super::scene::{Case, Keys, Scene};
-use super::these;
 
 /// The rights that the README gives to the account that restores.
 fn account(case: &Case) -> String {
@@ -19,15 +19,7 @@ fn account(case: &Case) -> String {
 
 #[test]
 fn an_account_that_sees_less_loses_no_healthy_table_either() {
-    let names = [
-        "one page",
-        "the header",
-        "`.ibd` missing",
-        "`.frm` missing",
-        "`.frm` overwritten",
-        "tablespace discarded",
-    ];
-    let scene = Scene::new("damage-rights", these(&names), &Keys::ALL);
+    let scene = Scene::new("damage-rights", named(), &Keys::ALL);
     let mut failures = Vec::new();
     for case in &scene.cases {
         scene.server.sql(account(case));

@@ -15,7 +15,7 @@ fn section(scene: &Scene, case: &Case) -> Section {
 }
 
 /// One of each that the page's table names.
-fn named() -> impl Iterator<Item = &'static Kind> {
+pub(super) fn named() -> impl Iterator<Item = &'static Kind> {
     these(&[
         "one page",
         "the header",

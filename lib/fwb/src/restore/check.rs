@@ -4,15 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::compare::compare;
 use super::input::Input;
+use super::live_state::named;
 use super::plan::RestoreProof;
 use crate::error::{Error, Result};
 use crate::manifest::{Object, ObjectKind, SectionKind};
 use crate::progress::Context;
 use crate::server::{Inventory, ServerClient};
 use crate::thread;
-
-/// How many differences an error names.
-const NAMED: usize = 5;
 
 /// What was found to be as it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,11 +140,7 @@ impl Check<'_> {
         if differences.is_empty() {
             return Ok(());
         }
-        let mut difference = differences[..differences.len().min(NAMED)].join("; ");
-        if differences.len() > NAMED {
-            difference += &format!("; and {} more", differences.len() - NAMED);
-        }
-        Err(Error::Differs { database: self.database.into(), difference })
+        Err(Error::Differs { database: self.database.into(), difference: named(differences) })
     }
 }
 

@@ -120,18 +120,8 @@ impl ServerClient {
     }
 
     fn numbered(&self, database: &str, cancel: &Cancel) -> Result<Option<Identities>> {
-        match self.identified(database, Identified::TableId, cancel) {
-            Ok(identities) => Ok(Some(identities)),
-            Err(Error::Child { reason, .. }) => {
-                cancel.check()?;
-                log::debug!("the numbers of tables cannot be seen: {reason}");
-                Ok(None)
-            }
-            Err(Error::NoDatabase { .. }) => {
-                Ok(Some(Identities { by: Identified::TableId, tables: BTreeMap::new() }))
-            }
-            Err(error) => Err(error),
-        }
+        let none = Identities { by: Identified::TableId, tables: BTreeMap::new() };
+        seen(self.identified(database, Identified::TableId, cancel), none, cancel)
     }
 
     /// The numbers of tables whose full-text indexes lack a file (MariaDB); none where the account may not see it.
@@ -143,19 +133,11 @@ impl ServerClient {
              LEFT JOIN information_schema.INNODB_SYS_TABLESPACES s ON s.SPACE = t.SPACE \
              WHERE CONVERT(SUBSTRING_INDEX(t.NAME, '/', 1) USING binary) = CONVERT(CONVERT(DATABASE() USING filename) USING binary) \
              AND t.NAME RLIKE '/FTS_[0-9a-f]{16}_' AND s.SPACE IS NULL;\n";
-        match self.query(Some(database), sql, "looking at full-text indexes", cancel) {
-            Ok(rows) => {
-                let numbers = rows.into_iter().flatten();
-                Ok(Some(numbers.filter_map(|number| u64::from_str_radix(&number, 16).ok()).collect()))
-            }
-            Err(Error::Child { reason, .. }) => {
-                cancel.check()?;
-                log::debug!("full-text indexes cannot be looked at: {reason}");
-                Ok(None)
-            }
-            Err(Error::NoDatabase { .. }) => Ok(Some(BTreeSet::new())),
-            Err(error) => Err(error),
-        }
+        let asked = self.query(Some(database), sql, "looking at full-text indexes", cancel);
+        Ok(seen(asked, Vec::new(), cancel)?.map(|rows| {
+            let numbers = rows.into_iter().flatten();
+            numbers.filter_map(|number| u64::from_str_radix(&number, 16).ok()).collect()
+        }))
     }
 
     /// Tables of a database that refer to one of `parents`, as the engine knows it: those that cannot be opened too. None
@@ -186,21 +168,11 @@ impl ServerClient {
             here("FOR_NAME"),
             here("REF_NAME"),
         );
-        match self.query(Some(database), &sql, "looking at foreign keys", cancel) {
-            Ok(rows) => {
-                let keys = rows.into_iter().filter_map(|row| <[String; 2]>::try_from(row).ok());
-                Ok(Some(
-                    keys.filter(|[_, parent]| parents.contains(parent)).map(|[child, _]| child).collect(),
-                ))
-            }
-            Err(Error::Child { reason, .. }) => {
-                cancel.check()?;
-                log::debug!("the engine's foreign keys cannot be seen: {reason}");
-                Ok(None)
-            }
-            Err(Error::NoDatabase { .. }) => Ok(Some(BTreeSet::new())),
-            Err(error) => Err(error),
-        }
+        let asked = self.query(Some(database), &sql, "looking at foreign keys", cancel);
+        Ok(seen(asked, Vec::new(), cancel)?.map(|rows| {
+            let keys = rows.into_iter().filter_map(|row| <[String; 2]>::try_from(row).ok());
+            keys.filter(|[_, parent]| parents.contains(parent)).map(|[child, _]| child).collect()
+        }))
     }
 
     /// As [`ServerClient::identities`], in the same way as `before`.
@@ -251,6 +223,20 @@ impl ServerClient {
         let sql = format!("SELECT MAX(TABLE_ID) FROM {INNODB_TABLES};\n");
         let rows = self.query(None, &sql, "telling the tables apart", cancel)?;
         Ok(rows.first().and_then(|row| row.first()?.parse().ok()))
+    }
+}
+
+/// An answer that the account may be refused: none then. Where there is no database, the answer is `empty`.
+fn seen<T>(asked: Result<T>, empty: T, cancel: &Cancel) -> Result<Option<T>> {
+    match asked {
+        Ok(answer) => Ok(Some(answer)),
+        Err(Error::NoDatabase { .. }) => Ok(Some(empty)),
+        Err(error @ Error::Child { .. }) => {
+            cancel.check()?;
+            log::debug!("what the engine knows cannot be seen: {error}");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 
