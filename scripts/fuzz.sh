@@ -17,8 +17,7 @@ Usage: $PROG [--runs N | --seconds N] [--corpus DIR] [TARGET...]
 
 Builds the fuzz targets and runs each of them, or those named.
 
-  --runs N      executions of each target (default 20000; of deflate, which is
-                slow, a twentieth)
+  --runs N      executions of each target (default 20000)
   --seconds N   run each target so long instead
   --corpus DIR  keep what was found in DIR/TARGET and begin from there
   -h, --help    show this
@@ -69,7 +68,6 @@ TOTAL=0
 for target in "${TARGETS[@]}"; do
   options=(-seed=1 -print_final_stats=1 -artifact_prefix="$ROOT/fuzz/artifacts/$target-" -rss_limit_mb=2048 -timeout=300)
   case $target in
-    deflate) options+=(-max_len=512 -len_control=0) runs=$((RUNS / 20 + 1)) ;;
     artifact) options+=(-max_len=16384) runs=$RUNS ;;
     manifest) options+=(-max_len=8192) runs=$RUNS ;;
     names) options+=(-max_len=256) runs=$RUNS ;;

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# sandbox.sh - a private, disposable MariaDB server for demos, tests and benchmarks.
+# sandbox.sh - a private, disposable MariaDB or MySQL server for demos, tests and benchmarks.
 #
 # Why: a backup tool is only proved against a real server, and nobody's real
 # server should be at risk from a test. This one has its own data directory, its
 # own socket in a directory only the user can enter, no network port, and reads
 # no configuration file. It never talks to a server it did not start itself.
+# It needs no client program: that the server is up is what its log says, and a
+# signal stops it. Other servers than the installed one come from scripts/servers.sh.
 set -euo pipefail
 
 PROG=${0##*/}
@@ -19,12 +21,12 @@ unset MYSQL_HOST MYSQL_TCP_PORT MYSQL_UNIX_PORT MYSQL_PWD MYSQL_HOME
 
 usage() {
   cat <<USAGE
-Usage: $PROG start  [--dir DIR] [--name NAME] [-- MARIADBD-OPTION...]
+Usage: $PROG start  [--dir DIR] [--name NAME] [--server SERVER] [-- SERVER-OPTION...]
        $PROG stop   [--dir DIR] [--name NAME] [--purge]
        $PROG status [--dir DIR] [--name NAME]
        $PROG env    [--dir DIR] [--name NAME]
 
-A private, disposable MariaDB server, reached over its own socket only.
+A private, disposable database server, reached over its own socket only.
 
   start    start it (made on first use); a running one is left as it is
   stop     shut it down cleanly; its data stays for the next start
@@ -35,10 +37,14 @@ A private, disposable MariaDB server, reached over its own socket only.
 
   --name NAME  which sandbox (default: default), kept in target/sandbox/NAME
   --dir DIR    keep it in DIR instead
+  --server SERVER
+               with start: installed (the mariadbd of this machine, the default), or one that
+               scripts/servers.sh has brought: mariadb-10.5, mariadb-10.11, mariadb-11.8, mysql-9.7.
+               A sandbox stays with the server that it was made with
   --purge      with stop: delete its data as well
   -h, --help   show this
 
-What follows -- goes to mariadbd after our own options, and so wins over them:
+What follows -- goes to the server after our own options, and so wins over them:
   $PROG start --name big -- --innodb-buffer-pool-size=1G
 USAGE
 }
@@ -55,7 +61,7 @@ fail() {
 need_value() { [[ $# -ge 2 && -n $2 ]] || fail "$1 needs a value" "see $PROG --help" 2; }
 
 parse_arguments() {
-  ACTION='' DIR='' NAME=default PURGE=no EXTRA=()
+  ACTION='' DIR='' NAME=default WANTED='' PURGE=no EXTRA=()
   while [[ $# -gt 0 ]]; do
     case $1 in
       -h | --help) usage && exit 0 ;;
@@ -63,23 +69,28 @@ parse_arguments() {
       --dir=*) DIR=${1#*=} ;;
       --name) need_value "$@" && NAME=$2 && shift ;;
       --name=*) NAME=${1#*=} ;;
+      --server) need_value "$@" && WANTED=$2 && shift ;;
+      --server=*) WANTED=${1#*=} ;;
       --purge) PURGE=yes ;;
       --) shift && EXTRA=("$@") && break ;;
       start | stop | status | env)
         [[ -z $ACTION ]] || fail "two actions: $ACTION and $1" "see $PROG --help" 2
         ACTION=$1
         ;;
-      *) fail "unknown argument '$1'" "see $PROG --help; options of mariadbd go after --" 2 ;;
+      *) fail "unknown argument '$1'" "see $PROG --help; options of the server go after --" 2 ;;
     esac
     shift
   done
   [[ -n $ACTION ]] || fail 'no action given' "one of: start, stop, status, env (see $PROG --help)" 2
   [[ $NAME =~ ^[A-Za-z0-9][A-Za-z0-9._-]*$ ]] || fail "not a sandbox name: '$NAME'" 'use letters, digits, dots, dashes' 2
   [[ $PURGE == no || $ACTION == stop ]] || fail '--purge goes with stop only' "see $PROG --help" 2
-  [[ ${#EXTRA[@]} -eq 0 || $ACTION == start ]] || fail 'mariadbd options go with start only' "see $PROG --help" 2
+  [[ ${#EXTRA[@]} -eq 0 || $ACTION == start ]] || fail 'options of the server go with start only' "see $PROG --help" 2
+  [[ -z $WANTED || $ACTION == start ]] || fail '--server goes with start only' "see $PROG --help" 2
+  [[ -z $WANTED || $WANTED =~ ^(installed|(mariadb|mysql)-[0-9.]+)$ ]] || fail "not a server: '$WANTED'" "see $PROG --help" 2
 
   DIR=$(realpath -m -- "${DIR:-$ROOT/target/sandbox/$NAME}")
-  DATA=$DIR/data          # mariadbd's own data directory
+  DATA=$DIR/data          # the server's own data directory
+  KIND_FILE=$DIR/server.kind # which server it was made with
   CNF=$DIR/client.cnf     # how clients reach it
   LOG=$DIR/error.log      # the server's error log
   PID_FILE=$DIR/server.pid
@@ -116,7 +127,9 @@ server_pid() {
 
 socket_path() { if [[ -s $SOCKET_FILE ]]; then cat -- "$SOCKET_FILE"; fi; }
 
-answers() { mariadb-admin --defaults-file="$CNF" --protocol=socket --connect-timeout=5 ping >/dev/null 2>&1; }
+# Whether it has said that it takes connections: in whatever language, the line names the socket, in quotes as no other
+# line does. The log is a new one at every start.
+answers() { [[ -S $(socket_path) ]] && grep -qF -- "'$(socket_path)'" "$LOG" 2>/dev/null; }
 
 # Keeps the socket's path over restarts where possible. It lies in /tmp because
 # a path over 107 bytes is no socket address, and a checkout may be deep.
@@ -129,7 +142,7 @@ prepare_socket() {
     socket=$dir/mariadb.sock
     printf '%s\n' "$socket" >"$SOCKET_FILE"
   fi
-  rm -f -- "$socket" "$PID_FILE"
+  rm -f -- "$socket" "$socket.lock" "$PID_FILE" # of a server that was killed; MySQL's lock is by a number only
   (umask 077 && printf '[client]\nsocket=%s\nuser=root\n' "$socket" >"$CNF.new")
   mv -f -- "$CNF.new" "$CNF"
 }
@@ -142,6 +155,64 @@ remove_socket() {
   rm -f -- "$SOCKET_FILE" "$PID_FILE" "$CNF"
 }
 
+# Fills SERVER with the name, FAMILY (mariadb or mysql), and PROGRAM with how it is started. A sandbox from before
+# this was remembered was made with the installed one.
+choose_server() {
+  local made=''
+  if [[ -s $KIND_FILE ]]; then read -r made <"$KIND_FILE"; elif [[ -d $DATA ]]; then made=installed; fi
+  SERVER=${WANTED:-${made:-installed}}
+  [[ -z $made || $made == "$SERVER" ]] ||
+    fail "the sandbox in $DIR is one of $made, not of $SERVER" "take another name, or remove it: $PROG stop --purge --dir $DIR" 2
+  FAMILY=${SERVER%%-*}
+  if [[ $SERVER == installed ]]; then
+    FAMILY=mariadb PROGRAM=(mariadbd --no-defaults)
+    local program
+    for program in mariadbd mariadb-install-db; do
+      command -v "$program" >/dev/null || fail "$program is not installed" "run $ROOT/scripts/bootstrap.sh"
+    done
+  else
+    BROUGHT=$("$ROOT/scripts/servers.sh" --check "$SERVER") || exit
+    PROGRAM=("$BROUGHT/server")
+  fi
+}
+
+# The SQL that mariadb-install-db feeds to a server, in its order, without the help texts and the test database. That
+# script itself knows only a server that is installed. A name begins with mysql_ or mariadb_, as the version has it.
+system_tables() {
+  local share file part
+  share=$(printf '%s\n' "$BROUGHT"/usr/share/*/maria_add_gis_sp_bootstrap.sql)
+  share=${share%/*}
+  printf '%s\n' 'CREATE DATABASE mysql;' 'USE mysql;' 'SET @auth_root_socket=NULL;'
+  for part in system_tables performance_tables system_tables_data gis sys_schema; do
+    for file in "$share"/{mysql,mariadb}_"$part".sql; do
+      if [[ $part == gis ]]; then file=$share/maria_add_gis_sp_bootstrap.sql; fi
+      if [[ -e $file ]]; then
+        sed '/@current_hostname/d' "$file" # as with its option --cross-bootstrap: no account for this machine's name
+        break
+      fi
+    done
+  done
+}
+
+# make_data DATA
+make_data() {
+  # A directory for temporary tables of its own: servers that start in a shared one remove each other's.
+  local options=("${AS_ROOT[@]}" --datadir="$1" --tmpdir="$DIR/tmp" --innodb-flush-log-at-trx-commit=0)
+  if [[ $SERVER == installed ]]; then
+    mariadb-install-db --no-defaults "${options[@]}" --skip-test-db --auth-root-authentication-method=normal \
+      --skip-name-resolve --force
+  elif [[ $FAMILY == mysql ]]; then
+    # MariaDB has these from the start.
+    printf "CREATE USER root@'%s'; GRANT ALL ON *.* TO root@'%s' WITH GRANT OPTION;\n" 127.0.0.1 127.0.0.1 ::1 ::1 >"$DIR/init.sql"
+    "${PROGRAM[@]}" "${options[@]}" --initialize-insecure --init-file="$DIR/init.sql"
+  else
+    mkdir -p -- "$1"
+    # The options are those of mariadb-install-db.
+    system_tables | "${PROGRAM[@]}" "${options[@]}" --bootstrap --enforce-storage-engine= --max-allowed-packet=8M \
+      --net-buffer-length=16K --log-warnings=0
+  fi
+}
+
 # Made beside its final place and renamed, so that an interrupted first start
 # leaves nothing that the next one would take for a data directory.
 install_data() {
@@ -149,46 +220,57 @@ install_data() {
   say "making a new data directory in $DIR"
   rm -rf -- "$DATA.new"
   mkdir -p -- "$DIR/tmp"
-  # A directory for temporary tables of its own: servers that start in a shared one remove each other's.
-  mariadb-install-db --no-defaults "${AS_ROOT[@]}" --datadir="$DATA.new" --tmpdir="$DIR/tmp" --skip-test-db \
-    --auth-root-authentication-method=normal --skip-name-resolve --force \
-    --innodb-flush-log-at-trx-commit=0 >"$DIR/install.log" 2>&1 9>&- ||
-    fail "mariadb-install-db failed: $(tail -n 5 -- "$DIR/install.log")" "all of it: $DIR/install.log"
+  printf '%s\n' "$SERVER" >"$KIND_FILE"
+  make_data "$DATA.new" >"$DIR/install.log" 2>&1 </dev/null 9>&- ||
+    fail "no data directory could be made: $(tail -n 5 -- "$DIR/install.log")" "all of it: $DIR/install.log"
   mv -- "$DATA.new" "$DATA"
 }
 
 # Plugins that scripts/bootstrap.sh has unpacked for a server of this version, where it comes without.
 find_plugins() {
   local dir
-  dir=$ROOT/target/tools/plugins-$(mariadbd --no-defaults --version | awk '{ print $3 }')
   PLUGINS=()
+  if [[ $SERVER != installed ]]; then return; fi
+  dir=$ROOT/target/tools/plugins-$(mariadbd --no-defaults --version | awk '{ print $3 }')
   if [[ -d $dir ]]; then PLUGINS=(--plugin-dir="$dir"); fi
 }
 
+# Options that not every server has.
+own_options() {
+  case $SERVER in
+    mysql-*) printf '%s\n' --binlog-expire-logs-seconds=3600 --mysqlx=OFF --secure-file-priv= ;;
+    mariadb-10.5) printf '%s\n' --expire-logs-days=1 ;;
+    *) printf '%s\n' --binlog-expire-logs-seconds=3600 ;;
+  esac
+}
+
 launch() {
+  local own
+  mapfile -t own < <(own_options)
   : >"$LOG"
   # setsid: an interrupt typed at the terminal is not for the server.
-  setsid mariadbd --no-defaults "${AS_ROOT[@]}" \
+  setsid "${PROGRAM[@]}" "${AS_ROOT[@]}" \
     --datadir="$DATA" --socket="$1" --pid-file="$PID_FILE" --log-error="$LOG" --tmpdir="$DIR/tmp" \
     --skip-networking --skip-name-resolve --max-allowed-packet=1G \
     --character-set-server=utf8mb4 --collation-server=utf8mb4_unicode_ci \
-    --server-id=1 --log-bin=mysql-bin --max-binlog-size=64M --binlog-expire-logs-seconds=3600 --sync-binlog=0 \
+    --server-id=1 --log-bin=mysql-bin --max-binlog-size=64M --sync-binlog=0 \
     --innodb-buffer-pool-size=128M --innodb-flush-log-at-trx-commit=2 \
     --event-scheduler=ON --performance-schema=OFF \
-    "${PLUGINS[@]}" "${EXTRA[@]}" </dev/null >>"$LOG" 2>&1 9>&- &
+    "${own[@]}" "${PLUGINS[@]}" "${EXTRA[@]}" </dev/null >>"$LOG" 2>&1 9>&- &
   LAUNCHED=$!
   disown "$LAUNCHED"
 }
 
 start() {
   local program
-  for program in mariadbd mariadb-install-db mariadb-admin flock setsid; do
+  for program in flock setsid; do
     command -v "$program" >/dev/null || fail "$program is not installed" "run $ROOT/scripts/bootstrap.sh"
   done
   AS_ROOT=()
   if [[ $EUID -eq 0 ]]; then AS_ROOT=(--user=root); fi
 
   take_lock
+  choose_server
   if server_pid >/dev/null; then
     say "already running, socket $(socket_path)"
     if [[ ${#EXTRA[@]} -gt 0 ]]; then say "not applied to a running server: ${EXTRA[*]}"; fi
@@ -234,8 +316,7 @@ stop() {
   take_lock
   local pid
   if pid=$(server_pid); then
-    timeout 30 mariadb-admin --defaults-file="$CNF" --protocol=socket --connect-timeout=5 shutdown >/dev/null 2>&1 ||
-      kill "$pid" 2>/dev/null || true
+    kill "$pid" 2>/dev/null || true # a clean shutdown for all of them
     wait_gone || fail "the server (process $pid) does not stop" "see $LOG, or end it yourself: kill -9 $pid"
     say 'stopped'
   else

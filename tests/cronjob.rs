@@ -8,9 +8,8 @@ use std::process::{Child, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::faults::{code, runs, signal, until};
-use crate::hostile::Fake;
-use crate::support::{Database, Pod, Programs, Store, Tool, bash, name, script};
+use crate::faults::{Holder, WAITS, code, sees, signal, until};
+use crate::support::{Database, Pod, Programs, Server, Store, Tool, bash, name, script};
 
 /// Every record has these, whatever has become of the run.
 const FIELDS: [&str; 27] = [
@@ -291,10 +290,10 @@ fn what_is_not_set_is_said() {
 fn a_signal_ends_the_run_and_is_on_record() {
     let db = Database::sample("ended");
     for (number, expected) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
-        let (fake, store) = (Fake::new("echo $$ > pid; echo hi; exec sleep 60"), Store::new());
-        let (mut job, words) = Job::with("backup", &store, &db.name, &[&fake.file("")]).begin();
-        let dump =
-            until("the dump's start", || fs::read_to_string(fake.file("pid")).ok()?.trim().parse().ok());
+        let store = Store::new();
+        let held = Holder::new(Server::shared(), &db.name, "LOCK TABLES settings WRITE");
+        let (mut job, words) = Job::new("backup", &store, &db.name).begin();
+        sees(Server::shared(), &db.name, &format!("{WAITS} AND info LIKE 'SELECT%'"));
         signal(job.id(), number);
         assert_eq!(code(&mut job), Some(expected));
         let out = job.wait_with_output().unwrap();
@@ -302,7 +301,7 @@ fn a_signal_ends_the_run_and_is_on_record() {
         assert_eq!([&record["stage"], &record["reason"]], ["dump", &format!("interrupted by SIG{number}")]);
         assert_eq!(kept(&store), std::slice::from_ref(&record));
         assert_eq!(last_words(&words), record);
-        until("the end of the dump", || (!runs(dump)).then_some(()));
+        drop(held);
         assert_eq!(store.names(), ["runs.jsonl"], "{number}: nothing of a backup is left");
         Job::new("backup", &store, &db.name).ends(0, &store);
     }
@@ -336,12 +335,12 @@ fn a_signal_ends_the_run_and_is_on_record() {
 fn a_second_run_steps_back() {
     let db = Database::sample("twice");
     let store = Store::new();
-    let fake = Fake::new(r#"echo $$ > pid; until [ -e go ]; do sleep 0.05; done; "$REAL" "$@""#);
-    let (mut first, _words) = Job::with("backup", &store, &db.name, &[&fake.file("")]).begin();
-    until("the dump's start", || fs::read_to_string(fake.file("pid")).ok().filter(|pid| !pid.is_empty()));
+    let held = Holder::new(Server::shared(), &db.name, "LOCK TABLES settings WRITE");
+    let (mut first, _words) = Job::new("backup", &store, &db.name).begin();
+    sees(Server::shared(), &db.name, &format!("{WAITS} AND info LIKE 'SELECT%'"));
     let second = Job::new("backup", &store, &db.name).ends(4, &store);
     assert!(second["stage"] == "dump" && reason(&second).contains("locked by another run"), "{second}");
-    fs::write(fake.file("go"), "").unwrap();
+    drop(held);
     assert_eq!(code(&mut first), Some(0));
     let exits: Vec<Value> = kept(&store).iter().map(|record| record["exit"].clone()).collect();
     assert_eq!(exits, [4, 0]);
@@ -472,16 +471,15 @@ fn a_job_works_through_the_pod() {
     assert_eq!(record["verification"]["ok"], true);
     assert!(!pod.calls().is_empty());
 
-    let fake = Fake::new("echo $$ > pid; echo hi; exec sleep 60");
-    let path = std::env::var("PATH").unwrap();
-    pod.environment(&[("PATH", &format!("{}:{path}", fake.file("").display()))]);
+    let held = Holder::new(Server::shared(), &db.name, "LOCK TABLES files WRITE");
     let (mut run, _words) = job().begin();
-    until("the dump", || fake.file("pid").exists().then_some(()));
+    sees(Server::shared(), &db.name, WAITS);
     signal(run.id(), "TERM");
     assert_eq!(code(&mut run), Some(143));
     let ended = kept(&store).pop().unwrap();
     assert_eq!([&ended["stage"], &ended["exit"]], [&json!("dump"), &json!(143)]);
     until("the end of what ran in the pod", || pod.processes().is_empty().then_some(()));
+    drop(held);
 
     pod.pods(&[]);
     let record = job().ends(1, &store);

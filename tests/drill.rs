@@ -2,6 +2,7 @@
 //! whatever happens nothing is left of the server that it was tried on.
 
 use std::fs;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::faults::{code, signal, until};
-use crate::hostile::{Fake, foreign};
-use crate::support::{Database, Output, Server, Store, Tool, executable, gzip, name, sample};
+use crate::hostile::foreign;
+use crate::support::{Database, Fault, Output, Proxy, Server, Store, Tool, executable, gzip, name, sample};
 
 /// Where throwaway servers keep their data in a test, so that it sees what is left.
 struct Ground(TempDir);
@@ -34,6 +35,22 @@ impl Ground {
     fn is_empty(&self) {
         assert_eq!(self.servers(), 0, "servers that run in {}", self.path().display());
         assert_eq!(fs::read_dir(self.path()).unwrap().count(), 0, "directories in {}", self.path().display());
+    }
+
+    /// Whether a server has come so far that it listens.
+    fn listens(&self) -> bool {
+        let entries = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().collect::<Vec<_>>();
+        let mut all = entries(self.path());
+        while let Some(entry) = all.pop() {
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_socket() {
+                return true;
+            }
+            if kind.is_dir() {
+                all.extend(entries(&entry.path()));
+            }
+        }
+        false
     }
 
     /// Processes that were told of it.
@@ -109,7 +126,10 @@ fn a_good_backup_passes_and_the_time_that_a_restore_takes_is_known() {
     );
     let (restore, all) = (passed["restore_seconds"].as_f64().unwrap(), passed["seconds"].as_f64().unwrap());
     assert!(restore > 0.0 && restore < all, "{passed}");
-    assert_eq!(passed["server"]["version"], live.query("SELECT SUBSTRING_INDEX(VERSION(), '-log', 1)"));
+    // The throwaway server is of the machine's own version.
+    let version = passed["server"]["version"].as_str().unwrap();
+    let mariadbd = Tool::program("mariadbd").arg("--version").run().ok().stdout_text();
+    assert!(mariadbd.contains(version), "{version} is that of {mariadbd}");
     assert_eq!(store.read_sidecar(&manifest)["verification"], passed);
     ground.is_empty();
 
@@ -143,7 +163,6 @@ fn what_is_intact_and_cannot_be_restored_is_found() {
         (format!("{table} ENGINE=ROCKSDB;\nINSERT INTO `t` VALUES (1,5);"), "ROCKSDB"),
         (format!("{table};\nCREATE VIEW `v` AS select `gone`.`id` from `gone`;"), "gone' doesn't exist"),
         (format!("{table};\nCREATE TABLE `u` (`id` int) COLLATE=utf8mb4_0900_as_ci;"), "Unknown collation"),
-        (format!("{table};\nCREATE TABLE `u` LIKE `t`;"), "is refused"),
     ];
     let (store, ground) = (Store::new(), Ground::new());
     for (number, (body, why)) in cases.iter().enumerate() {
@@ -164,6 +183,16 @@ fn what_is_intact_and_cannot_be_restored_is_found() {
         store.tool("fwb-verify").arg(&file).run().ok();
         assert_eq!(store.read_sidecar(&drilled.json())["verification"], failed);
     }
+    // No server is needed to see what a restore refuses.
+    let refused = format!("{table};\nCREATE TABLE `u` LIKE `t`;");
+    store.write("refused.sql.gz", gzip(foreign("drill_foreign", &refused).as_bytes()));
+    for drilled in [false, true] {
+        let tool = store.tool("fwb-verify");
+        let tool = if drilled { ground.drill(tool) } else { tool };
+        let words = if drilled { "failed its drill" } else { "is intact, and a restore refuses it" };
+        let failed = tool.arg("refused.sql.gz").run().fails(3, &[words, "is refused", "hint: "]);
+        assert_eq!(outcome(&failed)["restorable"], false);
+    }
 }
 
 #[test]
@@ -181,11 +210,12 @@ fn a_damaged_backup_is_not_even_tried() {
 #[test]
 fn rows_that_come_out_different_are_found() {
     let db = Database::new("different");
-    db.sql("CREATE TABLE t (id INT PRIMARY KEY, v TINYINT); INSERT INTO t VALUES (1, 5), (2, 6);");
+    db.sql("CREATE TABLE t (id INT PRIMARY KEY, v TINYINT); INSERT INTO t VALUES (1, 5), (2, 100);");
     let (store, ground) = (Store::new(), Ground::new());
     // A restore takes 300 for 127 and says nothing: the number of rows is right.
-    let fake = Fake::new(r#""$REAL" "$@" | sed 's/(2,6)/(2,300)/'"#);
-    let manifest = fake.tool(&store, "fwb-dump").arg("-B").arg(&db.name).run().ok().json();
+    let proxy = Proxy::new(Server::shared(), Fault::Change(b"\x012\x03100", b"\x012\x03300"));
+    let dump = store.tool("fwb-dump").arg("-B").arg(&db.name).arg("--socket").arg(proxy.socket());
+    let manifest = dump.run().ok().json();
     store.tool("fwb-verify").arg(name(&manifest)).run().ok();
     let drill = || ground.drill(store.tool("fwb-verify")).arg(name(&manifest)).run();
     drill().fails(3, &["the rows of table t are not the same"]);
@@ -193,7 +223,7 @@ fn rows_that_come_out_different_are_found() {
     // Of a file that another program wrote, only the number of rows can be held against it.
     let sql =
         String::from_utf8(crate::support::gunzip(&fs::read(store.artifact(&manifest)).unwrap())).unwrap();
-    store.write("old.sql", sql.replace("(2,300)", "(2,0x06)"));
+    store.write("old.sql", sql.replace("(2,300)", "(2,0x64)"));
     let out = ground.drill(store.tool("fwb-verify")).args(["--adopt", "old.sql"]).run().ok();
     let notes = outcome(&out)["notes"].to_string();
     assert!(notes.contains("compared by their number only: t"), "{notes}");
@@ -236,33 +266,31 @@ fn a_drill_that_cannot_be_made_is_a_failure_and_says_nothing_of_the_backup() {
     unrecorded(nowhere.fails(1, &["/no/dir", "hint: "]));
 }
 
-/// A drill that stops at its comparison, the restored database still there, and the process id of what it waits for.
-fn stopped(fake: &Fake, drill: Tool) -> std::process::Child {
-    let _ = fs::remove_file(fake.file("pid"));
+/// A drill that does not go on from where `is_there` holds.
+fn stopped(drill: Tool, is_there: impl Fn() -> bool) -> std::process::Child {
     let child = drill.spawn();
-    until("the comparison", || {
-        fs::read_to_string(fake.file("pid")).ok().filter(|pid| !pid.trim().is_empty())
-    });
+    until("the drill's middle", || is_there().then_some(()));
+    signal(child.id(), "STOP");
     child
 }
-
-const STOP: &str = "echo $$ > pid; exec sleep 60";
 
 #[test]
 fn signals_leave_nothing_or_the_next_drill_cleans_up() {
     let db = Database::sample("signalled");
-    let (store, ground, fake) = (Store::new(), Ground::new(), Fake::new(STOP));
+    let (store, ground) = (Store::new(), Ground::new());
     let manifest = store.dump_verified(&db);
     let before = store.read_sidecar(&manifest);
-    let drill = || ground.drill(fake.tool(&store, "fwb-verify")).arg(name(&manifest));
+    let drill = || ground.drill(store.tool("fwb-verify")).arg(name(&manifest));
+    let stopped = || stopped(drill(), || ground.servers() == 1 && ground.listens());
     for (sent, expected) in [("TERM", 143), ("INT", 130)] {
-        let mut child = stopped(&fake, drill());
+        let mut child = stopped();
         assert_eq!(ground.servers(), 1);
         signal(child.id(), sent);
+        signal(child.id(), "CONT");
         assert_eq!(code(&mut child), Some(expected));
         ground.is_empty();
     }
-    let mut child = stopped(&fake, drill());
+    let mut child = stopped();
     signal(child.id(), "KILL");
     assert_eq!(code(&mut child), None);
     until("the server's end", || (ground.servers() == 0).then_some(()));
@@ -270,11 +298,12 @@ fn signals_leave_nothing_or_the_next_drill_cleans_up() {
     assert_eq!(store.read_sidecar(&manifest), before, "nothing was recorded");
 
     // One that lives is spared.
-    let mut living = stopped(&fake, drill());
+    let mut living = stopped();
     let out = ground.drill(store.tool("fwb-verify")).arg(name(&manifest)).run().ok();
     assert!(out.stderr.is_empty(), "the first of the two has cleaned up: {}", out.stderr);
     assert_eq!((ground.servers(), fs::read_dir(ground.path()).unwrap().count()), (1, 1));
     signal(living.id(), "TERM");
+    signal(living.id(), "CONT");
     assert_eq!(code(&mut living), Some(143));
     ground.is_empty();
 }
@@ -290,7 +319,7 @@ fn traces(server: &Server) -> String {
 #[test]
 fn a_server_that_is_named_is_left_as_it_was() {
     let live = demanding("guest");
-    let (store, fake) = (Store::new(), Fake::new(STOP));
+    let store = Store::new();
     let dump =
         store.tool("fwb-dump").env("FWB_DEFAULTS_FILE", live.defaults_file()).args(["-B", "demanding"]);
     let manifest = dump.run().ok().json();
@@ -312,14 +341,17 @@ fn a_server_that_is_named_is_left_as_it_was() {
     learn_zone(&server);
 
     // Killed, it leaves what it has made; the next one removes that.
-    let mut child = stopped(&fake, drill(fake.tool(&store, "fwb-verify")));
-    let during = traces(&server);
-    assert!(during.contains("_accounts") && during.contains("drill_o'brien\tlocalhost"), "{during}");
-    let mut living = stopped(&fake, drill(fake.tool(&store, "fwb-verify")));
+    let drills = |number| {
+        let during = traces(&server);
+        during.matches("_accounts").count() == number && during.contains("drill_o'brien\tlocalhost")
+    };
+    let mut child = stopped(drill(store.tool("fwb-verify")), || drills(1));
+    let mut living = stopped(drill(store.tool("fwb-verify")), || drills(2));
     signal(child.id(), "KILL");
     assert_eq!(code(&mut child), None);
     std::thread::sleep(Duration::from_millis(200));
     signal(living.id(), "TERM");
+    signal(living.id(), "CONT");
     assert_eq!(code(&mut living), Some(143));
     assert_ne!(traces(&server), before);
     unrecorded();

@@ -6,8 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::hostile::Fake;
-use crate::support::{Database, Server, Store, Tool, bash, mariadb, name};
+use crate::support::{Database, Fault, Proxy, Server, Store, Tool, bash, mariadb, name};
 use serde_json::Value;
 
 /// What `look` finds, looked for again and again, though not for ever.
@@ -19,12 +18,6 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         std::thread::sleep(Duration::from_millis(20));
     }
     panic!("{what} did not come");
-}
-
-/// The process that a fake's script has written down in `pid`, once it has.
-fn started(fake: &Fake) -> u32 {
-    let written = || fs::read_to_string(fake.file("pid")).ok()?.trim().parse().ok();
-    until("the dump program's start", written)
 }
 
 pub(crate) fn signal(pid: u32, name: &str) {
@@ -61,8 +54,13 @@ pub(crate) struct Holder<'a> {
 impl<'a> Holder<'a> {
     pub(crate) fn new(server: &'a Server, database: &str, sql: &str) -> Self {
         let client = mariadb(&server.defaults_file(), &["--database", database]);
-        let client = client.stdin(format!("{sql}; SELECT SLEEP(600)")).spawn();
-        let id = sees(server, database, "info LIKE 'SELECT SLEEP%'");
+        let mut client = client.stdin(format!("{sql}; SELECT SLEEP(600)")).spawn();
+        let asleep = connection(database, "info LIKE 'SELECT SLEEP%'");
+        let id = until("the session that holds", || {
+            let ended = client.try_wait().unwrap();
+            assert!(ended.is_none(), "{sql}: {ended:?}");
+            Some(server.query(&asleep)).filter(|id| !id.is_empty())
+        });
         Self { server, client, id }
     }
 }
@@ -77,38 +75,52 @@ impl Drop for Holder<'_> {
 
 /// The connection to `database` of which `condition` holds, as soon as there is one.
 pub(crate) fn sees(server: &Server, database: &str, condition: &str) -> String {
-    let sql = format!(
-        "SELECT id FROM information_schema.processlist WHERE db = '{database}' AND {condition} LIMIT 1"
-    );
+    let sql = connection(database, condition);
     until(condition, || Some(server.query(&sql)).filter(|id| !id.is_empty()))
+}
+
+fn connection(database: &str, condition: &str) -> String {
+    format!("SELECT id FROM information_schema.processlist WHERE db = '{database}' AND {condition} LIMIT 1")
 }
 
 pub(crate) const WAITS: &str = "state LIKE 'Waiting for table metadata lock'";
 
-/// A mariadb-dump that ends early, whatever its exit status says, once was a backup of 20 bytes, found when it was
-/// needed.
+/// Begins a dump of a database, which waits for this table until the first value is dropped.
+pub(crate) fn held_dump<'a>(
+    server: &'a Server,
+    database: &str,
+    table: &str,
+    dump: Tool,
+) -> (Holder<'a>, Child) {
+    let held = Holder::new(server, database, &format!("LOCK TABLES `{table}` WRITE"));
+    let dump = dump.spawn();
+    sees(server, database, &format!("{WAITS} AND info LIKE 'SELECT%'"));
+    (held, dump)
+}
+
+/// No connection waits for a table any more.
+fn nobody_waits(server: &Server, database: &str) {
+    let sql =
+        format!("SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{database}' AND {WAITS}");
+    until("the end of the connection", || Some(()).filter(|()| server.query(&sql) == "0"));
+}
+
+/// A dump that ends early once was a backup of 20 bytes, found when it was needed.
 #[test]
 fn half_a_dump_is_never_published() {
-    let database = Database::sample("half");
-    let scripts = [
-        ("exit 0", "incomplete"),
-        (r#""$REAL" "$@" | head -c 6000"#, "incomplete"),
-        (r#""$REAL" "$@" | head -n -1"#, "incomplete"),
-        (r#""$REAL" "$@"; echo 'DROP TABLE x;'"#, "incomplete"),
-        (r#""$REAL" "$@"; echo "INSERT INTO x VALUES ('""#, "incomplete"),
-        ("head -c 300000 /dev/urandom", "incomplete"),
-        (
-            r#""$REAL" "$@"; echo 'mariadb-dump: Got error: 2013: Lost connection' >&2; exit 2"#,
-            "Lost connection",
-        ),
-        (r#""$REAL" "$@" | head -c 6000; exit 3"#, "mariadb-dump failed"),
-        (r#""$REAL" "$@" | head -c 6000; kill -9 $$"#, "mariadb-dump failed"),
-    ];
-    for (script, why) in scripts {
-        let (fake, store) = (Fake::new(script), Store::new());
-        let ended = fake.tool(&store, "fwb-dump").arg("-B").arg(&database.name).run();
-        ended.fails(1, &[why]);
-        assert_eq!(store.names(), [""; 0], "{script}");
+    let (database, server) = (Database::sample("half"), Server::shared());
+    let dump = |proxy: &Proxy, store: &Store| {
+        store.tool("fwb-dump").arg("-B").arg(&database.name).arg("--socket").arg(proxy.socket()).run()
+    };
+    let (whole, store) = (Proxy::new(server, Fault::Cut(usize::MAX)), Store::new());
+    dump(&whole, &store).ok();
+    let all = whole.passed();
+    assert!(all > 20_000, "{all}");
+    for twentieth in 0..20 {
+        let (proxy, store) = (Proxy::new(server, Fault::Cut(all * twentieth / 20)), Store::new());
+        let ended = dump(&proxy, &store);
+        ended.fails(1, &["hint: "]);
+        assert_eq!(store.names(), [""; 0], "{twentieth}");
     }
 }
 
@@ -116,34 +128,30 @@ fn half_a_dump_is_never_published() {
 /// ends all nights after it.
 #[test]
 fn a_signal_ends_the_dump_and_leaves_nothing() {
-    let database = Database::sample("signal");
-    let scripts = ["echo $$ > pid; echo hi; exec sleep 60", "sleep 60 & echo $! > pid; echo hi; wait"];
+    let (database, server) = (Database::sample("signal"), Server::shared());
     for (number, expected) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
-        for script in scripts {
-            let (fake, store) = (Fake::new(script), Store::new());
-            let mut command = fake.tool(&store, "fwb-dump").arg("-B").arg(&database.name).command();
-            let mut dump =
-                command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-            let child = started(&fake);
-            signal(dump.id(), number);
-            assert_eq!(code(&mut dump), Some(expected), "{number}: {script}");
-            is_gone(child);
-            assert_eq!(store.names(), [""; 0], "{number}: {script}");
-            store.dump(&database);
-        }
+        let store = Store::new();
+        let dump = store.tool("fwb-dump").arg("-B").arg(&database.name);
+        let (held, mut dump) = held_dump(server, &database.name, "settings", dump);
+        signal(dump.id(), number);
+        assert_eq!(code(&mut dump), Some(expected), "{number}");
+        nobody_waits(server, &database.name);
+        drop(held);
+        assert_eq!(store.names(), [""; 0], "{number}");
+        store.dump(&database);
     }
 }
 
 /// After a crash nobody is there to clean up: the next night does it, and has its backup.
 #[test]
 fn after_a_sigkill_the_next_run_cleans_up() {
-    let database = Database::sample("sigkill");
-    let (fake, store) = (Fake::new("echo $$ > pid; echo hi; exec sleep 60"), Store::new());
-    let mut dump = fake.tool(&store, "fwb-dump").arg("-B").arg(&database.name).spawn();
-    let child = started(&fake);
+    let (database, server, store) = (Database::sample("sigkill"), Server::shared(), Store::new());
+    let dump = store.tool("fwb-dump").arg("-B").arg(&database.name);
+    let (held, mut dump) = held_dump(server, &database.name, "settings", dump);
     signal(dump.id(), "KILL");
     assert_eq!(code(&mut dump), None);
-    is_gone(child);
+    nobody_waits(server, &database.name);
+    drop(held);
     let listed = store.tool("fwb-ls").run().ok();
     assert_eq!(listed.stdout_text(), "", "half a backup is none");
     let manifest = store.dump(&database);
@@ -153,18 +161,18 @@ fn after_a_sigkill_the_next_run_cleans_up() {
 /// Two runs in one store would sweep each other's files and prune what the other counts on.
 #[test]
 fn a_second_run_finds_the_store_locked() {
-    let database = Database::sample("locked");
-    let (fake, store) = (Fake::new("echo $$ > pid; echo hi; exec sleep 60"), Store::new());
+    let (database, server, store) = (Database::sample("locked"), Server::shared(), Store::new());
     let manifest = store.dump_verified(&database);
-    let mut first = fake.tool(&store, "fwb-dump").arg("-B").arg(&database.name).spawn();
-    started(&fake);
+    let dump = || store.tool("fwb-dump").arg("-B").arg(&database.name);
+    let (held, mut first) = held_dump(server, &database.name, "settings", dump());
     let locked = |tool: Tool| tool.run().fails(4, &["locked by another run", "hint: "]);
-    locked(store.tool("fwb-dump").arg("-B").arg(&database.name));
+    locked(dump());
     locked(store.tool("fwb-prune").stdin(manifest.to_string()));
     locked(store.tool("fwb-restore").arg("--yes").stdin(manifest.to_string()));
     store.tool("fwb-ls").run().ok();
     signal(first.id(), "TERM");
     assert_eq!(code(&mut first), Some(143));
+    drop(held);
     store.dump(&database);
 }
 
@@ -177,18 +185,17 @@ fn two_dumps_into_one_file_do_not_mix() {
         INSERT INTO a SELECT seq, RANDOM_BYTES(1000) FROM seq_1_to_3000; INSERT INTO b VALUES (1);",
     );
     let store = Store::new();
-    let held = Fake::new(r#""$REAL" "$@"; echo $$ > pid; until [ -e go ]; do sleep 0.05; done"#);
-    let into = |tool: Tool, database: &Database| {
-        tool.arg("-B").arg(&database.name).arg("-o").arg(store.file("x.sql.gz"))
+    let into = |database: &Database| {
+        let dump = store.tool("fwb-dump").arg("-B").arg(&database.name);
+        dump.arg("-o").arg(store.file("x.sql.gz"))
     };
-    let mut first = into(held.tool(&store, "fwb-dump"), &large).spawn();
-    started(&held);
-    let second = into(store.tool("fwb-dump"), &small).run();
+    let (held, mut first) = held_dump(Server::shared(), &large.name, "b", into(&large));
+    let second = into(&small).run();
     let proves = || store.tool("fwb-verify").arg("x.sql.gz").run().ok();
     if second.code == Some(0) {
         proves();
     }
-    fs::write(held.file("go"), "").unwrap();
+    drop(held);
     let first_ended = code(&mut first);
     if first_ended == Some(0) {
         proves();
@@ -199,15 +206,14 @@ fn two_dumps_into_one_file_do_not_mix() {
 /// A dump to a path takes no lock on the store that the path may lie in: what it is writing is not what a dead run left.
 #[test]
 fn tidying_up_leaves_a_dump_at_work_alone() {
-    let database = Database::sample("at_work");
+    let (database, other) = (Database::sample("at_work"), Database::sample("at_work_too"));
     let store = Store::new();
-    let held = Fake::new(r#""$REAL" "$@"; echo $$ > pid; until [ -e go ]; do sleep 0.05; done"#);
-    let dump = held.tool(&store, "fwb-dump").arg("-B").arg(&database.name);
-    let mut dump = dump.arg("-o").arg(store.file("x.sql.gz")).spawn();
-    started(&held);
+    let dump = store.tool("fwb-dump").arg("-B").arg(&database.name);
+    let dump = dump.arg("-o").arg(store.file("x.sql.gz"));
+    let (held, mut dump) = held_dump(Server::shared(), &database.name, "settings", dump);
     store.write(".dead.sql.gz.partial", "half");
-    store.dump(&database);
-    fs::write(held.file("go"), "").unwrap();
+    store.dump(&other);
+    drop(held);
     assert_eq!(code(&mut dump), Some(0));
     store.tool("fwb-verify").arg("x.sql.gz").run().ok();
     assert!(!store.file(".dead.sql.gz.partial").exists());
@@ -249,7 +255,7 @@ fn a_dump_whose_connection_is_killed_is_not_published() {
     server.sql(format!("KILL {}", sees(server, &database.name, &format!("{WAITS} AND info LIKE 'SELECT%'"))));
     assert_eq!(code(&mut dump), Some(1));
     let said = stderr(dump);
-    assert!(said.contains("mariadb-dump failed while dumping") && said.contains("hint: "), "{said}");
+    assert!(said.contains("while dumping table settings of") && said.contains("hint: "), "{said}");
     assert_eq!(store.names(), [""; 0]);
 }
 

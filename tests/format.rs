@@ -106,8 +106,8 @@ broken_views[].definition string
 broken_views[].error string
 broken_views[].name string
 charset string
-client.options[] string
 client.program string
+client.rows string
 client.version string
 collation string
 database string
@@ -146,6 +146,7 @@ verification.ok boolean
 verification.problems[] string
 verification.seconds number
 warnings[] string
+whole boolean
 ";
 
 #[test]

@@ -39,7 +39,7 @@ fn a_server_is_asked_how_it_compares_names() {
     );
     let options = |cnf| fwb::ServerOptions { defaults_file: Some(cnf), ..fwb::ServerOptions::default() };
     let case_of = |server: &Server| {
-        let client = fwb::ServerClient::new(&options(server.defaults_file())).unwrap();
+        let client = fwb::ServerClient::new(&options(server.defaults_file()), &fwb_mysql::Protocol).unwrap();
         client.name_case(&fwb::Cancel::default()).unwrap()
     };
     assert_eq!(case_of(&server), NameCase::Insensitive);

@@ -1,10 +1,8 @@
 //! Replication: a restore on a source reaches its replicas whole, or is refused; and none is made on a replica by mistake.
 //! Whoever loses a replica finds out when the source is gone.
 
-use std::net::TcpListener;
-
 use crate::faults::until;
-use crate::support::{Server, Store, Tool, mariadb, name};
+use crate::support::{Server, Store, Tool, free_port, mariadb, name};
 
 const SHOP: &str = "CREATE DATABASE shop CHARACTER SET utf8mb4; USE shop;
 CREATE TABLE customers (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(40));
@@ -39,7 +37,7 @@ fn column(row: &str, name: &str) -> String {
 impl Pair {
     fn new(name: &str, options: &[&str]) -> Self {
         // A port that was free a moment ago.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let (strict, at) = ("--gtid-strict-mode=1", format!("--port={port}"));
         let networked = ["--skip-networking=0", "--bind-address=127.0.0.1", &at, strict];
         let source = Server::private(&format!("{name}_source"), &[&networked, options].concat());

@@ -10,7 +10,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::{Database, Server, Store, Tool, name};
-use crate::torture::shim::strace;
 
 /// What no tool ever takes more than, in KiB.
 const MOST: u64 = 96 << 10;
@@ -166,21 +165,6 @@ fn a_thousand_tables_come_back() {
         server().query(format!("CHECKSUM TABLE {checksums}")).replace(database, "")
     };
     assert_eq!(state("many_tables"), state("many_again"));
-}
-
-/// The C library's 4096 bytes at a time would be felt in a gigabyte.
-#[test]
-fn a_dump_goes_through_its_pipe_by_large_pieces() {
-    let store = Store::new();
-    server().sql(
-        "CREATE DATABASE pieces; USE pieces; CREATE TABLE t (id INT PRIMARY KEY, v CHAR(200));
-         INSERT INTO t SELECT seq, REPEAT('x', 200) FROM seq_1_to_5000;",
-    );
-    let (ended, seen) = strace(tool("fwb-dump", &store).args(["-B", "pieces"]), "write", &[]);
-    ended.ok();
-    let written = seen.lines().filter(|line| line.contains("write(1<pipe:"));
-    let sizes = written.filter_map(|line| line.rsplit(" = ").next()?.parse::<u64>().ok());
-    assert_eq!(sizes.max(), Some(256 << 10));
 }
 
 #[test]

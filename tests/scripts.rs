@@ -11,8 +11,11 @@ fn the_scripts_for_the_hand_find_the_pod() {
     db.sql(crate::support::sample());
     let (store, pod) = (Store::new(), Pod::new());
     let by_hand = |name: &str, arguments: &[&str]| {
-        let tool =
-            script(name, &[&pod.file("")]).args(arguments).dir(store.path()).env("FWB_DEFAULTS_FILE", "");
+        let tool = script(name, &[&pod.file("")])
+            .args(arguments)
+            .dir(store.path())
+            .env("FWB_DEFAULTS_FILE", "")
+            .env("FWB_WAIT_SERVER", "0s");
         tool.run()
     };
     let made = by_hand("backup-database.sh", &["-B", &db.name]).ok().json();

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::hostile::{Fake, foreign};
+use crate::hostile::foreign;
 use crate::support::{Database, Server, Store, Tool, name};
 
 /// A password with everything that quoting gets wrong.
@@ -53,26 +53,24 @@ impl Drop for Account {
 }
 
 /// Calls `work` while every process's arguments and environment are read over and over; returns those seen that
-/// hold the password, and how many there were of the clients'.
+/// hold the password, and how often one was a tool of ours.
 fn watched(work: impl FnOnce()) -> (Vec<String>, usize) {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {
-            let (mut leaks, mut clients) = (Vec::new(), 0);
+            let (mut leaks, mut tools) = (Vec::new(), 0);
             while !done.load(Ordering::Relaxed) {
                 for process in fs::read_dir("/proc").unwrap().flatten() {
                     let seen = ["cmdline", "environ"]
                         .map(|file| fs::read(process.path().join(file)).unwrap_or_default());
-                    clients += usize::from(
-                        seen[0].starts_with(b"mariadb\0") || seen[0].starts_with(b"mariadb-dump\0"),
-                    );
+                    tools += usize::from(seen[0].windows(5).any(|part| part == b"/fwb-"));
                     let text = seen.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
                     if text.contains(PASSWORD) {
                         leaks.push(text);
                     }
                 }
             }
-            (leaks, clients)
+            (leaks, tools)
         });
         let stop = Stop(&done);
         work();
@@ -101,7 +99,7 @@ fn the_password_is_seen_nowhere() {
         said.lock().unwrap().push_str(&format!("{}{}", output.stdout_text(), output.stderr));
         output
     };
-    let (leaks, clients) = watched(|| {
+    let (leaks, tools) = watched(|| {
         let dump = account.tool(store.tool("fwb-dump")).args(["-vvv", "-B", &database.name]);
         let dump = keep(dump.run().ok()).json();
         keep(store.tool("fwb-verify").args(["-vvv", name(&dump)]).run().ok());
@@ -117,24 +115,13 @@ fn the_password_is_seen_nowhere() {
                 .fails(2, &["Access denied"]),
         );
     });
-    assert!(clients > 10, "the watch saw the clients run: {clients}");
+    assert!(tools > 0, "the watch saw the tools run");
     assert_eq!(leaks, [""; 0]);
     let kept: Vec<u8> = store.names().iter().flat_map(|name| fs::read(store.file(name)).unwrap()).collect();
     for form in [PASSWORD, IN_SQL, r#"p\"a\\s 's#w;한$(x)`y`"#] {
         assert!(!said.lock().unwrap().contains(form), "{}", said.lock().unwrap());
         assert!(!String::from_utf8_lossy(&kept).contains(form));
     }
-}
-
-/// A dump program sees no more of the password than a file that it may read; a wrapper that logs its arguments and
-/// its environment, as some do, logs no secret.
-#[test]
-fn a_child_is_handed_no_secret_that_it_could_log() {
-    let (database, store, account) = (Database::sample("child"), Store::new(), Account::new("fwb_child"));
-    let fake = Fake::new(r#"{ printf '%s\n' "$@"; env; } > seen; "$REAL" "$@""#);
-    account.tool(fake.tool(&store, "fwb-dump")).args(["-B", &database.name]).run().ok();
-    let seen = fs::read_to_string(fake.file("seen")).unwrap();
-    assert!(seen.contains("--user=fwb_child") && !seen.contains("p\"a"), "{seen}");
 }
 
 /// File names, mail addresses, whatever is in the rows: logs go to more people than the database.
@@ -145,7 +132,7 @@ fn rows_are_not_in_logs() {
                 INSERT INTO `t` VALUES (1,'confidential'),(2,'ERROR confidential\\nERROR at confidential');\n";
     let failures = [
         "INSERT INTO `t` VALUES (3,'confidential'),\n(1,'confidential\nERROR confidential\n');",
-        "INSERT INTO `t` VALUES (30,'confidential');",
+        "INSERT INTO `t` VALUES ('confidential',3,'confidential');",
         "INSERT INTO `t` VALUES (3,'confidential',\n'confidential');",
         "INSERT INTO `t` (`nosuch`) VALUES ('confidential');",
         "INSERT INTO `t` VALUES (3,'confidential') confidential;",

@@ -1,7 +1,7 @@
 -- Indexes: on parts of columns, descending, of words, over hashes, ignored, with comments.
 CREATE TABLE indexed (id INT, t TEXT, u TEXT, b BLOB, v VARCHAR(500), n INT, m INT,
   PRIMARY KEY (id DESC), UNIQUE KEY `long` (t), UNIQUE KEY `long two` (b, n), KEY `pre``fix` (u(10), v(5)), KEY `down` (n DESC, m ASC), KEY hashed (n) USING HASH,
-  KEY `ignored` (m) IGNORED, KEY 한글 (v(20)) COMMENT 'it''s; -- "commented"', FULLTEXT KEY words (t, v), FULLTEXT KEY `more words` (u));
+  KEY `ignored` (m) /*M!100600 IGNORED */, KEY 한글 (v(20)) COMMENT 'it''s; -- "commented"', FULLTEXT KEY words (t, v), FULLTEXT KEY `more words` (u));
 INSERT INTO indexed VALUES (1, 'one two', 'u', x'00', 'v', 1, 2), (3, REPEAT('long ', 2000), NULL, NULL, NULL, NULL, NULL), (2, NULL, 'u', x'00', 'v', 2, 2), (-1, NULL, '', NULL, '', 0, 0);
 CREATE TABLE long_key (a VARCHAR(700), b VARBINARY(2000), c VARCHAR(100) COLLATE utf8mb4_bin, UNIQUE (a, b) USING HASH, UNIQUE (c(3)), KEY (b(100)) KEY_BLOCK_SIZE=2);
 INSERT INTO long_key VALUES ('a', x'00', 'abc1'), ('A ', x'01', 'ABC2');

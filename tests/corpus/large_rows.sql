@@ -1,6 +1,6 @@
 -- Rows that are longer than most servers' max_allowed_packet, and twice as long again in hexadecimal.
 CREATE TABLE blobs (id INT PRIMARY KEY, data LONGBLOB, t LONGTEXT);
-INSERT INTO blobs VALUES (1, REPEAT(RANDOM_BYTES(1024), 65536), NULL), (2, NULL, REPEAT('한글 ''quoted''\n;\\', 300000)), (3, '', ''),
+INSERT INTO blobs VALUES (1, REPEAT(UNHEX(SHA2(RAND(), 512)), 1048576), NULL), (2, NULL, REPEAT('한글 ''quoted''\n;\\', 300000)), (3, '', ''),
   (4, REPEAT(x'00', 5000000), REPEAT('''', 3000000)), (5, NULL, REPEAT('\n-- Dump completed\n', 100000));
 CREATE TABLE many_columns (id INT PRIMARY KEY);
 DELIMITER //

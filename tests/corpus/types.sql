@@ -20,9 +20,9 @@ SET sql_mode = DEFAULT;
 CREATE TABLE daylight (at TIMESTAMP PRIMARY KEY);
 SET time_zone = '+00:00';
 INSERT INTO daylight VALUES ('2024-03-31 00:59:59'), ('2024-03-31 01:00:00'), ('2024-10-27 00:30:00'), ('2024-10-27 01:30:00');
-CREATE TABLE addresses (u UUID PRIMARY KEY, i6 INET6, i4 INET4, KEY (i6));
-INSERT INTO addresses VALUES ('123e4567-e89b-12d3-a456-426655440000', '::1', '127.0.0.1'), ('00000000-0000-0000-0000-000000000000', '::ffff:192.0.2.1', '0.0.0.0'),
-  ('ffffffff-ffff-ffff-ffff-ffffffffffff', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff', '255.255.255.255'), ('27225c00-0a0d-1a00-8000-27225c000a0d', NULL, NULL);
+/*M!101000 CREATE TABLE addresses (u UUID PRIMARY KEY, i6 INET6, i4 INET4, KEY (i6)) */;
+/*M!101000 INSERT INTO addresses VALUES ('123e4567-e89b-12d3-a456-426655440000', '::1', '127.0.0.1'), ('00000000-0000-0000-0000-000000000000', '::ffff:192.0.2.1', '0.0.0.0'),
+  ('ffffffff-ffff-ffff-ffff-ffffffffffff', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff', '255.255.255.255'), ('27225c00-0a0d-1a00-8000-27225c000a0d', NULL, NULL) */;
 CREATE TABLE choices (id INT PRIMARY KEY, e ENUM('','a','b''c','d"e','f,g','h\\i','한글','{}',';','-- x','`') NOT NULL, s SET('x','y''z','back\\slash','q"q',';','공백 있음') NOT NULL);
 INSERT INTO choices VALUES (1, 'b''c', 'x,y''z'), (2, 'f,g', ''), (3, 'h\\i', 'back\\slash,;'), (4, '{}', '공백 있음,q"q'), (5, '', 'x');
 SET sql_mode = '';

@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
 use super::Disk;
-use crate::hostile::Fake;
-use crate::support::{Before, Database, Store, Tool, gunzip, name};
+use crate::faults::{code, held_dump, until};
+use crate::support::{Before, Database, Server, Store, Tool, bash, gunzip, name};
 
 fn small(name: &str) -> Database {
     let database = Database::new(name);
@@ -50,15 +50,20 @@ fn a_read_only_store_can_be_read_and_nothing_is_said_to_be_written() {
 fn a_store_that_vanishes_during_a_dump_is_a_failure() {
     let database = small("vanish");
     let scripts = [
-        r#"rm -rf "$STORE"; exec "$REAL" "$@""#,
-        r#"mv "$STORE" "$STORE.away"; exec "$REAL" "$@""#,
-        r#""$REAL" "$@"; mv "$STORE" "$STORE.away"; mkdir "$STORE""#,
-        r#""$REAL" "$@"; rm -f "$STORE"/.*.partial"#,
+        r#"rm -rf "$STORE""#,
+        r#"mv "$STORE" "$STORE.away""#,
+        r#"mv "$STORE" "$STORE.away"; mkdir "$STORE""#,
+        r#"rm -f "$STORE"/.*.partial"#,
     ];
     for script in scripts {
-        let (fake, store) = (Fake::new(script), Store::new());
-        let dump = |tool: Tool| tool.arg("-B").arg(&database.name).env("STORE", store.path()).run();
-        dump(fake.tool(&store, "fwb-dump")).fails(1, &[&store.path().display().to_string()]);
+        let store = Store::new();
+        let dump = || store.tool("fwb-dump").arg("-B").arg(&database.name);
+        let (held, mut vanishing) = held_dump(Server::shared(), &database.name, "t", dump());
+        bash(script).env("STORE", store.path()).run().ok();
+        drop(held);
+        assert_eq!(code(&mut vanishing), Some(1), "{script}");
+        let said = String::from_utf8(vanishing.wait_with_output().unwrap().stderr).unwrap();
+        assert!(said.contains(&store.path().display().to_string()), "{script}: {said}");
         let store_dir = store.path();
         let there = fs::read_dir(store_dir).into_iter().flatten().flatten();
         let left: Vec<_> = there.map(|file| file.file_name()).filter(|name| name != ".lock").collect();
@@ -69,7 +74,7 @@ fn a_store_that_vanishes_during_a_dump_is_a_failure() {
             fs::remove_dir_all(store_dir).ok();
             fs::rename(away, store_dir).unwrap();
         }
-        let made = dump(store.tool("fwb-dump")).ok().json();
+        let made = dump().run().ok().json();
         let listed = store.tool("fwb-ls").run().ok();
         assert_eq!(listed.json()["name"], made["name"], "{script}");
     }
@@ -80,11 +85,13 @@ fn a_store_that_vanishes_during_a_dump_is_a_failure() {
 fn a_backup_that_vanishes_while_it_is_proved_does_not_come_back() {
     let (database, store) = (small("proved"), Store::new());
     let dump = store.dump(&database);
-    // The drill runs its own dump program; that is the moment.
-    let fake = Fake::new(r#"rm -f "$STORE"/*.sql.gz "$STORE"/*.json; exec "$REAL" "$@""#);
-    let drill = fake.tool(&store, "fwb-verify").env("STORE", store.path());
-    let ended = drill.args(["--level", "drill", name(&dump)]).run();
-    assert_ne!(ended.code, Some(0), "{}", ended.stderr);
+    // The drill has a server of its own; that is the moment.
+    let ground = tempfile::tempdir().unwrap();
+    let drill = store.tool("fwb-verify").arg("--drill-dir").arg(ground.path());
+    let mut drill = drill.args(["--level", "drill", name(&dump)]).spawn();
+    until("the drill's server", || fs::read_dir(ground.path()).unwrap().flatten().next());
+    bash(r#"rm -f "$STORE"/*.sql.gz "$STORE"/*.json"#).env("STORE", store.path()).run().ok();
+    assert_ne!(code(&mut drill), Some(0));
     assert_eq!(store.names(), [""; 0]);
 }
 

@@ -5,9 +5,8 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-use super::Fake;
-use crate::faults::{code, signal, until};
-use crate::support::{Database, Store, Tool, bash};
+use crate::faults::{code, held_dump, signal};
+use crate::support::{Database, Server, Store, Tool, bash};
 
 /// A user who is nobody here.
 const SOMEBODY: u32 = 65534;
@@ -146,13 +145,12 @@ fn no_file_that_was_there_becomes_the_backup() {
 #[test]
 fn the_next_dump_to_a_file_removes_what_a_killed_one_left() {
     let (database, dir, store) = (small("killed_file"), tempfile::tempdir().unwrap(), Store::new());
-    let fake = Fake::new("echo $$ > pid; echo hi; exec sleep 60");
     let path = dir.path().join("x.sql.gz");
     let dump = |tool: Tool| tool.args(["-B", &database.name, "-o"]).arg(&path);
-    let mut killed = dump(fake.tool(&store, "fwb-dump")).spawn();
-    until("the dump's start", || fs::read_to_string(fake.file("pid")).ok()?.trim().parse::<u32>().ok());
+    let (held, mut killed) = held_dump(Server::shared(), &database.name, "t", dump(store.tool("fwb-dump")));
     signal(killed.id(), "KILL");
     assert_eq!(code(&mut killed), None);
+    drop(held);
     let left = names(dir.path());
     assert!(
         left.len() == 1 && left[0].starts_with(".x.sql.gz.") && left[0].ends_with(".partial"),

@@ -9,10 +9,12 @@ use super::{Database, Server, Store, Tool, gunzip};
 /// All that the server says of a database's objects: what `CREATE` statements are made of.
 pub(crate) fn definitions(database: &Database) -> String {
     let name = &database.name;
+    // Older servers ignore no index.
+    let ignored = if Server::shared().is_mariadb((10, 6)) { "ignored" } else { "NULL" };
     let sql = format!(
         "SELECT table_name, table_type, engine, row_format, table_collation, auto_increment, table_comment FROM tables WHERE table_schema = '{name}' ORDER BY 1;
         SELECT table_name, column_name, column_type, column_default, is_nullable, extra, generation_expression, collation_name, column_comment FROM columns WHERE table_schema = '{name}' ORDER BY 1, ordinal_position;
-        SELECT table_name, index_name, seq_in_index, column_name, index_type, non_unique, sub_part, collation, ignored, index_comment FROM statistics WHERE table_schema = '{name}' ORDER BY 1, 2, 3;
+        SELECT table_name, index_name, seq_in_index, column_name, index_type, non_unique, sub_part, collation, {ignored}, index_comment FROM statistics WHERE table_schema = '{name}' ORDER BY 1, 2, 3;
         SELECT trigger_name, event_manipulation, event_object_table, action_order, action_statement, action_timing, sql_mode, definer, character_set_client, collation_connection, database_collation FROM triggers WHERE trigger_schema = '{name}' ORDER BY 1;
         SELECT routine_name, routine_type, routine_definition, sql_mode, is_deterministic, security_type, definer, routine_comment, character_set_client, collation_connection, database_collation FROM routines WHERE routine_schema = '{name}' ORDER BY 2, 1;
         SELECT specific_name, ordinal_position, parameter_mode, parameter_name, dtd_identifier FROM parameters WHERE specific_schema = '{name}' ORDER BY 1, 2;

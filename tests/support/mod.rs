@@ -4,6 +4,7 @@ mod before;
 mod database;
 pub(crate) mod manifests;
 mod pod;
+mod proxy;
 mod sample;
 mod script;
 mod server;
@@ -13,6 +14,7 @@ mod tool;
 pub(crate) use before::{Before, definitions, digests, restore};
 pub(crate) use database::Database;
 pub(crate) use pod::Pod;
+pub(crate) use proxy::{Fault, Proxy};
 pub(crate) use sample::sample;
 pub(crate) use script::{Programs, script};
 pub(crate) use server::Server;
@@ -20,11 +22,27 @@ pub(crate) use store::{Store, name};
 pub(crate) use tool::{Output, Tool, bash, mariadb, mariadb_dump};
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+
+/// A port of the loopback interface that nobody listens at: below those that connections get by themselves, and another
+/// one each time.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let port = 10_000
+            + (std::process::id().wrapping_mul(97) % 20_000 + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        let port = u16::try_from(port).expect("a port");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
 
 /// SHA-256 as `sha256sum` prints it.
 pub(crate) fn sha256(bytes: &[u8]) -> String {

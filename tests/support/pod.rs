@@ -21,6 +21,8 @@ dir=$(cd "$(dirname "$0")" && pwd)
 jq -cn '$ARGS.positional' --args -- "$@" >>"$dir/calls"
 # The pod may have another, or none.
 session=$(command -v setsid)
+# Not one that a shell has to look for.
+python=/usr/bin/python3
 # What carries stdin to the pod. If it ends by itself, the connection is cut.
 carrier=(cat)
 pod() {
@@ -54,15 +56,22 @@ case $1 in
         target=$*
         while [ "$1" != -- ]; do shift; done
         shift
-        # Which program it is for: its names, and what only the one or the other is given.
+        # What for: to tell of the pod, or to relay; and the how manieth relay.
         case " $* " in
-            *' --help '*) what=help ;;
-            *' --single-transaction '*) what=dump ;;
-            *' --database='*) what=sql ;;
-            *) what=other ;;
+            ' sh -s '*) what=survey ;;
+            *) what=relay ;;
         esac
+        number=0
+        if [ $what = relay ]; then
+            number=$(flock "$dir" sh -c 'echo x >>"$0/relays"; wc -l <"$0/relays"' "$dir")
+        fi
         if [ -e "$dir/exec.fault" ]; then . "$dir/exec.fault"; fi
         pod "$@"
+        ;;
+    port-forward)
+        what=forward
+        if [ -e "$dir/forward.fault" ]; then . "$dir/forward.fault"; fi
+        exec $python "$dir/forward.py" "$(cat "$dir/socket")"
         ;;
     *)
         echo "error: unknown command \"$1\"" >&2
@@ -71,11 +80,80 @@ case $1 in
 esac
 "#;
 
+/// Forwards a port of this machine's to the server's socket, as kubectl does: it says where it listens, and that somebody
+/// has connected.
+const FORWARD: &str = r#"
+import socket, sys, threading
+listener = socket.create_server(("127.0.0.1", 0))
+print(f"Forwarding from 127.0.0.1:{listener.getsockname()[1]} -> 3306", flush=True)
+def carry(one, other):
+    try:
+        while data := one.recv(1 << 16):
+            other.sendall(data)
+    except OSError:
+        pass
+    for end in (one, other):
+        try:
+            end.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+while True:
+    client, _ = listener.accept()
+    print("Handling connection for 3306", flush=True)
+    server = socket.socket(socket.AF_UNIX)
+    server.connect(sys.argv[1])
+    for pair in ((client, server), (server, client)):
+        threading.Thread(target=carry, args=pair, daemon=True).start()
+"#;
+
+/// `FAULT AT …` carries stdin to stdout in pieces of 4 KiB, as they come. What it does beside:
+/// - `swallow`, `repeat` the piece of number AT;
+/// - `delay` all of them;
+/// - `cut`, `drain`: after AT bytes it ends, or reads on and writes no more;
+/// - `hang AT FILE TEXT`: after AT bytes it writes the text into the file, and does nothing more; once, for whoever tries
+///   again comes through.
+const CARRIER: &str = r#"
+import os, select, sys, time
+fault, at, rest = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+number = total = 0
+while True:
+    if fault == "hang" and total >= at and not os.path.exists(rest[0]):
+        with open(rest[0] + ".new", "w") as file:
+            file.write("".join(rest[1:]))
+        os.rename(rest[0] + ".new", rest[0])
+        # kubectl ends when nobody reads any more what it carries.
+        waits = select.poll()
+        waits.register(1, 0)
+        waits.poll(1000 * 1000)
+        break
+    piece = os.read(0, 4096)
+    if not piece:
+        break
+    number += 1
+    total += len(piece)
+    if number == at and fault == "swallow":
+        continue
+    if number == at and fault == "repeat":
+        piece += piece
+    if fault == "delay":
+        time.sleep(0.02)
+    is_over = fault in ("cut", "drain") and total > at
+    if is_over:
+        piece = piece[:max(0, len(piece) - (total - at))]
+    while piece:
+        # In odd parts.
+        piece = piece[os.write(1, piece[:1009]):]
+    if is_over and fault == "cut":
+        break
+"#;
+
 impl Pod {
     /// A ready pod, `mariadb-0` in namespace `filewallball`, with the shared server in it.
     pub(crate) fn new() -> Self {
         let pod = Self { dir: tempfile::Builder::new().prefix("fwb-pod-").tempdir().expect("a directory") };
         executable(&pod.kubectl(), KUBECTL);
+        fs::write(pod.file("forward.py"), FORWARD).unwrap();
+        fs::write(pod.file("carrier.py"), CARRIER).unwrap();
         pod.pods(&[Self::ready("mariadb-0")]);
         pod.server(Server::shared());
         pod
@@ -84,6 +162,7 @@ impl Pod {
     /// Another server in the pod: its clients find it by the option file of their home.
     pub(crate) fn server(&self, server: &Server) {
         fs::copy(server.defaults_file(), self.file(".my.cnf")).unwrap();
+        fs::write(self.file("socket"), server.socket()).unwrap();
         self.environment(&[]);
     }
 
@@ -110,9 +189,14 @@ impl Pod {
     }
 
     /// What happens in place of an `exec`, or before it: bash, in which `pod "$@"` runs the command, `$what` says what
-    /// for (`help`, `dump`, `sql`, `other`), and `$dir` is the stand-in's own directory.
+    /// for (`survey`, `relay`), `$number` which relay it is, counted from 1, and `$dir` is the stand-in's own directory.
     pub(crate) fn on_exec(&self, script: &str) {
         fs::write(self.file("exec.fault"), script).unwrap();
+    }
+
+    /// The same for `port-forward`, in whose place the stand-in's own goes on.
+    pub(crate) fn on_forward(&self, script: &str) {
+        fs::write(self.file("forward.fault"), script).unwrap();
     }
 
     /// The same for `get pods`.
@@ -146,6 +230,7 @@ impl Pod {
             .env("FWB_POD_SELECTOR", "app=mariadb")
             .env("FWB_NAMESPACE", "filewallball")
             .env("FWB_RETRIES", "0")
+            .env("FWB_WAIT_SERVER", "0s")
     }
 
     /// Processes that run in the pod: they have its home.
@@ -169,7 +254,7 @@ impl Pod {
 impl Drop for Pod {
     /// A part of the stand-in may wait for a partner that was killed.
     fn drop(&mut self) {
-        let kubectl = self.kubectl().display().to_string();
-        let _ = std::process::Command::new("pkill").args(["-KILL", "-f", &kubectl]).status();
+        let place = format!("{}/", self.dir.path().display());
+        let _ = std::process::Command::new("pkill").args(["-KILL", "-f", &place]).status();
     }
 }

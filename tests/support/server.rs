@@ -1,4 +1,5 @@
-//! A private MariaDB server: one for the whole test process, or another one for a test that needs its own options.
+//! A private database server: one for the whole test process, or another one for a test that needs its own options or
+//! another version.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -20,12 +21,20 @@ fn sandbox(action: &[&str], dir: &Path) -> Command {
     command
 }
 
+/// The kind of server that the machine has.
+const INSTALLED: &str = "installed";
+
 /// Where Linux keeps files in memory, and how the names of ours begin there.
 const MEMORY: &str = "/dev/shm";
 const MEMORY_PREFIX: &str = "fwb-test-server-";
 
 fn on_disk(suffix: &str) -> PathBuf {
     root().join(format!("target/test-server/{}{suffix}", std::process::id()))
+}
+
+/// The server that tests use where they name none: `make matrix` goes through all.
+fn usual() -> String {
+    std::env::var("FWB_TEST_SERVER").unwrap_or_else(|_| INSTALLED.to_owned())
 }
 
 fn root() -> &'static Path {
@@ -38,7 +47,7 @@ impl Server {
         static SHARED: OnceLock<Result<Server, String>> = OnceLock::new();
         let started = SHARED.get_or_init(|| {
             sweep();
-            Self::start(on_disk(""), &[])
+            Self::start(on_disk(""), &usual(), &[])
         });
         started.as_ref().unwrap_or_else(|reason| panic!("no server to test with: {reason}"))
     }
@@ -46,8 +55,15 @@ impl Server {
     /// A server of its own, with `options` for mariadbd; `name` is unique among the tests.
     pub(crate) fn private(name: &str, options: &[&str]) -> Self {
         Self::shared(); // one start at a time is enough for the machine, and stale ones are gone then
-        Self::start(on_disk(&format!("-{name}")), options)
+        Self::start(on_disk(&format!("-{name}")), &usual(), options)
             .unwrap_or_else(|reason| panic!("no server: {reason}"))
+    }
+
+    /// As [`Server::private`], of a kind that `scripts/servers.sh` has brought: `mysql-9.7`, for one.
+    pub(crate) fn of(kind: &str, name: &str, options: &[&str]) -> Self {
+        Self::shared();
+        Self::start(on_disk(&format!("-{name}")), kind, options)
+            .unwrap_or_else(|reason| panic!("no {kind}: {reason}"))
     }
 
     /// As [`Server::private`], with its data in memory where the machine has a place for that: for a test with so many
@@ -57,13 +73,13 @@ impl Server {
         let memory = Path::new(MEMORY);
         let dir = memory.join(format!("{MEMORY_PREFIX}{}-{name}", std::process::id()));
         let dir = if memory.is_dir() { dir } else { on_disk(&format!("-{name}")) };
-        Self::start(dir, options).unwrap_or_else(|reason| panic!("no server: {reason}"))
+        Self::start(dir, &usual(), options).unwrap_or_else(|reason| panic!("no server: {reason}"))
     }
 
-    fn start(dir: PathBuf, options: &[&str]) -> Result<Self, String> {
+    fn start(dir: PathBuf, kind: &str, options: &[&str]) -> Result<Self, String> {
         let guardian = guard(&dir)?;
         let server = Self { dir, guardian };
-        let started = sandbox(&["start"], &server.dir)
+        let started = sandbox(&["start", "--server", kind], &server.dir)
             .arg("--")
             .args(options)
             .output()
@@ -82,6 +98,15 @@ impl Server {
     /// Its socket.
     pub(crate) fn socket(&self) -> String {
         fs::read_to_string(self.dir.join("socket.path")).expect("the server's socket").trim().to_owned()
+    }
+
+    /// Whether it is MariaDB, of this version or a later one.
+    pub(crate) fn is_mariadb(&self, least: (u32, u32)) -> bool {
+        let version = self.query("SELECT VERSION()");
+        let is_mariadb = version.contains("MariaDB");
+        let mut numbers = version.split(['.', '-']).map_while(|number| number.parse().ok());
+        let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        is_mariadb && version >= least
     }
 
     /// Its process id.

@@ -9,9 +9,8 @@ use serde_json::Value;
 
 use super::{count, say, whole};
 use crate::environment::Chance;
-use crate::faults::{peak, until};
-use crate::hostile::Fake;
-use crate::support::{Database, Store, Tool, bash, mariadb, name};
+use crate::faults::{Holder, held_dump, peak, until};
+use crate::support::{Database, Server, Store, Tool, bash, mariadb, name};
 
 fn small(name: &str) -> Database {
     let database = Database::new(name);
@@ -30,8 +29,8 @@ fn spawn(tool: Tool) -> Child {
 fn of_many_dumps_at_once_one_works_and_the_others_are_told() {
     let (database, store) = (small("crowd"), Store::new());
     let runs = if whole() { 50 } else { 15 };
-    let fake = Fake::new(r#"until [ -e go ]; do sleep 0.05; done; exec "$REAL" "$@""#);
-    let dump = || fake.tool(&store, "fwb-dump").arg("-B").arg(&database.name);
+    let held = Holder::new(Server::shared(), &database.name, "LOCK TABLES nights WRITE");
+    let dump = || store.tool("fwb-dump").arg("-B").arg(&database.name);
     let mut crowd: Vec<Child> = (0..runs).map(|_| spawn(dump())).collect();
     let mut codes: Vec<Option<i32>> = Vec::new();
     until("the end of all but one", || {
@@ -45,7 +44,7 @@ fn of_many_dumps_at_once_one_works_and_the_others_are_told() {
         (crowd.len() == 1).then_some(())
     });
     assert_eq!(codes, vec![Some(4); runs - 1], "while one works");
-    fs::write(fake.file("go"), "").unwrap();
+    drop(held);
     assert_eq!(crowd[0].wait().unwrap().code(), Some(0));
     assert_eq!(store.names().len(), 2);
     count(
@@ -70,9 +69,8 @@ fn of_many_dumps_that_wait_each_makes_its_backup() {
     let proved = store.tool("fwb-verify").stdin(&listed.stdout).run().ok().records();
     assert!(proved.len() == runs && proved.iter().all(|dump| dump["verification"]["ok"] == true));
     // A signal ends the wait.
-    let fake = Fake::new("echo $$ > pid; exec sleep 600");
-    let mut holder = fake.tool(&store, "fwb-dump").arg("-B").arg(&database.name).spawn();
-    until("a lock", || fs::read_to_string(fake.file("pid")).ok().filter(|pid| !pid.is_empty()));
+    let first = store.tool("fwb-dump").arg("-B").arg(&database.name);
+    let (_held, mut holder) = held_dump(Server::shared(), &database.name, "nights", first);
     let waiting = [dump(), store.tool("fwb-prune").args(["--lock-wait", name(&proved[0])])];
     for mut child in waiting.map(spawn) {
         crate::faults::signal(child.id(), "TERM");

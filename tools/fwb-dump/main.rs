@@ -9,6 +9,7 @@ use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
 use fwb::{CompressionLevel, DumpOptions, Error, Kind, Listing, Manifest, Result, ServerClient, Store};
 use fwb_cli::{Location, LockArgs, Outcome, ServerArgs, Session, StoreArgs};
+use fwb_mysql::Protocol;
 
 /// Dump one database into the store
 ///
@@ -45,6 +46,30 @@ struct Args {
     #[arg(long)]
     strict: bool,
 
+    /// Dump what the account sees, where it may not see everything
+    ///
+    /// By default a dump needs the rights to see all of the database, and fails where one is lacking: it says which, and
+    /// the GRANT statements that help. With this option the manifest says "whole": false, and the backup is never called
+    /// proved.
+    #[arg(long, conflicts_with = "strict")]
+    allow_partial: bool,
+
+    /// Let nobody write to tables that no snapshot covers while the database is dumped
+    ///
+    /// Rows of MyISAM, Aria, MEMORY, CSV and ARCHIVE are of the moment at which they are read, not of the snapshot's; the
+    /// manifest names such tables. With this option they are locked for reading from before the snapshot until the dump
+    /// is made, which takes the right LOCK TABLES.
+    #[arg(long)]
+    lock_tables: bool,
+
+    /// Let others change tables that are still to be read
+    ///
+    /// By default nobody can alter, rename or drop a table from the moment that the dump shows until its rows are read:
+    /// whoever tries waits, and whoever uses the table after that waits too. With this option, a change of a table is
+    /// noticed, and the dump starts over.
+    #[arg(long)]
+    no_hold_ddl: bool,
+
     #[command(flatten)]
     store: StoreArgs,
 
@@ -62,14 +87,17 @@ fn main() -> ExitCode {
 fn dump(args: Args, session: &Session) -> Result<Outcome> {
     let context = session.context();
     let addressed = args.server.to_domain()?;
-    let server = ServerClient::new(&addressed)?;
+    let server = ServerClient::new(&addressed, &Protocol)?;
     let options = DumpOptions {
         database: args.database,
-        server: args.server.identity(&addressed, &context.cancel)?,
+        server: args.server.identity(&addressed, &Protocol, &context.cancel)?,
         kind: Kind::Full,
         prefix: args.prefix,
         level: args.level,
         strict: args.strict,
+        allow_partial: args.allow_partial,
+        lock_tables: args.lock_tables,
+        hold_definitions: !args.no_hold_ddl,
     };
     if let Some(path) = &args.manifest {
         fwb::check_output(path)?;
@@ -117,7 +145,7 @@ fn tell_of_others(store: &Store, manifest: &Manifest, session: &Session) {
     };
     let others = listing.others_before(&manifest.name);
     if !others.is_empty() {
-        log::warn!(
+        log::warn!(code = fwb::notice::OTHER.code;
             "this is the first backup of its server, and {} has backups of a database of that name of {}: retention \
              keeps those of each server; --server-id names a server for good, however it is addressed",
             store.root().display(),

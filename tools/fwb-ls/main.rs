@@ -7,10 +7,7 @@ use std::process::ExitCode;
 use chrono::TimeDelta;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, ValueEnum};
-use fwb::{
-    BackupRecord, Error, Kind, Listing, Manifest, Outline, Proof, Result, Selection, ServerName, Store,
-    Timestamp,
-};
+use fwb::{BackupSummary, Error, Kind, Listing, Proof, Result, Selection, ServerName, Store, Timestamp};
 use fwb_cli::{Outcome, Session, StoreArgs};
 
 /// List the backups of a store
@@ -128,20 +125,25 @@ fn format(args: &Args, session: &Session) -> Format {
 }
 
 /// The one that is meant may be the one that failed: whoever goes on with it is to know.
-fn warn_of_failure(entries: &[&Outline]) {
+fn warn_of_failure(entries: &[&BackupSummary]) {
     for entry in entries.iter().filter(|entry| entry.proof() == Proof::Failed) {
-        log::warn!("{} failed its latest verification; --verified asks for a proved one", entry.name);
+        log::warn!(code = fwb::notice::VERIFICATION.code; "{} failed its latest verification; --verified asks for a proved one", entry.name);
     }
 }
 
-fn print_records(args: &Args, session: &Session, listing: &Listing, entries: &[&Outline]) -> Result<()> {
+fn print_records(
+    args: &Args,
+    session: &Session,
+    listing: &Listing,
+    entries: &[&BackupSummary],
+) -> Result<()> {
     let mut out = session.records()?.collecting();
     for entry in entries {
         if args.tables {
-            let Some(manifest) = manifest(listing, entry)? else { continue };
+            let Some(manifest) = listing.record(entry)? else { continue };
             fwb_cli::section_records(&manifest).try_for_each(|record| out.write_json(&record))?;
         } else if let Some(record) = listing.record(entry)? {
-            out.write_backup(record)?;
+            out.write_json(&record)?;
         }
     }
     out.finish()
@@ -151,13 +153,13 @@ fn print_table(
     args: &Args,
     session: &Session,
     (store, listing): (&Store, &Listing),
-    entries: &[&Outline],
+    entries: &[&BackupSummary],
 ) -> Result<()> {
     let mut out = session.records()?.collecting();
     let listed = || entries.iter().copied();
     if args.tables {
         for entry in listed() {
-            if let Some(manifest) = manifest(listing, entry)? {
+            if let Some(manifest) = listing.record(entry)? {
                 out.write_text(&(fwb_cli::section_table(&manifest) + "\n"))?;
             }
         }
@@ -166,8 +168,4 @@ fn print_table(
     }
     out.write_text(&fwb_cli::footer(listed(), store.space()?))?;
     out.finish()
-}
-
-fn manifest(listing: &Listing, entry: &Outline) -> Result<Option<Manifest>> {
-    listing.record(entry)?.map(BackupRecord::into_manifest).transpose()
 }

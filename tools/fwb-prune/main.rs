@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use fwb::{Candidates, Kind, Named, Policy, PruneOptions, Result};
+use fwb::{Candidates, Kind, Manifest, Policy, PruneOptions, Result};
 use fwb_cli::{LockArgs, Outcome, Session, StoreArgs, human_size};
 
 /// Delete the backups that no retention rule keeps
@@ -107,7 +107,7 @@ fn prune(args: Args, session: &Session) -> Result<Outcome> {
         dry_run: args.dry_run,
         wait: args.lock.wait(),
     };
-    let report = |record| out.write_backup(record);
+    let report = |record| out.write_json(&record);
     let pruned = fwb::prune(&candidates, &options, fwb::now(), session.context(), report)?;
     out.finish()?;
     let (done, freed) = if args.dry_run { ("would delete", "would be") } else { ("deleted", "are") };
@@ -124,9 +124,9 @@ fn candidates(args: &Args, session: &Session) -> Result<Option<Candidates>> {
         candidates.add(args.store.dir(), name)?;
     }
     if args.backups.is_empty() {
-        let Some(manifests) = session.manifests::<Named>()? else { return Ok(None) };
-        for named in manifests {
-            let Named { name, store } = named?;
+        let Some(manifests) = session.manifests()? else { return Ok(None) };
+        for manifest in manifests {
+            let Manifest { name, store, .. } = manifest?;
             candidates.add(&args.store.of_record(store.as_deref())?, &name)?;
         }
     }

@@ -12,6 +12,7 @@ use fwb::{
     Strategy,
 };
 use fwb_cli::{LockArgs, Outcome, ServerArgs, Session, StoreArgs, human_size};
+use fwb_mysql::Protocol;
 
 /// Restore a backup
 ///
@@ -68,6 +69,14 @@ struct Args {
     /// Live tables that are damaged and end the server when they are read: they are not read, and replaced
     #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with_all = ["undo", "stdout"])]
     damaged: Vec<String>,
+
+    /// Make tables as they were that reach outside of their database
+    ///
+    /// A table of engine FEDERATED, CONNECT, SPIDER or S3, or one that merges tables of another database, is refused
+    /// without it: a dump that somebody has made up could read and write with such a table whatever the account may.
+    /// A table with DATA DIRECTORY or INDEX DIRECTORY is made in the directory of its database without it.
+    #[arg(long, conflicts_with_all = ["undo", "stdout"])]
+    allow_outside: bool,
 
     /// Make no backup of what is there: in place, a failure cannot be rolled back then
     #[arg(long)]
@@ -134,10 +143,10 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     let addressed = args.server.to_domain()?;
-    let server = ServerClient::new(&addressed)?;
+    let server = ServerClient::new(&addressed, &Protocol)?;
     let options = RestoreOptions {
         name,
-        server: args.server.identity(&addressed, &session.context().cancel)?,
+        server: args.server.identity(&addressed, &Protocol, &session.context().cancel)?,
         database: args.database.clone(),
         tables: args.tables.clone(),
         prove_tables: args.prove_tables.clone(),
@@ -151,6 +160,7 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
         }),
         keep_before,
         damaged: args.damaged.clone(),
+        allow_outside: args.allow_outside,
         safety_backup: !args.no_safety_backup,
         level: CompressionLevel::default(),
         wait: args.lock.wait(),
@@ -179,7 +189,7 @@ fn meant(args: &Args, what: &str, session: &Session) -> Result<bool> {
 
 /// Takes the last restore back.
 fn undo(args: &Args, session: &Session) -> Result<Outcome> {
-    let server = ServerClient::new(&args.server.to_domain()?)?;
+    let server = ServerClient::new(&args.server.to_domain()?, &Protocol)?;
     let undo = fwb::prepare_undo(&server, args.database.as_deref(), &session.context().cancel)?;
     let plan = undo.plan();
     let mut out = session.records()?;
@@ -200,14 +210,15 @@ fn undo(args: &Args, session: &Session) -> Result<Outcome> {
 
 /// Removes what swaps have kept.
 fn forget(args: &Args, keep: usize, session: &Session) -> Result<Outcome> {
-    let idle = session.given(&["tables", "strategy", "prove", "prove_tables", "no_safety_backup"]);
+    let idle =
+        session.given(&["tables", "strategy", "prove", "prove_tables", "allow_outside", "no_safety_backup"]);
     if let Some(option) = idle.first() {
         return Err(Error::Usage {
             message: format!("{option} is for a restore, and no backup was given: nothing was removed"),
             hint: Some(format!("name the backup, or leave out {option}")),
         });
     }
-    let server = ServerClient::new(&args.server.to_domain()?)?;
+    let server = ServerClient::new(&args.server.to_domain()?, &Protocol)?;
     let forget =
         |dry_run| fwb::forget(&server, args.database.as_deref(), keep, dry_run, &session.context().cancel);
     let mut out = session.records()?;
@@ -229,7 +240,7 @@ fn which(args: &Args, removes: bool, session: &Session) -> Result<Option<(PathBu
     if let Some(backup) = args.backup.as_deref().or(args.file.as_deref()) {
         return fwb_cli::place(backup, &args.store).map(Some);
     }
-    let Some(manifests) = session.manifests::<fwb::Manifest>()? else { return Ok(None) };
+    let Some(manifests) = session.manifests()? else { return Ok(None) };
     session.context().progress.begin("waiting for a manifest on standard input", 0);
     let manifests = manifests.take(2).collect::<Result<Vec<_>>>()?;
     match &manifests[..] {

@@ -4,12 +4,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, ValueEnum, ValueHint};
 use fwb::{
     Drill, DrillOptions, Error, ErrorClass, Level, Manifest, Record, Result, ServerOptions, Store, Verified,
 };
 use fwb_cli::{Outcome, RecordWriter, ServerArgs, Session, StoreArgs};
+use fwb_mysql::Protocol;
 
 /// Prove that backups are what their manifests say
 ///
@@ -67,7 +69,7 @@ fn verify(args: Args, session: &Session) -> Result<Outcome> {
     check_drill_options(&args, session)?;
     let mut run = Run { args: &args, session, out: session.records()?, drill: None, worst: None, count: 0 };
     if args.backups.is_empty() {
-        let Some(manifests) = session.manifests::<Manifest>()? else { return Ok(session.short_help()) };
+        let Some(manifests) = session.manifests()? else { return Ok(session.short_help()) };
         for manifest in manifests {
             let manifest = manifest?;
             let store = args.store.of_record(manifest.store.as_deref())?;
@@ -154,7 +156,7 @@ impl Run<'_> {
                     None => ServerOptions::default(),
                 };
                 let options = DrillOptions { dir: dir.clone(), server: server.clone(), live };
-                Drill::prepare(&options, self.session.context())?
+                Drill::prepare(&options, Arc::new(Protocol), self.session.context())?
             }
         };
         Ok(self.drill.insert(drill))
@@ -169,23 +171,35 @@ impl Run<'_> {
     }
 
     fn judge(&mut self, manifest: &Manifest) {
-        let Some(outcome) = manifest.verification.as_ref().filter(|outcome| !outcome.ok) else { return };
+        let Some(outcome) = manifest.verification.as_ref().filter(|outcome| !outcome.ok) else {
+            if manifest.whole == Some(false) {
+                log::warn!(code = fwb::notice::BACKUP.code;
+                    "{} is intact and not proved: it may lack a part of the database", manifest.name
+                );
+            }
+            return;
+        };
         let mut problems = outcome.problems.iter();
         if self.worst.is_none() {
             // The first problem of all is what the error at the end tells.
             let problem = problems.next().cloned().unwrap_or_default();
             self.worst = Some(match outcome.level {
                 Level::Drill => Error::DrillFailed { name: manifest.name.clone(), problem },
+                _ if outcome.restorable == Some(false) => {
+                    Error::RefusedByRestore { name: manifest.name.clone(), problem }
+                }
                 _ => Error::damaged(&manifest.name, problem),
             });
         }
         for problem in problems {
-            log::warn!("{}: {problem}", manifest.name);
+            log::warn!(code = fwb::notice::VERIFICATION.code; "{}: {problem}", manifest.name);
         }
         match outcome.whole_tables.as_deref() {
             None => {}
-            Some([]) => log::warn!("{}: no table is whole", manifest.name),
-            Some(whole) => log::warn!(
+            Some([]) => {
+                log::warn!(code = fwb::notice::VERIFICATION.code; "{}: no table is whole", manifest.name);
+            }
+            Some(whole) => log::warn!(code = fwb::notice::VERIFICATION.code;
                 "{}: fwb-restore --tables can bring back what is whole: {}",
                 manifest.name,
                 whole.join(", ")

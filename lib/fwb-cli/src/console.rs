@@ -38,19 +38,19 @@ impl Console {
     }
 
     /// One log line.
-    pub(crate) fn say(&self, level: Level, message: &str) {
-        self.report(level, message, None);
+    pub(crate) fn say(&self, level: Level, message: &str, fields: &Fields<'_>) {
+        self.report(level, message, None, fields);
     }
 
     /// What failed and what to do about it: two lines as text, one as JSON.
-    pub(crate) fn error(&self, message: &str, hint: Option<&str>) {
-        self.report(Level::Error, message, hint);
+    pub(crate) fn error(&self, message: &str, hint: Option<&str>, fields: &Fields<'_>) {
+        self.report(Level::Error, message, hint, fields);
     }
 
-    fn report(&self, level: Level, message: &str, hint: Option<&str>) {
+    fn report(&self, level: Level, message: &str, hint: Option<&str>, fields: &Fields<'_>) {
         self.write(&match self.0.format {
             LogFormat::Text => text(&self.0.tool, level, message, hint),
-            LogFormat::Json => json(&self.0.tool, level, message, hint),
+            LogFormat::Json => json(&self.0.tool, level, message, hint, fields),
         });
     }
 
@@ -74,6 +74,36 @@ impl Console {
     }
 }
 
+/// What a line says to machines.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Fields<'a> {
+    /// The code: docs/CODES.md.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<&'a str>,
+    /// The code of the error behind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<&'a str>,
+    /// The number of the server's error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) number: Option<u16>,
+    /// Its SQLSTATE.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sqlstate: Option<&'a str>,
+}
+
+impl<'a> Fields<'a> {
+    /// Those of an error.
+    pub(crate) fn of(error: &'a fwb::Error) -> Self {
+        let server = error.server_error();
+        Self {
+            code: Some(error.code().code),
+            cause: error.cause().map(|cause| cause.code().code),
+            number: server.map(|server| server.number),
+            sqlstate: server.map(|server| server.sqlstate.as_str()),
+        }
+    }
+}
+
 /// A log line as JSON.
 #[derive(Serialize)]
 struct Line<'a> {
@@ -84,6 +114,8 @@ struct Line<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
+    #[serde(flatten)]
+    fields: &'a Fields<'a>,
 }
 
 fn text(tool: &str, level: Level, message: &str, hint: Option<&str>) -> String {
@@ -96,10 +128,10 @@ fn text(tool: &str, level: Level, message: &str, hint: Option<&str>) -> String {
     text
 }
 
-fn json(tool: &str, level: Level, message: &str, hint: Option<&str>) -> String {
+fn json(tool: &str, level: Level, message: &str, hint: Option<&str>, fields: &Fields<'_>) -> String {
     let at = fwb::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, false);
-    let line =
-        crate::json::line(&Line { at, level: level_name(level), tool, message, hint }).unwrap_or_default();
+    let line = crate::json::line(&Line { at, level: level_name(level), tool, message, hint, fields })
+        .unwrap_or_default();
     String::from_utf8(line).unwrap_or_default()
 }
 
@@ -194,13 +226,28 @@ mod tests {
 
     #[test]
     fn a_json_line_has_the_documented_fields() {
-        let line: Value = serde_json::from_str(&json("fwb-ls", Level::Warn, "a\nb", None)).unwrap();
+        let line: Value =
+            serde_json::from_str(&json("fwb-ls", Level::Warn, "a\nb", None, &Fields::default())).unwrap();
         assert_eq!(line["level"], "warn");
         assert_eq!(line["tool"], "fwb-ls");
         assert_eq!(line["message"], "a\nb");
-        assert!(line.get("hint").is_none());
+        assert!(line.get("hint").is_none() && line.get("code").is_none());
         assert!(chrono::DateTime::parse_from_rfc3339(line["at"].as_str().unwrap()).is_ok());
-        let line: Value = serde_json::from_str(&json("fwb-ls", Level::Error, "a", Some("do b"))).unwrap();
+        let server = fwb::Error::Server {
+            doing: "looking".into(),
+            error: fwb::ServerError {
+                number: 1045,
+                sqlstate: "28000".into(),
+                message: "no".into(),
+                statement: None,
+            },
+        };
+        let error = fwb::Error::Untouched { cause: Box::new(server), database: "d".into() };
+        let fields = Fields::of(&error);
+        let line: Value =
+            serde_json::from_str(&json("fwb-ls", Level::Error, "a", Some("do b"), &fields)).unwrap();
         assert_eq!(line["hint"], "do b");
+        assert_eq!((line["code"].as_str(), line["cause"].as_str()), (Some("FWB-1506"), Some("FWB-1101")));
+        assert_eq!((line["number"].as_u64(), line["sqlstate"].as_str()), (Some(1045), Some("28000")));
     }
 }

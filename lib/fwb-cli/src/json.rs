@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 use std::io;
 
-use fwb::BackupRecord;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
@@ -16,27 +15,6 @@ pub(crate) fn line<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<u
     value.serialize(&mut Serializer::with_formatter(&mut line, Inert))?;
     line.push(b'\n');
     Ok(line)
-}
-
-/// The line of a backup's record, put together from its sidecar's text, where that is safe to look at.
-pub(crate) fn spliced(record: &BackupRecord) -> serde_json::Result<Option<Vec<u8>>> {
-    let Some((before, store, after)) = record.text() else { return Ok(None) };
-    let after = after.strip_suffix('\n').unwrap_or(after);
-    let Some(after) = after.strip_suffix('}').filter(|after| is_inert(before) && is_inert(after)) else {
-        return Ok(None);
-    };
-    let mut line = Vec::with_capacity(before.len() + store.len() + after.len() + 256);
-    line.extend_from_slice(before.as_bytes());
-    line.extend_from_slice(b"\"store\":");
-    store.serialize(&mut Serializer::with_formatter(&mut line, Inert))?;
-    line.push(b',');
-    line.extend_from_slice(after.as_bytes());
-    if let Some(decision) = record.decision() {
-        line.extend_from_slice(b",\"decision\":");
-        decision.serialize(&mut Serializer::with_formatter(&mut line, Inert))?;
-    }
-    line.extend_from_slice(b"}\n");
-    Ok(Some(line))
 }
 
 /// The compact form of `serde_json`, which escapes C0 already, with the rest of what [`acts`] escaped too.

@@ -29,7 +29,7 @@ mod when;
 
 pub use duration::parse_age;
 pub use exit::{Outcome, tolerate_broken_pipe};
-pub use manifests::{FromRecord, Manifests, read_manifests};
+pub use manifests::Manifests;
 pub use options::{
     LockArgs, LogFormat, PodArgs, ProgressMode, ServerArgs, StoreArgs, WorkArgs, command, place,
 };

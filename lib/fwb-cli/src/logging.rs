@@ -3,7 +3,7 @@
 
 use log::{LevelFilter, Log, Metadata, Record};
 
-use crate::console::Console;
+use crate::console::{Console, Fields};
 
 struct Logger {
     console: Console,
@@ -20,7 +20,7 @@ pub(crate) fn install(console: &Console, level: LevelFilter) {
     let console = console.clone();
     std::panic::set_hook(Box::new(move |panic| {
         let told = panic.to_string().replace('\n', " ");
-        console.error(&format!("a bug in this program: {told}"), None);
+        console.error(&format!("a bug in this program: {told}"), None, &Fields::default());
     }));
 }
 
@@ -32,7 +32,10 @@ impl Log for Logger {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            self.console.say(record.level(), &record.args().to_string());
+            let code = record.key_values().get("code".into());
+            let code = code.as_ref().and_then(log::kv::Value::to_borrowed_str);
+            let fields = Fields { code, ..Fields::default() };
+            self.console.say(record.level(), &record.args().to_string(), &fields);
         }
     }
 

@@ -3,11 +3,10 @@
 //! the first is worth a retry.
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fwb::{Cancel, Error, Manifest, ManifestError, Named, Result};
+use fwb::{Cancel, Error, Manifest, Result};
 use serde_json::Value;
 use serde_json::de::{Deserializer, IoRead, StreamDeserializer};
 use serde_json::error::Category;
@@ -20,49 +19,13 @@ const LARGEST: u64 = 64 << 20;
 /// The longest line that is read whole, in bytes.
 const LONGEST_LINE: u64 = 8 << 20;
 
-/// What is read of each record.
-pub trait FromRecord: Sized {
-    /// Reads it from a manifest's JSON text.
-    ///
-    /// # Errors
-    /// The text is not a manifest.
-    fn from_text(json: &[u8]) -> Result<Self, ManifestError>;
-
-    /// Reads it from a JSON value.
-    ///
-    /// # Errors
-    /// The value is not a manifest.
-    fn from_value(value: Value) -> Result<Self, ManifestError>;
-}
-
-impl FromRecord for Manifest {
-    fn from_text(json: &[u8]) -> Result<Self, ManifestError> {
-        Self::from_slice(json)
-    }
-
-    fn from_value(value: Value) -> Result<Self, ManifestError> {
-        Self::from_value(value)
-    }
-}
-
-impl FromRecord for Named {
-    fn from_text(json: &[u8]) -> Result<Self, ManifestError> {
-        Self::from_slice(json)
-    }
-
-    fn from_value(value: Value) -> Result<Self, ManifestError> {
-        Manifest::from_value(value).map(Self::from)
-    }
-}
-
-/// The manifests of a stream, or what of them is wanted. It ends after the first error.
-pub struct Manifests<T = Manifest> {
+/// The manifests of a stream. It ends after the first error.
+pub struct Manifests {
     source: Source,
     allowance: Arc<AtomicU64>,
     cancel: Cancel,
     record: u64,
     failed: bool,
-    wanted: PhantomData<T>,
 }
 
 /// How the stream is read.
@@ -76,17 +39,17 @@ enum Source {
 }
 
 /// Reads manifests from `input`, whose reads end once `cancel` is raised.
-pub fn read_manifests<T: FromRecord>(input: impl Read + Send + 'static, cancel: &Cancel) -> Manifests<T> {
+pub fn read_manifests(input: impl Read + Send + 'static, cancel: &Cancel) -> Manifests {
     let allowance = Arc::new(AtomicU64::new(LARGEST));
     let input = BufReader::with_capacity(64 << 10, Box::new(input) as Box<dyn Read + Send>);
     let source = Source::Lines(Metered { input, allowance: Arc::clone(&allowance) });
-    Manifests { source, allowance, cancel: cancel.clone(), record: 0, failed: false, wanted: PhantomData }
+    Manifests { source, allowance, cancel: cancel.clone(), record: 0, failed: false }
 }
 
-impl<T: FromRecord> Iterator for Manifests<T> {
-    type Item = Result<T>;
+impl Iterator for Manifests {
+    type Item = Result<Manifest>;
 
-    fn next(&mut self) -> Option<Result<T>> {
+    fn next(&mut self) -> Option<Result<Manifest>> {
         if self.failed {
             return None;
         }
@@ -100,7 +63,7 @@ impl<T: FromRecord> Iterator for Manifests<T> {
             _ => return None,
         };
         let read = match next {
-            Ok(value) => T::from_value(value).map_err(|error| self.refuse(&error.to_string())),
+            Ok(value) => Manifest::from_value(value).map_err(|error| self.refuse(&error.to_string())),
             Err(error) => Err(self.explain(error)),
         };
         self.failed = read.is_err();
@@ -108,9 +71,9 @@ impl<T: FromRecord> Iterator for Manifests<T> {
     }
 }
 
-impl<T: FromRecord> Manifests<T> {
+impl Manifests {
     /// The next line, where it is a record. Where it is not, the stream is read as values from its beginning on.
-    fn next_line(&mut self) -> Option<T> {
+    fn next_line(&mut self) -> Option<Manifest> {
         let Source::Lines(lines) = &mut self.source else { return None };
         let mut line = Vec::new();
         let failure = loop {
@@ -125,7 +88,7 @@ impl<T: FromRecord> Manifests<T> {
             }
         };
         if failure.is_none()
-            && let Ok(read) = T::from_text(&line)
+            && let Ok(read) = Manifest::from_slice(&line)
         {
             return Some(read);
         }
@@ -230,17 +193,6 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_read_where_a_manifest_is() {
-        for text in [ONE.replace('\n', " "), ONE.to_owned(), format!("{ONE}{ONE}")] {
-            let named: Vec<Result<Named>> =
-                read_manifests(io::Cursor::new(text), &Cancel::default()).collect();
-            assert!(named.into_iter().all(|named| named.unwrap().name == "a.sql.gz"));
-        }
-        let none = ONE.replace("\"kind\":\"full\"", "\"kind\":\"half\"");
-        assert!(read_manifests::<Named>(io::Cursor::new(none), &Cancel::default()).next().unwrap().is_err());
-    }
-
-    #[test]
     fn a_cut_stream_is_worth_a_retry() {
         let (before, class, message) = class_of_last(format!("{ONE}\n{}", &ONE[..ONE.len() - 3]));
         assert_eq!((before, class), (1, ErrorClass::Failure));
@@ -266,7 +218,7 @@ mod tests {
     #[test]
     fn a_record_without_end_is_refused_before_memory_is() {
         let endless = io::Cursor::new(b"\"".to_vec()).chain(io::repeat(b'x'));
-        let error = read_manifests::<Manifest>(endless, &Cancel::default()).next().unwrap().unwrap_err();
+        let error = read_manifests(endless, &Cancel::default()).next().unwrap().unwrap_err();
         assert_eq!(error.class(), ErrorClass::Usage);
         assert!(error.to_string().contains("64.0 MiB"), "{error}");
     }
@@ -280,7 +232,7 @@ mod tests {
             }
         }
         let cancel = Cancel::default();
-        let mut manifests = read_manifests::<Manifest>(Failing, &cancel);
+        let mut manifests = read_manifests(Failing, &cancel);
         cancel.raise(15);
         assert_eq!(manifests.next().unwrap().unwrap_err().class(), ErrorClass::Interrupted(15));
         assert!(manifests.next().is_none());

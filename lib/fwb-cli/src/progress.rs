@@ -10,7 +10,7 @@ use fwb::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use log::Level;
 
-use crate::console::{AssumedTerminal, Console, can_redraw};
+use crate::console::{AssumedTerminal, Console, Fields, can_redraw};
 use crate::options::{LogFormat, ProgressMode};
 use crate::printable::printable;
 use crate::rate::Rate;
@@ -132,7 +132,7 @@ fn tell(progress: &Progress, console: &Console, stopped: &Receiver<()>) {
     while pause(stopped, INTERVAL) {
         let (bytes, total, doing) = counts(progress);
         let rate = rate.update(started.elapsed(), bytes);
-        console.say(Level::Info, &line(&doing, bytes, total, rate, started.elapsed()));
+        console.say(Level::Info, &line(&doing, bytes, total, rate, started.elapsed()), &Fields::default());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Records on standard output: one JSON object a line, each handed to the reader as soon as it is whole, so that
 //! a pipeline works on the first while the next is being made.
 
-use fwb::{BackupRecord, Cancel, Result};
+use fwb::{Cancel, Result};
 use serde::Serialize;
 
 use crate::console::Console;
@@ -43,17 +43,6 @@ impl RecordWriter {
     /// broken pipe included.
     pub fn write_json<T: Serialize + ?Sized>(&mut self, record: &T) -> Result<()> {
         self.put(&crate::json::line(record)?)
-    }
-
-    /// Writes a backup's record.
-    ///
-    /// # Errors
-    /// As for [`RecordWriter::write_json`].
-    pub fn write_backup(&mut self, record: BackupRecord) -> Result<()> {
-        match crate::json::spliced(&record)? {
-            Some(line) => self.put(&line),
-            None => self.write_json(&record.into_manifest()?),
-        }
     }
 
     /// Writes text as it is. Names in it are to be made [`crate::printable`].

@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches, Parser};
 use fwb::{Cancel, Context, Error, ErrorClass, Progress, Result};
 
-use crate::console::Console;
+use crate::console::{Console, Fields};
 use crate::exit::{Outcome, of_class, of_outcome, tolerate_broken_pipe};
 use crate::options::{LogFormat, WorkArgs, command};
 use crate::session::Session;
@@ -40,7 +40,8 @@ pub fn run<A: Parser>(tool: impl FnOnce(A, &Session) -> Result<Outcome>) -> Exit
         }
         Err(error) => {
             let (message, hint) = usage::squeeze(&error, &command, &arguments);
-            console.error(&message, Some(&hint));
+            let fields = Fields { code: Some(fwb::notice::USAGE.code), ..Fields::default() };
+            console.error(&message, Some(&hint), &fields);
             return of_class(ErrorClass::Usage);
         }
     };
@@ -78,7 +79,12 @@ fn attend<A>(
 /// what state something was left in stay.
 fn told_by_signal(error: Error, cancel: &Cancel) -> Error {
     match error {
-        Error::Child { .. } | Error::Stream { .. } | Error::IncompleteDump { .. } => cancel.explain(error),
+        Error::Child { .. }
+        | Error::Server { .. }
+        | Error::Lost { .. }
+        | Error::Unreachable { .. }
+        | Error::Stream { .. }
+        | Error::IncompleteDump { .. } => cancel.explain(error),
         other => other,
     }
 }
@@ -94,7 +100,7 @@ fn end(console: &Console, result: Result<Outcome>) -> ExitCode {
         Err(error) => {
             let usage = error.class() == ErrorClass::Usage;
             let hint = error.hint().or_else(|| usage.then(|| usage::try_help(console.tool())));
-            console.error(&error.to_string(), hint.as_deref());
+            console.error(&error.to_string(), hint.as_deref(), &Fields::of(&error));
             of_class(error.class())
         }
     }

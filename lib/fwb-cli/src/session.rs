@@ -7,7 +7,7 @@ use fwb::{Context, ErrorClass, Result};
 use crate::confirm::confirm;
 use crate::console::Console;
 use crate::exit::Outcome;
-use crate::manifests::{FromRecord, Manifests, read_manifests};
+use crate::manifests::{Manifests, read_manifests};
 use crate::records::RecordWriter;
 use crate::standard::{Stdin, Stdout, is_stdout, stdin_is_terminal, stdin_may_bring, stdout_is_terminal};
 
@@ -43,12 +43,11 @@ impl Session {
         &self.context
     }
 
-    /// The manifests on standard input, or what of them is wanted, or nothing where a person sits there: then [`Session::short_help`] is the
-    /// answer.
+    /// The manifests on standard input, or nothing where a person sits there: then [`Session::short_help`] is the answer.
     ///
     /// # Errors
     /// Standard input cannot be read.
-    pub fn manifests<T: FromRecord>(&self) -> Result<Option<Manifests<T>>> {
+    pub fn manifests(&self) -> Result<Option<Manifests>> {
         if stdin_is_terminal() {
             return Ok(None);
         }
@@ -101,11 +100,6 @@ impl Session {
     /// Whether records may come on standard input: it is a pipe, a socket or a file, and not a terminal or /dev/null.
     pub fn stdin_may_bring(&self) -> bool {
         stdin_may_bring()
-    }
-
-    /// Whether a person sits at standard input.
-    pub fn stdin_is_terminal(&self) -> bool {
-        stdin_is_terminal()
     }
 
     /// Prints the short help on standard error: the answer to a call that names nothing to work on. The outcome is

@@ -114,7 +114,7 @@ impl Stdout {
     pub(crate) fn open_for_bytes(cancel: &Cancel) -> Result<Self> {
         let refused = |source| Error::Stream { action: WRITE_STDOUT, source };
         if may_be_closed(&io::stdout()).map_err(refused)? {
-            log::warn!("standard output was closed, or is /dev/null: what goes there is lost");
+            log::warn!(code = fwb::notice::OUTPUT.code; "standard output was closed, or is /dev/null: what goes there is lost");
         }
         Self::open(cancel)
     }

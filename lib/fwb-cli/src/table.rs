@@ -2,7 +2,7 @@
 //! from elsewhere are made [`printable`] here.
 
 use chrono::{Local, TimeDelta};
-use fwb::{Manifest, Outline, Owner, Proof, Section, SectionKind, Space, Timestamp};
+use fwb::{BackupSummary, Manifest, Owner, Proof, Section, SectionKind, Space, Timestamp};
 use serde::Serialize;
 
 use crate::columns::Columns;
@@ -54,8 +54,8 @@ pub fn section_records(manifest: &Manifest) -> impl Iterator<Item = SectionRecor
 
 /// Backups as a table, a line each, in the order given. Times are local. Where they are of several servers, each line
 /// names its own.
-pub fn backup_table<'a>(entries: impl IntoIterator<Item = &'a Outline>, now: Timestamp) -> String {
-    let entries: Vec<&Outline> = entries.into_iter().collect();
+pub fn backup_table<'a>(entries: impl IntoIterator<Item = &'a BackupSummary>, now: Timestamp) -> String {
+    let entries: Vec<&BackupSummary> = entries.into_iter().collect();
     if entries.windows(2).all(|pair| pair[0].owner() == pair[1].owner()) {
         let titles = ["NAME", "KIND", "DATABASE", "STARTED", "SIZE", "ROWS", "STATE"];
         let mut table = Columns::new(titles, &[4, 5]);
@@ -78,7 +78,7 @@ pub fn backup_table<'a>(entries: impl IntoIterator<Item = &'a Outline>, now: Tim
     table.lines()
 }
 
-fn cells(entry: &Outline, now: Timestamp) -> [String; 7] {
+fn cells(entry: &BackupSummary, now: Timestamp) -> [String; 7] {
     [
         printable(&entry.name).into_owned(),
         entry.kind.as_str().to_owned(),
@@ -110,7 +110,7 @@ pub fn section_table(manifest: &Manifest) -> String {
 }
 
 /// The last line below a table: how many backups, how large, how many proved, and the space that is left.
-pub fn footer<'a>(entries: impl IntoIterator<Item = &'a Outline>, space: Space) -> String {
+pub fn footer<'a>(entries: impl IntoIterator<Item = &'a BackupSummary>, space: Space) -> String {
     let (mut count, mut proved, mut size) = (0, 0, 0_u64);
     for entry in entries {
         count += 1;
@@ -129,7 +129,7 @@ fn or_unknown(count: Option<u64>) -> String {
     count.map_or(UNKNOWN.into(), |count| count.to_string())
 }
 
-fn state(entry: &Outline, now: Timestamp) -> String {
+fn state(entry: &BackupSummary, now: Timestamp) -> String {
     let outcome = entry.verification.as_ref();
     match (entry.proof(), outcome) {
         (Proof::Failed, _) => {
@@ -138,10 +138,15 @@ fn state(entry: &Outline, now: Timestamp) -> String {
             format!("FAILED: {}", reason.map_or("see fwb-verify".into(), |reason| shortened(reason)))
         }
         (proof, Some(outcome)) => {
-            let word = if proof == Proof::Proved { "proved" } else { "unproved" };
+            let word = match proof {
+                Proof::Proved => "proved",
+                Proof::Partial => "partial",
+                Proof::Unproved | Proof::Failed => "unproved",
+            };
             let ago = ago(now.signed_duration_since(outcome.at));
             format!("{word} ({}, {ago})", outcome.level.as_str())
         }
+        (Proof::Partial, None) => "partial".into(),
         (_, None) => "unproved".into(),
     }
 }
@@ -190,7 +195,7 @@ mod tests {
         Manifest::from_value(manifest).unwrap()
     }
 
-    fn entry(more: &Value) -> Outline {
+    fn entry(more: &Value) -> BackupSummary {
         manifest(more).into()
     }
 

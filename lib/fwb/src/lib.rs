@@ -4,8 +4,8 @@
 //! values or an [`Error`] that knows its class. The contracts are in `docs/FORMAT.md` (artifact and manifest) and
 //! `docs/ARCHITECTURE.md` (who calls whom).
 
+mod admission;
 mod artifact;
-mod brief;
 mod drill;
 mod dump;
 mod error;
@@ -13,9 +13,12 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod identity;
+mod load;
 mod manifest;
+pub mod notice;
+#[cfg(any(test, feature = "fuzzing"))]
+mod oracle;
 mod output;
-mod pod;
 mod process;
 mod progress;
 mod prune;
@@ -29,7 +32,6 @@ mod thread;
 mod verify;
 
 pub use artifact::CompressionLevel;
-pub use brief::Named;
 pub use drill::{Drill, DrillOptions};
 pub use dump::{DumpOptions, dump_to_file, dump_to_store, dump_to_stream, write_manifest};
 pub use error::{Error, ErrorClass, Result};
@@ -39,8 +41,7 @@ pub use manifest::{
     Section, SectionKind, Server, Timestamp, Verification, now,
 };
 pub use output::{check_output, open_stream, sync_stream};
-pub use pod::{PodChoice, PodOptions};
-pub use progress::{Cancel, Context, Progress};
+pub use progress::{Cancel, Context, Progress, StopsWith};
 pub use prune::{Candidates, PruneOptions, Pruned, prune};
 pub use restore::{
     DamagedTable, Finding, Forgotten, Gravity, Plan, Prepared, Report, RestoreOptions, RestoreProof,
@@ -48,6 +49,10 @@ pub use restore::{
 };
 pub use retention::{Backup, Policy, Proof, decide};
 pub use select::{Listing, Selection};
-pub use server::{NameCase, Password, ServerClient, ServerOptions};
-pub use store::{Outline, Record as BackupRecord, Space, Store, StoreLock, Wait};
+pub use server::{
+    Cells, Column, Connector, Flavor, Malformed, NameCase, Password, Place, PodChoice, PodOptions, Results,
+    Role, Row, Server as DatabaseServer, ServerClient, ServerError, ServerOptions, ServerVersion, Session,
+    SessionError, Stopper, TlsMode, TlsOptions, Via,
+};
+pub use store::{BackupSummary, Space, Store, StoreLock, Wait};
 pub use verify::{Record, Verified, verify};

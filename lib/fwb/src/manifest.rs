@@ -103,6 +103,9 @@ pub struct Manifest {
     /// What the operator should know about this backup.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// Whether the account could see all of the database; absent where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<bool>,
     /// What the SQL holds, in order and without gaps.
     #[serde(default)]
     pub sections: Vec<Section>,
@@ -347,6 +350,9 @@ pub struct Verification {
     /// nothing is damaged, or where it cannot be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole_tables: Option<Vec<String>>,
+    /// Whether a restore admits every statement; absent where it does, and where that was not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restorable: Option<bool>,
     /// What should be known of a drill and is no problem.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -372,6 +378,7 @@ impl Verification {
             seconds: 0.0,
             problems,
             whole_tables: None,
+            restorable: None,
             notes: Vec::new(),
             restore_seconds: None,
             server: None,
@@ -436,7 +443,11 @@ impl Manifest {
 
     /// Reads a manifest from JSON text.
     pub fn from_slice(json: &[u8]) -> Result<Self, ManifestError> {
-        Self::from_value(serde_json::from_slice(json)?)
+        match serde_json::from_slice::<Self>(json) {
+            Ok(manifest) if manifest.schema == SCHEMA => Ok(manifest),
+            // A manifest of another schema may have another shape, and that is told first.
+            _ => Self::from_value(serde_json::from_slice(json)?),
+        }
     }
 
     /// The manifest as one line of JSON.
@@ -456,15 +467,5 @@ impl Manifest {
             core.remove(field);
         }
         Ok(core)
-    }
-
-    /// Whether the latest verification is proof. The artifact's presence and size are the store's to check.
-    pub fn is_verified(&self) -> bool {
-        self.verification.as_ref().is_some_and(Verification::proves)
-    }
-
-    /// The table and sequence sections' names, in the order of the dump.
-    pub fn sections_of(&self, kind: SectionKind) -> impl Iterator<Item = &Section> {
-        self.sections.iter().filter(move |section| section.kind == kind)
     }
 }

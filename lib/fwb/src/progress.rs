@@ -1,11 +1,13 @@
 //! What a running operation tells whoever watches it, and how it learns that it should stop. Both are shared
 //! between threads and cost an atomic operation each; drawing a bar or catching signals is the caller's business.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::server::Stopper;
 
 /// How long what puts things in order may go on after a signal.
 const GRACE: Duration = Duration::from_secs(10);
@@ -53,15 +55,63 @@ impl Progress {
 pub struct Cancel {
     signal: Arc<AtomicI32>,
     since: Arc<OnceLock<Instant>>,
-    children: crate::process::Children,
+    stops: Stops,
+}
+
+/// What else ends with the request, by the number of its registration.
+#[derive(Clone, Default)]
+struct Stops(Arc<Mutex<(u64, BTreeMap<u64, Stopper>)>>);
+
+impl std::fmt::Debug for Stops {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Stops")
+    }
+}
+
+/// That something ends with a request to stop; until this value is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct StopsWith {
+    stops: Stops,
+    number: u64,
+}
+
+impl Drop for StopsWith {
+    fn drop(&mut self) {
+        self.stops.0.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&self.number);
+    }
 }
 
 impl Cancel {
-    /// Asks everything to stop because `signal` arrived, and ends the child processes.
+    /// For what no signal may interrupt: nobody raises it.
+    pub(crate) fn never() -> Self {
+        Self::default()
+    }
+
+    /// Asks everything to stop because `signal` arrived, and ends what was registered by [`Cancel::stops`].
     pub fn raise(&self, signal: i32) {
         self.since.get_or_init(Instant::now);
         let _first_wins = self.signal.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
-        self.children.kill_all();
+        let stops = self.stops.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone();
+        for stop in stops.values() {
+            stop();
+        }
+    }
+
+    /// Calls `stop` when [`Cancel::raise`] is called, from another thread, until the returned value is dropped; at once
+    /// where it has been called.
+    pub fn stops(&self, stop: Stopper) -> StopsWith {
+        let number = {
+            let mut stops = self.stops.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let number = stops.0;
+            stops.0 += 1;
+            stops.1.insert(number, Arc::clone(&stop));
+            number
+        };
+        if self.check().is_err() {
+            stop();
+        }
+        StopsWith { stops: self.stops.clone(), number }
     }
 
     /// An error once [`Cancel::raise`] was called.
@@ -82,11 +132,11 @@ impl Cancel {
     pub(crate) fn with_grace(&self) -> Self {
         let graceful = Self::default();
         let (asked, waits) = (self.clone(), Arc::downgrade(&graceful.signal));
-        let (since, children) = (Arc::clone(&graceful.since), graceful.children.clone());
+        let (since, stops) = (Arc::clone(&graceful.since), graceful.stops.clone());
         let watch = move || {
             while let Some(signal) = waits.upgrade() {
                 if asked.since.get().is_some_and(|since| since.elapsed() > GRACE) {
-                    return Self { signal, since, children }.raise(asked.signal.load(Ordering::SeqCst));
+                    return Self { signal, since, stops }.raise(asked.signal.load(Ordering::SeqCst));
                 }
                 drop(signal);
                 std::thread::sleep(PAUSE);
@@ -97,11 +147,6 @@ impl Cancel {
             log::debug!("a second signal is not waited for: {error}");
         }
         graceful
-    }
-
-    /// The child processes that end with the request.
-    pub(crate) fn children(&self) -> &crate::process::Children {
-        &self.children
     }
 }
 

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::manifest::{Action, Decision, Kind, Timestamp};
+use crate::manifest::{Action, Decision, Kind, Manifest, Timestamp};
 use crate::progress::Context;
 use crate::retention::{Backup, Policy, decide};
 use crate::select::Listing;
-use crate::store::{Outline, Record, Store, Wait, check_name};
+use crate::store::{BackupSummary, Store, Wait, check_name};
 
 /// The backups that may go, if retention lets them.
 #[derive(Debug, Default)]
@@ -84,7 +84,7 @@ pub fn prune(
     options: &PruneOptions,
     now: Timestamp,
     context: &Context,
-    mut report: impl FnMut(Record) -> Result<()>,
+    mut report: impl FnMut(Manifest) -> Result<()>,
 ) -> Result<Pruned> {
     let mut stores = Vec::new();
     for batch in candidates.stores.values() {
@@ -103,7 +103,7 @@ struct Run<'a> {
     options: &'a PruneOptions,
     now: Timestamp,
     context: &'a Context,
-    report: &'a mut dyn FnMut(Record) -> Result<()>,
+    report: &'a mut dyn FnMut(Manifest) -> Result<()>,
     pruned: Pruned,
     failure: Option<Error>,
 }
@@ -121,13 +121,13 @@ impl Run<'_> {
         let Listing { entries, unreadable, .. } = Listing::read(store, &self.context.cancel)?;
         let plan = plan(entries, names, self.options, self.now);
         self.tell_of_absent(store, names, &plan, !unreadable.is_empty());
-        for (outline, decision) in plan {
+        for (summary, decision) in plan {
             self.context.cancel.check()?;
-            let name = &outline.name;
+            let name = &summary.name;
             self.context.progress.focus(format!("pruning {name}"));
             let action = decision.action;
             // Before it is gone; it may be gone already, by somebody else's hand.
-            let Some(record) = store.fetch(&outline, Some(decision))? else { continue };
+            let Some(record) = store.manifest_of(&summary, Some(decision))? else { continue };
             if action == Action::Delete {
                 // A lost artifact frees nothing, whatever its manifest says.
                 let size = store.root().join(name).symlink_metadata().map_or(0, |file| file.len());
@@ -151,20 +151,20 @@ impl Run<'_> {
         &mut self,
         store: &Store,
         names: &BTreeSet<String>,
-        plan: &[(Outline, Decision)],
+        plan: &[(BackupSummary, Decision)],
         some_unreadable: bool,
     ) {
-        let planned: BTreeSet<&str> = plan.iter().map(|(outline, _)| outline.name.as_str()).collect();
+        let planned: BTreeSet<&str> = plan.iter().map(|(summary, _)| summary.name.as_str()).collect();
         for name in names.iter().filter(|name| !planned.contains(name.as_str())) {
             match store.entry(name) {
                 Ok(_) if some_unreadable => {
                     self.remember(Error::Unreadable(format!("{name} is left alone: it could not be read")));
                 }
                 Ok(_) | Err(Error::NoBackup { .. }) => {
-                    log::warn!("{name} is not in {} any more: nothing to decide", store.root().display());
+                    log::warn!(code = crate::notice::OTHER.code; "{name} is not in {} any more: nothing to decide", store.root().display());
                 }
                 Err(error) => {
-                    log::warn!("{name} is left alone");
+                    log::warn!(code = crate::notice::LEFT_ALONE.code; "{name} is left alone");
                     self.remember(error);
                 }
             }
@@ -181,28 +181,28 @@ impl Run<'_> {
 
 /// What becomes of each candidate, oldest first. All of the store's backups take part in the decision.
 fn plan(
-    entries: Vec<Outline>,
+    entries: Vec<BackupSummary>,
     names: &BTreeSet<String>,
     options: &PruneOptions,
     now: Timestamp,
-) -> Vec<(Outline, Decision)> {
+) -> Vec<(BackupSummary, Decision)> {
     let backups: Vec<Backup> = entries.iter().map(backup).collect();
     let decisions = decide(&backups, &options.policy, now);
     let decided = entries.into_iter().zip(decisions);
     decided
-        .filter(|(outline, _)| names.contains(&outline.name))
-        .map(|(outline, decision)| {
-            if options.kinds.contains(&outline.kind) {
-                return (outline, decision);
+        .filter(|(summary, _)| names.contains(&summary.name))
+        .map(|(summary, decision)| {
+            if options.kinds.contains(&summary.kind) {
+                return (summary, decision);
             }
-            let reasons = vec![format!("{} backups are left alone", outline.kind.as_str())];
-            (outline, Decision { action: Action::Keep, reasons })
+            let reasons = vec![format!("{} backups are left alone", summary.kind.as_str())];
+            (summary, Decision { action: Action::Keep, reasons })
         })
         .collect()
 }
 
-fn backup(outline: &Outline) -> Backup {
-    let Outline { name, database, name_case, server, kind, started_at, .. } = outline;
+fn backup(summary: &BackupSummary) -> Backup {
+    let BackupSummary { name, database, name_case, server, kind, started_at, .. } = summary;
     Backup {
         name: name.clone(),
         database: database.clone(),
@@ -210,7 +210,7 @@ fn backup(outline: &Outline) -> Backup {
         server: server.clone(),
         kind: *kind,
         started_at: *started_at,
-        state: outline.proof(),
+        state: summary.proof(),
     }
 }
 
@@ -268,8 +268,7 @@ mod tests {
     /// What was decided, as `NAME+` (kept) and `NAME-` (deleted), and the sum.
     fn run(dir: &Path, names: &str, options: &PruneOptions) -> Result<(String, Pruned)> {
         let mut said = Vec::new();
-        let pruned = prune(&candidates(dir, names), options, NOW.parse().unwrap(), &context(), |record| {
-            let manifest = record.into_manifest()?;
+        let pruned = prune(&candidates(dir, names), options, NOW.parse().unwrap(), &context(), |manifest| {
             let stem = manifest.name.trim_end_matches(".sql.gz");
             let decision = manifest.decision.as_ref().unwrap();
             assert!(!decision.reasons.is_empty());
@@ -367,7 +366,7 @@ mod tests {
         std::os::unix::fs::symlink(dir.path(), &link).unwrap();
         candidates.add(&link, "a.sql.gz").unwrap();
         let mut count = 0;
-        let counted = |_: Record| -> Result<()> {
+        let counted = |_: Manifest| -> Result<()> {
             count += 1;
             Ok(())
         };
@@ -392,7 +391,7 @@ mod tests {
         let dir = store(&["a full 01 proved", "b full 02 proved"]);
         let mut candidates = candidates(dir.path(), "a b");
         candidates.add(&dir.path().join("nowhere"), "z.sql.gz").unwrap();
-        let ignored = |_: Record| Ok(());
+        let ignored = |_: Manifest| Ok(());
         let error =
             prune(&candidates, &options(&[Kind::Full], false), NOW.parse().unwrap(), &context(), ignored);
         assert_eq!(error.unwrap_err().class(), ErrorClass::Failure);
@@ -413,7 +412,7 @@ mod tests {
     fn an_interruption_ends_between_two_deletions() {
         let dir = store(&["a full 01 proved", "b full 02 proved", "c full 03 proved"]);
         let context = context();
-        let interrupt = |_: Record| -> Result<()> {
+        let interrupt = |_: Manifest| -> Result<()> {
             context.cancel.raise(15);
             Ok(())
         };

@@ -4,6 +4,7 @@
 mod pod;
 mod server;
 mod store;
+mod tls;
 mod work;
 
 use clap::{Args as _, Command, CommandFactory};
@@ -13,6 +14,7 @@ use crate::exit::EXIT_STATUS;
 pub use pod::PodArgs;
 pub use server::ServerArgs;
 pub use store::{LockArgs, StoreArgs, place};
+pub use tls::TlsArgs;
 pub use work::{LogFormat, ProgressMode, WorkArgs};
 
 /// The full definition of a tool's command line, from which it is parsed and help, completions and manual pages

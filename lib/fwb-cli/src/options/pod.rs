@@ -1,18 +1,19 @@
-//! Which pod the client programs run in, and how it is reached.
+//! Which pod the server is in, and how it is reached.
 
 use std::time::Duration;
 
-use fwb::{Error, PodChoice, PodOptions, Result};
+use clap::ValueEnum;
+use fwb::{Error, PodChoice, PodOptions, Result, Via};
 
 /// The pod group.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct PodArgs {
-    /// Run the client programs in the only ready pod with these labels, such as app=mariadb
+    /// The server is in the only ready pod with these labels, such as app=mariadb
     #[arg(long, value_name = "LABELS", env = "FWB_POD_SELECTOR")]
     #[arg(help_heading = "Pod")]
     pub pod_selector: Option<String>,
 
-    /// Run the client programs in this pod
+    /// The server is in this pod
     #[arg(long, value_name = "NAME", env = "FWB_POD")]
     #[arg(help_heading = "Pod")]
     pub pod: Option<String>,
@@ -32,6 +33,11 @@ pub struct PodArgs {
     #[arg(help_heading = "Pod")]
     pub kubectl: Option<String>,
 
+    /// What carries the connection to the server
+    #[arg(long, value_name = "WAY", default_value = "auto", env = "FWB_VIA", value_enum)]
+    #[arg(help_heading = "Pod")]
+    pub via: ViaArg,
+
     /// How often to try again when the connection to the pod breaks
     #[arg(long, value_name = "N", default_value_t = 2, env = "FWB_RETRIES")]
     #[arg(help_heading = "Pod")]
@@ -42,6 +48,28 @@ pub struct PodArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     #[arg(help_heading = "Pod")]
     pub pod_timeout: u32,
+}
+
+/// What carries the connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ViaArg {
+    /// exec where the container has a program that can relay, else port-forward
+    #[default]
+    Auto,
+    /// A relay in the pod, by kubectl exec
+    Exec,
+    /// A port on this machine, by kubectl port-forward
+    PortForward,
+}
+
+impl ViaArg {
+    fn to_domain(self) -> Via {
+        match self {
+            Self::Auto => Via::Auto,
+            Self::Exec => Via::Exec,
+            Self::PortForward => Via::PortForward,
+        }
+    }
 }
 
 impl PodArgs {
@@ -73,6 +101,7 @@ impl PodArgs {
             namespace: self.namespace.clone(),
             container: self.container.clone(),
             kubectl: kubectl.transpose()?,
+            via: self.via.to_domain(),
             retries: self.retries,
             silence: Duration::from_secs(self.pod_timeout.into()),
         }))

@@ -1,13 +1,16 @@
-//! How to reach the server. What is not given is left to the MariaDB client programs' own defaults.
+//! How to reach the server. What is not given, option files and the usual defaults say.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use chrono::TimeDelta;
+use clap::builder::BoolishValueParser;
 use clap::{Args as _, Command, FromArgMatches as _, ValueHint};
-use fwb::{Cancel, Error, Password, Result, ServerIdentity, ServerName, ServerOptions};
+use fwb::{Cancel, Connector, Error, Password, Result, ServerIdentity, ServerName, ServerOptions};
 
-use super::{PodArgs, empty_is_unset};
+use super::{PodArgs, TlsArgs, empty_is_unset};
+use crate::duration::parse_age;
 
 /// More than any password, in bytes; a file that is larger is another file.
 const LONGEST: u64 = 4096;
@@ -51,7 +54,23 @@ pub struct ServerArgs {
     #[arg(value_parser = |text: &str| text.parse::<ServerName>())]
     pub server_id: Option<ServerName>,
 
-    /// Where the client programs run, unless here.
+    /// How long to wait for a server that restarts, such as 90s or 10m; 0s: not at all [default: 10m for a server in a pod,
+    /// else 0s]
+    #[arg(long, value_name = "DURATION", env = "FWB_WAIT_SERVER", value_parser = parse_age)]
+    #[arg(help_heading = "Server")]
+    pub wait_server: Option<TimeDelta>,
+
+    /// Compress what goes over the connection, where the server offers it: for slow networks
+    #[arg(long, value_name = "BOOL", env = "FWB_COMPRESS", help_heading = "Server")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(value_parser = BoolishValueParser::new())]
+    pub compress: Option<bool>,
+
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsArgs,
+
+    /// The pod that the server is in.
     #[command(flatten)]
     pub pod: PodArgs,
 }
@@ -73,8 +92,13 @@ impl ServerArgs {
     ///
     /// # Errors
     /// A signal arrived.
-    pub fn identity(&self, options: &ServerOptions, cancel: &Cancel) -> Result<ServerIdentity> {
-        ServerIdentity::of(self.server_id.clone(), options, cancel)
+    pub fn identity(
+        &self,
+        options: &ServerOptions,
+        connector: &dyn Connector,
+        cancel: &Cancel,
+    ) -> Result<ServerIdentity> {
+        ServerIdentity::of(self.server_id.clone(), options, connector, cancel)
     }
 
     /// The same for the library; reads the password file.
@@ -90,7 +114,11 @@ impl ServerArgs {
             socket: self.socket.clone(),
             user: self.user.clone(),
             password: self.password_file.as_deref().map(read_password).transpose()?,
+            tls: self.tls.to_domain(),
+            server_public_key: self.tls.server_public_key.clone(),
+            compress: self.compress,
             pod: self.pod.to_domain()?,
+            wait: self.wait_server.and_then(|wait| wait.to_std().ok()),
         })
     }
 }

@@ -63,17 +63,6 @@ impl Cutter {
         (kind, name)
     }
 
-    /// The kind of a section that was begun, by its index.
-    pub(crate) fn kind_of(&self, section: usize) -> crate::manifest::SectionKind {
-        self.scanner.kind_of(section)
-    }
-
-    /// The kinds of all sections that were begun.
-    pub(crate) fn kinds(&self) -> Vec<crate::manifest::SectionKind> {
-        let (last, ..) = self.scanner.section();
-        (0..=last).map(|section| self.kind_of(section)).collect()
-    }
-
     /// Reads the next part of the stream and hands on the pieces that it completes. Returns how many bytes it
     /// read; 0 at the end.
     ///
@@ -85,15 +74,38 @@ impl Cutter {
         observer: &mut Observer<'_>,
         push: &mut dyn FnMut(Piece) -> Result<()>,
     ) -> Result<usize> {
-        self.compact();
         let read = stream
             .take(READ_SIZE)
             .read_to_end(&mut self.buffer)
             .map_err(|source| Error::Stream { action: "read the dump", source })?;
-        self.scanned += self.scanner.scan(&self.buffer[self.scanned..], read == 0, observer)?;
+        self.take_in(read == 0, observer, push)?;
+        Ok(read)
+    }
+
+    /// What of the stream has come and was not taken in yet is at its end. Whoever writes the stream himself appends to it.
+    pub(crate) fn sql(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// How many bytes wait to be taken in.
+    pub(crate) fn waiting(&self) -> usize {
+        self.buffer.len() - self.scanned
+    }
+
+    /// Takes in what has come, and hands on the pieces that it completes. With `eof` nothing follows.
+    ///
+    /// # Errors
+    /// What `push` or `observer` returns.
+    pub(crate) fn take_in(
+        &mut self,
+        eof: bool,
+        observer: &mut Observer<'_>,
+        push: &mut dyn FnMut(Piece) -> Result<()>,
+    ) -> Result<()> {
+        self.scanned += self.scanner.scan(&self.buffer[self.scanned..], eof, observer)?;
         self.act_on_events(push)?;
         if self.scanned - self.start >= HARD_SIZE {
-            self.scanner.settle();
+            self.scanner.force_boundary();
             self.act_on_events(push)?;
         }
         if self.scanned - self.start >= HARD_SIZE {
@@ -103,7 +115,8 @@ impl Cutter {
                 self.flags |= DataHeader::CONTINUES;
             }
         }
-        Ok(read)
+        self.compact();
+        Ok(())
     }
 
     /// Ends the stream: hands on the last piece and returns what the whole was.

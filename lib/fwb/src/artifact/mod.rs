@@ -5,20 +5,18 @@ mod cutter;
 mod decoder;
 mod deflate;
 mod format;
+mod packing;
 mod reader;
 mod source;
-mod weave;
 mod writer;
 
 pub(crate) use crc32::Crc32;
 pub(crate) use cutter::{Cutter, Piece};
 pub(crate) use decoder::{Decoder, Spare};
 #[cfg(test)]
-pub(crate) use deflate::recipe::noise;
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use deflate::recipe::prove as prove_encoder;
+pub(crate) use deflate::noise;
 pub(crate) use format::{DataHeader, END_SIZE};
 pub(crate) use reader::{Artifact, Footer, Member};
-pub(crate) use source::{Packing, SqlSource, file_sha256, packing};
+pub(crate) use source::{SqlSource, file_sha256, is_packed};
 pub use writer::CompressionLevel;
-pub(crate) use writer::{ArtifactWriter, Extent, PieceSender, Placed, Spill, WRITE_ARTIFACT, Written};
+pub(crate) use writer::{ArtifactWriter, Extent, PieceSender, Placed, WRITE_ARTIFACT, Written};

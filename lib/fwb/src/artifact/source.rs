@@ -1,14 +1,14 @@
-//! The SQL of a file, however it is packed: an artifact's members, another program's gzip, or plain text.
+//! The SQL of a file: an artifact's members, or what another program has written, however it is packed.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 use super::decoder::Decoder;
+use super::packing::{Packing, Unfit, unpacked};
 use super::reader::Artifact;
 use crate::error::{Error, Result};
 
@@ -29,29 +29,23 @@ pub(crate) struct Foreign {
     name: String,
 }
 
-/// How a foreign file is packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Packing {
-    /// gzip.
-    Gzip,
-    /// Not at all.
-    Plain,
-}
-
 impl SqlSource {
     /// The members in these extents of an artifact.
     pub(crate) fn members(artifact: &Arc<Artifact>, extents: Vec<(u64, u64)>, jobs: usize) -> Result<Self> {
         Decoder::new(artifact, extents, jobs).map(Self::Members)
     }
 
-    /// A file of another program, gzip or plain text by its first bytes.
+    /// A file of another program, however it is packed.
+    ///
+    /// # Errors
+    /// It cannot be read, is damaged, or is no dump.
     pub(crate) fn foreign(artifact: &Artifact) -> Result<Self> {
-        let file = FromStart::new(artifact)?;
-        let stream: Box<dyn Read + Send> = match packing(artifact)? {
-            Packing::Gzip => Box::new(MultiGzDecoder::new(BufReader::with_capacity(CHUNK, file))),
-            Packing::Plain => Box::new(file),
-        };
-        Ok(Self::Foreign(Box::new(Foreign { stream, name: artifact.name().to_owned() })))
+        let name = artifact.name();
+        match unpacked(Box::new(FromStart::new(artifact)?)) {
+            Ok(Ok(stream)) => Ok(Self::Foreign(Box::new(Foreign { stream, name: name.to_owned() }))),
+            Ok(Err(Unfit { what, remedy })) => Err(Error::NotADump { name: name.to_owned(), what, remedy }),
+            Err(error) => Err(undecodable(name, &error)),
+        }
     }
 
     /// The next chunk; none at the end.
@@ -72,15 +66,22 @@ impl Foreign {
         match self.stream.by_ref().take(CHUNK as u64).read_to_end(&mut chunk) {
             Ok(0) => Ok(None),
             Ok(_) => Ok(Some(chunk)),
-            Err(error) => Err(Error::damaged(&self.name, format!("it cannot be decompressed: {error}"))),
+            Err(error) => Err(undecodable(&self.name, &error)),
         }
     }
 }
 
-/// How a file is packed, by its first two bytes (RFC 1952, ID1 and ID2).
-pub(crate) fn packing(artifact: &Artifact) -> Result<Packing> {
-    let magic = artifact.read_at(0, 2)? == [0x1f, 0x8b];
-    Ok(if magic { Packing::Gzip } else { Packing::Plain })
+fn undecodable(name: &str, error: &io::Error) -> Error {
+    Error::damaged(name, format!("it cannot be decompressed: {error}"))
+}
+
+/// Whether a file is packed.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn is_packed(artifact: &Artifact) -> Result<bool> {
+    let head = artifact.read_at(0, 6)?;
+    Ok(Packing::of(&head).is_some())
 }
 
 /// The file from its beginning, through a handle of its own whose offset nobody else moves.

@@ -1,24 +1,22 @@
 //! Writes an artifact: members are compressed and hashed on several threads and written in order.
 //!
-//! Each stream of SQL pushes its pieces; a worker compresses each, the weaver puts the members one after another,
-//! section by section, and the hasher takes the SHA-256 of the SQL in the order of the file. Queues are bounded, so
-//! memory is too: at most two pieces for each worker are under way, and two for each stream.
+//! Whoever has the SQL pushes pieces; a worker compresses each, the writer puts the members one after another, and the
+//! hasher takes the SHA-256 of the SQL. Queues are bounded, so memory is too: at most three pieces for each worker are
+//! under way.
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use libdeflater::{CompressionLvl, Decompressor};
+use libdeflater::CompressionLvl;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::crc32::Crc32;
 use super::cutter::Piece;
 use super::deflate::Deflater;
-use super::format::{self, DataHeader, End};
-use super::weave::{Order, Packed, Weaver};
+use super::format::{self, End};
 use crate::error::{Error, Result};
 use crate::thread;
 
@@ -67,41 +65,38 @@ pub(crate) struct Written {
 /// A section that was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Placed {
-    /// The stream that it came from.
-    pub(crate) stream: usize,
-    /// Its index there.
+    /// Its index.
     pub(crate) section: usize,
     /// Where its members lie.
     pub(crate) extent: Extent,
 }
 
-/// Makes a file for members that must wait for their turn; nobody else can open it.
-pub(crate) type Spill = Box<dyn Fn() -> io::Result<File> + Send>;
+/// A compressed member, or why there is none.
+type Packed = Result<Vec<u8>>;
 
 struct Task {
     piece: Arc<Piece>,
     done: Sender<Packed>,
 }
 
-/// What the hasher takes.
-pub(super) enum Hashed {
-    /// SQL.
-    Raw(Arc<Piece>),
-    /// SQL in a member.
-    Member(Vec<u8>),
+/// A member that comes next.
+struct Order {
+    section: usize,
+    packed: Receiver<Packed>,
 }
 
 /// An artifact that is being written.
 pub(crate) struct ArtifactWriter<W> {
     workers: Vec<JoinHandle<()>>,
-    hasher: JoinHandle<Result<[u8; 32]>>,
+    hasher: JoinHandle<[u8; 32]>,
     writer: JoinHandle<Result<Members<W>>>,
 }
 
-/// Takes the pieces of one stream of SQL.
+/// Takes the pieces of the SQL, in order.
 pub(crate) struct PieceSender {
     tasks: Sender<Task>,
     orders: Sender<Order>,
+    to_hash: Sender<Arc<Piece>>,
 }
 
 /// The data members, written; the footer is still to come.
@@ -114,26 +109,15 @@ pub(crate) struct Members<W> {
 }
 
 impl<W: Write + Send + 'static> ArtifactWriter<W> {
-    /// Begins an artifact in `sink` of so many streams of SQL, compressing on `jobs` threads.
+    /// Begins an artifact in `sink`, compressing on `jobs` threads.
     ///
     /// # Errors
     /// The operating system refuses a thread.
-    pub(crate) fn new(
-        sink: W,
-        level: CompressionLevel,
-        jobs: usize,
-        streams: usize,
-        spill: Spill,
-    ) -> Result<(Self, Vec<PieceSender>)> {
+    pub(crate) fn new(sink: W, level: CompressionLevel, jobs: usize) -> Result<(Self, PieceSender)> {
         let jobs = jobs.max(1);
         let (tasks, task_queue) = bounded::<Task>(jobs);
-        let (to_hash, hash_queue) = bounded::<Hashed>(jobs);
-        let (senders, queues): (Vec<_>, Vec<_>) = (0..streams)
-            .map(|_| {
-                let (orders, queue) = bounded::<Order>((2 * jobs / streams).max(2));
-                (PieceSender { tasks: tasks.clone(), orders }, queue)
-            })
-            .unzip();
+        let (to_hash, hash_queue) = bounded::<Arc<Piece>>(jobs);
+        let (orders, order_queue) = bounded::<Order>(2 * jobs);
         let workers = (0..jobs)
             .map(|_| {
                 let queue = task_queue.clone();
@@ -141,11 +125,11 @@ impl<W: Write + Send + 'static> ArtifactWriter<W> {
             })
             .collect::<Result<_>>()?;
         let hasher = thread::start(move || hash(&hash_queue))?;
-        let writer = thread::start(move || Weaver::new(Members::new(sink), queues, to_hash, spill).run())?;
-        Ok((Self { workers, hasher, writer }, senders))
+        let writer = thread::start(move || write(Members::new(sink), &order_queue))?;
+        Ok((Self { workers, hasher, writer }, PieceSender { tasks, orders, to_hash }))
     }
 
-    /// Waits until all members are written, which they are when all senders are gone. Returns them and the SHA-256 of
+    /// Waits until all members are written, which they are when the sender is gone. Returns them and the SHA-256 of
     /// the SQL.
     ///
     /// # Errors
@@ -158,22 +142,22 @@ impl<W: Write + Send + 'static> ArtifactWriter<W> {
         }
         let raw_sha256 = self.hasher.join().map_err(panicked)?;
         let members = self.writer.join().map_err(panicked)??;
-        Ok((members, raw_sha256?))
+        Ok((members, raw_sha256))
     }
 }
 
 impl PieceSender {
-    /// Takes the next piece; one of the `tail` comes after all that other streams hold.
+    /// Takes the next piece.
     ///
     /// # Errors
     /// Writing has failed; [`ArtifactWriter::finish`] says why.
-    pub(crate) fn push(&self, piece: Piece, tail: bool) -> Result<()> {
+    pub(crate) fn push(&self, piece: Piece) -> Result<()> {
         let stopped = || Error::Stream { action: WRITE_ARTIFACT, source: io::ErrorKind::BrokenPipe.into() };
         let (done, packed) = bounded(1);
         let piece = Arc::new(piece);
-        let order = Order { section: piece.section, tail, piece: Arc::clone(&piece), packed };
-        self.orders.send(order).map_err(|_| stopped())?;
-        self.tasks.send(Task { piece, done }).map_err(|_| stopped())
+        self.orders.send(Order { section: piece.section, packed }).map_err(|_| stopped())?;
+        self.tasks.send(Task { piece: Arc::clone(&piece), done }).map_err(|_| stopped())?;
+        self.to_hash.send(piece).map_err(|_| stopped())
     }
 }
 
@@ -187,29 +171,24 @@ fn compress(queue: &Receiver<Task>, level: CompressionLevel) {
     }
 }
 
-fn hash(queue: &Receiver<Hashed>) -> Result<[u8; 32]> {
+fn hash(queue: &Receiver<Arc<Piece>>) -> [u8; 32] {
     let mut sha256 = Sha256::new();
-    let mut decompressor = Decompressor::new();
-    let mut buffer = Vec::new();
-    for hashed in queue {
-        match hashed {
-            Hashed::Raw(piece) => sha256.update(&piece.raw),
-            Hashed::Member(member) => {
-                let header = DataHeader::decode(&member);
-                let raw = header.and_then(|header| {
-                    format::decompress(&mut decompressor, &member, &header, std::mem::take(&mut buffer))
-                });
-                let damaged = || io::Error::other("what was put aside came back damaged");
-                buffer = raw.ok_or_else(damaged).map_err(failed)?;
-                sha256.update(&buffer);
-            }
-        }
+    for piece in queue {
+        sha256.update(&piece.raw);
     }
-    Ok(sha256.finalize().into())
+    sha256.finalize().into()
+}
+
+fn write<W: Write>(mut members: Members<W>, orders: &Receiver<Order>) -> Result<Members<W>> {
+    for Order { section, packed } in orders {
+        let member = packed.recv().map_err(|_| failed(io::Error::other("a worker is gone")))??;
+        members.add(section, &member)?;
+    }
+    Ok(members)
 }
 
 /// That the artifact could not be written.
-pub(super) fn failed(source: io::Error) -> Error {
+fn failed(source: io::Error) -> Error {
     Error::Stream { action: WRITE_ARTIFACT, source }
 }
 
@@ -222,10 +201,10 @@ impl<W: Write> Members<W> {
     ///
     /// # Errors
     /// The sink cannot be written.
-    pub(super) fn add(&mut self, stream: usize, section: usize, member: &[u8]) -> Result<()> {
-        if self.placed.last().is_none_or(|last| (last.stream, last.section) != (stream, section)) {
+    fn add(&mut self, section: usize, member: &[u8]) -> Result<()> {
+        if self.placed.last().is_none_or(|last| last.section != section) {
             let extent = Extent { offset: self.size, ..Extent::default() };
-            self.placed.push(Placed { stream, section, extent });
+            self.placed.push(Placed { section, extent });
         }
         self.put(member)?;
         if let Some(placed) = self.placed.last_mut() {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::throwaway::Throwaway;
 use crate::error::Result;
 use crate::progress::Cancel;
-use crate::server::{ServerFacts, quote_name, version_numbers};
+use crate::server::{ServerFacts, Sql, quote_name, version_numbers};
 
 /// Accounts, as user and host.
 pub(super) type Accounts = BTreeSet<(String, String)>;
@@ -56,5 +56,8 @@ pub(super) fn make_all(
     if sql.is_empty() {
         return Ok(());
     }
-    throwaway.server.query(None, &sql, "making the accounts that views and programs run as", cancel).map(drop)
+    throwaway
+        .server
+        .query(None, Sql::Write(&sql), "making the accounts that views and programs run as", cancel)
+        .map(drop)
 }

@@ -55,7 +55,7 @@ impl Drop for Home {
         let Some(dir) = self.dir.take() else { return };
         let path = dir.path().to_owned();
         if let Err(error) = dir.close() {
-            log::warn!("cannot remove {}, the next drill tries again: {error}", path.display());
+            log::warn!(code = crate::notice::LEFT_BEHIND.code; "cannot remove {}, the next drill tries again: {error}", path.display());
         }
     }
 }
@@ -70,7 +70,7 @@ pub(super) fn sweep(base: &Path) {
     let Ok(entries) = fs::read_dir(base) else { return };
     for entry in entries.flatten() {
         if entry.file_name().to_string_lossy().starts_with(PREFIX) && is_abandoned(&entry.path()) {
-            log::warn!("removing {}, which a drill left behind that was killed", entry.path().display());
+            log::warn!(code = crate::notice::REMOVED_LEFTOVER.code; "removing {}, which a drill left behind that was killed", entry.path().display());
         }
     }
 }
@@ -89,7 +89,7 @@ fn is_abandoned(dir: &Path) -> bool {
     match fs::remove_dir_all(dir) {
         Ok(()) => true,
         Err(error) => {
-            log::warn!("cannot remove {}: {error}", dir.display());
+            log::warn!(code = crate::notice::LEFT_BEHIND.code; "cannot remove {}: {error}", dir.display());
             false
         }
     }

@@ -7,20 +7,24 @@
 
 mod accounts;
 mod home;
+mod load;
 mod scratch;
 mod throwaway;
 mod time_zones;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
+use crate::admission::Survey;
 use crate::error::{Error, Result};
+use crate::load::Input;
 use crate::manifest::{Level, Manifest, Server, Verification};
 use crate::progress::{Context, seconds_since};
-use crate::restore::{Gravity, Input, Survey, compare, drill_preflight, drill_restore};
-use crate::server::{ServerClient, ServerFacts, ServerOptions, charset_clause, quote_name};
+use crate::restore::{Gravity, compare, preflight, ungrounded};
+use crate::server::{Connector, ServerClient, ServerFacts, ServerOptions, Sql, charset_clause, quote_name};
 use crate::store::Store;
-use crate::verify::{Findings, Record, Verified, conclude, prove};
+use crate::verify::{self, Findings, Record, Verified, conclude, prove};
 use scratch::Scratch;
 use throwaway::{Programs, Throwaway};
 use time_zones::TimeZones;
@@ -40,6 +44,7 @@ pub struct DrillOptions {
 #[derive(Debug)]
 pub struct Drill {
     ground: Ground,
+    connector: Arc<dyn Connector>,
 }
 
 /// What drills are made on.
@@ -71,17 +76,17 @@ impl Drill {
     /// # Errors
     /// The server's programs are not installed; or the server named cannot be reached, is not fit for it, or is the
     /// live one.
-    pub fn prepare(options: &DrillOptions, context: &Context) -> Result<Self> {
+    pub fn prepare(options: &DrillOptions, connector: Arc<dyn Connector>, context: &Context) -> Result<Self> {
         let ground = match &options.server {
-            Some(file) => Ground::Named(scratch::server(file, &options.live, &context.cancel)?),
+            Some(file) => Ground::Named(scratch::server(file, &options.live, &*connector, &context.cancel)?),
             None => {
-                let programs = Programs::find()?;
+                let programs = Programs::find(&context.cancel)?;
                 let dir = options.dir.clone().unwrap_or_else(std::env::temp_dir);
                 throwaway::sweep(&dir);
                 Ground::Own { programs, dir }
             }
         };
-        Ok(Self { ground })
+        Ok(Self { ground, connector })
     }
 
     /// Proves the backup `name` in full, restores it, compares, and records the outcome. A backup that does not pass
@@ -96,24 +101,24 @@ impl Drill {
         context.progress.begin(format!("verifying {name}"), entry.manifest.size);
         let mut survey = Survey::new(name, entry.manifest.database.as_deref());
         let mut zones = TimeZones::default();
-        let mut refused = None;
-        let Findings { manifest, problems } = prove(store, &entry, Level::Full, context, &mut |statement| {
-            zones.observe(statement);
-            if refused.is_none() {
-                refused = survey.observe(statement).err();
-            }
-            Ok(())
-        })?;
+        let Findings { manifest, problems, .. } =
+            prove(store, &entry, Level::Full, context, &mut |statement| {
+                zones.observe(statement);
+                survey.observe_all(statement);
+                Ok(())
+            })?;
         context.cancel.check()?;
-        let refused = refused.or_else(|| survey.settle(manifest.database.as_deref()).err());
+        let refused = survey.take_refusal(manifest.database.as_deref());
+        let restorable = refused.is_some().then_some(false);
         let mut outcome = Verification::new(Level::Full, problems);
         if outcome.ok {
-            let input = Input::proved(store, manifest.clone(), survey)?;
+            let mut input = Input::proved(store, manifest.clone(), survey)?;
             let (server, drilled) = match refused {
                 Some(error) => (None, Drilled { problems: vec![problem(error)?], ..Drilled::default() }),
-                None => self.restore(&input, &zones, context)?,
+                None => self.restore(&mut input, &zones, context)?,
             };
             outcome = Verification {
+                restorable,
                 notes: drilled.notes,
                 restore_seconds: drilled.restore_seconds,
                 server,
@@ -126,14 +131,27 @@ impl Drill {
 
     fn restore(
         &self,
-        input: &Input,
+        input: &mut Input,
         zones: &TimeZones,
         context: &Context,
     ) -> Result<(Option<Server>, Drilled)> {
+        if let Err(error @ Error::Outside { .. }) = input.refuse_outside() {
+            return Err(Error::NoDrill {
+                reason: error.to_string(),
+                remedy:
+                    "fwb-restore --allow-outside --database NAME tries it on a server that reaches the same"
+                        .into(),
+            });
+        }
         let place = self.place(input, context)?;
         zones.load(&place, &context.cancel)?;
         let facts = place.server().server_facts(place.database(), &context.cancel)?;
         let mut drilled = Drilled::default();
+        let lacking = ungrounded(place.server(), input, &context.cancel)?;
+        drilled.notes.extend(lacking.iter().map(|(view, lacks)| {
+            format!("view {view} was not tried: it needs {lacks}, which is of another database")
+        }));
+        input.leave_out(lacking.into_keys());
         match place.rehearse(input, &facts, &mut drilled, context) {
             Ok(()) => {}
             Err(error) => {
@@ -142,7 +160,7 @@ impl Drill {
             }
         }
         for note in &drilled.notes {
-            log::warn!("{}: {note}", input.manifest.name);
+            log::warn!(code = crate::notice::DRILL.code; "{}: {note}", input.manifest.name);
         }
         let version = facts.version;
         Ok((Some(Server::of_version(version)), drilled))
@@ -151,7 +169,7 @@ impl Drill {
     fn place(&self, input: &Input, context: &Context) -> Result<Place> {
         match &self.ground {
             Ground::Own { programs, dir } => {
-                Throwaway::start(programs, dir, &input.manifest, context).map(Place::Own)
+                Throwaway::start(programs, dir, &input.manifest, &*self.connector, context).map(Place::Own)
             }
             Ground::Named(server) => Scratch::make(server, input, &context.cancel).map(Place::Named),
         }
@@ -193,7 +211,9 @@ impl Place {
                 scratch.lend_accounts(&input.survey.definers, facts, &context.cancel)?;
             }
         }
-        for finding in drill_preflight(input, server, database, &context.cancel)? {
+        let (manifest, survey) = (&input.manifest, &input.survey);
+        let (_, findings) = preflight::look(server, manifest, survey, database, &context.cancel)?;
+        for finding in findings {
             match (finding.gravity, self) {
                 (Gravity::Warning, _) => drilled.notes.push(finding.message),
                 (Gravity::Refusal, Self::Own(_)) => drilled.problems.push(finding.message),
@@ -207,7 +227,7 @@ impl Place {
         }
         let begun = Instant::now();
         self.create_database(&input.manifest, context)?;
-        drill_restore(input, server, &facts.version, database, context)?;
+        load::load(input, server, &facts.version, database, context)?;
         drilled.restore_seconds = Some(seconds_since(begun));
         let compared = compare(server, database, input, context)?;
         drilled.problems.extend(compared.problems);
@@ -221,7 +241,9 @@ impl Place {
         if let Self::Named(_) = self {
             sql += &format!(" COMMENT '{}'", scratch::COMMENT);
         }
-        self.server().query(None, &format!("{sql};\n"), "creating the database", &context.cancel).map(drop)
+        self.server()
+            .query(None, Sql::Write(&format!("{sql};\n")), "creating the database", &context.cancel)
+            .map(drop)
     }
 
     /// What an error really is: the throwaway server's own, where that has ended.
@@ -240,13 +262,11 @@ impl Place {
 fn problem(error: Error) -> Result<String> {
     match error {
         // How InnoDB tells of a duplicate while it fills an empty table in bulk (tried on MariaDB 10.11).
-        Error::Child { doing, reason, .. } if reason.contains(IN_BULK) => {
-            Ok(format!("{doing} failed: {reason} (rows with the same key, most likely)"))
+        Error::Server { doing, error } if error.message.contains(IN_BULK) => {
+            Ok(format!("{doing} failed: {error} (rows with the same key, most likely)"))
         }
-        Error::Child { doing, reason, .. } if is_verdict(&reason) => Ok(format!("{doing} failed: {reason}")),
-        Error::Inadmissible { statement, offset, why, .. } => {
-            Ok(format!("{statement} at byte {offset} of the SQL is refused: {why}"))
-        }
+        Error::Server { doing, error } if is_verdict(error.number) => Ok(format!("{doing} failed: {error}")),
+        refused @ Error::Inadmissible { .. } => Ok(verify::refusal(refused)),
         Error::Differs { difference, .. } => Ok(format!("the restored database differs: {difference}")),
         Error::Damaged { problem, .. } => Ok(problem),
         other => Err(other),
@@ -256,19 +276,14 @@ fn problem(error: Error) -> Result<String> {
 /// Error 1180 at the end of a transaction, which names no row.
 const IN_BULK: &str = "Got error 1 \"Operation not permitted\" during COMMIT";
 
-/// Whether the server has judged a statement. Without a number, the client program did not get that far; and these
-/// numbers (MariaDB's manual, "MariaDB Error Codes") tell of the server: connections, privileges, space and memory,
-/// locks, a shutdown, settings.
-fn is_verdict(reason: &str) -> bool {
-    const OF_THE_SERVER: [u32; 34] = [
+/// Whether the server has judged a statement. These numbers (MariaDB's manual, "MariaDB Error Codes") tell of the server:
+/// connections, privileges, space and memory, locks, a shutdown, settings.
+fn is_verdict(number: u16) -> bool {
+    const OF_THE_SERVER: [u16; 34] = [
         1021, 1030, 1037, 1038, 1040, 1041, 1044, 1045, 1053, 1114, 1129, 1130, 1135, 1142, 1180, 1203, 1205,
         1206, 1213, 1226, 1227, 1290, 1317, 1370, 1396, 1410, 1418, 1419, 1698, 1836, 1927, 1969, 3024, 4151,
     ];
-    let after = ["ERROR ", "error: "].iter().find_map(|word| reason.split_once(word)).map(|(_, after)| after);
-    let digits = after.and_then(|after| after.split(|c: char| !c.is_ascii_digit()).next());
-    let number: Option<u32> = digits.and_then(|digits| digits.parse().ok());
-    // From 2000 on, the numbers are the client's own.
-    number.is_some_and(|number| !OF_THE_SERVER.contains(&number) && !(2000..3000).contains(&number))
+    !OF_THE_SERVER.contains(&number)
 }
 
 #[cfg(test)]
@@ -277,22 +292,7 @@ mod tests {
 
     #[test]
     fn what_says_nothing_of_the_backup_is_no_verdict() {
-        for verdict in [
-            "ERROR 1062 (23000) at line 7: Duplicate entry '2013' for key 'PRIMARY'",
-            "ERROR 4025 (23000) at line 7: CONSTRAINT `t.a` failed for `db`.`t`",
-            "ERROR 1136 (21S01) at line 9: Column count doesn't match value count at row 1",
-            "mariadb-dump: Got error: 1356: \"View 'v' references invalid table(s)\"",
-        ] {
-            assert!(is_verdict(verdict), "{verdict}");
-        }
-        for silent in [
-            "ERROR 2013 (HY000) at line 7: Lost connection to server during query",
-            "ERROR 1114 (HY000) at line 7: The table 't' is full",
-            "ERROR 1021 (HY000): Disk full",
-            "it was killed by signal 9",
-            "mariadb-dump: Got error: 2002: \"Can't connect\"",
-        ] {
-            assert!(!is_verdict(silent), "{silent}");
-        }
+        assert!([1062, 4025, 1136, 1356].into_iter().all(is_verdict));
+        assert!(![1021, 1114, 1205, 1227].into_iter().any(is_verdict));
     }
 }

@@ -3,17 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write;
 use std::path::Path;
-use std::time::Duration;
 
 use super::accounts::{Accounts, creation, missing, name_of, removal};
 use crate::error::{Error, Result};
+use crate::load::Input;
 use crate::manifest::{ObjectKind, now};
 use crate::progress::Cancel;
-use crate::restore::Input;
 use crate::server::{
-    Input as ClientInput, Running, ServerClient, ServerFacts, ServerOptions, quote_name, quote_text,
+    Connection, Connector, Role, ServerClient, ServerFacts, ServerOptions, Sql, quote_name, quote_text,
     version_numbers,
 };
 
@@ -32,21 +30,31 @@ const IDENTITY: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN \
 ///
 /// # Errors
 /// It cannot be reached, is too old, or is the one that `live` names too.
-pub(super) fn server(file: &Path, live: &ServerOptions, cancel: &Cancel) -> Result<ServerClient> {
+pub(super) fn server(
+    file: &Path,
+    live: &ServerOptions,
+    connector: &dyn Connector,
+    cancel: &Cancel,
+) -> Result<ServerClient> {
     File::open(file).map_err(|error| Error::Usage {
         message: format!("the option file {} cannot be read: {error}", file.display()),
         hint: Some("check --drill-server or FWB_DRILL_SERVER".into()),
     })?;
     let options = ServerOptions { defaults_file: Some(file.to_owned()), ..ServerOptions::default() };
-    let server = ServerClient::new(&options)?;
+    let server = ServerClient::new(&options, connector)?;
     // Without settings, the live server is what the client programs find by themselves, or none.
     let is_set = live.defaults_file.is_some()
         || live.host.is_some()
         || live.port.is_some()
         || live.socket.is_some()
         || live.pod.is_some();
-    let live = ServerClient::new(live)?;
-    let version = server.query(None, "SELECT VERSION();", "asking for the drill server's version", cancel)?;
+    let live = ServerClient::new(live, connector)?;
+    let version = server.query(
+        None,
+        Sql::Read("SELECT VERSION();"),
+        "asking for the drill server's version",
+        cancel,
+    )?;
     let version = version.into_iter().flatten().next().unwrap_or_default();
     let has_comments = version_numbers(&version).is_some_and(|number| number >= (10, 5));
     if !version.contains("MariaDB") || !has_comments {
@@ -78,14 +86,14 @@ pub(super) fn server(file: &Path, live: &ServerOptions, cancel: &Cancel) -> Resu
 /// server cannot be asked.
 fn is_same(server: &ServerClient, live: &ServerClient, cancel: &Cancel) -> Result<Result<bool>> {
     let lock = Lock::take(server, &format!("{PREFIX}{}", unique()), cancel)?;
-    let ask = |sql: &str| live.query(None, sql, "looking at the live server", cancel);
+    let ask = |sql: &str| live.query(None, Sql::Read(sql), "looking at the live server", cancel);
     let asked = ask(&is_used(&lock.name)).and_then(|seen| Ok((seen, ask(IDENTITY)?)));
     cancel.check()?;
     let (seen, theirs) = match asked {
         Ok(found) => found,
         Err(error) => return Ok(Err(error)),
     };
-    let ours = server.query(None, IDENTITY, "looking at the drill server", cancel)?;
+    let ours = server.query(None, Sql::Read(IDENTITY), "looking at the drill server", cancel)?;
     let settings = |rows: Vec<Vec<String>>| -> BTreeMap<String, String> {
         rows.into_iter().filter_map(|row| Some((row.first()?.clone(), row.get(1)?.clone()))).collect()
     };
@@ -117,7 +125,9 @@ impl Scratch {
             .flat_map(|section| &section.objects)
             .any(|object| object.kind == ObjectKind::Event);
         let scheduler = "SELECT @@event_scheduler = 'ON';";
-        if has_events && is_yes(&server.query(None, scheduler, "looking at the drill server", cancel)?) {
+        if has_events
+            && is_yes(&server.query(None, Sql::Read(scheduler), "looking at the drill server", cancel)?)
+        {
             return Err(Error::NoDrill {
                 reason: "the drill server runs events, and those of the backup would run there".into(),
                 remedy: "SET GLOBAL event_scheduler=OFF; on it, or let the drill start a server of its own"
@@ -161,7 +171,7 @@ impl Scratch {
             definers.iter().map(|definer| format!("GRANT ALL ON {rights}.* TO {};\n", name_of(definer))),
         );
         let doing = "lending accounts to views and programs";
-        self.server.query(None, &sql, doing, cancel).map(drop)
+        self.server.query(None, Sql::Write(&sql), doing, cancel).map(drop)
     }
 }
 
@@ -169,7 +179,7 @@ impl Drop for Scratch {
     /// A signal does not stop this at once: it is what the signal's sender expects.
     fn drop(&mut self) {
         if let Err(error) = remove(&self.server, &self.database, &self.cancel.with_grace()) {
-            log::warn!("{} is left on the drill server, the next drill tries again: {error}", self.database);
+            log::warn!(code = crate::notice::LEFT_BEHIND.code; "{} is left on the drill server, the next drill tries again: {error}", self.database);
         }
     }
 }
@@ -182,7 +192,7 @@ fn sweep(server: &ServerClient, cancel: &Cancel) -> Result<()> {
         pattern(PREFIX)
     );
     let mut left: Vec<String> = server
-        .query(None, &sql, "looking for what killed drills have left", cancel)?
+        .query(None, Sql::Read(&sql), "looking for what killed drills have left", cancel)?
         .into_iter()
         .flatten()
         .map(|name| name.strip_suffix(LEDGER).map(ToOwned::to_owned).unwrap_or(name))
@@ -190,10 +200,10 @@ fn sweep(server: &ServerClient, cancel: &Cancel) -> Result<()> {
     left.sort();
     left.dedup();
     for database in left {
-        if is_yes(&server.query(None, &is_used(&database), "looking for a drill", cancel)?) {
+        if is_yes(&server.query(None, Sql::Read(&is_used(&database)), "looking for a drill", cancel)?) {
             continue;
         }
-        log::warn!("dropping {database} on the drill server, which a drill left behind that was killed");
+        log::warn!(code = crate::notice::REMOVED_LEFTOVER.code; "dropping {database} on the drill server, which a drill left behind that was killed");
         remove(server, &database, cancel)?;
     }
     Ok(())
@@ -211,7 +221,7 @@ fn remove(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<()> 
         )
     };
     let mut sql = "SET SESSION lock_wait_timeout=60;\n".to_owned();
-    if is_yes(&server.query(None, &ours(&ledger), doing, cancel)?) {
+    if is_yes(&server.query(None, Sql::Read(&ours(&ledger)), doing, cancel)?) {
         // An account that has been unlocked meanwhile is somebody's.
         let made = format!(
             "SELECT made.user, made.host FROM {}.accounts made JOIN mysql.global_priv account \
@@ -219,21 +229,22 @@ fn remove(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<()> 
              WHERE made.host = '' OR JSON_VALUE(account.Priv, '$.account_locked') = 1;\n",
             quote_name(&ledger)
         );
-        let made = accounts(server.query(None, &made, doing, cancel).or_else(|error| match &error {
-            // It was killed before it had written anything down.
-            Error::Child { reason, .. } if reason.contains("ERROR 1146") => Ok(Vec::new()),
-            _ => Err(error),
-        })?);
+        let made =
+            accounts(server.query(None, Sql::Read(&made), doing, cancel).or_else(|error| match &error {
+                // It was killed before it had written anything down.
+                error if error.number() == Some(NO_SUCH_TABLE) => Ok(Vec::new()),
+                _ => Err(error),
+            })?);
         sql.extend(made.iter().map(removal));
         sql += "FLUSH PRIVILEGES;\n";
-        server.query(None, &sql, doing, cancel)?;
+        server.query(None, Sql::Write(&sql), doing, cancel)?;
         sql.clear();
     }
     let lent = format!("SELECT User, Host FROM mysql.db WHERE Db = {};\n", quote_text(&pattern(database)));
-    let lent = match server.query(None, &lent, doing, cancel) {
+    let lent = match server.query(None, Sql::Read(&lent), doing, cancel) {
         Ok(rows) => accounts(rows),
         // An account that may not look there has lent nothing.
-        Err(Error::Child { .. }) => Vec::new(),
+        Err(error) if error.refusal().is_some() => Vec::new(),
         Err(error) => return Err(error),
     };
     let rights = quote_name(&pattern(database));
@@ -241,35 +252,31 @@ fn remove(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<()> 
         lent.iter().map(|lent| format!("REVOKE ALL PRIVILEGES ON {rights}.* FROM {};\n", name_of(lent))),
     );
     for name in [database, &ledger] {
-        if is_yes(&server.query(None, &ours(name), doing, cancel)?) {
+        if is_yes(&server.query(None, Sql::Read(&ours(name)), doing, cancel)?) {
             sql += &format!("DROP DATABASE IF EXISTS {};\n", quote_name(name));
         }
     }
-    server.query(None, &sql, doing, cancel).map(drop)
+    server.query(None, Sql::Write(&sql), doing, cancel).map(drop)
 }
+
+/// "Table doesn't exist".
+const NO_SUCH_TABLE: u16 = 1146;
 
 /// A lock of the server's that lasts as long as this process: it tells a drill that lives from one that was killed.
 struct Lock {
     name: String,
-    _input: ClientInput,
-    _client: Running,
+    _connection: Connection,
 }
 
 impl Lock {
     fn take(server: &ServerClient, name: &str, cancel: &Cancel) -> Result<Self> {
+        let doing = "taking a lock";
+        let mut connection = server.connect(Role::Control, None, doing, cancel)?;
+        connection.execute(&format!("DO GET_LOCK('{name}', 0)"), doing)?;
         // A signal ends the drill, and what it has made is removed under its lock.
-        let (mut input, client) = server.sql_client(None).writer(&Cancel::default())?;
-        let sql = format!("SET SESSION wait_timeout=31536000;\nDO GET_LOCK('{name}', 0);\n");
-        input
-            .write_all(sql.as_bytes())
-            .and_then(|()| input.flush())
-            .map_err(|source| Error::Stream { action: "send SQL to the client program", source })?;
-        for _ in 0..TRIES {
-            cancel.check()?;
-            if is_yes(&server.query(None, &is_used(name), "waiting for a lock", cancel)?) {
-                return Ok(Self { name: name.into(), _input: input, _client: client });
-            }
-            std::thread::sleep(PAUSE);
+        connection.outlast_signals();
+        if is_yes(&server.query(None, Sql::Read(&is_used(name)), "looking for a lock", cancel)?) {
+            return Ok(Self { name: name.into(), _connection: connection });
         }
         Err(Error::NoDrill {
             reason: "the drill server does not keep a lock".into(),
@@ -277,11 +284,6 @@ impl Lock {
         })
     }
 }
-
-/// How often to look for a lock.
-const TRIES: usize = 200;
-/// Between two looks.
-const PAUSE: Duration = Duration::from_millis(50);
 
 fn is_used(lock: &str) -> String {
     format!("SELECT IS_USED_LOCK('{lock}') IS NOT NULL;\n")

@@ -1,4 +1,4 @@
-//! A MariaDB server that lives for one drill: its own data, its own socket that only this user reaches, no network, no
+//! A server of the backup's own flavor that lives for one drill: its own data, its own socket that only this user reaches, no network, no
 //! configuration file, no events, no binary log, little memory, and nothing of it left afterwards.
 
 use std::ffi::OsString;
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::process::{Child, Program};
 use crate::progress::{Cancel, Context};
-use crate::server::{ServerClient, ServerOptions};
+use crate::server::{Connector, Flavor, ServerClient, ServerOptions, ServerVersion, Sql};
 
 /// Bytes of disk that each byte of SQL may need: rows with their indexes, a table that is being built, the log.
 const SPACE_FACTOR: u64 = 3;
@@ -35,7 +35,9 @@ const OPTIONS: &[&str] = &[
     "--character-set-server=utf8mb4",
     "--event-scheduler=OFF",
     "--skip-log-bin",
-    "--skip-slave-start",
+    "--loose-skip-slave-start",
+    "--loose-skip-replica-start",
+    "--loose-mysqlx=OFF",
     "--loose-performance-schema=OFF",
     "--innodb-buffer-pool-size=128M",
     "--innodb-flush-log-at-trx-commit=0",
@@ -48,29 +50,77 @@ const OPTIONS: &[&str] = &[
     "--max-connections=1100",
 ];
 
-/// The programs that make and run a server.
+/// The programs that make and run servers, as far as they are installed.
 #[derive(Debug, Clone)]
 pub(super) struct Programs {
-    server: Program,
-    installer: Program,
+    /// MariaDB's server.
+    mariadb: Option<Program>,
+    /// What makes its data.
+    installer: Option<Program>,
+    /// MySQL's server, which makes its data itself.
+    mysql: Option<Program>,
+}
+
+/// The programs for one server.
+enum Chosen<'a> {
+    MariaDb { server: &'a Program, installer: &'a Program },
+    MySql(&'a Program),
 }
 
 impl Programs {
     /// Finds them.
     ///
     /// # Errors
-    /// They are not installed.
-    pub(super) fn find() -> Result<Self> {
-        let find = |names: &[&str]| {
-            Program::find(names).ok_or_else(|| Error::NoDrill {
-                reason: format!("{} is not installed", names[0]),
-                remedy: "install mariadb-server, or name a server to drill on with --drill-server".into(),
-            })
+    /// None is installed, or a signal arrived.
+    pub(super) fn find(cancel: &Cancel) -> Result<Self> {
+        // Both flavors call it so.
+        let mysqld = Program::find(&["mysqld"]);
+        let (is_mysql, is_mariadb) = match &mysqld {
+            Some(program) => {
+                let said = program.clone().args(["--no-defaults", "--version"]).run(
+                    b"",
+                    "asking for its version",
+                    cancel,
+                );
+                cancel.check()?;
+                let said = String::from_utf8_lossy(&said.unwrap_or_default()).into_owned();
+                (!said.is_empty() && !said.contains("MariaDB"), said.contains("MariaDB"))
+            }
+            None => (false, false),
         };
-        Ok(Self {
-            server: find(&["mariadbd", "mysqld"])?,
-            installer: find(&["mariadb-install-db", "mysql_install_db"])?,
-        })
+        let mariadb = Program::find(&["mariadbd"]).or_else(|| mysqld.clone().filter(|_| is_mariadb));
+        let installer = Program::find(&["mariadb-install-db", "mysql_install_db"]);
+        let found = Self { mariadb, installer, mysql: mysqld.filter(|_| is_mysql) };
+        match (&found.mysql, found.of_mariadb()) {
+            (None, Err(error)) => Err(error),
+            _ => Ok(found),
+        }
+    }
+
+    fn of_mariadb(&self) -> Result<Chosen<'_>> {
+        let server = self.mariadb.as_ref().ok_or_else(|| not_installed("mariadbd", "mariadb-server"))?;
+        let installer =
+            self.installer.as_ref().ok_or_else(|| not_installed("mariadb-install-db", "mariadb-server"))?;
+        Ok(Chosen::MariaDb { server, installer })
+    }
+
+    /// Those of the backup's own flavor: no server restores what only the other flavor knows.
+    fn choose(&self, manifest: &Manifest) -> Result<Chosen<'_>> {
+        let version = manifest.server.as_ref().map(|server| ServerVersion::parse(&server.version));
+        match version.map_or(Flavor::MariaDb, |version| version.flavor) {
+            Flavor::MariaDb => self.of_mariadb(),
+            Flavor::MySql => {
+                let server = self.mysql.as_ref().map(Chosen::MySql);
+                server.ok_or_else(|| not_installed("MySQL's mysqld", "mysql-server"))
+            }
+        }
+    }
+}
+
+fn not_installed(program: &str, package: &str) -> Error {
+    Error::NoDrill {
+        reason: format!("{program} is not installed"),
+        remedy: format!("install {package}, or name a server to drill on with --drill-server"),
     }
 }
 
@@ -95,8 +145,10 @@ impl Throwaway {
         programs: &Programs,
         base: &Path,
         manifest: &Manifest,
+        connector: &dyn Connector,
         context: &Context,
     ) -> Result<Self> {
+        let programs = programs.choose(manifest)?;
         context.progress.begin("starting a throwaway server", 0);
         let base = std::path::absolute(base).map_err(Error::io("find", base))?;
         check_space(&base, manifest)?;
@@ -114,8 +166,28 @@ impl Throwaway {
         }
         let (data, log, options) = (at("data"), at("error.log"), at("client.cnf"));
         let common = |program: &Program| common(program.clone(), &data, &at("tmp"), &log);
-        install(common(&programs.installer), &log, &context.cancel)?;
-        let service = common(&programs.server)
+        let program = match programs {
+            Chosen::MariaDb { server, installer } => {
+                // --force: a machine whose own name does not resolve, as a bare container's, is as good.
+                let installer = common(installer).args([
+                    "--skip-test-db",
+                    "--auth-root-authentication-method=normal",
+                    "--skip-name-resolve",
+                    "--force",
+                ]);
+                install(installer, &log, &context.cancel)?;
+                server
+            }
+            Chosen::MySql(server) => {
+                // Where its package is not installed, the directory is missing that it would take files from.
+                let installer = common(server)
+                    .arg("--initialize-insecure")
+                    .arg(option("--secure-file-priv=", &at("files")));
+                install(installer, &log, &context.cancel)?;
+                server
+            }
+        };
+        let service = common(program)
             .arg(option("--socket=", &socket))
             .arg(option("--pid-file=", &at("pid")))
             .arg(option("--secure-file-priv=", &at("files")))
@@ -123,12 +195,15 @@ impl Throwaway {
         // Whatever the caller's environment and option files say, this is how this server is reached.
         std::fs::write(&options, "[client]\nprotocol=socket\nuser=root\npassword=\n")
             .map_err(Error::io("write", &options))?;
-        let server = ServerClient::new(&ServerOptions {
-            defaults_file: Some(options),
-            host: Some("localhost".into()),
-            socket: Some(socket.clone()),
-            ..ServerOptions::default()
-        })?;
+        let server = ServerClient::new(
+            &ServerOptions {
+                defaults_file: Some(options),
+                host: Some("localhost".into()),
+                socket: Some(socket.clone()),
+                ..ServerOptions::default()
+            },
+            connector,
+        )?;
         homes.push(home);
         let process = Some(service.service(&context.cancel)?);
         let database = manifest.database.clone().unwrap_or_default();
@@ -146,8 +221,9 @@ impl Throwaway {
             if let Some(death) = self.death() {
                 return Err(death);
             }
-            let answered =
-                socket.exists().then(|| self.server.query(None, "SELECT 1;", "asking for an answer", cancel));
+            let answered = socket
+                .exists()
+                .then(|| self.server.query(None, Sql::Read("SELECT 1;"), "asking for an answer", cancel));
             match answered {
                 Some(Ok(_)) => return Ok(()),
                 Some(Err(error)) if begun.elapsed() > PATIENCE => return Err(no_start(error.to_string())),
@@ -185,7 +261,7 @@ impl Drop for Throwaway {
         let Some(process) = self.process.take() else { return };
         process.kill();
         if let Err(error) = process.wait() {
-            log::warn!("{error}");
+            log::warn!(code = crate::notice::DRILL.code; "{error}");
         }
     }
 }
@@ -233,20 +309,13 @@ fn common(program: Program, data: &Path, tmp: &Path, log: &Path) -> Program {
 
 fn install(installer: Program, log: &Path, cancel: &Cancel) -> Result<()> {
     let made = installer
-        // --force: a machine whose own name does not resolve, as a bare container's, is as good.
-        .args([
-            "--skip-test-db",
-            "--auth-root-authentication-method=normal",
-            "--skip-name-resolve",
-            "--force",
-        ])
         .args([
             "--innodb-flush-log-at-trx-commit=0",
             "--loose-innodb-doublewrite=OFF",
             "--loose-debug-no-sync",
         ])
         .run(b"", "making the data of a throwaway server", cancel);
-    made.map(drop).map_err(|error| match cancel.explain(error) {
+    made.map(drop).map_err(|error| match cancel.explain(error.into()) {
         interrupted @ Error::Interrupted(_) => interrupted,
         other => no_start(match last_errors(log) {
             Some(why) => format!("{other}; {why}"),
@@ -258,7 +327,7 @@ fn install(installer: Program, log: &Path, cancel: &Cancel) -> Result<()> {
 fn no_start(reason: String) -> Error {
     Error::NoDrill {
         reason: format!("the throwaway server does not run: {reason}"),
-        remedy: "mend the cause, or name a server to drill on with --drill-server".into(),
+        remedy: "fix the cause, or name a server to drill on with --drill-server".into(),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::process::Program;
 use crate::progress::Cancel;
 use crate::scan::{Head, Statement, Value};
+use crate::server::Sql;
 
 /// Where the system keeps time zones (tzset(3)).
 const ZONES: &str = "/usr/share/zoneinfo";
@@ -48,7 +49,7 @@ impl TimeZones {
             let sql = program.clone().arg(&file).arg(zone).run(b"", "reading a time zone", cancel)?;
             throwaway.server.query(
                 Some("mysql"),
-                &String::from_utf8_lossy(&sql),
+                Sql::Write(&String::from_utf8_lossy(&sql)),
                 "loading a time zone",
                 cancel,
             )?;

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::error::{Error, Result};
-use crate::manifest::{Section, SectionKind};
+use super::connections::connect;
+use super::direct::Definitions;
+use super::writer::essence;
+use crate::error::{DUMPING, Error, Result};
 use crate::progress::Cancel;
-use crate::server::{Identities, ServerClient, changed, restore_lock};
+use crate::server::{Identities, Role, ServerClient, Sql, changed, quote_name, restore_lock};
 use crate::store::Wait;
 
 /// How often a dump starts over because tables changed under it, before it gives up.
@@ -39,7 +41,7 @@ impl Restores {
 
 fn is_restored(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<bool> {
     let sql = format!("SELECT IS_USED_LOCK('{}') IS NOT NULL;\n", restore_lock(database));
-    let rows = server.query(None, &sql, "looking for a restore", cancel)?;
+    let rows = server.query(None, Sql::Read(&sql), "looking for a restore", cancel)?;
     Ok(rows.iter().flatten().any(|used| used == "1"))
 }
 
@@ -56,7 +58,7 @@ pub(super) fn wait_for_restores(
     let mut told = false;
     while wait == Wait::Yes && is_restored(server, database, cancel)? {
         if !told {
-            log::warn!("a restore of {database} is under way; waiting for its end");
+            log::warn!(code = crate::notice::WAITS.code; "a restore of {database} is under way; waiting for its end");
         }
         told = true;
         let until = std::time::Instant::now() + PAUSE;
@@ -77,21 +79,55 @@ pub(super) fn check_identities(
     database: &str,
     before: &Identities,
     newest: Option<u64>,
-    sections: &[Section],
+    dumped: &BTreeSet<&str>,
     cancel: &Cancel,
 ) -> Result<()> {
-    let dumped: BTreeSet<&str> = sections
-        .iter()
-        .filter(|section| matches!(section.kind, SectionKind::Table | SectionKind::Sequence))
-        .filter_map(|section| section.name.as_deref())
-        .collect();
     let after = server.identities_again(database, before, cancel)?;
-    let tables = changed(before, &after, newest, &dumped);
+    let tables = changed(before, &after, newest, dumped);
     if tables.is_empty() {
         return Ok(());
     }
     Err(Error::Changed { database: database.to_owned(), tables: tables.into_iter().collect() })
 }
+
+/// Whether every table whose definition was not held is still defined as it was when it was read: a view that is read later
+/// may need what a table has been given meanwhile.
+///
+/// # Errors
+/// [`Error::Changed`], or the server cannot be asked.
+pub(super) fn check_definitions(
+    server: &ServerClient,
+    database: &str,
+    definitions: &Definitions,
+    cancel: &Cancel,
+) -> Result<()> {
+    let doing = format!("{DUMPING} {database}");
+    let show = |table: &String| format!("SHOW CREATE TABLE {};\n", quote_name(table));
+    if definitions.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&String> = definitions.keys().collect();
+    let mut changed = BTreeSet::new();
+    // Some defaults are shown in the session's time zone.
+    let mut connection = connect(server, Role::Control, database, &doing, cancel)?;
+    for some in names.chunks(AT_ONCE) {
+        let sql: String = some.iter().map(|table| show(table)).collect();
+        let shown = connection.bytes(&sql, &doing)?;
+        for (table, row) in some.iter().zip(&shown) {
+            let now = row.get(1).map(|create| essence(create));
+            if now != definitions.get(*table).copied() {
+                changed.insert((*table).clone());
+            }
+        }
+    }
+    if changed.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Changed { database: database.to_owned(), tables: changed.into_iter().collect() })
+}
+
+/// How many definitions are asked for at once.
+const AT_ONCE: usize = 500;
 
 /// Dumps, and dumps again where tables changed meanwhile. There is no pause: the next dump sees what the change has made.
 ///
@@ -102,7 +138,7 @@ pub(super) fn starting_over<T>(cancel: &Cancel, mut dump: impl FnMut() -> Result
         match dump() {
             Err(error) if error.is_change() => {
                 cancel.check()?;
-                log::warn!("{error}; the dump starts over");
+                log::warn!(code = crate::notice::TRIES_AGAIN.code; "{error}; the dump starts over");
             }
             done => return done,
         }
@@ -113,17 +149,16 @@ pub(super) fn starting_over<T>(cancel: &Cancel, mut dump: impl FnMut() -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::ServerError;
 
     fn change() -> Error {
         Error::Changed { database: "shop".into(), tables: vec!["t".into()] }
     }
 
     fn vanished() -> Error {
-        Error::Child {
-            program: "mariadb-dump".into(),
-            doing: format!("{} shop", crate::error::DUMPING),
-            reason: "mariadb-dump: Error 1412: Table definition has changed".into(),
-        }
+        let message = "Table definition has changed".into();
+        let error = ServerError { number: 1412, sqlstate: "HY000".into(), message, statement: None };
+        Error::Server { doing: format!("{DUMPING} shop"), error }
     }
 
     #[test]

@@ -1,12 +1,15 @@
-//! Dumping a database: runs of mariadb-dump that see one moment become one artifact, whole or not at all.
+//! Dumping a database: what connections that see one moment read becomes one artifact, whole or not at all.
 
 mod beside;
-mod program;
+mod connections;
+mod direct;
+mod nowhere;
+mod pieces;
 mod run;
-mod shares;
 mod snapshot;
-mod streams;
 mod warnings;
+mod whole;
+mod writer;
 
 use std::io::Write;
 use std::path::Path;
@@ -16,15 +19,15 @@ use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
 use crate::manifest::{self, Kind, Manifest};
 use crate::output::{check_output, directory_of, open_stream, sync_stream};
-use crate::pod;
 use crate::progress::{Cancel, Context};
-use crate::server::ServerClient;
+use crate::server::{ServerClient, retrying as retrying_connections};
 use crate::store::{
     Partial, Store, StoreLock, Wait, artifact_name, name_prefix, nameable, remove_sidecar, stage, sync_dir,
 };
 use beside::{Restores, starting_over, wait_for_restores};
-pub(crate) use program::{COORDINATES, DumpProgram};
+pub(crate) use nowhere::{dump_to_nowhere, is_our_form};
 use run::Dump;
+pub(crate) use writer::{view_order, without_counter};
 
 /// What to dump, and how.
 #[derive(Debug, Clone)]
@@ -41,13 +44,19 @@ pub struct DumpOptions {
     pub level: CompressionLevel,
     /// Fail where something would have to be left out.
     pub strict: bool,
+    /// Dump what the account sees where it may not see everything. The manifest says so, and the backup is never proved.
+    pub allow_partial: bool,
+    /// Let nobody write to tables that no snapshot covers while the database is dumped.
+    pub lock_tables: bool,
+    /// Hold the definitions of tables from the snapshot until they are read: whoever wants to change one waits.
+    pub hold_definitions: bool,
 }
 
 /// Dumps into a store, under its lock, for which it waits or not, as for a restore of the database that is under way. The
 /// lock is released on return.
 ///
 /// # Errors
-/// The store is locked or cannot be written, the database is being restored, the server or its dump program fails, or the
+/// The store is locked or cannot be written, the database is being restored, the server fails, or the
 /// dump is incomplete: nothing is published then.
 pub fn dump_to_store(
     store: &Store,
@@ -63,7 +72,7 @@ pub fn dump_to_store(
         store.sweep(&lock)?;
         match dump_under(store, &lock, server, options, Restores::Respected, context) {
             Err(error @ Error::Busy { .. }) if wait == Wait::Yes => {
-                log::warn!("{error}; waiting for its end");
+                log::warn!(code = crate::notice::WAITS.code; "{error}; waiting for its end");
             }
             done => return done,
         }
@@ -142,7 +151,7 @@ pub fn dump_to_file(
 
 /// Dumps, and starts over where a connection to a pod breaks or tables change under the dump.
 fn retrying<T>(server: &ServerClient, context: &Context, mut dump: impl FnMut() -> Result<T>) -> Result<T> {
-    starting_over(&context.cancel, || pod::retrying(server.retries(), &context.cancel, &mut dump))
+    starting_over(&context.cancel, || retrying_connections(server.retries(), &context.cancel, &mut dump))
 }
 
 /// Writes a manifest into a file, which appears when it is complete; or into the device, pipe or socket that the path
@@ -174,5 +183,5 @@ pub fn dump_to_stream<W: Write + Send + 'static>(
     let prefix = name_prefix(options.prefix.as_deref(), &options.database);
     let name = artifact_name(&prefix, options.kind, started_at)?;
     let dump = Dump::begin(server, options, Restores::Respected, started_at, name, &context.cancel)?;
-    dump.run(stream, None, context)
+    dump.run(stream, context)
 }

@@ -1,46 +1,29 @@
-//! One dump: the programs that make it, the artifact it becomes, and the manifest.
+//! One dump: the moment that it shows, the artifact it becomes, and the manifest.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use serde_json::json;
 
 use super::DumpOptions;
-use super::beside::{Restores, check_identities};
-use super::program::{COORDINATES, DumpProgram};
-use super::shares::divide;
+use super::beside::{Restores, check_definitions, check_identities};
+use super::connections::{connect, worthwhile};
+use super::direct::{self, Definitions, Read, Request};
 use super::snapshot::{self, Snapshot};
-use super::streams::{DumpStream, Whole, read_all};
-use super::warnings::warnings;
-use crate::artifact::{ArtifactWriter, Spill, WRITE_ARTIFACT, Written};
+use super::warnings::{self, warnings};
+use super::whole::Whole;
+use super::writer::{FORM_OF_ROWS, LeftOutProgram, PROGRAM, unsound_views};
+use crate::artifact::{ArtifactWriter, WRITE_ARTIFACT, Written};
 use crate::error::{DUMPING, Error, Result};
-use crate::manifest::{self, Client, Manifest, SCHEMA, Server, Timestamp};
-use crate::output::directory_of;
+use crate::manifest::{self, Client, Manifest, SCHEMA, Section, SectionKind, Server, Timestamp};
 use crate::progress::{Cancel, Context};
-use crate::server::{DatabaseFacts, Identified, Identities, Running, ServerClient};
+use crate::server::{
+    Connection, DatabaseFacts, Identities, Lacking, Role, ServerClient, ServerVersion, quote_name,
+};
 use crate::store::Partial;
-use crate::thread;
 
-/// Looks at a database and asks the dump program for its options, both at once: before a small database is dumped, that
-/// takes as long as the dump.
-fn look(
-    server: &ServerClient,
-    database: &str,
-    cancel: &Cancel,
-) -> Result<(DatabaseFacts, Identities, DumpProgram)> {
-    let (facts, program) = std::thread::scope(|scope| {
-        let program = thread::start_in(scope, || DumpProgram::find(server, cancel))?;
-        let facts = server
-            .facts(database, cancel)
-            .and_then(|facts| server.identities(database, cancel).map(|tables| (facts, tables)));
-        Ok::<_, Error>((facts, program.join()))
-    })?;
-    let (facts, tables) = facts?;
-    let panicked = |_| Error::Stream {
-        action: "ask the dump program for its options",
-        source: std::io::Error::other("a thread panicked"),
-    };
-    Ok((facts, tables, program.map_err(panicked)??))
-}
+/// What it is told that goes on while tables are locked.
+const LOCKING: &str = "locking tables that no snapshot covers";
 
 /// A dump that is ready to run.
 pub(super) struct Dump<'a> {
@@ -50,9 +33,10 @@ pub(super) struct Dump<'a> {
     facts: DatabaseFacts,
     /// The tables as they were before the snapshot.
     tables: Identities,
-    program: DumpProgram,
     name: String,
     started_at: Timestamp,
+    /// What the account lacks to see all of the database.
+    lacking: Option<Lacking>,
     warnings: Vec<String>,
 }
 
@@ -65,156 +49,151 @@ impl<'a> Dump<'a> {
         name: String,
         cancel: &Cancel,
     ) -> Result<Self> {
-        let (facts, tables, program) = look(server, &options.database, cancel)?;
+        let mut facts = server.facts(&options.database, cancel)?;
+        let tables = server.identities(&options.database, cancel)?;
         restores.check(server, &facts.database, cancel)?;
-        // mariadb-dump fails at the first table whose history it cannot dump.
-        let program =
-            if facts.by_transaction.is_empty() { program } else { program.without("--dump-history") };
-        let warnings = warnings(&facts, &program);
-        for warning in &warnings {
-            log::warn!("{warning}");
+        let version = ServerVersion::parse(&facts.version);
+        let lacking = server.lacking(&facts.database, &version, facts.lower_case_table_names, cancel)?;
+        if let (Some(lacking), false) = (&lacking, options.allow_partial) {
+            let Lacking { account, rights, grants } = lacking.clone();
+            return Err(Error::Rights { account, database: facts.database, rights, grants });
         }
-        if let (true, Some(view)) = (options.strict, facts.broken_views.first()) {
-            return Err(Error::Strict { what: format!("view {} is broken: {}", view.name, view.error) });
+        if facts.has_views {
+            let broken = facts.broken_views.iter().map(|view| view.name.clone()).collect();
+            let doing = format!("{DUMPING} {}", facts.database);
+            let mut connection = connect(server, Role::Control, &facts.database, &doing, cancel)?;
+            facts.broken_views.extend(unsound_views(connection.session(), &facts.database, &broken, &doing)?);
         }
-        if let (true, Some(table), false) =
-            (options.strict, facts.versioned_tables.first(), program.has("--dump-history"))
-        {
-            return Err(Error::Strict { what: format!("the history of table {table} cannot be dumped") });
+        let found = warnings(&facts, lacking.as_ref());
+        if let (true, Some(what)) = (options.strict, left_out(&facts)) {
+            return Err(Error::Strict { what });
         }
-        if let (true, Some(event)) = (options.strict, facts.undumpable_events.first()) {
-            return Err(Error::Strict {
-                what: format!("event {} cannot be dumped: {}", event.name, event.error),
-            });
-        }
-        let program = if facts.undumpable_events.is_empty() { program } else { program.without("--events") };
-        // The client reads the coordinates inside of its transaction and takes no lock for them.
-        let is_mariadb =
-            [&facts.version, program.version()].iter().all(|version| version.contains("MariaDB"));
-        let program = if facts.log_bin && is_mariadb { program.with(COORDINATES) } else { program };
-        Ok(Self { options, server, restores, facts, tables, program, name, started_at, warnings })
+        let mut dump = Self {
+            options,
+            server,
+            restores,
+            facts,
+            tables,
+            name,
+            started_at,
+            lacking,
+            warnings: Vec::new(),
+        };
+        dump.warn(found);
+        Ok(dump)
     }
 
     /// As [`Dump::run`], into a file that is not published yet: a failure to write names its path.
     pub(super) fn run_into(self, partial: &Partial, context: &Context) -> Result<Manifest> {
-        let dir = directory_of(partial.path()).to_owned();
-        let spill: Spill = Box::new(move || tempfile::tempfile_in(&dir));
-        self.run(partial.writer()?, Some(spill), context).map_err(|error| match error {
+        self.run(partial.writer()?, context).map_err(|error| match error {
             Error::Stream { action: WRITE_ARTIFACT, source } => Error::io("write", partial.path())(source),
             other => other,
         })
     }
 
-    /// Runs the dump program and writes the artifact: over several connections, where there is a place for what one of
-    /// them has read before its turn.
-    pub(super) fn run<W: Write + Send + 'static>(
-        self,
-        sink: W,
-        spill: Option<Spill>,
-        context: &Context,
-    ) -> Result<Manifest> {
-        context.progress.begin(format!("dumping {}", self.options.database), 0);
-        let (mut streams, snapshot) = self.start(spill.is_some(), context)?;
-        // Where this fails, the dump program most often fails too, and says why.
-        let newest = self.newest_table(&mut streams, context);
-        let spill = spill.unwrap_or_else(|| Box::new(tempfile::tempfile));
-        let (writer, senders) =
-            ArtifactWriter::new(sink, self.options.level, context.jobs, streams.len(), spill)?;
-        let (read, running) = read_all(streams, senders, context);
-        let ended = running.into_iter().map(Running::wait).collect::<Result<Vec<_>>>()?;
-        context.cancel.check()?;
-        // A failure to write comes first: it is why the programs were ended.
-        let (members, raw_sha256) = writer.finish()?;
-        let summaries = read?;
-        let whole = Whole::new(summaries, &members.placed);
-        // The first is the one that failed first: the others were ended because of it.
-        for ended in &ended {
-            ended.success(&format!("{DUMPING} {}", self.options.database))?;
-            if let Some(problem) = whole.incomplete {
-                let database = self.options.database.clone();
-                return Err(Error::IncompleteDump { database, problem: problem.into() });
-            }
-            for line in ended.stderr().lines() {
-                log::warn!("{}: {line}", self.program.name());
-            }
+    /// Locks the tables that no snapshot covers, where that is asked for; whoever writes to one waits until the dump is made.
+    fn lock_tables(&self, cancel: &Cancel) -> Result<Option<Connection>> {
+        let tables = &self.facts.without_snapshot;
+        if tables.is_empty() {
+            return Ok(None);
         }
-        self.look_again(newest?, &whole, context)?;
-        let mut manifest = self.manifest(whole, snapshot, &hex::encode(raw_sha256));
+        if !self.options.lock_tables {
+            log::info!(
+                "no snapshot covers these tables, whose rows are of the moment at which they are read (--lock-tables holds \
+                 them still): {}",
+                tables.join(", ")
+            );
+            return Ok(None);
+        }
+        let mut connection =
+            self.server.connect(Role::Control, Some(&self.facts.database), LOCKING, cancel)?;
+        let list: Vec<String> = tables.iter().map(|table| format!("{} READ", quote_name(table))).collect();
+        connection.execute(&format!("LOCK TABLES {}", list.join(", ")), LOCKING)?;
+        Ok(Some(connection))
+    }
+
+    fn warn(&mut self, warnings: Vec<String>) {
+        for warning in &warnings {
+            log::warn!(code = crate::notice::BACKUP.code; "{warning}");
+        }
+        self.warnings.extend(warnings);
+    }
+
+    /// Writes the artifact.
+    pub(super) fn run<W: Write + Send + 'static>(mut self, sink: W, context: &Context) -> Result<Manifest> {
+        context.progress.begin(format!("dumping {}", self.options.database), 0);
+        let locked = self.lock_tables(&context.cancel)?;
+        let connections = worthwhile(&self.facts.tables, context.jobs);
+        let mut begun = snapshot::start(self.server, &self.facts, connections, &context.cancel)?;
+        let newest_table = self.server.newest_table(&self.tables, &context.cancel)?;
+        let snapshot = begun.snapshot.take();
+        let binlog = begun.binlog.clone();
+        let (writer, sender) = ArtifactWriter::new(sink, self.options.level, context.jobs)?;
+        let host = self.options.server.address.as_ref();
+        let host = host.map_or_else(|| "localhost".to_owned(), ToString::to_string);
+        let holds_definitions = self.options.hold_definitions;
+        let look = |dumped: &BTreeSet<&str>| {
+            let (server, database) = (self.server, &self.facts.database);
+            check_identities(server, database, &self.tables, newest_table, dumped, &context.cancel)
+        };
+        let request = Request { facts: &self.facts, host: &host, holds_definitions, look: &look };
+        let read = direct::write_all(begun, request, sender, context);
+        context.cancel.check()?;
+        // A failure to write comes first: it is why the connections were ended.
+        let (members, raw_sha256) = writer.finish()?;
+        let Read { summary, definitions, left_out, outside } = read?;
+        let whole = Whole { binlog, ..Whole::new(summary, &members.placed) };
+        if !holds_definitions {
+            look(&names(&whole.sections))?;
+        }
+        self.look_again(&definitions, context)?;
+        if let Some(mut locked) = locked {
+            // If releasing the locks succeeds, the connection never lost them.
+            locked.execute("UNLOCK TABLES", LOCKING)?;
+        }
+        let found = warnings::found(&left_out, &outside);
+        if let (true, Some(what)) = (self.options.strict, found.first()) {
+            return Err(Error::Strict { what: what.clone() });
+        }
+        self.warn(found);
+        let mut manifest = self.manifest(whole, snapshot, &left_out, &hex::encode(raw_sha256));
         let (_sink, Written { size, sha256 }) = members.finish(&manifest.core()?)?;
         manifest.size = size;
         manifest.sha256 = Some(hex::encode(sha256));
         Ok(manifest)
     }
 
-    /// The greatest number of a table, once the snapshot is there: a dump program writes its header after that.
-    fn newest_table(&self, streams: &mut [DumpStream], context: &Context) -> Result<Option<u64>> {
-        if self.tables.by() == Identified::CreateTime {
-            return Ok(None);
-        }
-        for stream in streams {
-            stream.header()?;
-        }
-        self.server.newest_table(&self.tables, &context.cancel)
-    }
-
     /// Whether nothing went on meanwhile that the dump shows in part.
-    fn look_again(&self, newest: Option<u64>, whole: &Whole, context: &Context) -> Result<()> {
+    fn look_again(&self, definitions: &Definitions, context: &Context) -> Result<()> {
         let (server, database, cancel) = (self.server, &self.facts.database, &context.cancel);
         self.restores.check(server, database, cancel)?;
-        check_identities(server, database, &self.tables, newest, &whole.sections, cancel)
+        check_definitions(server, database, definitions, cancel)
     }
 
-    /// Starts the dump program: several times, each for its share of the tables, where that pays and all are known to
-    /// see the same moment.
-    fn start(&self, several: bool, context: &Context) -> Result<(Vec<DumpStream>, Option<Snapshot>)> {
-        let shares = if several && self.server.is_here() {
-            divide(&self.facts.tables, context.jobs)
-        } else {
-            Vec::new()
-        };
-        if !shares.is_empty() {
-            match self.start_together(&shares, &context.cancel) {
-                Ok((streams, snapshot)) => return Ok((streams, Some(snapshot))),
-                Err(error) => {
-                    context.cancel.check()?;
-                    log::info!("dumping over one connection: {error}");
-                }
-            }
-        }
-        let program = self.program.command(&self.facts.database, &self.broken_views());
-        log::debug!("running {} with {:?}", program.name(), self.program.options());
-        let (output, running) = program.reader(&context.cancel)?;
-        Ok((vec![DumpStream::new(output, running)], None))
-    }
-
-    fn start_together(&self, shares: &[Vec<String>], cancel: &Cancel) -> Result<(Vec<DumpStream>, Snapshot)> {
-        let program = self.program.clone().with("--verbose");
-        let commands = |shares: &[Vec<String>]| {
-            let elsewhere = shares.iter().flatten().map(String::as_str);
-            let omitted: Vec<&str> = self.broken_views().into_iter().chain(elsewhere).collect();
-            let first = program.command(&self.facts.database, &omitted);
-            let others = shares.iter().map(|share| program.tables_command(&self.facts.database, share));
-            std::iter::once(first).chain(others).collect()
-        };
-        snapshot::start(self.server, &self.facts, shares, &commands, cancel)
-    }
-
-    fn broken_views(&self) -> Vec<&str> {
-        self.facts.broken_views.iter().map(|view| view.name.as_str()).collect()
-    }
-
-    fn manifest(self, whole: Whole, snapshot: Option<Snapshot>, raw_sha256: &str) -> Manifest {
+    fn manifest(
+        self,
+        whole: Whole,
+        snapshot: Option<Snapshot>,
+        left_out: &[LeftOutProgram],
+        raw_sha256: &str,
+    ) -> Manifest {
         let mut extra = serde_json::Map::new();
         extra.insert("tables_identified_by".into(), json!(self.tables.by()));
         if let Some(snapshot) = snapshot {
             extra.insert("snapshot".into(), json!(snapshot));
         }
-        for (field, left_out) in
-            [("broken_views", &self.facts.broken_views), ("undumpable_events", &self.facts.undumpable_events)]
-        {
-            if !left_out.is_empty() {
-                extra.insert(field.into(), json!(left_out));
-            }
+        if !self.facts.without_snapshot.is_empty() {
+            let how = if self.options.lock_tables { "locked_tables" } else { "without_snapshot" };
+            extra.insert(how.into(), json!(self.facts.without_snapshot));
+        }
+        if !self.facts.broken_views.is_empty() {
+            extra.insert("broken_views".into(), json!(self.facts.broken_views));
+        }
+        if !left_out.is_empty() {
+            extra.insert("broken_programs".into(), json!(left_out));
+        }
+        if let Some(lacking) = &self.lacking {
+            extra.insert("lacking_rights".into(), json!(lacking.rights));
         }
         Manifest {
             schema: SCHEMA.into(),
@@ -233,12 +212,7 @@ impl<'a> Dump<'a> {
                 lower_case_table_names: Some(self.facts.lower_case_table_names),
                 extra: serde_json::Map::new(),
             }),
-            client: Some(Client {
-                program: self.program.name().into(),
-                version: self.program.version().into(),
-                options: self.program.options().to_vec(),
-                extra: serde_json::Map::new(),
-            }),
+            client: Some(writer()),
             binlog: whole.binlog,
             size: 0,
             raw_size: Some(whole.raw_size),
@@ -246,10 +220,34 @@ impl<'a> Dump<'a> {
             raw_sha256: Some(raw_sha256.into()),
             largest_statement: whole.largest_statement,
             warnings: self.warnings,
+            whole: Some(self.lacking.is_none()),
             sections: whole.sections,
             verification: None,
             decision: None,
             extra,
         }
     }
+}
+
+/// The tables and sequences that were dumped.
+fn names(sections: &[Section]) -> BTreeSet<&str> {
+    let tables =
+        sections.iter().filter(|section| matches!(section.kind, SectionKind::Table | SectionKind::Sequence));
+    tables.filter_map(|section| section.name.as_deref()).collect()
+}
+
+/// What `--strict` does not allow: what no dump of the database can hold.
+fn left_out(facts: &DatabaseFacts) -> Option<String> {
+    if let Some(view) = facts.broken_views.first() {
+        return Some(format!("view {} is broken: {}", view.name, view.error));
+    }
+    let without_history = if facts.takes_history() { &facts.by_transaction } else { &facts.versioned_tables };
+    without_history.first().map(|table| format!("the history of table {table} cannot be dumped"))
+}
+
+/// Ourselves, as the manifest names whoever wrote the SQL.
+pub(super) fn writer() -> Client {
+    let mut extra = serde_json::Map::new();
+    extra.insert("rows".into(), json!(FORM_OF_ROWS));
+    Client { program: PROGRAM.into(), version: env!("CARGO_PKG_VERSION").into(), options: Vec::new(), extra }
 }

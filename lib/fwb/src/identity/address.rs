@@ -1,13 +1,12 @@
 //! How a server is addressed, in a form that stays the same for as long as the server does. A socket, `localhost` and
 //! `127.0.0.1` are one machine; a pod that a controller made has a new name with each start.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::ServerName;
-use crate::pod::{PodChoice, PodOptions};
 use crate::process::Program;
 use crate::progress::Cancel;
-use crate::server::ServerOptions;
+use crate::server::{Connector, Place, PodChoice, PodOptions, ServerOptions};
 
 /// The port where nobody names one.
 const USUAL_PORT: u16 = 3306;
@@ -31,19 +30,16 @@ const SIGNS_OF_A_CONTAINER: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
 /// What the letters of a name that Kubernetes generates are taken from (`k8s.io/apimachinery/pkg/util/rand`).
 const GENERATED: &str = "bcdfghjklmnpqrstvwxz2456789";
 
-/// Where a client program connects to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Target {
-    host: Option<String>,
-    port: Option<u16>,
-    socket: Option<PathBuf>,
-}
-
 /// The address that the options lead to; none where nothing is known that lasts.
-pub(super) fn address_of(options: &ServerOptions, cancel: &Cancel) -> Option<ServerName> {
+pub(super) fn address_of(
+    options: &ServerOptions,
+    connector: &dyn Connector,
+    cancel: &Cancel,
+) -> Option<ServerName> {
     match &options.pod {
         Some(pod) => of_pod(pod, &namespace(pod, cancel)?),
-        None => of_target(&target(options, cancel)?, machine().as_deref()),
+        // Whoever connects says what is wrong with an option file.
+        None => of_place(&connector.place(options).ok()?, machine().as_deref()),
     }
 }
 
@@ -103,13 +99,13 @@ fn namespace(pod: &PodOptions, cancel: &Cancel) -> Option<String> {
 }
 
 /// The address of a server that is reached from here. `machine` is the name of this machine, where that lasts.
-fn of_target(target: &Target, machine: Option<&str>) -> Option<ServerName> {
-    let port = target.port.unwrap_or(USUAL_PORT);
-    let host = target.host.as_deref().map(|host| host.trim_end_matches('.').to_ascii_lowercase());
+fn of_place(place: &Place, machine: Option<&str>) -> Option<ServerName> {
+    let port = place.port.unwrap_or(USUAL_PORT);
+    let host = place.host.as_deref().map(|host| host.trim_end_matches('.').to_ascii_lowercase());
     let (host, port) = match host.as_deref() {
         Some(host) if !is_loopback(host) => (host, port),
         // A client takes the socket for localhost, whatever port it is told.
-        None | Some("" | "localhost") => match &target.socket {
+        None | Some("" | "localhost") => match &place.socket {
             Some(socket) if !is_usual(socket) => {
                 return ServerName::of_text(&format!("{}:{}", machine?, socket.display()));
             }
@@ -132,46 +128,6 @@ fn is_usual(socket: &Path) -> bool {
     USUAL_SOCKETS.iter().any(|usual| socket == Path::new(usual))
 }
 
-/// Where the client programs connect to: by our own options, else by their option files. None where an option file cannot
-/// be asked.
-fn target(options: &ServerOptions, cancel: &Cancel) -> Option<Target> {
-    let given = Target { host: options.host.clone(), port: options.port, socket: options.socket.clone() };
-    if given.host.is_some() && given.port.is_some() || given.host.is_none() && given.socket.is_some() {
-        return Some(given);
-    }
-    let program = Program::find(&["mariadb", "mysql"])?;
-    let program = match &options.defaults_file {
-        Some(file) => {
-            let mut argument = std::ffi::OsString::from("--defaults-file=");
-            argument.push(file);
-            program.arg(argument)
-        }
-        None => program,
-    };
-    // What it prints may hold a password, and goes nowhere else.
-    let printed =
-        program.arg("--print-defaults").run(b"", "asking the client for its options", cancel).ok()?;
-    let of_files = printed_target(&String::from_utf8_lossy(&printed));
-    Some(Target {
-        host: given.host.or(of_files.host),
-        port: given.port.or(of_files.port),
-        socket: given.socket.or(of_files.socket),
-    })
-}
-
-/// What `mariadb --print-defaults` says of where it would connect to: arguments in one line; the last of a kind holds.
-fn printed_target(printed: &str) -> Target {
-    let value_of = |option: &str| {
-        let words = printed.split_once('\n').map_or("", |(_, arguments)| arguments).split_ascii_whitespace();
-        words.rev().find_map(|word| word.strip_prefix(option)?.strip_prefix('='))
-    };
-    Target {
-        host: value_of("--host").map(str::to_owned),
-        port: value_of("--port").and_then(|port| port.parse().ok()),
-        socket: value_of("--socket").map(PathBuf::from),
-    }
-}
-
 /// This machine's name. A container has another one with each start, so it has none.
 fn machine() -> Option<String> {
     let in_container = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
@@ -191,8 +147,8 @@ mod tests {
     use super::*;
 
     fn of(host: Option<&str>, port: Option<u16>, socket: Option<&str>) -> Option<String> {
-        let target = Target { host: host.map(Into::into), port, socket: socket.map(Into::into) };
-        of_target(&target, Some("web1")).map(Into::into)
+        let place = Place { host: host.map(Into::into), port, socket: socket.map(Into::into) };
+        of_place(&place, Some("web1")).map(Into::into)
     }
 
     /// An operator who says localhost one day and the socket the next must not have two servers.
@@ -238,21 +194,10 @@ mod tests {
     /// A container's machine name would make a server of each start, and none of their backups would ever go.
     #[test]
     fn a_name_that_does_not_last_is_none() {
-        let local = Target::default();
-        assert_eq!(of_target(&local, None), None);
-        let far = Target { host: Some("mariadb-service".into()), ..Target::default() };
-        assert_eq!(of_target(&far, None).unwrap().as_str(), "mariadb-service:3306");
-    }
-
-    #[test]
-    fn what_the_client_would_do_is_read_from_its_own_words() {
-        let printed = "mariadb would have been started with the following arguments:\n\
-            --host=old --password=a b --host=db.example --port=3333 --socket=/tmp/s --user=x \n";
-        let expected =
-            Target { host: Some("db.example".into()), port: Some(3333), socket: Some("/tmp/s".into()) };
-        assert_eq!(printed_target(printed), expected);
-        assert_eq!(printed_target(""), Target::default());
-        assert_eq!(printed_target("mariadb would …:\n\n"), Target::default());
+        let local = Place::default();
+        assert_eq!(of_place(&local, None), None);
+        let far = Place { host: Some("mariadb-service".into()), ..Place::default() };
+        assert_eq!(of_place(&far, None).unwrap().as_str(), "mariadb-service:3306");
     }
 
     #[test]
@@ -263,6 +208,7 @@ mod tests {
             container: None,
             kubectl: kubectl.map(|command| command.split(' ').map(str::to_owned).collect()),
             retries: 0,
+            via: crate::server::Via::Auto,
             silence: Duration::from_secs(1),
         };
         let of = |choice, kubectl| String::from(of_pod(&pod(choice, kubectl), "shop").unwrap());

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
-use crate::server::ServerOptions;
+use crate::server::{Connector, ServerOptions};
 
 pub use belonging::Owner;
 pub(crate) use belonging::{Belonging, Facts, belongings};
@@ -107,8 +107,13 @@ impl ServerIdentity {
     ///
     /// # Errors
     /// A signal arrived.
-    pub fn of(id: Option<ServerName>, options: &ServerOptions, cancel: &Cancel) -> Result<Self> {
-        let address = address::address_of(options, cancel);
+    pub fn of(
+        id: Option<ServerName>,
+        options: &ServerOptions,
+        connector: &dyn Connector,
+        cancel: &Cancel,
+    ) -> Result<Self> {
+        let address = address::address_of(options, connector, cancel);
         cancel.check()?;
         Ok(Self { id, address })
     }

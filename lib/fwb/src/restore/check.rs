@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::compare::compare;
-use super::input::Input;
 use super::live_state::named;
-use super::plan::RestoreProof;
+use super::options::RestoreProof;
 use crate::error::{Error, Result};
+use crate::load::Input;
 use crate::manifest::{Object, ObjectKind, SectionKind};
 use crate::progress::Context;
 use crate::server::{Inventory, ServerClient};
@@ -14,24 +14,24 @@ use crate::thread;
 
 /// What was found to be as it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Checked {
+pub(crate) struct Checked {
     /// Tables.
-    pub(super) tables: usize,
+    pub(crate) tables: usize,
     /// Rows of all of them.
-    pub(super) rows: u64,
+    pub(crate) rows: u64,
 }
 
 /// A check of what was restored.
-pub(super) struct Check<'a> {
-    pub(super) input: &'a Input,
-    pub(super) server: &'a ServerClient,
-    pub(super) database: &'a str,
+pub(crate) struct Check<'a> {
+    pub(crate) input: &'a Input,
+    pub(crate) server: &'a ServerClient,
+    pub(crate) database: &'a str,
     /// Rows are counted in these tables alone; none: in all.
-    pub(super) only: &'a [String],
+    pub(crate) only: &'a [String],
     /// Views that were there before and were left alone.
-    pub(super) kept_views: &'a BTreeSet<String>,
+    pub(crate) kept_views: &'a BTreeSet<String>,
     /// Whether contents are compared too.
-    pub(super) proof: RestoreProof,
+    pub(crate) proof: RestoreProof,
 }
 
 impl Check<'_> {
@@ -40,7 +40,7 @@ impl Check<'_> {
     ///
     /// # Errors
     /// [`Error::Differs`], or the server cannot be asked.
-    pub(super) fn all_but_events(&self, context: &Context) -> Result<Checked> {
+    pub(crate) fn all_but_events(&self, context: &Context) -> Result<Checked> {
         context.progress.begin(format!("checking {}", self.database), 0);
         let mut found = self.server.inventory(self.database, &context.cancel)?;
         let mut expected = expected(self.input);
@@ -65,7 +65,7 @@ impl Check<'_> {
         self.differ(&differences)?;
         if self.proof == RestoreProof::Digest {
             let compared = compare(self.server, self.database, self.input, context)?;
-            compared.notes.iter().for_each(|note| log::warn!("{note}"));
+            compared.notes.iter().for_each(|note| log::warn!(code = crate::notice::OTHER.code; "{note}"));
             self.differ(&compared.problems)?;
         }
         Ok(Checked { tables: rows.len(), rows: rows.values().sum() })
@@ -113,7 +113,7 @@ impl Check<'_> {
     ///
     /// # Errors
     /// As [`Check::all_but_events`].
-    pub(super) fn events(&self, context: &Context) -> Result<()> {
+    pub(crate) fn events(&self, context: &Context) -> Result<()> {
         let found = self.server.inventory(self.database, &context.cancel)?;
         let expected = expected(self.input).objects;
         let missing = expected.difference(&found.objects).filter(|object| object.kind == ObjectKind::Event);
@@ -121,7 +121,7 @@ impl Check<'_> {
         let (gone, lost): (Vec<&str>, Vec<&str>) =
             missing.map(|object| object.name.as_str()).partition(|name| passing.contains(*name));
         if !gone.is_empty() {
-            log::warn!("these events had their time and are gone: {}", gone.join(", "));
+            log::warn!(code = crate::notice::EXPECT.code; "these events had their time and are gone: {}", gone.join(", "));
         }
         self.differ(&lost.into_iter().map(|name| format!("it lacks event {name}")).collect::<Vec<_>>())
     }

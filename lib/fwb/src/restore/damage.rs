@@ -5,15 +5,14 @@
 //! a restart (MariaDB 10.11), so there is none.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
 
 use serde::Serialize;
 
+use crate::admission::without_directories;
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
 use crate::scan::{QuoteMode, Reading, Token, Tokens};
-use crate::server::{ServerClient, quote_name, quote_text, unescape};
-use crate::thread;
+use crate::server::{Role, ServerClient, Sql, quote_name, quote_text};
 
 /// How long the look waits for a client that holds a table, in seconds. A table that is held is not damaged.
 const LOCK_WAIT: u32 = 5;
@@ -60,7 +59,16 @@ impl DamagedTable {
 /// The words by which a server says that a tablespace was discarded (error 1814): it can be opened, and not used.
 const DISCARDED: &str = "has been discarded";
 
-/// Looks at these tables of a database; those named in `given` are taken for damaged and not looked at.
+/// What a look at the live tables has found.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    pub(super) damaged: Vec<DamagedTable>,
+    /// InnoDB's tables whose files are in other directories. A rename to another database leaves their files under the old
+    /// name, and after a crash the server finds them no more (tried on MariaDB 10.11.19).
+    pub(super) elsewhere: Vec<String>,
+}
+
+/// Looks at the tables of a database; those named in `given` are taken for damaged and not looked at.
 ///
 /// # Errors
 /// The server cannot be reached, or ended the connection: the error names the table that was looked at.
@@ -70,7 +78,8 @@ pub(super) fn look(
     is_mariadb: bool,
     given: &BTreeSet<String>,
     cancel: &Cancel,
-) -> Result<Vec<DamagedTable>> {
+) -> Result<Looked> {
+    let mut elsewhere = Vec::new();
     let tables = tables(server, database, cancel)?;
     let (named, others): (Vec<String>, Vec<String>) =
         tables.into_iter().partition(|table| given.contains(table));
@@ -83,6 +92,13 @@ pub(super) fn look(
         })?;
         let sound = others.iter().filter(|table| !opened.errors.contains_key(*table));
         let sound: Vec<String> = sound.filter(|table| opened.texts.contains_key(*table)).cloned().collect();
+        let is_elsewhere = |create: &str| {
+            shape(create).engine.as_deref() == Some("InnoDB")
+                && without_directories(create.as_bytes(), QuoteMode::default()).is_some()
+        };
+        elsewhere.extend(
+            opened.texts.iter().filter(|(_, create)| is_elsewhere(create)).map(|(table, _)| table.clone()),
+        );
         let read = ask(server, database, &sound, cancel, |name, table| {
             opened.texts.get(name).map(|create| ends(create, table)).unwrap_or_default()
         })?;
@@ -100,7 +116,7 @@ pub(super) fn look(
             }
         }
     }
-    Ok(damaged.into_values().collect())
+    Ok(Looked { damaged: damaged.into_values().collect(), elsewhere })
 }
 
 /// The database's tables but for sequences, which have no rows to lose.
@@ -110,7 +126,7 @@ fn tables(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<Vec<
          AND IFNULL(TABLE_TYPE, '') NOT IN ('VIEW', 'SEQUENCE');\n",
         quote_text(database)
     );
-    let rows = server.query(None, &sql, "listing tables", cancel)?;
+    let rows = server.query(None, Sql::Read(&sql), "listing tables", cancel)?;
     Ok(rows.into_iter().flatten().collect())
 }
 
@@ -135,25 +151,24 @@ fn ask(
     if tables.is_empty() {
         return Ok(Answers::default());
     }
-    let mut sql = format!("SET SESSION lock_wait_timeout={LOCK_WAIT};\nDELIMITER //\n");
-    for (index, table) in tables.iter().enumerate() {
+    let setting = format!("SET SESSION lock_wait_timeout={LOCK_WAIT}");
+    let looks = tables.iter().enumerate().map(|(index, table)| {
         let place = format!("{}.{}", quote_name(database), quote_name(table));
         let mut run = String::new();
         for statement in statements(table, &place) {
             run += &format!("EXECUTE IMMEDIATE {};\n", quote_text(&statement));
         }
-        sql += &format!(
+        format!(
             "BEGIN NOT ATOMIC\n\
              DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN\n\
              GET DIAGNOSTICS CONDITION 1 @number = MYSQL_ERRNO, @why = MESSAGE_TEXT;\n\
              SELECT 'error', @number, @why;\nEND;\n\
-             SELECT 'at', {index};\n{run}END//\n"
-        );
-    }
-    let (output, ended) = output(server, &sql, cancel)?;
+             SELECT 'at', {index};\n{run}END"
+        )
+    });
+    let (rows, ended) = output(server, std::iter::once(setting).chain(looks), cancel)?;
     let (mut answers, mut at) = (Answers::default(), None);
-    for line in output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let columns: Vec<String> = line.split(|byte| *byte == b'\t').map(unescape).collect();
+    for columns in rows {
         match columns.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["at", index] => at = index.parse::<usize>().ok().and_then(|index| tables.get(index)),
             ["error", number, why] => {
@@ -188,19 +203,24 @@ fn ask(
     }
 }
 
-/// All that the SQL client prints, and how it ended.
-fn output(server: &ServerClient, sql: &str, cancel: &Cancel) -> Result<(Vec<u8>, Result<()>)> {
-    let (mut input, mut output, running) = server.sql_client(None).duplex(cancel)?;
-    let mut out = Vec::new();
-    std::thread::scope(|scope| {
-        // That the client took no more shows in how it ended.
-        thread::start_in(scope, move || input.write_all(sql.as_bytes()).and_then(|()| input.finish()).ok())?;
-        // What was not read is missing in the answers.
-        output.read_to_end(&mut out).ok();
-        Ok::<_, Error>(())
-    })?;
-    let ended = running.wait()?;
-    Ok((out, ended.success("looking at the live tables")))
+/// What it is told that goes on.
+const LOOKING: &str = "looking at the live tables";
+
+/// All that is answered until a statement fails, and whether one did.
+fn output(
+    server: &ServerClient,
+    statements: impl Iterator<Item = String>,
+    cancel: &Cancel,
+) -> Result<(Vec<Vec<String>>, Result<()>)> {
+    let mut connection = server.connect(Role::Single, None, LOOKING, cancel)?;
+    let mut all = Vec::new();
+    for statement in statements {
+        let ended = connection.rows_into(&statement, LOOKING, &mut all);
+        if ended.is_err() {
+            return Ok((all, ended));
+        }
+    }
+    Ok((all, Ok(())))
 }
 
 /// Statements that read a table's first and last row, by its primary key where it has one.
@@ -299,22 +319,17 @@ fn open_alone(server: &ServerClient, database: &str, table: &str, cancel: &Cance
     let sql = format!(
         "SET SESSION lock_wait_timeout={LOCK_WAIT};\nSHOW CREATE TABLE {place};\nSELECT 1 FROM {place} LIMIT 0;\n"
     );
-    match server.query(None, &sql, "looking at a live table", cancel) {
+    // A damaged table may end the server: it is not asked for twice.
+    match server.query(None, Sql::Write(&sql), "looking at a live table", cancel) {
         Ok(_) => Ok(None),
-        Err(Error::Child { reason, .. }) => {
+        Err(error) => {
             cancel.check()?;
-            let is = |number: &u32| reason.contains(&format!("ERROR {number} "));
-            if [2002, 2003, 2006, 2013].iter().any(is) {
-                let cause = Box::new(Error::Child {
-                    program: "the server".into(),
-                    doing: "looking at the live tables".into(),
-                    reason,
-                });
-                return Err(Error::Look { table: table.to_owned(), cause });
+            if error.is_lost() {
+                return Err(Error::Look { table: table.to_owned(), cause: Box::new(error) });
             }
-            Ok((!NO_DAMAGE.iter().any(is)).then_some(reason))
+            let (Some(reason), Some(number)) = (error.refusal(), error.number()) else { return Err(error) };
+            Ok((!NO_DAMAGE.contains(&u32::from(number))).then_some(reason))
         }
-        Err(error) => Err(error),
     }
 }
 

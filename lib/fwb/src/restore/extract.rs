@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use super::input::{Input, Part};
 use crate::error::{Error, Result};
+use crate::load::{Input, Part};
 use crate::progress::Context;
 use crate::store::Store;
 

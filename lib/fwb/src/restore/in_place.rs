@@ -3,25 +3,20 @@
 use std::collections::BTreeSet;
 
 use super::check::{Check, Checked};
-use super::input::Input;
 use super::live_state::{LiveState, named};
-use super::load::{Destination, Load, end_session, not_sent};
-use super::plan::RestoreProof;
+use super::options::RestoreProof;
 use super::rehearsal;
-use super::rename::Renaming;
-use super::session::{LoadSession, Quoting};
-use super::shadow::chosen;
 use crate::error::{Error, Result};
+use crate::load::{Destination, Input, Load, LoadSession, Renaming, end_session, not_sent};
 use crate::manifest::{Manifest, ObjectKind};
 use crate::progress::{Cancel, Context};
-use crate::server::{Definition, Inventory, ServerClient, charset_clause, quote_name};
+use crate::server::{Definition, Inventory, ServerClient, Sql, charset_clause, quote_name};
 use crate::store::Store;
 
 /// A restore over a live database.
 pub(super) struct InPlace<'a> {
     pub(super) server: &'a ServerClient,
     pub(super) database: &'a str,
-    pub(super) quoting: Quoting,
     pub(super) before: Before,
     /// The safety backup, and the store that it is in.
     pub(super) safety: Option<(&'a Store, &'a str)>,
@@ -69,7 +64,7 @@ impl InPlace<'_> {
             .and_then(|checked| self.add_events(input, &load, context).map(|()| checked))
             .or_else(|cause| self.roll_back(cause, input, context));
         if let (false, Err(error)) = (grants.is_empty(), self.grant(&grants)) {
-            log::warn!("who may execute the stored programs could not be granted again: {error}");
+            log::warn!(code = crate::notice::NOT_KEPT.code; "who may execute the stored programs could not be granted again: {error}");
         }
         restored
     }
@@ -82,14 +77,14 @@ impl InPlace<'_> {
         }
         let rehearse = |input: &Input, what: &str| {
             let live = rehearsal::Live { database: self.database, damaged: self.damaged };
-            rehearsal::definitions(self.server, self.quoting, &live, input, what, context)
+            rehearsal::definitions(self.server, &live, input, what, context)
         };
         rehearse(input, "what the backup holds")?;
         let Some((store, name)) = self.safety else { return Ok(()) };
         // Opening it judges all of its statements, rows too.
-        let mut all = Input::open(store, name, &[], context)?;
+        let mut all = open_safety(store, name, &[], context)?;
         all.lower_case = input.lower_case;
-        let held = chosen(&all);
+        let held = all.names();
         if let Some(table) = self.state.tables.keys().find(|table| !held.contains(*table)) {
             return Err(Error::Preflight {
                 finding: format!(
@@ -106,7 +101,7 @@ impl InPlace<'_> {
         if held.is_empty() {
             return Ok(());
         }
-        rehearse(&Input::open(store, name, &held, context)?, &what)
+        rehearse(&open_safety(store, name, &held, context)?, &what)
     }
 
     /// Who may execute the stored programs that are made anew, which takes that away. Granting it must be possible: it is
@@ -117,17 +112,19 @@ impl InPlace<'_> {
             return Ok(Vec::new());
         }
         let grants = match self.server.program_grants(self.database, cancel) {
-            Err(Error::Child { reason, .. }) => {
+            Err(error) if error.refusal().is_some() => {
                 cancel.check()?;
-                log::warn!(
-                    "who may execute the stored programs cannot be seen, and is lost in place: {reason}"
+                log::warn!(code = crate::notice::NOT_KEPT.code;
+                    "who may execute the stored programs cannot be seen, and is lost in place: {error}"
                 );
                 return Ok(Vec::new());
             }
             grants => grants?,
         };
         let sql = statements(grants.iter());
-        if let Err(cause) = self.server.query(None, &sql, "trying to grant what is granted", cancel) {
+        if let Err(cause) =
+            self.server.query(None, Sql::Write(&sql), "trying to grant what is granted", cancel)
+        {
             cancel.check()?;
             return Err(Error::Preflight {
                 finding: format!(
@@ -156,14 +153,14 @@ impl InPlace<'_> {
 
     /// Grants again what programs have lost that are there now.
     fn grant(&self, grants: &[(ObjectKind, String, String)]) -> Result<()> {
-        let cancel = &Cancel::default();
+        let cancel = &Cancel::never();
         let now = self.server.inventory(self.database, cancel)?.objects;
         let is_there = |kind: ObjectKind, name: &String| {
             now.iter().any(|object| object.kind == kind && object.name == *name)
         };
         let grants = grants.iter().filter(|(kind, name, _)| is_there(*kind, name));
         let sql = statements(grants);
-        self.server.query(None, &sql, "granting what was granted", cancel).map(drop)
+        self.server.query(None, Sql::Write(&sql), "granting what was granted", cancel).map(drop)
     }
 
     fn check<'a>(&'a self, input: &'a Input, only: &'a [String]) -> Check<'a> {
@@ -190,7 +187,7 @@ impl InPlace<'_> {
             self.clear(Some(input), &context.cancel)?;
             self.alter(&clause_of(&input.manifest), &context.cancel)?;
         } else {
-            let replaced = chosen(input).intersection(self.damaged).cloned().collect();
+            let replaced = input.names().intersection(self.damaged).cloned().collect();
             self.remove_damaged(&replaced, &context.cancel)?;
         }
         load.all_but_events()
@@ -206,7 +203,7 @@ impl InPlace<'_> {
 
     fn create(&self, input: &Input, cancel: &Cancel) -> Result<()> {
         let sql = format!("CREATE DATABASE {}{};\n", quote_name(self.database), clause_of(&input.manifest));
-        self.server.query(None, &sql, "creating the database", cancel).map(drop)
+        self.server.query(None, Sql::Write(&sql), "creating the database", cancel).map(drop)
     }
 
     fn alter(&self, clause: &str, cancel: &Cancel) -> Result<()> {
@@ -214,13 +211,13 @@ impl InPlace<'_> {
             return Ok(());
         }
         let sql = format!("ALTER DATABASE {}{clause};\n", quote_name(self.database));
-        self.server.query(None, &sql, "setting the database's character set", cancel).map(drop)
+        self.server.query(None, Sql::Write(&sql), "setting the database's character set", cancel).map(drop)
     }
 
     /// Removes everything from the database but broken views, unless `coming` needs their names.
     fn clear(&self, coming: Option<&Input>, cancel: &Cancel) -> Result<()> {
         let mut inventory = self.server.inventory(self.database, cancel)?;
-        let names = coming.map(chosen).unwrap_or_default();
+        let names = coming.map(Input::names).unwrap_or_default();
         let taken = inventory.broken_views.iter().filter(|view| names.contains(*view));
         inventory.views.extend(taken.cloned());
         // First: the engine keeps tables to which a damaged one refers.
@@ -232,13 +229,12 @@ impl InPlace<'_> {
     /// gone, must not remove what a rollback has put back.
     fn execute(&self, statements: &[String], what: &str, cancel: &Cancel) -> Result<()> {
         let to = self.destination();
-        let mut session =
-            LoadSession::start(&self.server.sql_client(Some(self.database)), self.quoting, cancel)?;
+        let mut session = LoadSession::start(self.server, Some(self.database), cancel)?;
         session.mark(|| what.to_owned());
         let settings = format!("SET SESSION foreign_key_checks=0, SESSION lock_wait_timeout={LOCK_WAIT}");
         let sent = std::iter::once(&settings)
             .chain(statements)
-            .try_for_each(|statement| session.compound(statement).map_err(not_sent));
+            .try_for_each(|statement| session.statement(statement.as_bytes()).map_err(not_sent));
         end_session(session, sent, to, cancel)
     }
 
@@ -249,9 +245,12 @@ impl InPlace<'_> {
             let sql =
                 format!("SET SESSION foreign_key_checks=0;\nDROP TABLE IF EXISTS {};\n", quote_name(table));
             for _ in 0..2 {
-                if let Err(error) =
-                    self.server.query(Some(self.database), &sql, "removing a damaged table", cancel)
-                {
+                if let Err(error) = self.server.query(
+                    Some(self.database),
+                    Sql::Write(&sql),
+                    "removing a damaged table",
+                    cancel,
+                ) {
                     cancel.check()?;
                     log::info!("{error}");
                 }
@@ -261,13 +260,13 @@ impl InPlace<'_> {
     }
 
     fn destination(&self) -> Destination<'_> {
-        Destination { server: self.server, database: self.database, quoting: self.quoting, is_live: true }
+        Destination { server: self.server, database: self.database, is_live: true }
     }
 
     /// Puts back what was there. Signals that arrive now wait: half a rollback helps nobody.
     fn roll_back(&self, cause: Error, input: &Input, context: &Context) -> Result<Checked> {
-        let context = &Context { cancel: Cancel::default(), ..context.clone() };
-        log::warn!("{cause}; rolling back");
+        let context = &Context { cancel: Cancel::never(), ..context.clone() };
+        log::warn!(code = crate::notice::ROLLS_BACK.code; "{cause}; rolling back");
         let cause = Box::new(cause);
         let put_back = match (&self.before, self.safety) {
             (Before { charset: None, .. }, _) => self.remove(context),
@@ -308,11 +307,11 @@ impl InPlace<'_> {
     /// Removes the database, which this run has made.
     fn remove(&self, context: &Context) -> Result<()> {
         let sql = format!("DROP DATABASE IF EXISTS {};\n", quote_name(self.database));
-        self.server.query(None, &sql, "removing the database", &context.cancel).map(drop)
+        self.server.query(None, Sql::Write(&sql), "removing the database", &context.cancel).map(drop)
     }
 
     fn put_all_back(&self, store: &Store, safety: &str, context: &Context) -> Result<()> {
-        let input = Input::open(store, safety, &[], context)?;
+        let input = open_safety(store, safety, &[], context)?;
         self.clear(Some(&input), &context.cancel)?;
         self.alter(&clause_of(&input.manifest), &context.cancel)?;
         let load = self.load(&input, context)?;
@@ -324,7 +323,7 @@ impl InPlace<'_> {
     /// Puts back the chosen tables alone: the others have not been touched.
     fn put_tables_back(&self, store: &Store, safety: &str, failed: &Input, context: &Context) -> Result<()> {
         let held = store.entry(safety)?.manifest;
-        let names = chosen(failed);
+        let names = failed.names();
         let (before, new): (Vec<&String>, Vec<&String>) = names
             .iter()
             .partition(|name| held.sections.iter().any(|section| section.name.as_ref() == Some(*name)));
@@ -340,10 +339,15 @@ impl InPlace<'_> {
             return Ok(());
         }
         let tables: Vec<String> = before.into_iter().cloned().collect();
-        let input = Input::open(store, safety, &tables, context)?;
+        let input = open_safety(store, safety, &tables, context)?;
         self.load(&input, context)?.all_but_events()?;
         self.check(&input, &[]).all_but_events(context).map(drop)
     }
+}
+
+/// Opens the safety backup, or some tables of it. What it holds was there a moment ago, and comes back as it was.
+fn open_safety(store: &Store, name: &str, tables: &[String], context: &Context) -> Result<Input> {
+    Ok(Input::open(store, name, tables, context)?.allowing_outside(true))
 }
 
 /// `GRANT` statements, one after the other.

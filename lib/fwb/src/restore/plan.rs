@@ -1,80 +1,26 @@
 //! The plan of a restore, which `--dry-run` prints and a restore carries out.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
 
 use serde::Serialize;
 
-use super::damage::{self, DamagedTable};
-use super::in_place::{Before, InPlace};
-use super::input::Input;
-use super::live_state::LiveState;
-use super::preflight::{self, Finding};
+use super::damage::{self, DamagedTable, Looked};
+use super::finding::Finding;
+use super::in_place::Before;
+use super::options::{RestoreOptions, Strategy};
+use super::preflight;
 use super::scope;
-use super::session::Quoting;
-use super::shadow::{Beside, chosen};
-use super::swap::{self, Guard};
-use crate::artifact::CompressionLevel;
-use crate::dump::{DumpOptions, dump_locked};
-use crate::error::{Error, Result, deadly_table, is_lost};
-use crate::identity::ServerIdentity;
-use crate::manifest::{Kind, Level, SectionKind, Timestamp};
-use crate::progress::{Context, seconds_since};
-use crate::server::{Inventory, ServerClient, ServerFacts};
-use crate::store::{Store, Wait};
-use crate::verify::{Record, verify};
+use super::swap;
+use super::ungrounded;
+use crate::error::{Error, Result};
+use crate::load::Input;
+use crate::manifest::{SectionKind, Timestamp};
+use crate::progress::Context;
+use crate::server::{Inventory, ServerClient};
+use crate::store::Store;
 
 /// Databases that belong to the server.
 const SYSTEM_DATABASES: [&str; 4] = ["mysql", "information_schema", "performance_schema", "sys"];
-
-/// How the backup takes the live database's place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Strategy {
-    /// Loaded into a shadow database and proved there; then the tables change places, and what was there is kept.
-    Swap,
-    /// Loaded over what is there.
-    InPlace,
-}
-
-/// What is held against the backup once it is loaded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum RestoreProof {
-    /// The objects, and the number of rows.
-    #[default]
-    Rows,
-    /// The rows' contents too: what was restored is dumped once more, to nowhere.
-    Digest,
-}
-
-/// What to restore, and where.
-#[derive(Debug, Clone)]
-pub struct RestoreOptions {
-    /// The backup's name in its store.
-    pub name: String,
-    /// The database to restore into; by default the manifest's.
-    pub database: Option<String>,
-    /// Which server is addressed.
-    pub server: ServerIdentity,
-    /// These tables, sequences or views alone; none: everything.
-    pub tables: Vec<String>,
-    /// Count rows in these tables alone when checking; none: in all.
-    pub prove_tables: Vec<String>,
-    /// What is held against the backup.
-    pub proof: RestoreProof,
-    /// How; none: by swap, unless there is nothing to be hurt and swap is not to be had.
-    pub strategy: Option<Strategy>,
-    /// Live tables that are taken for damaged and never read: one that ends the server when it is.
-    pub damaged: Vec<String>,
-    /// Whether what is there is backed up first.
-    pub safety_backup: bool,
-    /// How many of the databases that swaps leave behind are kept afterwards, this one's included; none: all.
-    pub keep_before: Option<usize>,
-    /// How hard to compress the safety backup.
-    pub level: CompressionLevel,
-    /// Whether to wait for the store's lock, for the safety backup.
-    pub wait: Wait,
-}
 
 /// What a restore will do.
 #[derive(Debug, Clone, Serialize)]
@@ -112,47 +58,14 @@ pub struct Plan {
     pub steps: Vec<String>,
 }
 
-/// What a restore has done.
-#[derive(Debug, Clone, Serialize)]
-pub struct Report {
-    /// The backup.
-    pub backup: String,
-    /// Its store.
-    pub store: String,
-    /// The database restored into.
-    pub database: String,
-    /// How.
-    pub strategy: Strategy,
-    /// Tables whose rows were counted and are right.
-    pub tables: usize,
-    /// Rows in them.
-    pub rows: u64,
-    /// The backup of what was there before.
-    pub safety_backup: Option<String>,
-    /// The database that keeps what was there before, for `--undo`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub before: Option<String>,
-    /// How long the live database had no triggers while they changed places, in seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trigger_gap_seconds: Option<f64>,
-    /// What had been left by restores that were cut off, and what was done about it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub recovered: Vec<String>,
-    /// What was found beforehand.
-    pub findings: Vec<Finding>,
-    /// How long it took, safety backup and check included, in seconds.
-    pub seconds: f64,
-}
-
 /// A restore that is ready to run: the backup is proved, the server looked at, nothing written.
 pub struct Prepared<'a> {
-    store: &'a Store,
-    server: &'a ServerClient,
-    options: RestoreOptions,
-    input: Input,
-    plan: Plan,
-    quoting: Quoting,
-    before: Before,
+    pub(super) store: &'a Store,
+    pub(super) server: &'a ServerClient,
+    pub(super) options: RestoreOptions,
+    pub(super) input: Input,
+    pub(super) plan: Plan,
+    pub(super) before: Before,
 }
 
 /// Proves the backup and looks at the server.
@@ -165,7 +78,9 @@ pub fn prepare<'a>(
     options: RestoreOptions,
     context: &Context,
 ) -> Result<Prepared<'a>> {
-    let mut input = Input::open(store, &options.name, &options.tables, context)?;
+    let mut input =
+        Input::open(store, &options.name, &options.tables, context)?.allowing_outside(options.allow_outside);
+    input.refuse_outside()?;
     let Some(database) = options.database.clone().or_else(|| input.manifest.database.clone()) else {
         return Err(Error::Usage {
             message: format!("{} does not say which database it is of", options.name),
@@ -182,31 +97,36 @@ pub fn prepare<'a>(
     let database = server.database_name(&database, cancel)?;
     let (facts, mut findings) = preflight::look(server, &input.manifest, &input.survey, &database, cancel)?;
     input.lower_case = facts.keeps_lower_case;
+    let lacking = ungrounded::ungrounded(server, &input, cancel)?;
+    findings.extend(ungrounded::finding(&lacking, &options.tables));
+    input.leave_out(lacking.into_keys());
     let inventory = server.inventory(&database, cancel)?;
     let given: BTreeSet<String> = options.damaged.iter().cloned().collect();
-    let damaged = match &facts.charset {
+    let Looked { damaged, elsewhere } = match &facts.charset {
         Some(_) => damage::look(server, &database, facts.version.contains("MariaDB"), &given, cancel)?,
-        None => Vec::new(),
+        None => Looked::default(),
     };
+    let replaced = |table: &str| !input.is_partial() || input.names().contains(table);
+    let elsewhere: Vec<String> = elsewhere.into_iter().filter(|table| replaced(table)).collect();
     if input.is_partial() {
         let referring = server.referring_tables(&database, &options.tables, cancel)?;
         findings.extend(preflight::referring(&referring));
         findings.extend(scope::triggers(server, &database, &input, cancel)?);
         findings.extend(scope::hidden_keys(server, &database, &input, &damaged, cancel)?);
     }
-    let strategy = choose(&options, &facts, &inventory, &input, &mut findings);
+    let obstacle = preflight::swap_obstacle(&facts, &inventory, &elsewhere, &input);
+    let strategy = choose(&options, obstacle.as_deref(), &inventory, &mut findings);
     if strategy == Strategy::Swap {
-        findings.extend(preflight::swap(server, &facts, &inventory, &input, &database, cancel)?);
+        findings.extend(preflight::swap(server, &facts, obstacle, &input, &database, cancel)?);
     }
-    let replaced = |table: &str| !input.is_partial() || chosen(&input).contains(table);
     findings.extend(scope::damaged(&damaged, replaced, strategy, options.safety_backup));
     if strategy == Strategy::Swap && facts.charset.is_some() {
         findings.extend(scope::immovable(&damage::immovable(server, &database, cancel)?, replaced));
     }
-    let quoting = Quoting::of(&facts.version);
     let (unsettled, unproved) = swap::unsettled(server, &database, cancel)?;
     findings.extend(preflight::unsettled(&unsettled));
     findings.extend(preflight::unproved(&unproved));
+    findings.extend(preflight::outside(&input));
     findings.extend(preflight::other_server(&input.manifest, &options.server));
     let before = Before {
         charset: facts.charset,
@@ -214,7 +134,7 @@ pub fn prepare<'a>(
         kept_views: inventory
             .broken_views
             .iter()
-            .filter(|view| !chosen(&input).contains(*view))
+            .filter(|view| !input.names().contains(*view))
             .cloned()
             .collect(),
     };
@@ -223,23 +143,21 @@ pub fn prepare<'a>(
         findings,
         ..plan(store, &options, strategy, &input, &Live { database, exists, inventory, damaged })
     };
-    Ok(Prepared { store, server, options, input, plan, quoting, before })
+    Ok(Prepared { store, server, options, input, plan, before })
 }
 
 /// Swap, unless something else was asked for. Where the database does not exist or holds nothing, there is nothing to
 /// be hurt, and what stands against a swap is no reason to refuse.
 fn choose(
     options: &RestoreOptions,
-    facts: &ServerFacts,
+    obstacle: Option<&str>,
     inventory: &Inventory,
-    input: &Input,
     findings: &mut Vec<Finding>,
 ) -> Strategy {
-    let obstacle = preflight::swap_obstacle(facts, inventory, input);
     match (options.strategy, obstacle) {
         (Some(strategy), _) => strategy,
         (None, Some(obstacle)) if inventory.is_empty() => {
-            findings.push(preflight::in_place_instead(&obstacle));
+            findings.push(preflight::in_place_instead(obstacle));
             Strategy::InPlace
         }
         (None, _) => Strategy::Swap,
@@ -324,158 +242,5 @@ impl Prepared<'_> {
     /// What will be done.
     pub fn plan(&self) -> &Plan {
         &self.plan
-    }
-
-    /// Does it.
-    ///
-    /// # Errors
-    /// A finding refuses it, the safety backup fails, or the restore does; in the last case the database is as it
-    /// was, or the error says that it is not.
-    pub fn run(self, context: &Context) -> Result<Report> {
-        let begun = Instant::now();
-        preflight::refuse(&self.plan.findings)?;
-        let database = &self.plan.database;
-        let guard = Guard::take(self.server, self.quoting, database, &context.cancel)?;
-        let recovered = swap::recover(self.server, self.quoting, database, &context.cancel)?;
-        let given: BTreeSet<String> = self.options.damaged.iter().cloned().collect();
-        let damaged: BTreeSet<String> =
-            self.plan.damaged.iter().map(|damaged| damaged.table.clone()).collect();
-        let safety = if self.plan.safety_backup { self.back_up_if_possible(context)? } else { None };
-        let state = LiveState::read(self.server, database, &damaged, &context.cancel)?;
-        let empty = state.tables.is_empty() && state.definitions.is_empty();
-        if state.charset.is_some() != self.plan.exists || self.before.empty && !empty {
-            return Err(Error::Preflight {
-                finding: format!("{database} is not what it was when the plan was made"),
-                remedy: "run it again, and look at the new plan".into(),
-            });
-        }
-        let (checked, swapped) = match self.plan.strategy {
-            Strategy::InPlace => {
-                // The guard is held to the end.
-                let checked = self.in_place(safety.as_deref(), &state, &damaged).run(&self.input, context)?;
-                drop(guard);
-                (checked, None)
-            }
-            Strategy::Swap => {
-                let (checked, swapped) =
-                    self.beside(&state, &damaged, &given).run(guard, &self.input, context)?;
-                (checked, Some(swapped))
-            }
-        };
-        if let Some(keep) = self.options.keep_before {
-            match Guard::take(self.server, self.quoting, database, &context.cancel) {
-                Ok(_guard) => {
-                    super::undo::keep_newest(self.server, database, keep, &context.cancel)?;
-                }
-                // What was asked for first is done.
-                Err(error @ Error::Busy { .. }) => {
-                    log::warn!("what swaps have kept is left as it is: {error}");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let kept = swapped.as_ref().and_then(|swapped| swapped.kept.clone());
-        Ok(Report {
-            backup: self.plan.backup,
-            store: self.plan.store,
-            database: self.plan.database,
-            strategy: self.plan.strategy,
-            tables: checked.tables,
-            rows: checked.rows,
-            safety_backup: safety,
-            before: kept.filter(|_| self.options.keep_before != Some(0)),
-            trigger_gap_seconds: swapped.map(|swapped| swapped.gap),
-            recovered,
-            findings: self.plan.findings,
-            seconds: seconds_since(begun),
-        })
-    }
-
-    fn in_place<'s>(
-        &'s self,
-        safety: Option<&'s str>,
-        state: &'s LiveState,
-        damaged: &'s BTreeSet<String>,
-    ) -> InPlace<'s> {
-        InPlace {
-            server: self.server,
-            database: &self.plan.database,
-            quoting: self.quoting,
-            before: self.before.clone(),
-            safety: safety.map(|name| (self.store, name)),
-            prove_tables: &self.options.prove_tables,
-            proof: self.options.proof,
-            state,
-            damaged,
-        }
-    }
-
-    fn beside<'s>(
-        &'s self,
-        before: &'s LiveState,
-        damaged: &'s BTreeSet<String>,
-        given: &'s BTreeSet<String>,
-    ) -> Beside<'s> {
-        Beside {
-            server: self.server,
-            database: &self.plan.database,
-            quoting: self.quoting,
-            before,
-            damaged,
-            given,
-            prove_tables: &self.options.prove_tables,
-            proof: self.options.proof,
-        }
-    }
-
-    /// What is there may be too damaged for a dump. A swap keeps it as it is; over it, nothing is loaded then.
-    fn back_up_if_possible(&self, context: &Context) -> Result<Option<String>> {
-        match self.back_up(context) {
-            Err(Error::SafetyBackup { database, cause }) => {
-                context.cancel.check()?;
-                let Error::Child { reason, .. } = &*cause else {
-                    // What says nothing of the database is no reason to go on.
-                    return Err(Error::SafetyBackup { database, cause });
-                };
-                if let Some(table) = deadly_table(reason) {
-                    return Err(Error::Look { table, cause });
-                }
-                if is_lost(reason) {
-                    return Err(Error::SafetyBackup { database, cause });
-                }
-                if self.plan.strategy == Strategy::InPlace {
-                    return Err(Error::Preflight {
-                        finding: format!("what {database} holds now cannot be backed up: {cause}"),
-                        remedy: "use --strategy swap, which keeps what is there; or --no-safety-backup, if it may be lost".into(),
-                    });
-                }
-                log::warn!(
-                    "what {database} holds now cannot be dumped: {cause}; the swap keeps it all the same"
-                );
-                Ok(None)
-            }
-            made => made.map(Some),
-        }
-    }
-
-    /// Backs up what is there, and proves that backup: it is what a rollback stands on.
-    fn back_up(&self, context: &Context) -> Result<String> {
-        let options = DumpOptions {
-            database: self.plan.database.clone(),
-            server: self.options.server.clone(),
-            kind: Kind::Safety,
-            prefix: None,
-            level: self.options.level,
-            strict: false,
-        };
-        let lock = self.store.lock(self.options.wait, &context.cancel)?;
-        self.store.sweep(&lock)?;
-        let made = dump_locked(self.store, &lock, self.server, &options, context).map_err(|cause| {
-            Error::SafetyBackup { database: options.database.clone(), cause: Box::new(cause) }
-        })?;
-        drop(lock);
-        let proved = verify(self.store, &made.name, Level::Full, Record::Known, context)?;
-        let problem = proved.manifest.verification.and_then(|outcome| outcome.problems.into_iter().next());
-        problem.map_or(Ok(made.name.clone()), |problem| Err(Error::damaged(made.name, problem)))
     }
 }

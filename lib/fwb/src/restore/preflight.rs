@@ -2,41 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde_json::Value;
 
-use super::input::Input;
+use super::finding::{Finding, Gravity};
 use super::replication;
-use super::survey::Survey;
 use super::swap::Unproved;
+use crate::admission::Survey;
 use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
+use crate::load::Input;
 use crate::manifest::{Manifest, Section, SectionKind};
 use crate::progress::Cancel;
 use crate::server::{Inventory, ServerClient, ServerFacts, version_numbers};
 
-/// How grave a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Gravity {
-    /// The restore would fail or do harm.
-    Refusal,
-    /// The restore works, and something about its result should be known.
-    Warning,
-}
-
-/// Something found before the restore.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// Whether it stops the restore.
-    pub gravity: Gravity,
-    /// What was found.
-    pub message: String,
-    /// What to do about it.
-    pub remedy: String,
-}
-
 /// Looks at the server and holds the dump's needs against it.
-pub(super) fn look(
+pub(crate) fn look(
     server: &ServerClient,
     manifest: &Manifest,
     survey: &Survey,
@@ -58,7 +38,13 @@ pub(super) fn look(
     ));
     let has_sequences = manifest.sections.iter().any(|section| section.kind == SectionKind::Sequence);
     findings.extend(replication::sequences(&facts.replication, facts.log_bin, has_sequences));
+    findings.extend(partial(manifest));
     findings.extend(left_out(manifest, "broken_views", "views that were broken when it was made"));
+    findings.extend(left_out(
+        manifest,
+        "broken_programs",
+        "stored programs that could not be restored when it was made",
+    ));
     findings.extend(left_out(manifest, "undumpable_events", "all events, because these could not be dumped"));
     Ok((facts, findings))
 }
@@ -74,8 +60,25 @@ pub(super) fn other_server(manifest: &Manifest, addressed: &ServerIdentity) -> O
     })
 }
 
+/// Tables of the backup whose files lay in other directories, and that are made without.
+pub(super) fn outside(input: &Input) -> Option<Finding> {
+    let tables: Vec<&str> = input.survey.outside.keys().map(String::as_str).collect();
+    (!input.allows_outside && !tables.is_empty()).then(|| {
+        let tables = tables.join(", ");
+        let message = format!("these tables get their files in the directory of the database: {tables}");
+        warning(message, "--allow-outside puts them where they were")
+    })
+}
+
 /// Why this server, or what it holds, or the backup, rules out a swap.
-pub(super) fn swap_obstacle(facts: &ServerFacts, live: &Inventory, input: &Input) -> Option<String> {
+///
+/// `elsewhere` are the tables that would move whose files are in other directories.
+pub(super) fn swap_obstacle(
+    facts: &ServerFacts,
+    live: &Inventory,
+    elsewhere: &[String],
+    input: &Input,
+) -> Option<String> {
     let marks = facts.version.contains("MariaDB") && version_numbers(&facts.version) >= Some((10, 6));
     if !marks {
         return Some("a swap needs a MariaDB server of version 10.6 or later".into());
@@ -85,6 +88,20 @@ pub(super) fn swap_obstacle(facts: &ServerFacts, live: &Inventory, input: &Input
         let names = aria.join(", ");
         return Some(format!(
             "tables of engine Aria may not survive a crash of the server in a swap: {names}"
+        ));
+    }
+    if !elsewhere.is_empty() {
+        let names = elsewhere.join(", ");
+        return Some(format!(
+            "tables with DATA DIRECTORY leave their files where they were, and may not survive a crash of the server after a \
+             swap: {names}"
+        ));
+    }
+    let files = input.survey.outside.iter().find(|(_, outside)| outside.only_files);
+    if let (true, Some((table, _))) = (input.allows_outside, files) {
+        return Some(format!(
+            "table {table} of the backup has DATA DIRECTORY or INDEX DIRECTORY, and may not survive a crash of the server \
+             after a swap"
         ));
     }
     let backup = input.survey.engines.contains("ARIA");
@@ -97,7 +114,7 @@ pub(super) fn swap_obstacle(facts: &ServerFacts, live: &Inventory, input: &Input
 pub(super) fn swap(
     server: &ServerClient,
     facts: &ServerFacts,
-    live: &Inventory,
+    obstacle: Option<String>,
     input: &Input,
     database: &str,
     cancel: &Cancel,
@@ -105,7 +122,7 @@ pub(super) fn swap(
     let in_place =
         "use --strategy in-place: it loads over what is there, and rolls back from a safety backup";
     let mut findings: Vec<Finding> =
-        swap_obstacle(facts, live, input).map(|obstacle| refusal(obstacle, in_place)).into_iter().collect();
+        obstacle.map(|obstacle| refusal(obstacle, in_place)).into_iter().collect();
     let foreign: BTreeSet<String> = server
         .foreign_children(database, cancel)?
         .into_iter()
@@ -168,7 +185,7 @@ pub(super) fn referring(tables: &BTreeSet<String>) -> Option<Finding> {
 /// The first refusal as an error.
 pub(super) fn refuse(findings: &[Finding]) -> Result<()> {
     for finding in findings.iter().filter(|finding| finding.gravity == Gravity::Warning) {
-        log::warn!("{} ({})", finding.message, finding.remedy);
+        log::warn!(code = crate::notice::EXPECT.code; "{} ({})", finding.message, finding.remedy);
     }
     match findings.iter().find(|finding| finding.gravity == Gravity::Refusal) {
         Some(finding) => {
@@ -256,6 +273,16 @@ fn definers(facts: &ServerFacts, survey: &Survey) -> Option<Finding> {
             missing.join(", ")
         );
         warning(message, "CREATE USER … or the views and programs fail when they are used")
+    })
+}
+
+fn partial(manifest: &Manifest) -> Option<Finding> {
+    let lacking = manifest.extra.get("lacking_rights")?.as_array()?;
+    let rights: Vec<&str> = lacking.iter().filter_map(Value::as_str).collect();
+    (manifest.whole == Some(false)).then(|| {
+        let message =
+            format!("the backup may lack a part of its database: its account lacked {}", rights.join(", "));
+        warning(message, "restore a whole one, or only chosen tables: --tables")
     })
 }
 

@@ -4,15 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use super::input::Input;
-use super::load::{Destination, Load};
-use super::rename::Renaming;
-use super::session::Quoting;
-use super::shadow::{chosen, stand_ins, tables};
+use super::stand_ins::stand_ins;
 use super::swap;
-use crate::error::{Error, Result, is_lost};
+use crate::error::{Error, Result};
+use crate::load::{Destination, Input, Load, Renaming};
 use crate::progress::{Cancel, Context};
-use crate::server::{ServerClient, quote_name};
+use crate::server::{ServerClient, Sql, quote_name};
 
 /// A name for the table in a shadow by which foreign keys are tried.
 pub(super) fn link_name() -> String {
@@ -31,7 +28,6 @@ pub(super) struct Live<'a> {
 /// [`Error::Rehearsal`]: a definition cannot be made.
 pub(super) fn definitions(
     server: &ServerClient,
-    quoting: Quoting,
     live: &Live<'_>,
     input: &Input,
     what: &str,
@@ -41,20 +37,19 @@ pub(super) fn definitions(
     context.progress.begin(format!("rehearsing {what}"), 0);
     let charset = input.manifest.charset.clone().zip(input.manifest.collation.clone());
     let link = link_name();
-    let copies = tables(input).into_iter().chain([link.clone()]);
+    let copies = input.tables().into_iter().chain([link.clone()]);
     let shadow = swap::shadow(server, live.database, copies, charset.as_ref(), cancel)?;
-    let made = make(server, quoting, live, &shadow.database, input, context)
+    let made = make(server, live, &shadow.database, input, context)
         .and_then(|()| links(server, live, &shadow.database, &link, input, cancel));
     let removed = swap::remove_shadow(server, &shadow, cancel);
     if let Some(why) = &removed {
-        log::warn!("{} is left behind: {why}", shadow.database);
+        log::warn!(code = crate::notice::LEFT_BEHIND.code; "{} is left behind: {why}", shadow.database);
     }
     made.map_err(|cause| {
         // Only a verdict on what was to be made is a refusal: what fails otherwise may work at another time.
         let is_verdict = match &cause {
-            Error::Child { reason, .. } => !is_lost(reason),
             Error::Inadmissible { .. } => true,
-            _ => false,
+            other => other.refusal().is_some() && !other.is_lost(),
         };
         match cancel.check() {
             Err(interrupted) => interrupted,
@@ -66,18 +61,17 @@ pub(super) fn definitions(
 
 fn make(
     server: &ServerClient,
-    quoting: Quoting,
     live: &Live<'_>,
     shadow: &str,
     input: &Input,
     context: &Context,
 ) -> Result<()> {
-    let scope = chosen(input);
+    let scope = input.names();
     let here = |name: &str| !input.is_partial() || scope.contains(&input.spelled(name));
     let loaded = |name: &str| scope.contains(&input.spelled(name));
     let from = input.manifest.database.as_deref().unwrap_or_default();
     let renaming = Renaming { from: Some(from), here: &here, loaded: &loaded, elsewhere: live.database };
-    let to = Destination { server, database: shadow, quoting, is_live: false };
+    let to = Destination { server, database: shadow, is_live: false };
     // Events are always made disabled: one has written into a live database from a shadow.
     stand_ins(server, live.database, shadow, live.damaged, input, &context.cancel)?;
     Load::new(input, to, &renaming, true, context)?.definitions()
@@ -99,7 +93,7 @@ pub(super) fn links(
     if !input.is_partial() {
         return Ok(());
     }
-    let replaced = tables(input);
+    let replaced = input.tables();
     let keys = server.foreign_keys(live, cancel)?;
     let stays = keys.iter().filter(|key| {
         key.child.0 == *live
@@ -115,10 +109,10 @@ pub(super) fn links(
             "SET SESSION foreign_key_checks=0;\nCREATE TABLE {place} LIKE {child};\nALTER TABLE {place} {};\nDROP TABLE {place};\n",
             key.constraint(shadow)
         );
-        if let Err(cause) = server.query(None, &sql, "trying a foreign key", cancel) {
+        if let Err(cause) = server.query(None, Sql::Write(&sql), "trying a foreign key", cancel) {
             cancel.check()?;
             let drop = format!("DROP TABLE IF EXISTS {place};\n");
-            server.query(None, &drop, "removing a copy", cancel)?;
+            server.query(None, Sql::Write(&drop), "removing a copy", cancel)?;
             return Err(Error::Preflight {
                 finding: format!(
                     "foreign key {} of table {}, which stays, does not fit the backup's table {}, and would be lost: {cause}",
@@ -133,5 +127,5 @@ pub(super) fn links(
 
 /// The chosen tables that a safety backup holds too.
 pub(super) fn held(safety: &Input, input: &Input) -> BTreeSet<String> {
-    chosen(safety).intersection(&chosen(input)).cloned().collect()
+    safety.names().intersection(&input.names()).cloned().collect()
 }

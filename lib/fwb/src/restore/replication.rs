@@ -1,6 +1,6 @@
 //! What replication does to a restore, and a restore to replication: findings from facts.
 
-use super::preflight::{Finding, Gravity};
+use super::finding::{Finding, Gravity};
 use crate::server::{Asked, Replica, Replication};
 
 /// What stands against a restore of `database`, however it is made.

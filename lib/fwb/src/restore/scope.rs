@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::damage::DamagedTable;
-use super::input::Input;
-use super::plan::Strategy;
-use super::preflight::{Finding, Gravity};
-use super::shadow::chosen;
+use super::finding::{Finding, Gravity};
+use super::options::Strategy;
 use crate::error::Result;
+use crate::load::Input;
 use crate::manifest::ObjectKind;
 use crate::progress::Cancel;
 use crate::server::ServerClient;
@@ -23,7 +22,7 @@ pub(super) fn triggers(
     input: &Input,
     cancel: &Cancel,
 ) -> Result<Option<Finding>> {
-    let replaced = chosen(input);
+    let replaced = input.names();
     let stay: BTreeSet<String> =
         server.table_names(database, cancel)?.into_iter().filter(|table| !replaced.contains(table)).collect();
     let taken = server.trigger_names(database, &stay, cancel)?;
@@ -57,7 +56,7 @@ pub(super) fn hidden_keys(
     damaged: &[DamagedTable],
     cancel: &Cancel,
 ) -> Result<Option<Finding>> {
-    let replaced = chosen(input);
+    let replaced = input.names();
     let stays = |damaged: &&DamagedTable| damaged.closed && !replaced.contains(&damaged.table);
     let closed: BTreeSet<String> =
         damaged.iter().filter(stays).map(|damaged| damaged.table.clone()).collect();

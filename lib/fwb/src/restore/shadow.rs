@@ -4,25 +4,20 @@
 use std::collections::BTreeSet;
 
 use super::check::{Check, Checked};
-use super::input::Input;
 use super::live_state::LiveState;
-use super::load::{Destination, Load};
-use super::plan::RestoreProof;
+use super::options::RestoreProof;
 use super::rehearsal;
-use super::rename::Renaming;
-use super::script::Origin;
-use super::session::Quoting;
+use super::stand_ins::stand_ins;
 use super::swap::{self, Guard, Marked, Swap, Swapped};
 use crate::error::{Error, Result};
-use crate::manifest::{ObjectKind, SectionKind};
-use crate::progress::{Cancel, Context};
-use crate::server::{Definition, DefinitionKind, ServerClient, quote_name};
+use crate::load::{Destination, Input, Load, Origin, Renaming};
+use crate::progress::Context;
+use crate::server::{ServerClient, Sql, quote_name};
 
 /// A restore beside a live database.
 pub(super) struct Beside<'a> {
     pub(super) server: &'a ServerClient,
     pub(super) database: &'a str,
-    pub(super) quoting: Quoting,
     /// What the live database was before anything was done.
     pub(super) before: &'a LiveState,
     /// Damaged tables of the live database.
@@ -43,9 +38,8 @@ impl Beside<'_> {
     pub(super) fn run(&self, guard: Guard, input: &Input, context: &Context) -> Result<(Checked, Swapped)> {
         let swap = Swap {
             server: self.server,
-            quoting: self.quoting,
             live: self.database,
-            scope: input.is_partial().then(|| chosen(input)),
+            scope: input.is_partial().then(|| input.names()),
             stay: BTreeSet::new(),
             charset: self.before.charset.clone(),
             damaged: self.given,
@@ -57,7 +51,7 @@ impl Beside<'_> {
         let untouched =
             |cause: Error| self.before.after_failure(cause, self.server, self.database, &context.cancel);
         let link = rehearsal::link_name();
-        let copies = tables(input).into_iter().chain([link.clone()]);
+        let copies = input.tables().into_iter().chain([link.clone()]);
         let made_as = charset.as_ref().or(self.before.charset.as_ref());
         let shadow =
             swap::shadow(self.server, self.database, copies, made_as, &context.cancel).map_err(untouched)?;
@@ -83,20 +77,15 @@ impl Beside<'_> {
                 cause => untouched(cause),
             };
             if let Some(why) = swap::remove_shadow(self.server, &shadow, &context.cancel) {
-                log::warn!("{} is left behind: {why}", shadow.database);
+                log::warn!(code = crate::notice::LEFT_BEHIND.code; "{} is left behind: {why}", shadow.database);
             }
             told
         })
     }
 
     fn load(&self, shadow: &Marked, input: &Input, context: &Context) -> Result<(Checked, Origin)> {
-        let to = Destination {
-            server: self.server,
-            database: &shadow.database,
-            quoting: self.quoting,
-            is_live: false,
-        };
-        let scope = chosen(input);
+        let to = Destination { server: self.server, database: &shadow.database, is_live: false };
+        let scope = input.names();
         let here = |name: &str| !input.is_partial() || scope.contains(&input.spelled(name));
         let from = input.manifest.database.as_deref().unwrap_or_default();
         // A foreign key may refer to a table that never was; it must not mean one of the shadow.
@@ -123,7 +112,7 @@ impl Beside<'_> {
             stand_ins.iter().map(|view| format!("DROP VIEW IF EXISTS {};\n", quote_name(view))).collect();
         self.server.query(
             Some(&shadow.database),
-            &dropped.concat(),
+            Sql::Write(&dropped.concat()),
             "removing stand-ins",
             &context.cancel,
         )?;
@@ -134,54 +123,4 @@ impl Beside<'_> {
         }
         Ok((checked, origin))
     }
-}
-
-/// A view that is restored alone needs what it selects from and calls: views of the live database's tables stand in for
-/// them while it is made, and copies of its functions. Damaged tables have no stand-in.
-pub(super) fn stand_ins(
-    server: &ServerClient,
-    live: &str,
-    shadow: &str,
-    damaged: &BTreeSet<String>,
-    input: &Input,
-    cancel: &Cancel,
-) -> Result<BTreeSet<String>> {
-    let views = input.sections().any(|section| section.kind == SectionKind::View);
-    if !input.is_partial() || !views {
-        return Ok(BTreeSet::new());
-    }
-    let scope = chosen(input);
-    let inventory = server.inventory(live, cancel)?;
-    let names = inventory.tables.into_keys().chain(inventory.views);
-    let stand_ins: BTreeSet<String> =
-        names.filter(|name| !scope.contains(name) && !damaged.contains(name)).collect();
-    let views = stand_ins.iter().map(|name| {
-        let (name, live) = (quote_name(name), quote_name(live));
-        format!("CREATE VIEW {name} AS SELECT * FROM {live}.{name};\n")
-    });
-    let functions = server.definitions(live, damaged, cancel)?.into_iter();
-    let functions = functions
-        .filter(|definition| definition.kind == DefinitionKind::Program(ObjectKind::Function))
-        .map(|function| {
-            let Definition { sql_mode, charset, collation, text, .. } = function;
-            let session = format!(
-                "SET SESSION sql_mode='{sql_mode}', SESSION character_set_client={charset}, SESSION collation_connection={collation};\n"
-            );
-            session + &format!("EXECUTE IMMEDIATE 0x{};\n", hex::encode(text))
-        });
-    let sql: String = views.chain(functions).collect();
-    server.query(Some(shadow), &sql, "making stand-ins", cancel)?;
-    Ok(stand_ins)
-}
-
-/// The tables and sequences that are restored.
-pub(super) fn tables(input: &Input) -> BTreeSet<String> {
-    let tables =
-        input.sections().filter(|section| matches!(section.kind, SectionKind::Table | SectionKind::Sequence));
-    tables.filter_map(|section| section.name.as_ref().map(|name| input.spelled(name))).collect()
-}
-
-/// The tables, sequences and views that are restored.
-pub(super) fn chosen(input: &Input) -> BTreeSet<String> {
-    input.sections().filter_map(|section| section.name.as_ref().map(|name| input.spelled(name))).collect()
 }

@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::damage;
 use super::live_state::LiveState;
-use super::session::Quoting;
 use super::swap::{self, Guard, Marked, Swap};
 use crate::error::{Error, Result};
 use crate::progress::{Cancel, Context, seconds_since};
@@ -17,7 +16,6 @@ use crate::server::ServerClient;
 pub struct Undo<'a> {
     server: &'a ServerClient,
     database: String,
-    quoting: Quoting,
     kept: swap::Kept,
     lost: Vec<String>,
 }
@@ -57,8 +55,6 @@ pub fn prepare_undo<'a>(
         Some(database) => server.database_name(database, cancel)?,
         None => only_one(server, cancel)?,
     };
-    let facts = server.server_facts(&database, cancel)?;
-    let quoting = Quoting::of(&facts.version);
     let Some(kept) = swap::newest_kept(server, &database, cancel)? else {
         return Err(Error::NothingFound(format!(
             "no restore of {database} has left anything that could be put back"
@@ -66,7 +62,7 @@ pub fn prepare_undo<'a>(
     };
     let kept = kept?;
     let lost = kept.lost(server, cancel)?.into_iter().collect();
-    Ok(Undo { server, database, quoting, kept, lost })
+    Ok(Undo { server, database, kept, lost })
 }
 
 fn only_one(server: &ServerClient, cancel: &Cancel) -> Result<String> {
@@ -105,19 +101,18 @@ impl Undo<'_> {
     pub fn run(mut self, context: &Context) -> Result<Undone> {
         let begun = Instant::now();
         let (server, cancel) = (self.server, &context.cancel);
-        let guard = Guard::take(server, self.quoting, &self.database, cancel)?;
-        if !swap::recover(server, self.quoting, &self.database, cancel)?.is_empty() {
+        let guard = Guard::take(server, &self.database, cancel)?;
+        if !swap::recover(server, &self.database, cancel)?.is_empty() {
             // What was to be undone may be another swap now.
             self = prepare_undo(server, Some(&self.database.clone()), cancel)?;
         }
         let planned = self.plan();
         let damaged = BTreeSet::new();
         let looked = damage::look(server, &self.database, true, &damaged, cancel)?;
-        let looked = looked.into_iter().map(|damaged| damaged.table).collect();
+        let looked = looked.damaged.into_iter().map(|damaged| damaged.table).collect();
         let before = LiveState::read(server, &self.database, &looked, cancel)?;
         let mut swap = Swap {
             server,
-            quoting: self.quoting,
             live: &self.database,
             scope: None,
             stay: BTreeSet::new(),
@@ -136,7 +131,7 @@ impl Undo<'_> {
             cause => before.after_failure(cause, server, &self.database, cancel),
         })?;
         for table in &swapped.not_brought_back {
-            log::warn!("table {table} is not brought back: it was damaged when it was replaced");
+            log::warn!(code = crate::notice::NOT_KEPT.code; "table {table} is not brought back: it was damaged when it was replaced");
         }
         Ok(Undone {
             before: swapped.kept,
@@ -175,11 +170,9 @@ pub fn forget(
         Some(database) => server.database_name(database, cancel)?,
         None => only_one(server, cancel)?,
     };
-    let facts = server.server_facts(&database, cancel)?;
-    let quoting = Quoting::of(&facts.version);
-    let guard = Guard::take(server, quoting, &database, cancel)?;
+    let guard = Guard::take(server, &database, cancel)?;
     if !dry_run {
-        swap::recover(server, quoting, &database, cancel)?;
+        swap::recover(server, &database, cancel)?;
     }
     let removed = if dry_run {
         surplus(server, &database, keep, cancel)?.into_iter().map(|kept| kept.database).collect()
@@ -189,7 +182,7 @@ pub fn forget(
     drop(guard);
     let left = swap::found(server, Some(&database), cancel)?;
     for unproved in &left.unproved {
-        log::warn!("{} is left alone: {}", unproved.database, unproved.why);
+        log::warn!(code = crate::notice::LEFT_ALONE.code; "{} is left alone: {}", unproved.database, unproved.why);
     }
     let unproved = left.unproved.into_iter().map(|unproved| unproved.database);
     let left = left.ours.into_iter().map(|marked| marked.database).chain(unproved);
@@ -216,4 +209,91 @@ pub(super) fn keep_newest(
         swap::forget(server, kept, cancel)?;
     }
     Ok(surplus.into_iter().map(|kept| kept.database).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::{Answer, Fake};
+
+    /// What the server shows of a database that keeps what a swap of `of` has replaced.
+    fn kept(of: &str, journal: &str) -> (String, Vec<String>) {
+        let database = format!("{of}__before_20250725_170206");
+        let seal = format!(
+            r#"{{"view":"fwb_seal_1","role":"before","database":"{database}","of":"{of}","sequence":1,"at":"20250725_170206"{journal}}}"#
+        );
+        let text = format!("select 'fwb1:{}' AS `fwb`", hex::encode(seal));
+        let row = ["view", &database, "fwb_seal_1", "root@localhost", &text].map(ToOwned::to_owned);
+        (database, row.to_vec())
+    }
+
+    /// An undo of the wrong database, or of half a swap, would be worse than none.
+    #[test]
+    fn what_cannot_be_undone_is_told() {
+        let journal = r#","journal":{"table":"fwb_journal","sha256":"00","phase":"done"}"#;
+        let (shop, shop_seal) = kept("shop", journal);
+        let (shop_bare, shop_bare_seal) = kept("shop", "");
+        let (cafe, cafe_seal) = kept("cafe", journal);
+        let us = || vec!["self".to_owned(), "root@localhost".to_owned()];
+        let tables = || Answer::rows(&[&["fwb_journal"]]);
+        for (what, asked, databases, seals, tables, words) in [
+            ("an empty server", None, vec![], vec![us()], tables(), "no restore has left anything"),
+            (
+                "nothing of this one",
+                Some("shop"),
+                vec![&cafe],
+                vec![us(), cafe_seal.clone()],
+                tables(),
+                "no restore of shop",
+            ),
+            (
+                "one of two",
+                None,
+                vec![&shop, &cafe],
+                vec![us(), shop_seal.clone(), cafe_seal],
+                tables(),
+                "several databases",
+            ),
+            (
+                "cut off before anything was done",
+                Some("shop"),
+                vec![&shop_bare],
+                vec![us(), shop_bare_seal],
+                tables(),
+                "no restore of shop",
+            ),
+            ("no seal", Some("shop"), vec![&shop], vec![us()], tables(), "it has no seal"),
+            (
+                "no journal",
+                Some("shop"),
+                vec![&shop],
+                vec![us(), shop_seal.clone()],
+                Answer::rows(&[]),
+                "is gone",
+            ),
+            (
+                "another journal",
+                Some("shop"),
+                vec![&shop],
+                vec![us(), shop_seal],
+                tables(),
+                "is not what was sealed",
+            ),
+        ] {
+            let databases = databases.into_iter().map(|name| vec![name.clone(), String::new()]).collect();
+            let fake = Fake::new([
+                ("SELECT SCHEMA_NAME, SCHEMA_COMMENT", &[Answer::Rows(databases)][..]),
+                ("SELECT 'self', CURRENT_USER()", &[Answer::Rows(seals)]),
+                ("SELECT TABLE_NAME FROM", &[tables]),
+            ]);
+            let server = fake.client(0);
+            let error = prepare_undo(&server, asked, &Cancel::default()).err().map(|error| error.to_string());
+            assert!(error.as_ref().is_some_and(|error| error.contains(words)), "{what}: {error:?}");
+            assert!(
+                fake.sent("").iter().all(|sent| sent.starts_with("SELECT")),
+                "{what}: {:?}",
+                fake.sent("")
+            );
+        }
+    }
 }

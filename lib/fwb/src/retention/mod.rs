@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{Datelike, NaiveDate, TimeDelta};
 
 use crate::identity::{Facts, Owner, ServerIdentity, belongings};
-use crate::manifest::{Action, Decision, Kind, Timestamp, is_in_the_future};
+use crate::manifest::{Action, Decision, Kind, Timestamp, Verification, is_in_the_future};
 use crate::server::NameCase;
 
 /// What to keep. A backup stays when any rule keeps it; the guards then see to it that something is left.
@@ -49,8 +49,37 @@ pub enum Proof {
     Proved,
     /// Nothing is known for or against it.
     Unproved,
+    /// It may lack a part of its database: the account that dumped it could not see everything.
+    Partial,
     /// The latest verification failed, or the artifact is damaged or of another size.
     Failed,
+}
+
+impl Proof {
+    /// Whether the backup counts for rules that keep a number of backups.
+    fn counts(self) -> bool {
+        self.worth() == Self::Proved.worth()
+    }
+
+    /// What is better as the last that is left has more of it; whether a backup is proved does not matter for that.
+    fn worth(self) -> u8 {
+        match self {
+            Self::Proved | Self::Unproved => 2,
+            Self::Partial => 1,
+            Self::Failed => 0,
+        }
+    }
+
+    /// By whether the manifest calls the backup whole, the latest outcome, and what a look at the files shows.
+    pub(crate) fn of(whole: Option<bool>, verification: Option<&Verification>, problems: &[String]) -> Self {
+        if !problems.is_empty() || verification.is_some_and(|outcome| !outcome.ok) {
+            return Self::Failed;
+        }
+        if whole == Some(false) {
+            return Self::Partial;
+        }
+        if verification.is_some_and(Verification::proves) { Self::Proved } else { Self::Unproved }
+    }
 }
 
 /// What retention needs to know of a backup.
@@ -189,7 +218,7 @@ fn keep_by_age(group: &[Member<'_>], policy: &Policy, now: Timestamp, reasons: &
 }
 
 fn keep_by_count(group: &[Member<'_>], policy: &Policy, reasons: &mut [Vec<String>]) {
-    let countable = || group.iter().filter(|(_, backup)| backup.state != Proof::Failed);
+    let countable = || group.iter().filter(|(_, backup)| backup.state.counts());
     for &(index, _) in countable().take(as_count(policy.keep_last)) {
         reasons[index].push(format!("last {}", policy.keep_last));
     }
@@ -234,16 +263,17 @@ fn guard_proved(group: &[Member<'_>], policy: &Policy, reasons: &mut [Vec<String
 }
 
 fn guard_last(group: &[Member<'_>], reasons: &mut [Vec<String>]) {
-    let newest_sound = group.iter().find(|(_, backup)| backup.state != Proof::Failed);
-    let Some(&(last, backup)) = newest_sound.or(group.first()) else { return };
+    // The newest of the best.
+    let best = group.iter().rev().max_by_key(|(_, backup)| backup.state.worth());
+    let Some(&(last, backup)) = best else { return };
     let stays = |&(index, other): &Member<'_>| {
-        !reasons[index].is_empty() && (other.state != Proof::Failed || backup.state == Proof::Failed)
+        !reasons[index].is_empty() && other.state.worth() >= backup.state.worth()
     };
     if group.iter().any(stays) {
         return;
     }
     reasons[last].push(match backup.state {
-        Proof::Failed => "nothing better is left: the newest stays".into(),
+        Proof::Failed | Proof::Partial => "nothing better is left: the newest stays".into(),
         Proof::Proved | Proof::Unproved => "nothing proved: the newest stays".into(),
     });
 }
@@ -251,6 +281,7 @@ fn guard_last(group: &[Member<'_>], reasons: &mut [Vec<String>]) {
 fn why_delete(backup: &Backup, policy: &Policy) -> String {
     let rules = match backup.state {
         Proof::Failed => "no rule keeps it: it has failed",
+        Proof::Partial => "no rule keeps it: it may lack a part of its database",
         Proof::Proved | Proof::Unproved => "no rule keeps it",
     };
     match policy.keep_days {

@@ -430,6 +430,23 @@ fn a_deletion_says_why() {
     assert_eq!(why(&Policy::default(), Proof::Proved), "older than 7 days, and no rule keeps it");
     assert_eq!(why(&OFF, Proof::Proved), "no rule keeps it");
     assert_eq!(why(&OFF, Proof::Failed), "no rule keeps it: it has failed");
+    assert_eq!(why(&OFF, Proof::Partial), "no rule keeps it: it may lack a part of its database");
+}
+
+/// What may lack a part of its database takes no place from what does not, and goes by its age.
+#[test]
+fn a_partial_backup_counts_for_nothing() {
+    let policy = Policy { keep_last: 1, ..OFF };
+    let kept = |states: &[Proof]| {
+        let days = ["2025-06-01T00:00:00Z", "2025-05-31T00:00:00Z", "2025-05-30T00:00:00Z"];
+        let all: Vec<_> = states.iter().zip(days).map(|(state, day)| backup("shop", day, *state)).collect();
+        let decided = decide(&all, &policy, at(NOW));
+        decided.iter().map(|decision| decision.action == Action::Keep).collect::<Vec<_>>()
+    };
+    assert_eq!(kept(&[Proof::Partial, Proof::Proved]), [false, true]);
+    assert_eq!(kept(&[Proof::Partial, Proof::Unproved]), [false, true]);
+    assert_eq!(kept(&[Proof::Failed, Proof::Partial, Proof::Failed]), [false, true, false]);
+    assert_eq!(kept(&[Proof::Partial, Proof::Partial]), [true, false], "nothing better is left");
 }
 
 prop_compose! {
@@ -441,7 +458,7 @@ prop_compose! {
         kind in prop::sample::select(vec![Kind::Full, Kind::Safety]),
         hours in -40_i64..2_000,
         offset in prop::sample::select(vec![-5, 0, 9]),
-        state in prop::sample::select(vec![Proof::Proved, Proof::Unproved, Proof::Failed]),
+        state in prop::sample::select(vec![Proof::Proved, Proof::Unproved, Proof::Partial, Proof::Failed]),
     ) -> Backup {
         let zone = chrono::FixedOffset::east_opt(offset * 3600).unwrap();
         let started_at = (at(NOW) - TimeDelta::hours(hours)).with_timezone(&zone);
@@ -514,12 +531,9 @@ proptest! {
             for (_, backup) in proved.iter().take(as_count(policy.min_keep.max(1))) {
                 prop_assert!(kept.contains(&backup.name));
             }
-            let sound = |backup: &Backup| backup.state != Proof::Failed;
             let left = |(_, backup): &&Member<'_>| kept.contains(&backup.name);
-            prop_assert!(group.iter().any(|member| left(&member)));
-            if group.iter().any(|(_, backup)| sound(backup)) {
-                prop_assert!(group.iter().filter(left).any(|(_, backup)| sound(backup)));
-            }
+            let best = group.iter().map(|(_, backup)| backup.state.worth()).max();
+            prop_assert_eq!(group.iter().filter(left).map(|(_, backup)| backup.state.worth()).max(), best);
         }
     }
 

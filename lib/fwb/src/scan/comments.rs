@@ -27,9 +27,19 @@ pub(super) struct Comments {
     /// Where the blank lines before the next comment begin.
     gap: u64,
     line: Vec<u8>,
-    /// A comment that began with the line `--`, and where.
-    block: Option<(u64, Vec<u8>)>,
+    /// A comment that began with the line `--`.
+    block: Option<Block>,
     origin: Origin,
+}
+
+/// What may become an announcement.
+#[derive(Debug)]
+struct Block {
+    /// Where it begins.
+    at: u64,
+    text: Vec<u8>,
+    /// Whether its first line ends as lines do on Windows: then a `\r` at the end of another one is no part of a name.
+    is_crlf: bool,
 }
 
 impl Comments {
@@ -73,9 +83,10 @@ impl Comments {
             if self.block.is_none() {
                 self.origin.read_binlog(&text, in_header);
             }
-            if let Some((_, text)) = &mut self.block {
+            if let Some(Block { text, is_crlf, .. }) = &mut self.block {
                 // A name that holds a line break goes on after "-- ".
                 let part = self.line.strip_prefix(b"-- ").unwrap_or(&self.line);
+                let part = part.strip_suffix(b"\r").filter(|_| *is_crlf).unwrap_or(part);
                 if text.len() + part.len() < KEPT {
                     if !text.is_empty() {
                         text.push(b'\n');
@@ -86,9 +97,12 @@ impl Comments {
             return None;
         }
         match self.block.take() {
-            Some((at, text)) if !text.is_empty() => Announcement::parse(&String::from_utf8_lossy(&text), at),
+            Some(Block { at, text, .. }) if !text.is_empty() => {
+                Announcement::parse(&String::from_utf8_lossy(&text), at)
+            }
             _ => {
-                self.block = Some((self.gap, Vec::new()));
+                let is_crlf = self.line.ends_with(b"\r");
+                self.block = Some(Block { at: self.gap, text: Vec::new(), is_crlf });
                 None
             }
         }

@@ -127,8 +127,8 @@ impl Scanner {
         }
     }
 
-    /// Inside of `/* … */`. The client takes `/*` in it for one thing, and the end of an executable comment in it
-    /// for nothing.
+    /// Inside of `/* … */`. Inside of a comment the client takes `/*` for two ordinary bytes, and ignores a `*/` that
+    /// would end an executable comment.
     pub(super) fn in_block_comment(&mut self, window: &[u8], at: usize, eof: bool) -> Step {
         let mut at = at;
         while let Some(found) = memchr::memchr3(b'*', b'/', b'\n', &window[at..]) {

@@ -22,7 +22,7 @@ pub(crate) enum Head {
     AlterKeys(Target),
     /// `LOCK TABLES` or `UNLOCK TABLES`.
     Lock,
-    /// `DO SETVAL(…)`, and `SELECT SETVAL(…)` of older programs: a sequence's state.
+    /// `DO SETVAL(…)`, `ALTER SEQUENCE … RESTART …`, and `SELECT SETVAL(…)` of older programs: a sequence's state.
     SetVal(Target),
     /// `SET …`: its assignments, as (what, to what).
     Set(Vec<(String, Value)>),
@@ -43,8 +43,8 @@ pub(crate) enum Head {
 /// A database's default character set and collation, as a dump changes them for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AlterDatabase {
-    /// The database.
-    pub(crate) name: String,
+    /// The database; none where it is the session's.
+    pub(crate) name: Option<String>,
     /// The default character set.
     pub(crate) charset: String,
     /// The default collation.
@@ -222,6 +222,9 @@ fn alter(tokens: &mut Tokens<'_>) -> Option<Head> {
     if what.is("DATABASE") {
         return alter_database(tokens);
     }
+    if what.is("SEQUENCE") {
+        return restart(tokens);
+    }
     if !what.is("TABLE") {
         return None;
     }
@@ -232,15 +235,32 @@ fn alter(tokens: &mut Tokens<'_>) -> Option<Head> {
 }
 
 fn alter_database(tokens: &mut Tokens<'_>) -> Option<Head> {
-    let name = tokens.next()?.identifier()?;
+    let first = tokens.next()?;
+    let (name, words): (_, &[&str]) = if first.is("CHARACTER") {
+        (None, &["SET"])
+    } else {
+        (Some(first.identifier()?), &["CHARACTER", "SET"])
+    };
     let mut after = |words: &[&str]| {
         let follow = words.iter().all(|word| tokens.next().is_some_and(|token| token.is(word)));
         let plain = |token: Token<'_>| matches!(token, Token::Word(_)).then(|| token.identifier()).flatten();
         follow.then(|| tokens.next().and_then(plain)).flatten()
     };
-    let (charset, collation) = (after(&["CHARACTER", "SET"])?, after(&["COLLATE"])?);
+    let (charset, collation) = (after(words)?, after(&["COLLATE"])?);
     let altered = AlterDatabase { name, charset, collation };
     tokens.next().is_none().then_some(Head::AlterDatabase(altered))
+}
+
+/// `ALTER SEQUENCE name RESTART number`: a state that `SETVAL` does not reach.
+fn restart(tokens: &mut Tokens<'_>) -> Option<Head> {
+    let target = target(tokens)?;
+    tokens.next().filter(|word| word.is("RESTART"))?;
+    let number = |token: &Token<'_>| match token {
+        Token::Word(word) => word.iter().all(u8::is_ascii_digit),
+        token => *token == Token::Symbol(b'-'),
+    };
+    let state: Vec<_> = tokens.collect();
+    ((1..=2).contains(&state.len()) && state.iter().all(number)).then_some(Head::SetVal(target))
 }
 
 fn setval(tokens: &mut Tokens<'_>) -> Option<Head> {
@@ -362,9 +382,17 @@ mod tests {
             (
                 "ALTER DATABASE `d` CHARACTER SET latin1 COLLATE latin1_swedish_ci ",
                 Head::AlterDatabase(AlterDatabase {
-                    name: "d".into(),
+                    name: Some("d".into()),
                     charset: "latin1".into(),
                     collation: "latin1_swedish_ci".into(),
+                }),
+            ),
+            (
+                "ALTER DATABASE CHARACTER SET latin1 COLLATE latin1_bin",
+                Head::AlterDatabase(AlterDatabase {
+                    name: None,
+                    charset: "latin1".into(),
+                    collation: "latin1_bin".into(),
                 }),
             ),
             (
@@ -373,6 +401,8 @@ mod tests {
             ),
             ("ALTER TABLE `t` ADD COLUMN x int", Head::Other("ALTER TABLE `t` ADD".into())),
             ("DO SETVAL(`s1`, 1001, 0)", Head::SetVal(target("s1"))),
+            ("ALTER SEQUENCE `s1` RESTART -7", Head::SetVal(target("s1"))),
+            ("ALTER SEQUENCE `s1` RESTART 7 ENGINE=x", Head::Other("ALTER SEQUENCE `s1` RESTART".into())),
             (
                 "CREATE DATABASE /*!32312 IF NOT EXISTS*/ `d` /*!40100 DEFAULT CHARACTER SET utf8mb4 */",
                 Head::CreateDatabase("d".into()),

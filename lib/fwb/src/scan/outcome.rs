@@ -31,7 +31,7 @@ pub(crate) enum Event {
 }
 
 /// A statement that has ended.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Statement<'a> {
     /// Its text; the first [`TEXT_KEPT`](super::scanner::TEXT_KEPT) bytes where it is longer. Of an `INSERT`, what
     /// stands before the rows.
@@ -40,12 +40,26 @@ pub(crate) struct Statement<'a> {
     pub(crate) truncated: bool,
     /// Where it begins in the SQL, in bytes.
     pub(crate) offset: u64,
+    /// Where its delimiter stands.
+    pub(crate) end: u64,
+    /// What follows its delimiter begins here; the line break after it is left out.
+    pub(crate) next: u64,
     /// What it does, with all executable comments opened.
     pub(crate) head: &'a Head,
     /// The `sql_mode` it was read under, as it bears on quotes.
     pub(crate) mode: SqlMode,
     /// Something that no dump contains, found while splitting.
     pub(crate) irregular: Option<&'static str>,
+}
+
+impl<'a> Statement<'a> {
+    /// The same statement in other words.
+    pub(crate) fn with_text<'b>(&self, text: &'b [u8]) -> Statement<'b>
+    where
+        'a: 'b,
+    {
+        Statement { text, ..*self }
+    }
 }
 
 /// Told of every statement once it has ended.

@@ -56,7 +56,7 @@ pub(super) enum Step {
     Wait(usize),
 }
 
-/// How sure we are that the last thing seen is a dump's end.
+/// How strongly the last element of the stream suggests that the dump is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EndMark {
     None,
@@ -214,13 +214,8 @@ impl Scanner {
         (self.sections.index(), kind, name)
     }
 
-    /// The kind of a section, by its index.
-    pub(crate) fn kind_of(&self, section: usize) -> SectionKind {
-        self.sections.kind_of(section)
-    }
-
     /// Decides now what the unfinished statement is, because the stream must be cut before its end.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn force_boundary(&mut self) {
         match self.place {
             Place::Gap => {
                 self.boundary = self.offset;
@@ -316,10 +311,17 @@ impl Scanner {
         }
         let size = self.offset + at as u64 - self.statement.offset;
         self.largest = self.largest.max(size);
+        let mut next = (at + self.delimiter.len()).min(window.len());
+        if window.get(next) == Some(&b'\n') {
+            next += 1;
+            self.line_start = true;
+        }
         let told = observer(&Statement {
             text: &self.statement.text,
             truncated: self.statement.truncated,
             offset: self.statement.offset,
+            end: self.offset + at as u64,
+            next: self.offset + next as u64,
             head: &head,
             mode: self.mode,
             irregular: self.statement.irregular,
@@ -330,11 +332,6 @@ impl Scanner {
         }
         self.place = Place::Gap;
         self.drop_row();
-        let mut next = (at + self.delimiter.len()).min(window.len());
-        if window.get(next) == Some(&b'\n') {
-            next += 1;
-            self.line_start = true;
-        }
         if self.delimiter == b";" {
             self.end_unit(self.offset + next as u64);
         }

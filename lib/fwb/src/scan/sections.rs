@@ -94,11 +94,6 @@ impl Sections {
         self.all.last().map_or((SectionKind::Header, None), |open| (open.kind, open.name.as_deref()))
     }
 
-    /// The kind of a section, by its index.
-    pub(super) fn kind_of(&self, section: usize) -> SectionKind {
-        self.all.get(section).map_or(SectionKind::Header, |open| open.kind)
-    }
-
     fn current_is(&self, kind: SectionKind, name: &str) -> bool {
         self.current() == (kind, Some(name))
     }
@@ -283,7 +278,10 @@ impl Sections {
     fn set(&mut self, assignments: &[(String, Value)], boundary: u64) -> Option<u64> {
         let opened = self.open_pending();
         let restores = |(what, to): &(String, Value)| {
-            !what.starts_with('@') && matches!(to, Value::Variable(from) if from.starts_with("@OLD_"))
+            // Newer client programs put this one back after each table.
+            !what.starts_with('@')
+                && !what.eq_ignore_ascii_case("AUTOCOMMIT")
+                && matches!(to, Value::Variable(from) if from.starts_with("@OLD_"))
         };
         let events = |(what, _): &(String, Value)| what == "@save_time_zone";
         let begins = if assignments.iter().any(restores) {

@@ -40,14 +40,14 @@ fn listing(lines: &[&str]) -> Listing {
         let problems = if words.get(3) == Some(&"lost") { vec!["lost".into()] } else { Vec::new() };
         let manifest = Manifest::from_value(manifest).unwrap();
         let recorded_name = manifest.name.clone();
-        Outline::of(Entry { manifest, recorded_name, sidecar: Sidecar::Present, problems })
+        BackupSummary::of(Entry { manifest, recorded_name, sidecar: Sidecar::Present, problems })
     };
-    let mut entries: Vec<Outline> = lines.iter().enumerate().map(entry).collect();
+    let mut entries: Vec<BackupSummary> = lines.iter().enumerate().map(entry).collect();
     settle(&mut entries, at(NOW));
     Listing { store: Store::named("/store"), entries, unreadable: Vec::new() }
 }
 
-fn names<'a>(entries: impl IntoIterator<Item = &'a Outline>) -> String {
+fn names<'a>(entries: impl IntoIterator<Item = &'a BackupSummary>) -> String {
     entries.into_iter().map(|entry| entry.name.as_str()).collect()
 }
 

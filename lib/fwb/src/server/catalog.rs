@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::client::{ServerClient, quote_name};
+use super::ServerVersion;
+use super::client::{ServerClient, Sql};
+use super::facts::ENGINES_WITHOUT_ROWS;
+use super::quoting::quote_name;
 use crate::error::Result;
 use crate::progress::Cancel;
 
@@ -23,23 +26,30 @@ pub(crate) struct DatabaseFacts {
     pub(crate) log_bin: bool,
     /// The tables, and about how much their rows take, in bytes.
     pub(crate) tables: Vec<(String, u64)>,
-    /// Columns of type FLOAT, as `table.column`.
-    pub(crate) float_columns: Vec<String>,
+    /// Tables whose rows no snapshot covers: they are read as they are at that moment.
+    pub(crate) without_snapshot: Vec<String>,
+    /// Columns of MySQL's type JSON, as `table.column`.
+    pub(crate) json_columns: Vec<String>,
     /// Columns whose definitions hold what the server prints as a question mark, as `table.column`.
     pub(crate) garbled_columns: Vec<String>,
     /// Tables that keep their history.
     pub(crate) versioned_tables: Vec<String>,
-    /// Those among them whose history goes by transactions: mariadb-dump cannot dump it.
+    /// Those among them whose history goes by transactions: no server takes it.
     pub(crate) by_transaction: Vec<String>,
+    /// Whether it has views that can be used.
+    pub(crate) has_views: bool,
     /// Views that cannot be used, and why.
     pub(crate) broken_views: Vec<LeftOut>,
-    /// Events that hold `;;`: mariadb-dump never finds a delimiter for them and runs for ever.
-    pub(crate) undumpable_events: Vec<LeftOut>,
-    /// Routines and triggers that hold `;;`, which mariadb-dump takes for their end.
-    pub(crate) cut_programs: Vec<String>,
 }
 
-/// Something that the dump program cannot dump.
+impl DatabaseFacts {
+    /// Whether the server takes rows of the past (`system_versioning_insert_history`).
+    pub(crate) fn takes_history(&self) -> bool {
+        ServerVersion::parse(&self.version).is_mariadb(10, 11)
+    }
+}
+
+/// Something that cannot be dumped.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct LeftOut {
     /// Its name.
@@ -50,9 +60,11 @@ pub(crate) struct LeftOut {
     pub(crate) definition: Option<String>,
 }
 
+/// Engines whose rows a snapshot covers; BLACKHOLE has none, and an engine that is not known answers for nothing.
+const SNAPSHOTS: [&str; 5] = ["InnoDB", "ROCKSDB", "TokuDB", "BLACKHOLE", ""];
+
 /// Few queries, because the server makes a table on the disk for each, and opens all tables of the database for each
-/// that asks for columns. Triggers are looked up by the schema of their table: by `TRIGGER_SCHEMA` the server would open
-/// every table that it has.
+/// that asks for columns.
 ///
 /// The server puts a view's error into its comment (MariaDB's manual, "Information Schema TABLES Table"), but only
 /// where the query needs a column for which it must open the view: `TABLE_ROWS`.
@@ -61,21 +73,15 @@ SELECT 'schema', VERSION(), SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COL
     @@lower_case_table_names
   FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = DATABASE();
 SELECT 'table', TABLE_NAME, TABLE_TYPE, TABLE_COMMENT, TABLE_COMMENT <> 'VIEW' AND TABLE_ROWS IS NULL,
-    IFNULL(DATA_LENGTH, 0)
+    IFNULL(ENGINE, ''), IFNULL(DATA_LENGTH, 0)
   FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME;
 SELECT 'column', TABLE_NAME, COLUMN_NAME, DATA_TYPE, GENERATION_EXPRESSION
   FROM information_schema.COLUMNS
-  WHERE TABLE_SCHEMA = DATABASE() AND (DATA_TYPE = 'float'
+  WHERE TABLE_SCHEMA = DATABASE() AND (DATA_TYPE = 'json'
     OR DATA_TYPE = 'bigint' AND GENERATION_EXPRESSION = 'ROW START'
     OR CHARACTER_SET_NAME IN ('utf8mb4', 'utf16', 'utf16le', 'utf32')
       AND (DATA_TYPE IN ('enum', 'set') AND COLUMN_TYPE LIKE '%?%' OR COLUMN_DEFAULT LIKE '%?%'))
   ORDER BY TABLE_NAME, ORDINAL_POSITION;
-SELECT 'event', EVENT_NAME FROM information_schema.EVENTS
-  WHERE EVENT_SCHEMA = DATABASE() AND CONCAT(EVENT_DEFINITION, EVENT_COMMENT, EVENT_NAME) LIKE '%;;%';
-SELECT 'cut', CONCAT(LOWER(ROUTINE_TYPE), ' ', ROUTINE_NAME) FROM information_schema.ROUTINES
-  WHERE ROUTINE_SCHEMA = DATABASE() AND CONCAT(IFNULL(ROUTINE_DEFINITION, ''), ROUTINE_COMMENT) LIKE '%;;%';
-SELECT 'cut', CONCAT('trigger ', TRIGGER_NAME) FROM information_schema.TRIGGERS
-  WHERE EVENT_OBJECT_SCHEMA = DATABASE() AND ACTION_STATEMENT LIKE '%;;%';
 ";
 
 impl ServerClient {
@@ -86,7 +92,7 @@ impl ServerClient {
     pub(crate) fn facts(&self, database: &str, cancel: &Cancel) -> Result<DatabaseFacts> {
         let mut facts = DatabaseFacts { database: database.to_owned(), ..DatabaseFacts::default() };
         let mut views = BTreeSet::new();
-        for row in self.query(Some(database), FACTS, "looking at the database", cancel)? {
+        for row in self.query(Some(database), Sql::Read(FACTS), "looking at the database", cancel)? {
             match row.iter().map(String::as_str).collect::<Vec<_>>()[..] {
                 ["schema", version, name, charset, collation, log_bin, lower_case_table_names] => {
                     facts.lower_case_table_names = lower_case_table_names.parse().unwrap_or_default();
@@ -96,22 +102,26 @@ impl ServerClient {
                     charset.clone_into(&mut facts.charset);
                     collation.clone_into(&mut facts.collation);
                 }
-                ["table", table, kind @ ("BASE TABLE" | "SYSTEM VERSIONED"), .., size] => {
+                ["table", table, kind @ ("BASE TABLE" | "SYSTEM VERSIONED"), .., engine, size] => {
                     facts.tables.push((table.to_owned(), size.parse().unwrap_or(0)));
+                    if !SNAPSHOTS.contains(&engine) && !ENGINES_WITHOUT_ROWS.contains(&engine) {
+                        facts.without_snapshot.push(table.to_owned());
+                    }
                     if kind == "SYSTEM VERSIONED" {
                         facts.versioned_tables.push(table.to_owned());
                     }
                 }
-                ["table", view, "VIEW", error, broken, _] => {
+                ["table", view, "VIEW", error, broken, ..] => {
                     views.insert(view.to_owned());
+                    facts.has_views |= broken != "1";
                     if broken == "1" {
                         let definition = self.definition(database, "VIEW", 1, view, cancel)?;
                         let (name, error) = (view.to_owned(), error.to_owned());
                         facts.broken_views.push(LeftOut { name, error, definition });
                     }
                 }
-                ["column", table, column, "float", _] => {
-                    facts.float_columns.push(format!("{table}.{column}"));
+                ["column", table, column, "json", _] => {
+                    facts.json_columns.push(format!("{table}.{column}"));
                 }
                 ["column", table, _, "bigint", "ROW START"] => facts.by_transaction.push(table.to_owned()),
                 ["column", table, column, data_type, _]
@@ -120,12 +130,6 @@ impl ServerClient {
                 {
                     facts.garbled_columns.push(format!("{table}.{column}"));
                 }
-                ["event", name] => {
-                    let definition = self.definition(database, "EVENT", 3, name, cancel)?;
-                    let error = "it holds ;;".to_owned();
-                    facts.undumpable_events.push(LeftOut { name: name.into(), error, definition });
-                }
-                ["cut", program] => facts.cut_programs.push(program.to_owned()),
                 _ => {}
             }
         }
@@ -155,7 +159,7 @@ impl ServerClient {
         let rows = format!("SELECT 1 FROM {table} WHERE {} LIMIT 1;\n", beyond(&column));
         let listed = matches!(data_type, "enum" | "set");
         for sql in std::iter::once(default).chain(listed.then_some(rows)) {
-            match self.query(Some(database), &sql, "looking at a column's values", cancel) {
+            match self.query(Some(database), Sql::Read(&sql), "looking at a column's values", cancel) {
                 Ok(found) if found.is_empty() => {}
                 Ok(_) => return Ok(true),
                 Err(error) => {
@@ -177,11 +181,11 @@ impl ServerClient {
         cancel: &Cancel,
     ) -> Result<Option<String>> {
         let sql = format!("SHOW CREATE {what} {};", quote_name(name));
-        match self.query(Some(database), &sql, "reading a definition", cancel) {
+        match self.query(Some(database), Sql::Read(&sql), "reading a definition", cancel) {
             Ok(rows) => Ok(rows.into_iter().next().and_then(|row| row.into_iter().nth(column))),
             Err(error) => {
                 cancel.check()?;
-                log::warn!("the definition of {name} cannot be read: {error}");
+                log::warn!(code = crate::notice::DEFINITION.code; "the definition of {name} cannot be read: {error}");
                 Ok(None)
             }
         }

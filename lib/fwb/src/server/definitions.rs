@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::client::{ServerClient, quote_name, quote_text, unescaped};
+use super::client::{ServerClient, Sql};
+use super::quoting::{quote_name, quote_text};
 use crate::error::{Error, Result};
 use crate::manifest::ObjectKind;
 use crate::progress::Cancel;
@@ -97,10 +98,11 @@ impl ServerClient {
         without: &BTreeSet<String>,
         cancel: &Cancel,
     ) -> Result<Vec<Definition>> {
-        let names = match self.query(Some(database), NAMES, "listing views and stored programs", cancel) {
-            Err(Error::NoDatabase { .. }) => return Ok(Vec::new()),
-            names => names?,
-        };
+        let names =
+            match self.query(Some(database), Sql::Read(NAMES), "listing views and stored programs", cancel) {
+                Err(Error::NoDatabase { .. }) => return Ok(Vec::new()),
+                names => names?,
+            };
         let mut wanted = Vec::new();
         for name in names {
             let [kind, name, charset, table] = &name[..] else { continue };
@@ -120,23 +122,22 @@ impl ServerClient {
             return Ok(Vec::new());
         }
         let all: String = wanted.iter().map(|(.., show)| show.as_str()).collect();
-        let shown = match self.read(Some(database), &all, "reading definitions", cancel) {
+        let lines = match self.bytes(Some(database), Sql::Read(&all), "reading definitions", cancel) {
             Ok(shown) => shown,
-            Err(Error::Child { reason, .. }) => {
+            Err(error) if error.refusal().is_some() => {
                 cancel.check()?;
-                log::debug!("definitions are read one by one: {reason}");
+                log::debug!("definitions are read one by one: {error}");
                 return self.each_definition(database, wanted, cancel);
             }
             Err(error) => return Err(error),
         };
-        let lines: Vec<&[u8]> = shown.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
         if lines.len() != wanted.len() {
             return self.each_definition(database, wanted, cancel);
         }
         wanted
             .into_iter()
             .zip(lines)
-            .map(|((kind, name, table, _), line)| parsed(kind, &name, table, line))
+            .map(|((kind, name, table, _), line)| parsed(kind, &name, table, &line))
             .collect()
     }
 
@@ -150,17 +151,17 @@ impl ServerClient {
     ) -> Result<Vec<Definition>> {
         let mut definitions = Vec::new();
         for (kind, name, table, show) in wanted {
-            match self.read(Some(database), &show, "reading a definition", cancel) {
+            match self.bytes(Some(database), Sql::Read(&show), "reading a definition", cancel) {
                 Ok(shown) => {
-                    let line = shown.split(|byte| *byte == b'\n').find(|line| !line.is_empty());
-                    definitions.push(parsed(kind, &name, table, line.unwrap_or_default())?);
+                    let line = shown.first().map(Vec::as_slice).unwrap_or_default();
+                    definitions.push(parsed(kind, &name, table, line)?);
                 }
-                Err(Error::Child { reason, .. }) if kind == DefinitionKind::View => {
+                Err(reason) if kind == DefinitionKind::View && reason.refusal().is_some() => {
                     cancel.check()?;
                     match self.kept_view(database, &name, cancel)? {
                         Some(view) => definitions.push(view),
                         None => {
-                            log::warn!("view {name} cannot be shown, and is not kept for an undo: {reason}");
+                            log::warn!(code = crate::notice::NOT_KEPT.code; "view {name} cannot be shown, and is not kept for an undo: {reason}");
                         }
                     }
                 }
@@ -178,7 +179,7 @@ impl ServerClient {
             quote_text(database),
             quote_text(name)
         );
-        let Ok(rows) = self.query(None, &sql, "reading a view", cancel) else {
+        let Ok(rows) = self.query(None, Sql::Read(&sql), "reading a view", cancel) else {
             cancel.check()?;
             return Ok(None);
         };
@@ -223,16 +224,20 @@ impl ServerClient {
             "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = {};\n",
             quote_text(database)
         );
-        let rows = self.query(None, &sql, "listing triggers", cancel)?;
+        let rows = self.query(None, Sql::Read(&sql), "listing triggers", cancel)?;
         let rows = rows.into_iter().filter_map(|row| <[String; 2]>::try_from(row).ok());
         Ok(rows.filter(|[_, table]| tables.contains(table)).map(|[trigger, _]| trigger).collect())
     }
 }
 
-/// A line of what `SHOW CREATE` prints.
-fn parsed(kind: DefinitionKind, name: &str, table: Option<String>, line: &[u8]) -> Result<Definition> {
-    let columns: Vec<Vec<u8>> = line.split(|byte| *byte == b'\t').map(unescaped).collect();
-    read(kind, name, table, &columns).ok_or_else(|| Error::Child {
+/// A row of what `SHOW CREATE` answers.
+fn parsed(
+    kind: DefinitionKind,
+    name: &str,
+    table: Option<String>,
+    columns: &[Vec<u8>],
+) -> Result<Definition> {
+    read(kind, name, table, columns).ok_or_else(|| Error::Child {
         program: "SHOW CREATE".into(),
         doing: "reading definitions".into(),
         reason: format!("the account may not see how {} {name} is defined", kind.as_sql().to_lowercase()),

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::NameCase;
-use super::client::{ServerClient, quote_name, quote_text};
+use super::client::{ServerClient, Sql};
+use super::quoting::{quote_name, quote_text};
 use super::replication::Replication;
 use crate::error::{Error, Result};
 use crate::manifest::{Object, ObjectKind};
@@ -51,6 +52,10 @@ pub(crate) struct Inventory {
     pub(crate) objects: BTreeSet<Object>,
 }
 
+/// Engines whose tables have no rows of their own.
+pub(crate) const ENGINES_WITHOUT_ROWS: [&str; 7] =
+    ["MRG_MyISAM", "MRG_MYISAM", "MRG_ISAM", "FEDERATED", "CONNECT", "SPIDER", "SPHINX"];
+
 impl Inventory {
     /// Whether there is nothing at all.
     pub(crate) fn is_empty(&self) -> bool {
@@ -72,7 +77,7 @@ impl ServerClient {
             quote_text(database)
         );
         let mut facts = ServerFacts::default();
-        for row in self.query(None, &sql, "looking at the server", cancel)? {
+        for row in self.query(None, Sql::Read(&sql), "looking at the server", cancel)? {
             match row.iter().map(String::as_str).collect::<Vec<_>>()[..] {
                 ["server", version, packet, log_bin, trust, lower_case] => {
                     facts.keeps_lower_case = lower_case == "1";
@@ -98,13 +103,18 @@ impl ServerClient {
 
     /// All accounts; none where ours may not see them.
     fn accounts(&self, cancel: &Cancel) -> Result<Option<BTreeSet<(String, String)>>> {
-        match self.query(None, "SELECT User, Host FROM mysql.user;", "looking at the accounts", cancel) {
+        match self.query(
+            None,
+            Sql::Read("SELECT User, Host FROM mysql.user;"),
+            "looking at the accounts",
+            cancel,
+        ) {
             Ok(rows) => Ok(Some(
                 rows.into_iter()
                     .filter_map(|row| Some((row.first()?.clone(), row.get(1)?.clone())))
                     .collect(),
             )),
-            Err(Error::Child { .. }) => {
+            Err(error) if error.refusal().is_some() => {
                 cancel.check()?;
                 Ok(None)
             }
@@ -126,7 +136,8 @@ SELECT 'object', 'TRIGGER', TRIGGER_NAME FROM information_schema.TRIGGERS WHERE 
 SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE();
 ";
         let mut inventory = Inventory::default();
-        let rows = match self.query(Some(database), sql, "listing what the database holds", cancel) {
+        let rows = match self.query(Some(database), Sql::Read(sql), "listing what the database holds", cancel)
+        {
             Err(Error::NoDatabase { .. }) => return Ok(inventory),
             rows => rows?,
         };
@@ -176,7 +187,7 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
             )
         };
         let sql: String = views.iter().map(ask).collect();
-        let rows = self.query(None, &sql, "looking at views", cancel)?;
+        let rows = self.query(None, Sql::Read(&sql), "looking at views", cancel)?;
         Ok(rows.into_iter().flatten().collect())
     }
 
@@ -189,7 +200,7 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
             "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND IFNULL(TABLE_TYPE, '') <> 'VIEW';\n",
             quote_text(database)
         );
-        let rows = self.query(None, &sql, "listing tables", cancel)?;
+        let rows = self.query(None, Sql::Read(&sql), "listing tables", cancel)?;
         Ok(rows.into_iter().flatten().collect())
     }
 
@@ -203,7 +214,7 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
             return Ok(database.to_owned());
         }
         let sql = "SELECT SCHEMA_NAME, @@lower_case_table_names FROM information_schema.SCHEMATA;\n";
-        let rows = self.query(None, sql, "looking for a database", cancel)?;
+        let rows = self.query(None, Sql::Read(sql), "looking for a database", cancel)?;
         let keeps = rows.iter().any(|row| row.get(1).is_some_and(|setting| setting == "2"));
         let found =
             rows.into_iter().filter_map(|row| row.into_iter().next()).find(|name| case.same(name, database));
@@ -223,7 +234,7 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
             "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {};\n",
             quote_text(database)
         );
-        let rows = self.query(None, &sql, "looking at a database", cancel)?;
+        let rows = self.query(None, Sql::Read(&sql), "looking at a database", cancel)?;
         Ok(rows.into_iter().next().and_then(|row| <[String; 2]>::try_from(row).ok()).map(Into::into))
     }
 
@@ -242,14 +253,14 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
             "SELECT TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = DATABASE() \
              AND REFERENCED_TABLE_NAME IN ({list}) AND TABLE_NAME NOT IN ({list});\n"
         );
-        let rows = match self.query(Some(database), &sql, "looking at foreign keys", cancel) {
+        let rows = match self.query(Some(database), Sql::Read(&sql), "looking at foreign keys", cancel) {
             Err(Error::NoDatabase { .. }) => return Ok(BTreeSet::new()),
             rows => rows?,
         };
         Ok(rows.into_iter().flatten().collect())
     }
 
-    /// Counts the rows of tables, history included, but for tables that only merge others.
+    /// Counts the rows of tables, history included, but for tables without rows of their own: no dump holds them.
     ///
     /// # Errors
     /// The server cannot be reached, or a table cannot be read.
@@ -259,17 +270,18 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
         tables: &BTreeMap<String, bool>,
         cancel: &Cancel,
     ) -> Result<BTreeMap<String, u64>> {
-        // No dump holds the rows of a MERGE table: they are those of the tables under it.
-        let merging = "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND ENGINE = 'MRG_MyISAM';\n";
-        let merging = self.query(Some(database), merging, "listing MERGE tables", cancel)?;
-        let own =
-            tables.iter().filter(|(table, _)| !merging.iter().flatten().any(|merging| merging == *table));
+        let engines = ENGINES_WITHOUT_ROWS.map(quote_text).join(", ");
+        let sql = format!(
+            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND ENGINE IN ({engines});\n"
+        );
+        let empty = self.query(Some(database), Sql::Read(&sql), "listing tables without rows", cancel)?;
+        let own = tables.iter().filter(|(table, _)| !empty.iter().flatten().any(|empty| empty == *table));
         let mut sql = String::new();
         for (table, versioned) in own {
             let history = if *versioned { " FOR SYSTEM_TIME ALL" } else { "" };
             sql += &format!("SELECT {}, COUNT(*) FROM {}{history};\n", quote_text(table), quote_name(table));
         }
-        let rows = self.query(Some(database), &sql, "counting rows", cancel)?;
+        let rows = self.query(Some(database), Sql::Read(&sql), "counting rows", cancel)?;
         Ok(rows
             .into_iter()
             .filter_map(|row| Some((row.first()?.clone(), row.get(1)?.parse().ok()?)))
@@ -300,6 +312,50 @@ fn object_kind(words: &str) -> Option<ObjectKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::{Answer, Asked, Fake};
+
+    /// What a server's version decides: which statement tells of the binary log and of replication. One of tomorrow is asked
+    /// as the newest is; an account without a right, and an answer without rows, are no failure.
+    #[test]
+    fn a_server_is_asked_in_the_words_of_its_version() {
+        let fine = || Answer::rows(&[]);
+        for (version, log, replica, answer) in [
+            ("10.5.29-MariaDB", "SHOW MASTER STATUS", "SHOW ALL SLAVES STATUS", fine()),
+            ("12.3.1-MariaDB-log", "SHOW MASTER STATUS", "SHOW ALL SLAVES STATUS", fine()),
+            ("5.7.44", "SHOW MASTER STATUS", "SHOW SLAVE STATUS", fine()),
+            ("8.0.36", "SHOW MASTER STATUS", "SHOW REPLICA STATUS", fine()),
+            ("9.7.0", "SHOW BINARY LOG STATUS", "SHOW REPLICA STATUS", fine()),
+            ("99.1", "SHOW BINARY LOG STATUS", "SHOW REPLICA STATUS", fine()),
+            ("9.7.0", "SHOW BINARY LOG STATUS", "SHOW REPLICA STATUS", Answer::Refused(1227)),
+        ] {
+            let fake = Fake::new([
+                (
+                    "SELECT 'server'",
+                    &[Answer::rows(&[&["server", version, "1024", "1", "0", "0"], &["engine", "InnoDB"]])][..],
+                ),
+                ("mysql.user", &[Answer::Refused(1142)]),
+                (log, std::slice::from_ref(&answer)),
+                (replica, std::slice::from_ref(&answer)),
+            ]);
+            let facts = fake.client(0).server_facts("shop", &Cancel::default()).unwrap();
+            assert_eq!((facts.version.as_str(), facts.accounts, facts.charset), (version, None, None));
+            assert_eq!((fake.sent(log).len(), fake.sent(replica).len()), (1, 1), "{version}");
+            let refused = matches!(answer, Answer::Refused(_));
+            assert_eq!(matches!(facts.replication.replica_of, Asked::Refused), refused, "{version}");
+            assert_eq!(matches!(facts.replication.binlog, Some(Asked::Refused)), refused, "{version}");
+        }
+    }
+
+    #[test]
+    fn an_error_at_any_question_is_one_of_the_preflight() {
+        for part in ["SELECT 'server'", "mysql.user", "SHOW GLOBAL VARIABLES", "SHOW ALL SLAVES STATUS"] {
+            let fake = Fake::new([
+                (part, &[Answer::Cut][..]),
+                ("SELECT 'server'", &[Answer::rows(&[&["server", "10.11.6-MariaDB", "1", "0", "0", "0"]])]),
+            ]);
+            assert!(fake.client(0).server_facts("shop", &Cancel::default()).is_err(), "{part}");
+        }
+    }
 
     #[test]
     fn versions_are_compared_by_their_first_two_numbers() {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::client::{ServerClient, quote_name, quote_text};
+use super::client::{ServerClient, Sql};
+use super::quoting::{quote_name, quote_text};
 use crate::error::Result;
 use crate::progress::Cancel;
 
@@ -119,7 +120,7 @@ impl ServerClient {
         let mut indexes: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         let mut rules: BTreeMap<(String, String), (String, String)> = BTreeMap::new();
         let mut keys: Vec<ForeignKey> = Vec::new();
-        for row in self.query(None, &sql, "looking at foreign keys", cancel)? {
+        for row in self.query(None, Sql::Read(&sql), "looking at foreign keys", cancel)? {
             match &row[..] {
                 [table, index, column] => {
                     indexes.entry((table.clone(), index.clone())).or_default().push(column.clone());
@@ -175,7 +176,7 @@ impl ServerClient {
             "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, REFERENCED_TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS \
              WHERE UNIQUE_CONSTRAINT_SCHEMA = {name} AND CONSTRAINT_SCHEMA <> {name};\n"
         );
-        let rows = self.query(None, &sql, "looking at foreign keys", cancel)?;
+        let rows = self.query(None, Sql::Read(&sql), "looking at foreign keys", cancel)?;
         Ok(rows
             .into_iter()
             .filter_map(|row| Some((format!("{}.{}", row.first()?, row.get(1)?), row.get(2)?.clone())))

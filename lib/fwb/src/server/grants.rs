@@ -1,7 +1,8 @@
 //! Who may execute stored programs: a program that is dropped takes that with it.
 
-use super::client::{ServerClient, quote_name, quote_text};
+use super::client::{ServerClient, Sql};
 use super::definitions::{DefinitionKind, definition_kind};
+use super::quoting::{quote_name, quote_text};
 use crate::error::Result;
 use crate::manifest::ObjectKind;
 use crate::progress::Cancel;
@@ -21,7 +22,7 @@ impl ServerClient {
             "SELECT User, Host, Routine_name, Routine_type, Proc_priv FROM mysql.procs_priv WHERE Db = {};\n",
             quote_text(database)
         );
-        let rows = self.query(None, &sql, "looking at the grants on stored programs", cancel)?;
+        let rows = self.query(None, Sql::Read(&sql), "looking at the grants on stored programs", cancel)?;
         let rows = rows.into_iter().filter_map(|row| <[String; 5]>::try_from(row).ok());
         Ok(rows
             .filter_map(|[user, host, name, kind, rights]| {

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::client::ServerClient;
+use super::client::{ServerClient, Sql};
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
 
@@ -28,7 +28,7 @@ pub(crate) struct Identities {
 }
 
 /// The tables that are not, or may not be, in a dump as they were at its snapshot. `before` was asked before the
-/// snapshot, `after` when all rows had been read; `newest` is the greatest number of a table, asked once the snapshot was
+/// snapshot, `after` when all rows had been read or nobody could change a table any more; `newest` is the greatest number of a table, asked once the snapshot was
 /// there; `dumped` are the tables in the dump.
 ///
 /// By its number, a table is known to be younger than the snapshot: whatever was emptied, altered or made anew while the
@@ -69,9 +69,9 @@ impl ServerClient {
     /// The server cannot be reached.
     pub(crate) fn identities(&self, database: &str, cancel: &Cancel) -> Result<Identities> {
         match self.identified(database, Identified::TableId, cancel) {
-            Err(Error::Child { reason, .. }) => {
+            Err(error) if error.refusal().is_some() => {
                 cancel.check()?;
-                log::debug!("tables are told apart by the time of their creation: {reason}");
+                log::debug!("tables are told apart by the time of their creation: {error}");
                 self.identified(database, Identified::CreateTime, cancel)
             }
             asked => asked,
@@ -133,7 +133,7 @@ impl ServerClient {
              LEFT JOIN information_schema.INNODB_SYS_TABLESPACES s ON s.SPACE = t.SPACE \
              WHERE CONVERT(SUBSTRING_INDEX(t.NAME, '/', 1) USING binary) = CONVERT(CONVERT(DATABASE() USING filename) USING binary) \
              AND t.NAME RLIKE '/FTS_[0-9a-f]{16}_' AND s.SPACE IS NULL;\n";
-        let asked = self.query(Some(database), sql, "looking at full-text indexes", cancel);
+        let asked = self.query(Some(database), Sql::Read(sql), "looking at full-text indexes", cancel);
         Ok(seen(asked, Vec::new(), cancel)?.map(|rows| {
             let numbers = rows.into_iter().flatten();
             numbers.filter_map(|number| u64::from_str_radix(&number, 16).ok()).collect()
@@ -168,7 +168,7 @@ impl ServerClient {
             here("FOR_NAME"),
             here("REF_NAME"),
         );
-        let asked = self.query(Some(database), &sql, "looking at foreign keys", cancel);
+        let asked = self.query(Some(database), Sql::Read(&sql), "looking at foreign keys", cancel);
         Ok(seen(asked, Vec::new(), cancel)?.map(|rows| {
             let keys = rows.into_iter().filter_map(|row| <[String; 2]>::try_from(row).ok());
             keys.filter(|[_, parent]| parents.contains(parent)).map(|[child, _]| child).collect()
@@ -204,7 +204,7 @@ impl ServerClient {
                  ('MyISAM', 'Aria', 'MEMORY', 'CSV', 'ARCHIVE', 'MRG_MyISAM', 'BLACKHOLE', 'FEDERATED', 'CONNECT');\n"
                 .into(),
         };
-        let rows = self.query(Some(database), &sql, "telling the tables apart", cancel)?;
+        let rows = self.query(Some(database), Sql::Read(&sql), "telling the tables apart", cancel)?;
         let tables = rows.into_iter().filter_map(|row| match <[String; 3]>::try_from(row) {
             Ok([table, part, identity]) => Some(((table, part), identity)),
             Err(_) => None,
@@ -221,7 +221,7 @@ impl ServerClient {
             return Ok(None);
         }
         let sql = format!("SELECT MAX(TABLE_ID) FROM {INNODB_TABLES};\n");
-        let rows = self.query(None, &sql, "telling the tables apart", cancel)?;
+        let rows = self.query(None, Sql::Read(&sql), "telling the tables apart", cancel)?;
         Ok(rows.first().and_then(|row| row.first()?.parse().ok()))
     }
 }
@@ -231,7 +231,7 @@ fn seen<T>(asked: Result<T>, empty: T, cancel: &Cancel) -> Result<Option<T>> {
     match asked {
         Ok(answer) => Ok(Some(answer)),
         Err(Error::NoDatabase { .. }) => Ok(Some(empty)),
-        Err(error @ Error::Child { .. }) => {
+        Err(error) if error.refusal().is_some() => {
             cancel.check()?;
             log::debug!("what the engine knows cannot be seen: {error}");
             Ok(None)

@@ -1,32 +1,47 @@
-//! The database server, reached through the MariaDB client programs.
+//! The database server: the port through which it is spoken to, and what it tells.
 
+mod attempts;
 mod catalog;
 mod client;
+mod connection;
 mod definitions;
 mod facts;
+#[cfg(test)]
+mod fake;
 mod foreign_keys;
 mod grants;
 mod identity;
 mod name_case;
 mod options;
-mod program;
+mod port;
+mod quoting;
 mod replication;
 mod restore_lock;
-mod session;
+mod rights;
+mod settings;
+mod version;
 
-pub(crate) use catalog::DatabaseFacts;
+pub(crate) use attempts::retrying;
+pub(crate) use catalog::{DatabaseFacts, LeftOut};
 pub use client::ServerClient;
-pub(crate) use client::{charset_clause, quote_name, quote_text, unescape};
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use client::{client_section, rows};
+pub(crate) use client::Sql;
+pub(crate) use connection::Connection;
 pub(crate) use definitions::{Definition, DefinitionKind, definition_kind};
-pub(crate) use facts::{Inventory, ServerFacts, version_numbers};
+pub(crate) use facts::{ENGINES_WITHOUT_ROWS, Inventory, ServerFacts, version_numbers};
+#[cfg(test)]
+pub(crate) use fake::{Answer, Fake};
 pub(crate) use foreign_keys::ForeignKey;
-pub(crate) use identity::{Identified, Identities, changed};
+pub(crate) use identity::{Identities, changed};
 pub use name_case::NameCase;
-pub use options::{Password, ServerOptions};
-pub(crate) use program::{ClientProgram, Input, Output, Running};
+pub use options::{Password, PodChoice, PodOptions, ServerOptions, TlsMode, TlsOptions, Via};
+pub use port::{
+    Cells, Column, Connector, Malformed, Place, Results, Role, Row, Server, ServerError, Session,
+    SessionError, Stopper,
+};
+pub(crate) use quoting::{charset_clause, quote_name, quote_text};
 #[cfg(test)]
 pub(crate) use replication::Filter;
 pub(crate) use replication::{Asked, Replica, Replication};
 pub(crate) use restore_lock::restore_lock;
+pub(crate) use rights::Lacking;
+pub use version::{Flavor, ServerVersion};

@@ -1,7 +1,7 @@
 //! When a server takes two names of databases or tables for one: its `lower_case_table_names` (MariaDB's manual, "Server
 //! System Variables"). The setting is asked of the server, never guessed from names.
 
-use super::client::ServerClient;
+use super::client::{ServerClient, Sql};
 use crate::error::Result;
 use crate::progress::Cancel;
 
@@ -90,7 +90,7 @@ impl ServerClient {
     pub fn name_case(&self, cancel: &Cancel) -> Result<NameCase> {
         let rows = self.query(
             None,
-            "SELECT @@lower_case_table_names;\n",
+            Sql::Read("SELECT @@lower_case_table_names;\n"),
             "asking how the server compares names",
             cancel,
         )?;

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::client::{ServerClient, quote_text};
+use super::client::{ServerClient, Sql};
 use super::facts::version_numbers;
-use crate::error::{Error, Result};
+use super::quoting::quote_text;
+use crate::error::Result;
 use crate::progress::Cancel;
 
 /// Replication, as far as the account may ask for it.
@@ -144,7 +145,7 @@ impl ServerClient {
         );
         let mut found = Replication::default();
         let (mut itself, mut by_role) = (false, false);
-        for row in self.query(None, &sql, "looking at replication", cancel)? {
+        for row in self.query(None, Sql::Read(&sql), "looking at replication", cancel)? {
             let is_on = |value: &str| !matches!(value, "OFF" | "0");
             match row.iter().map(String::as_str).collect::<Vec<_>>()[..] {
                 ["read_only", value] => found.read_only = is_on(value),
@@ -185,9 +186,9 @@ impl ServerClient {
     fn asked(&self, sql: &str, cancel: &Cancel) -> Result<Asked<Vec<BTreeMap<String, String>>>> {
         match self.show(sql, "looking at replication", cancel) {
             Ok(rows) => Ok(Asked::Answer(rows)),
-            Err(Error::Child { reason, .. }) => {
+            Err(error) if error.refusal().is_some() => {
                 cancel.check()?;
-                log::debug!("{reason}");
+                log::debug!("{error}");
                 Ok(Asked::Refused)
             }
             Err(error) => Err(error),

@@ -223,6 +223,7 @@ fn bare(name: &str, kind: Kind, at: Timestamp, size: u64) -> Manifest {
         largest_statement: 0,
         warnings: Vec::new(),
         sections: Vec::new(),
+        whole: None,
         verification: None,
         decision: None,
         extra: Map::new(),

@@ -7,19 +7,18 @@
 mod entry;
 mod lock;
 mod name;
-mod outline;
 mod staging;
+mod summary;
 
 use std::fs::File;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) use entry::{Entry, Sidecar, core_difference, from_core};
 pub use lock::{StoreLock, Wait};
 pub(crate) use name::{artifact_name, check as check_name, prefix as name_prefix};
-pub use outline::{Outline, Record};
 pub(crate) use staging::{Partial, remove_sidecar, sidecar_path, stage, sync_dir};
+pub use summary::BackupSummary;
 
 use rustix::fs::FileType;
 
@@ -97,28 +96,31 @@ impl Store {
     ///
     /// # Errors
     /// The directory cannot be read, or a signal arrived.
-    pub(crate) fn list(&self, cancel: &Cancel) -> Result<(Vec<Outline>, Vec<Error>)> {
+    pub(crate) fn list(&self, cancel: &Cancel) -> Result<(Vec<BackupSummary>, Vec<Error>)> {
         let dir = self.open_dir()?;
-        let (mut outlines, mut unreadable) = (Vec::new(), Vec::new());
-        let mut buffer = Vec::new();
+        let (mut summaries, mut unreadable) = (Vec::new(), Vec::new());
         for name in self.names(&dir)? {
             cancel.check()?;
-            match Outline::load(self, dir.as_fd(), &name, &mut buffer) {
-                Ok(outline) => outlines.push(outline),
+            match Entry::load(&self.root, &name) {
+                Ok(entry) => summaries.push(BackupSummary::of(entry)),
                 Err(Error::NoBackup { .. }) => {}
                 Err(error) => unreadable.push(error),
             }
         }
-        outlines.sort_by(|a, b| (a.started_at, &a.name).cmp(&(b.started_at, &b.name)));
-        Ok((outlines, unreadable))
+        summaries.sort_by(|a, b| (a.started_at, &a.name).cmp(&(b.started_at, &b.name)));
+        Ok((summaries, unreadable))
     }
 
-    /// The record of a backup that was listed, whole; none where it has been deleted meanwhile.
+    /// The manifest of a backup that was listed, whole; none where it has been deleted meanwhile.
     ///
     /// # Errors
     /// It cannot be read any more.
-    pub(crate) fn fetch(&self, outline: &Outline, decision: Option<Decision>) -> Result<Option<Record>> {
-        outline.fetch(self, decision)
+    pub(crate) fn manifest_of(
+        &self,
+        summary: &BackupSummary,
+        decision: Option<Decision>,
+    ) -> Result<Option<Manifest>> {
+        summary.manifest(self, decision)
     }
 
     /// The names of all backups, in order: of artifacts, and of sidecars whose artifact is gone.
@@ -283,7 +285,7 @@ impl Store {
             if staging::is_being_written(&path) {
                 continue;
             }
-            log::warn!("removing {name}, which a run left behind that did not end well");
+            log::warn!(code = crate::notice::REMOVED_LEFTOVER.code; "removing {name}, which a run left behind that did not end well");
             std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
         }
         Ok(())

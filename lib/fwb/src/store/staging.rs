@@ -123,7 +123,7 @@ impl Partial {
         for found in std::fs::read_dir(directory).into_iter().flatten().flatten() {
             let path = found.path();
             if is_abandoned(&found.file_name(), &path) {
-                log::warn!("removing {}, which a run left behind that did not end well", path.display());
+                log::warn!(code = crate::notice::REMOVED_LEFTOVER.code; "removing {}, which a run left behind that did not end well", path.display());
                 std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
             }
         }
@@ -160,7 +160,7 @@ impl Drop for Partial {
         if !self.published
             && let Err(error) = std::fs::remove_file(&self.path)
         {
-            log::warn!("cannot remove {}: {error}", self.path.display());
+            log::warn!(code = crate::notice::LEFT_BEHIND.code; "cannot remove {}: {error}", self.path.display());
         }
     }
 }

@@ -99,7 +99,7 @@ impl Places {
             self.mistold |= self.data != says;
             self.members.pop_front();
         }
-        // Of those before the next member, the last one counts.
+        // Of the segments that begin before the next member, only the latest counts.
         let next = self.members.front().map_or(settled, |(at, _)| *at);
         while self.segments.get(1).is_some_and(|(from, _)| *from <= next) {
             self.segments.pop_front();

@@ -1,46 +1,31 @@
-//! Where binary values stand in SQL: runs of the hexadecimal digits that a dump writes, upper case.
+//! Which members hold little but hexadecimal digits, as a dump writes binary values: a look at some places tells.
 
-/// As many digits in a row are taken for a binary value.
+/// So many digits in a row, in bytes, are taken for a part of a binary value.
 const LEAST_RUN: usize = 32;
-/// What is smaller, in bytes, does not count as binary: there is little to gain.
-const LEAST_SIZE: usize = 16 << 10;
-/// A place is looked at in so many bytes.
+/// A member of fewer bytes never counts: there is little time to gain.
+const LEAST_SIZE: usize = 32 << 10;
+/// The distance of the places that are looked at, in bytes.
 const STRIDE: usize = 2 << 10;
+/// The size of a sample, in bytes: half of the smallest member that is tried.
+const SAMPLE: usize = 16 << 10;
 
-/// Whether this looks like mostly binary values, by a look at some places: that costs next to nothing.
-pub(super) fn looks_binary(raw: &[u8]) -> bool {
-    let places = raw.chunks(STRIDE).filter_map(|chunk| chunk.first_chunk());
-    let (all, binary) =
-        places.fold((0, 0), |(all, binary), place| (all + 1, binary + usize::from(is_all_digits(place))));
-    raw.len() >= LEAST_SIZE && binary * 5 >= all * 4
+/// Whether digits stand at four of five places at least.
+pub(super) fn are_most_of(raw: &[u8]) -> bool {
+    let places = || raw.chunks(STRIDE).filter_map(|chunk| chunk.first_chunk());
+    let of_digits = places().filter(|place| is_all_digits(place)).count();
+    raw.len() >= LEAST_SIZE && of_digits * 5 >= places().count() * 4
 }
 
-pub(super) fn is_digit(byte: u8) -> bool {
-    (byte.wrapping_sub(b'0') < 10) | (byte.wrapping_sub(b'A') < 6)
+/// A piece from the middle of a member, by which the whole is judged.
+pub(super) fn sample(raw: &[u8]) -> &[u8] {
+    let start = raw.len().saturating_sub(SAMPLE) / 2;
+    &raw[start..raw.len().min(start + SAMPLE)]
 }
 
-/// Without a branch, so that the compiler makes vectors of it.
+/// A dump writes the letters in upper case. There is no branch, so that the compiler makes vectors of it.
 fn is_all_digits(place: &[u8; LEAST_RUN]) -> bool {
+    let is_digit = |byte: u8| (byte.wrapping_sub(b'0') < 10) | (byte.wrapping_sub(b'A') < 6);
     place.iter().fold(true, |all, &byte| all & is_digit(byte))
-}
-
-/// Where the next binary value begins, or the end.
-pub(super) fn next_value(raw: &[u8], mut at: usize) -> usize {
-    while let Some(window) = raw.get(at..at + LEAST_RUN) {
-        match window.iter().rposition(|&byte| !is_digit(byte)) {
-            Some(other) => at += other + 1,
-            None => return at,
-        }
-    }
-    raw.len()
-}
-
-/// Where the digits end that stand here.
-pub(super) fn end_of_digits(raw: &[u8], mut at: usize) -> usize {
-    while raw[at..].first_chunk().is_some_and(is_all_digits) {
-        at += LEAST_RUN;
-    }
-    at + raw[at..].iter().take_while(|&&byte| is_digit(byte)).count()
 }
 
 #[cfg(test)]
@@ -48,35 +33,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_begin_and_end_where_their_digits_do() {
-        let digits = "0123456789ABCDEF".repeat(20);
-        for size in [0, 1, 31, 32, 33, 63, 64, 65, 320] {
-            for before in ["", "x", "(1,0x", "(1,'a0b1c2d3e4f5'0x", "(12345678901234567890,g"] {
-                for after in ["", ")", "a", "),\n(2,0x00"] {
-                    let sql = format!("{before}{}{after}", &digits[..size]);
-                    let at = next_value(sql.as_bytes(), 0);
-                    let binary = size >= LEAST_RUN;
-                    assert_eq!(at, if binary { before.len() } else { sql.len() }, "{sql}");
-                    assert!(!binary || end_of_digits(sql.as_bytes(), at) == before.len() + size, "{sql}");
-                }
-            }
+    fn only_large_members_of_digits_count() {
+        let value = "0".repeat(64 << 10);
+        let text = "lower case is text: 0a1b2c3d4e5f; ".repeat(2 << 10);
+        let rows = |size: usize| format!("(1,'a.png',0x{}),\n", "F".repeat(size)).repeat((256 << 10) / size);
+        let cases = [
+            ("digits", value.clone(), true),
+            ("a small member", value[..LEAST_SIZE - 1].to_owned(), false),
+            ("an eighth of text", format!("{}{value}", &text[..8 << 10]), true),
+            ("half of text", format!("{text}{value}"), false),
+            ("text", text, false),
+            ("digits in lower case", "abcdef".repeat(64 << 10), false),
+            ("values of 4 KiB", rows(8 << 10), true),
+            ("values of 8 bytes", rows(16), false),
+            ("nothing", String::new(), false),
+        ];
+        for (what, sql, expected) in cases {
+            assert_eq!(are_most_of(sql.as_bytes()), expected, "{what}");
         }
     }
 
     #[test]
-    fn only_large_members_of_digits_look_binary() {
-        let value = "0".repeat(64 << 10);
-        let text = "lower case is text: 0a1b2c3d4e5f; ".repeat(2 << 10);
-        let cases = [
-            (value.clone(), true),
-            (value[..LEAST_SIZE - 1].to_owned(), false),
-            (format!("{}{value}", &text[..8 << 10]), true),
-            (format!("{text}{value}"), false),
-            (text, false),
-            (String::new(), false),
-        ];
-        for (sql, expected) in cases {
-            assert_eq!(looks_binary(sql.as_bytes()), expected, "{}", sql.len());
+    fn a_sample_is_of_the_middle() {
+        for (size, expected) in [
+            (0, 0..0),
+            (10, 0..10),
+            (SAMPLE, 0..SAMPLE),
+            (SAMPLE + 5, 2..SAMPLE + 2),
+            (4 * SAMPLE, 24 << 10..40 << 10),
+        ] {
+            let raw: Vec<u8> = (0..size).map(|at| at.to_le_bytes()[0] ^ at.to_le_bytes()[1]).collect();
+            assert_eq!(sample(&raw), &raw[expected], "{size}");
         }
     }
 }

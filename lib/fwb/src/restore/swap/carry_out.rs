@@ -10,9 +10,9 @@ use super::seal::{Phase, unguessable};
 use super::steps::Stage;
 use super::whereabouts::Damaged;
 use crate::error::Result;
+use crate::load::LoadSession;
 use crate::progress::Cancel;
-use crate::restore::session::{LoadSession, Quoting};
-use crate::server::{Running, ServerClient, quote_name, quote_text};
+use crate::server::{ServerClient, Sql, quote_name, quote_text};
 
 /// How long the server waits for one client that uses a table, in seconds: all others wait meanwhile. A prepared
 /// transaction holds no table any more, but its rows, for which the engine waits.
@@ -62,7 +62,6 @@ impl OnFailure {
 /// Carries out swaps of one journal.
 pub(super) struct CarryOut<'a> {
     pub(super) server: &'a ServerClient,
-    pub(super) quoting: Quoting,
     pub(super) journal: &'a Journal,
 }
 
@@ -104,13 +103,13 @@ impl CarryOut<'_> {
         );
         session.mark(|| "the swap".into());
         self.send(&mut session, &steps, &sql).ok();
-        session.finish_watched(|client| self.watch(client, cancel))
+        session.finish_watched(|waits| self.watch(waits, cancel))
     }
 
     /// Waits for the session's end, and asks it to stop waiting for tables where a signal has come.
-    fn watch(&self, client: &Running, cancel: &Cancel) {
+    fn watch(&self, waits: &dyn Fn() -> bool, cancel: &Cancel) {
         let mut asked = false;
-        while client.is_running() {
+        while waits() {
             if !asked && cancel.check().is_err() {
                 asked = true;
                 let sql = format!(
@@ -118,7 +117,7 @@ impl CarryOut<'_> {
                     self.journal.place()
                 );
                 if let Err(error) =
-                    self.server.query(None, &sql, "ending the swap's wait", &cancel.with_grace())
+                    self.server.query(None, Sql::Write(&sql), "ending the swap's wait", &cancel.with_grace())
                 {
                     log::debug!("{error}");
                 }
@@ -154,12 +153,12 @@ impl CarryOut<'_> {
         let kept = self.run(&steps, Stage::Keep, OnFailure::WriteDown);
         self.execute(database, &steps, &format!("BEGIN NOT ATOMIC\n{forget}{kept}END"), cancel)?;
         let failures = self.journal.failures(self.server, cancel)?;
-        self.server.query(None, &forget, "writing the journal", cancel)?;
+        self.server.query(None, Sql::Write(&forget), "writing the journal", cancel)?;
         Ok(failures)
     }
 
     fn execute(&self, database: &str, steps: &str, sql: &str, cancel: &Cancel) -> Result<()> {
-        let mut session = LoadSession::start(&self.server.sql_client(Some(database)), self.quoting, cancel)?;
+        let mut session = LoadSession::start(self.server, Some(database), cancel)?;
         session.mark(|| "the swap".into());
         self.send(&mut session, steps, sql).ok();
         session.finish().map_err(|error| cancel.explain(error))
@@ -167,17 +166,18 @@ impl CarryOut<'_> {
 
     /// Sends the steps, and the statement that carries them out. A failure to write shows when the session ends.
     fn send(&self, session: &mut LoadSession, steps: &str, sql: &str) -> std::io::Result<()> {
-        session.compound(&format!(
+        let settings = format!(
             "SET SESSION foreign_key_checks=0, SESSION lock_wait_timeout={LOCK_WAIT}, \
              SESSION innodb_lock_wait_timeout={LOCK_WAIT}, SESSION max_statement_time=0"
-        ))?;
-        session.compound(&format!(
-            "CREATE TEMPORARY TABLE {steps} ({COLUMNS}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
-        ))?;
+        );
+        session.statement(settings.as_bytes())?;
+        let table =
+            format!("CREATE TEMPORARY TABLE {steps} ({COLUMNS}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
+        session.statement(table.as_bytes())?;
         for insert in journal::insert(steps, &self.journal.steps) {
-            session.compound(&insert)?;
+            session.statement(insert.as_bytes())?;
         }
-        session.compound(sql)
+        session.send(sql.as_bytes())
     }
 
     fn after(&self, steps: &str) -> Result<String> {
@@ -287,7 +287,8 @@ impl CarryOut<'_> {
     }
 
     /// Executes the steps of a stage, each in the session that it was made in. No handler leaves the loop: the server
-    /// would keep its cursor open.
+    /// would keep its cursor open. Warnings have a handler of their own: without it, the one for errors takes the warning
+    /// that a program is of a deprecated form, although the program is made (tried on MariaDB 10.11).
     fn run(&self, steps: &str, stage: Stage, failure: OnFailure) -> String {
         let is_last = failure == OnFailure::Stop;
         let (ask, end) = if is_last { ("IF failed = 0 THEN\n", "END IF;\n") } else { ("", "") };
@@ -295,6 +296,7 @@ impl CarryOut<'_> {
             "FOR step IN (SELECT id, kind, name, sql_mode, charset, collation, database_collation, time_zone, text FROM {steps} WHERE stage = '{}' ORDER BY id) DO\n\
              BEGIN\n\
              DECLARE bad INT DEFAULT 0;\n\
+             DECLARE CONTINUE HANDLER FOR SQLWARNING BEGIN END;\n\
              DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN\nSET bad = 1;\n{}END;\n\
              {ask}\
              SET SESSION sql_mode = step.sql_mode, SESSION character_set_client = step.charset, \
@@ -318,7 +320,7 @@ impl CarryOut<'_> {
             "SELECT IFNULL(SUM(name), 0) FROM {} WHERE stage = '{BEGUN}' AND kind = 'GAP';\n",
             self.journal.place()
         );
-        let rows = self.server.query(None, &sql, "reading the journal", cancel)?;
+        let rows = self.server.query(None, Sql::Read(&sql), "reading the journal", cancel)?;
         let micros = rows.into_iter().flatten().next().and_then(|gap| gap.parse::<f64>().ok());
         Ok(micros.unwrap_or_default() / 1e6)
     }

@@ -9,7 +9,7 @@ use super::steps::{Stage, Step};
 use super::whereabouts::Moves;
 use crate::error::Result;
 use crate::progress::Cancel;
-use crate::server::{Definition, ServerClient, definition_kind, quote_name, quote_text};
+use crate::server::{Definition, ServerClient, Sql, definition_kind, quote_name, quote_text};
 
 /// What a journal's name begins with. Digits that nobody can guess follow, so that no table of a live database has it.
 const NAME: &str = "fwb_journal_";
@@ -58,7 +58,7 @@ impl Journal {
             insert(&place, &steps).join(";\n"),
             keeper.seal.statement()?,
         );
-        server.query(None, &sql, "writing down what the swap will do", cancel)?;
+        server.query(None, Sql::Write(&sql), "writing down what the swap will do", cancel)?;
         Ok(Self { keeper, table, phase: Phase::Prepared, moves, steps })
     }
 
@@ -82,7 +82,7 @@ impl Journal {
              FROM {} WHERE stage NOT IN ('{FAILED}', '{BEGUN}', '{STOP}') ORDER BY id;\n",
             place(&keeper.database, &table),
         );
-        let rows = server.query(None, &sql, "reading the journal", cancel)?;
+        let rows = server.query(None, Sql::Read(&sql), "reading the journal", cancel)?;
         let steps: Option<Vec<Step>> = rows.iter().map(|row| step(row)).collect();
         let Some(steps) = steps.filter(|steps| digest(steps) == sha256) else {
             return Ok(Err(format!("its journal, {table}, is not what was sealed")));
@@ -116,7 +116,7 @@ impl Journal {
     /// Notes how far the swap has come.
     pub(super) fn note(&mut self, server: &ServerClient, phase: Phase, cancel: &Cancel) -> Result<()> {
         let sql = self.seal(phase)? + ";\n";
-        server.query(None, &sql, "writing the journal", cancel)?;
+        server.query(None, Sql::Write(&sql), "writing the journal", cancel)?;
         self.phase = phase;
         Ok(())
     }
@@ -127,7 +127,7 @@ impl Journal {
             "SELECT name FROM {} WHERE stage = '{BEGUN}' AND kind = 'DROP' ORDER BY id;\n",
             self.place()
         );
-        let rows = server.query(None, &sql, "reading the journal", cancel)?;
+        let rows = server.query(None, Sql::Read(&sql), "reading the journal", cancel)?;
         Ok(rows.into_iter().flatten().collect())
     }
 
@@ -142,7 +142,7 @@ impl Journal {
             "SELECT kind, name, of_table FROM {} WHERE stage = '{FAILED}' ORDER BY id;\n",
             self.place()
         );
-        let rows = server.query(None, &sql, "reading the journal", cancel)?;
+        let rows = server.query(None, Sql::Read(&sql), "reading the journal", cancel)?;
         Ok(rows.into_iter().filter_map(|row| <[String; 3]>::try_from(row).ok()).map(Into::into).collect())
     }
 }

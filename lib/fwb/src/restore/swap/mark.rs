@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::seal::{self, Seal};
 use super::steps::clause_of;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::progress::Cancel;
-use crate::server::{NameCase, ServerClient, quote_name, quote_text};
+use crate::server::{NameCase, ServerClient, Sql, quote_name, quote_text};
 
 /// How long a database's name may be, in characters (MariaDB's manual, "Identifier Names").
 const LONGEST_NAME: usize = 64;
@@ -121,9 +121,9 @@ pub(super) fn create(
             clause_of(charset),
             literal(&comment),
         );
-        match server.query(None, &sql, "making a database", cancel) {
+        match server.query(None, Sql::Write(&sql), "making a database", cancel) {
             // Another one has its name from this second.
-            Err(Error::Child { reason, .. }) if reason.contains("ERROR 1007") => {
+            Err(error) if error.number() == Some(DATABASE_EXISTS) => {
                 cancel.check()?;
                 std::thread::sleep(std::time::Duration::from_millis(100));
             }
@@ -144,12 +144,16 @@ pub(super) fn create(
         journal: None,
     };
     let sql = seal.statement()? + ";\n";
-    if let Err(error) = server.query(None, &sql, "sealing a database", cancel) {
+    if let Err(error) = server.query(None, Sql::Write(&sql), "sealing a database", cancel) {
         remove_if_empty(server, &database, None, &cancel.with_grace())?;
         return Err(error);
     }
     Ok(Marked { database, seal })
 }
+
+/// "Can't create database; database exists", and "Unknown column".
+const DATABASE_EXISTS: u16 = 1007;
+const NO_SUCH_COLUMN: u16 = 1054;
 
 /// A string literal under every `sql_mode`, for where the server takes no hexadecimal one; it may stand in a comment.
 fn literal(text: &str) -> String {
@@ -163,13 +167,14 @@ fn literal(text: &str) -> String {
 /// The server cannot be reached.
 pub(super) fn list(server: &ServerClient, of: Option<&str>, cancel: &Cancel) -> Result<Found> {
     let sql = "SELECT SCHEMA_NAME, SCHEMA_COMMENT FROM information_schema.SCHEMATA;\n";
-    let rows = match server.query(None, sql, "looking for databases that a restore has left", cancel) {
-        Err(Error::Child { reason, .. }) if reason.contains("ERROR 1054") => {
-            let sql = "SELECT SCHEMA_NAME, '' FROM information_schema.SCHEMATA;\n";
-            server.query(None, sql, "looking for databases that a restore has left", cancel)?
-        }
-        rows => rows?,
-    };
+    let rows =
+        match server.query(None, Sql::Read(sql), "looking for databases that a restore has left", cancel) {
+            Err(error) if error.number() == Some(NO_SUCH_COLUMN) => {
+                let sql = "SELECT SCHEMA_NAME, '' FROM information_schema.SCHEMATA;\n";
+                server.query(None, Sql::Read(sql), "looking for databases that a restore has left", cancel)?
+            }
+            rows => rows?,
+        };
     let case = server.name_case(cancel)?;
     let named: Vec<(String, Option<Comment>)> = rows
         .into_iter()
@@ -287,7 +292,7 @@ pub(super) fn remove_unsealed(server: &ServerClient, unproved: &Unproved, cancel
         quote_text(database)
     );
     let commented = server
-        .query(None, &sql, "looking at a database", cancel)
+        .query(None, Sql::Read(&sql), "looking at a database", cancel)
         .is_ok_and(|rows| rows.iter().flatten().any(|text| serde_json::from_str::<Comment>(text).is_ok()));
     if base_of(database).is_none() || !commented || !server.inventory(database, cancel)?.is_empty() {
         return Ok(false);
@@ -298,18 +303,198 @@ pub(super) fn remove_unsealed(server: &ServerClient, unproved: &Unproved, cancel
 fn exists(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<bool> {
     let sql =
         format!("SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {};\n", quote_text(database));
-    Ok(!server.query(None, &sql, "looking at a database", cancel)?.is_empty())
+    Ok(!server.query(None, Sql::Read(&sql), "looking at a database", cancel)?.is_empty())
 }
 
 fn drop_database(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<()> {
     let sql =
         format!("SET SESSION foreign_key_checks=0;\nDROP DATABASE IF EXISTS {};\n", quote_name(database));
-    server.query(None, &sql, "removing a database", cancel).map(drop)
+    server.query(None, Sql::Write(&sql), "removing a database", cancel).map(drop)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::{Answer, Fake};
+
+    const SCHEMATA: &str = "SELECT SCHEMA_NAME, SCHEMA_COMMENT";
+    const VIEWS: &str = "SELECT 'self', CURRENT_USER()";
+    const TABLES: &str = "SELECT TABLE_NAME FROM information_schema.TABLES";
+    const EXISTS: &str = "SELECT 1 FROM information_schema.SCHEMATA";
+    const US: [&str; 2] = ["self", "root@localhost"];
+
+    fn shadow(sequence: u64, copies: &[&str]) -> Marked {
+        let database = format!("shop__shadow_20250725_17020{sequence}");
+        let seal = Seal {
+            view: format!("fwb_seal_{sequence}"),
+            role: Role::Shadow,
+            database: database.clone(),
+            of: "shop".into(),
+            sequence,
+            at: "20250725_170206".into(),
+            copies: copies.iter().map(|copy| (*copy).to_owned()).collect(),
+            journal: None,
+        };
+        Marked { database, seal }
+    }
+
+    /// The row by which the server shows its seal, made by `definer`.
+    fn shown(marked: &Marked, definer: &str) -> Vec<String> {
+        let text = marked.seal.statement().unwrap();
+        ["view", &marked.database, &marked.seal.view, definer, &text].map(ToOwned::to_owned).to_vec()
+    }
+
+    fn with_us(rows: Vec<Vec<String>>) -> Answer {
+        Answer::Rows([vec![US.map(ToOwned::to_owned).to_vec()], rows].concat())
+    }
+
+    /// What somebody else has put there must stay, whatever it is called.
+    #[test]
+    fn only_what_our_seal_proves_is_removed() {
+        let (ours, other) = (shadow(1, &["goods"]), shadow(2, &["goods"]));
+        let moved = Marked { database: ours.database.clone(), ..other.clone() };
+        let ours_shown = || with_us(vec![shown(&ours, "root@localhost")]);
+        let goods = || Answer::rows(&[&["goods"]]);
+        let nothing = || Answer::rows(&[]);
+        for (what, views, tables, exists, goes, left) in [
+            ("it is ours", ours_shown(), goods(), Answer::rows(&[&["1"]]), true, ""),
+            ("it is ours, and empty", ours_shown(), nothing(), Answer::rows(&[&["1"]]), true, ""),
+            (
+                "a table too many",
+                ours_shown(),
+                Answer::rows(&[&["goods"], &["mine"]]),
+                nothing(),
+                false,
+                "mine",
+            ),
+            (
+                "another account's seal",
+                with_us(vec![shown(&ours, "app@%")]),
+                goods(),
+                Answer::rows(&[&["1"]]),
+                false,
+                "app@% has sealed it",
+            ),
+            ("no seal", with_us(vec![]), goods(), Answer::rows(&[&["1"]]), false, "it has no seal"),
+            ("it is gone already", with_us(vec![]), nothing(), nothing(), false, ""),
+            (
+                "the seal of another database",
+                with_us(vec![shown(&moved, "root@localhost")]),
+                goods(),
+                Answer::rows(&[&["1"]]),
+                false,
+                "says nothing",
+            ),
+            (
+                "answers without end or sense",
+                Answer::rows(&[&["x"], &["self", "a", "b"], &["view", "c"]]),
+                goods(),
+                Answer::rows(&[&["1"]]),
+                false,
+                "it has no seal",
+            ),
+        ] {
+            let fake = Fake::new([(VIEWS, &[views][..]), (TABLES, &[tables]), (EXISTS, &[exists])]);
+            let done = remove_shadow(&fake.client(0), &ours, &Cancel::default()).unwrap();
+            assert_eq!(fake.sent("DROP DATABASE").len(), usize::from(goes), "{what}");
+            assert!(
+                done.clone().unwrap_or_default().contains(left) && done.is_some() != left.is_empty(),
+                "{what}: {done:?}"
+            );
+        }
+    }
+
+    /// Whatever cannot be asked is no reason to drop anything.
+    #[test]
+    fn a_refusal_at_any_step_drops_nothing() {
+        let ours = shadow(1, &["goods"]);
+        for refused in [VIEWS, TABLES] {
+            for answer in [Answer::Refused(1142), Answer::Cut] {
+                let fake = Fake::new([
+                    (refused, &[answer][..]),
+                    (VIEWS, &[with_us(vec![shown(&ours, "root@localhost")])]),
+                    (EXISTS, &[Answer::rows(&[&["1"]])]),
+                ]);
+                assert!(remove_shadow(&fake.client(0), &ours, &Cancel::default()).is_err(), "{refused}");
+                assert!(fake.sent("DROP").is_empty(), "{refused}");
+            }
+        }
+        // Nor what a database holds that was to be empty.
+        for (tables, goes) in [(&[&["goods"][..]][..], false), (&[&["fwb_journal"]], true), (&[], true)] {
+            let fake =
+                Fake::new([(EXISTS, &[Answer::rows(&[&["1"]])][..]), (TABLES, &[Answer::rows(tables)])]);
+            let left =
+                remove_if_empty(&fake.client(0), "shop__before", Some("fwb_journal"), &Cancel::default());
+            assert_eq!(
+                (left.unwrap().is_none(), fake.sent("DROP").len()),
+                (goes, usize::from(goes)),
+                "{tables:?}"
+            );
+        }
+    }
+
+    /// A database that cannot be sealed would be told of for ever, and never be removed.
+    #[test]
+    fn a_database_that_is_not_made_whole_is_not_left() {
+        let comment = "CREATE DATABASE";
+        let seal = "CREATE OR REPLACE VIEW";
+        for (what, script, is_made, creates, drops) in [
+            ("nothing refused", [(comment, vec![]), (EXISTS, vec![])], true, 1, 0),
+            ("no right", [(comment, vec![Answer::Refused(1044)]), (EXISTS, vec![])], false, 1, 0),
+            (
+                "the name is taken",
+                [(comment, vec![Answer::Refused(1007), Answer::rows(&[])]), (EXISTS, vec![])],
+                true,
+                2,
+                0,
+            ),
+            (
+                "no seal",
+                [(seal, vec![Answer::Refused(1142)]), (EXISTS, vec![Answer::rows(&[&["1"]])])],
+                false,
+                1,
+                1,
+            ),
+            (
+                "the seal's answer is lost",
+                [(seal, vec![Answer::Cut]), (EXISTS, vec![Answer::rows(&[&["1"]])])],
+                false,
+                1,
+                1,
+            ),
+        ] {
+            let [(one, first), (two, second)] = &script;
+            let fake = Fake::new([(*one, &first[..]), (*two, &second[..])]);
+            let made = create(&fake.client(0), Role::Shadow, "shop", [], None, &Cancel::default());
+            assert_eq!(made.is_ok(), is_made, "{what}");
+            assert_eq!(fake.sent("CREATE DATABASE").len(), creates, "{what}");
+            assert_eq!(fake.sent("DROP DATABASE").len(), drops, "{what}");
+        }
+    }
+
+    /// MySQL's databases have no comments: there they are found by their names.
+    #[test]
+    fn databases_of_ours_are_found_in_their_order() {
+        let (one, two) = (shadow(1, &[]), shadow(2, &[]));
+        let names = Answer::rows(&[
+            &[&two.database, ""],
+            &["shop", ""],
+            &[&one.database, ""],
+            &["shop__shadow_20250725_170209", ""],
+        ]);
+        let views = with_us(vec![shown(&two, "root@localhost"), shown(&one, "root@localhost")]);
+        let fake = Fake::new([
+            (SCHEMATA, &[Answer::Refused(NO_SUCH_COLUMN)][..]),
+            ("SELECT SCHEMA_NAME, ''", &[names]),
+            (VIEWS, &[views]),
+        ]);
+        let found = list(&fake.client(0), Some("shop"), &Cancel::default()).unwrap();
+        assert_eq!(found.ours, [one, two]);
+        let unproved: Vec<&str> = found.unproved.iter().map(|unproved| unproved.why.as_str()).collect();
+        assert_eq!(unproved, ["it has no seal"]);
+        let fake = Fake::new([(SCHEMATA, &[Answer::Refused(1142)])]);
+        assert!(list(&fake.client(0), None, &Cancel::default()).is_err());
+    }
 
     #[test]
     fn names_of_ours_are_told_from_others() {

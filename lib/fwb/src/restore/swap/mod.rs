@@ -25,15 +25,14 @@ use self::mark::Role;
 use self::recovery::{Settled, finish, settle};
 use self::steps::{Exchange, Side, Stage};
 use self::whereabouts::{ASIDE, Damaged, Leaving, Moves};
-use super::damage::{self, DamagedTable};
+use super::damage::{self, DamagedTable, Looked};
 use super::live_state::LiveState;
-use super::script::{IN_TURN, NEXT, Origin};
-use super::session::Quoting;
 use crate::error::{Error, Result};
+use crate::load::{IN_TURN, NEXT, Origin, in_database};
 use crate::manifest::ObjectKind;
 use crate::progress::Cancel;
 use crate::server::{
-    Definition, DefinitionKind, ForeignKey, Inventory, ServerClient, quote_name, quote_text,
+    Definition, DefinitionKind, ForeignKey, Inventory, ServerClient, Sql, quote_name, quote_text,
 };
 
 pub(super) use self::guard::Guard;
@@ -74,7 +73,6 @@ pub(super) struct Swapped {
 /// A live database, and what comes into it.
 pub(super) struct Swap<'a> {
     pub(super) server: &'a ServerClient,
-    pub(super) quoting: Quoting,
     /// The database whose contents are replaced.
     pub(super) live: &'a str,
     /// The tables, sequences and views that are replaced; none: all of the database.
@@ -149,7 +147,7 @@ impl Swap<'_> {
     /// Tries whether what an undo has to make can be made by our account: before the swap, views and programs were made
     /// where they are kept. A view that was broken then cannot be made now either.
     fn rehearse(&self, journal: &Journal) -> Result<()> {
-        let carry_out = CarryOut { server: self.server, quoting: self.quoting, journal };
+        let carry_out = CarryOut { server: self.server, journal };
         let failures = carry_out.rehearse_kept(self.cancel)?;
         let denied = |(kind, _, why): &&(String, String, String)| {
             kind != DefinitionKind::View.as_sql() || why.contains("denied")
@@ -187,7 +185,17 @@ impl Swap<'_> {
     /// # Errors
     /// The server cannot be reached, or did not survive the look.
     fn damaged(&self) -> Result<Vec<DamagedTable>> {
-        let mut damaged = damage::look(self.server, self.live, true, self.damaged, self.cancel)?;
+        let Looked { mut damaged, elsewhere } =
+            damage::look(self.server, self.live, true, self.damaged, self.cancel)?;
+        // The plan refuses it, too: this one has come since, or is in the way of an undo.
+        if let Some(table) = elsewhere.into_iter().find(|table| self.is_replaced(table)) {
+            return Err(Error::Preflight {
+                finding: format!(
+                    "the live table {table} has DATA DIRECTORY, and a move to another database may lose it"
+                ),
+                remedy: format!("first make it anew in the database's own directory, or drop it: {table}"),
+            });
+        }
         damaged.retain(|damaged| self.is_replaced(&damaged.table));
         Ok(damaged)
     }
@@ -228,24 +236,24 @@ impl Swap<'_> {
         let moves = self.moves(&keeper, &incoming, &outgoing, &found, alone);
         let written = self.write(&keeper, moves, &incoming, &outgoing, again, origin);
         let mut journal = written.inspect_err(|_| self.remove_keeper(&keeper, None))?;
-        let carry_out = CarryOut { server: self.server, quoting: self.quoting, journal: &journal };
+        let carry_out = CarryOut { server: self.server, journal: &journal };
         let swapped = carry_out.swap(guard.into_session(), self.cancel);
         // From here on, signals wait: what is begun is brought to an end.
-        let cancel = &Cancel::default();
+        let cancel = &Cancel::never();
         if let Err(cause) = swapped {
             return self.after_failure(self.cancel.explain(cause), journal, undo);
         }
         recovery::look(self.server, &mut journal, cancel)?;
-        let finished = finish(self.server, self.quoting, &mut journal, cancel);
+        let finished = finish(self.server, &mut journal, cancel);
         let failures = journal.failures(self.server, cancel)?;
         if let Err(cause) = finished {
             for (kind, name, why) in failures {
-                log::warn!("{} {name}: {why}", kind.to_lowercase());
+                log::warn!(code = crate::notice::SWAP.code; "{} {name}: {why}", kind.to_lowercase());
             }
             return Err(Error::Unfinished { cause: Box::new(cause), database: self.live.into() });
         }
         self.judge(failures, undo)?;
-        let gap = CarryOut { server: self.server, quoting: self.quoting, journal: &journal }.gap(cancel)?;
+        let gap = CarryOut { server: self.server, journal: &journal }.gap(cancel)?;
         if empty {
             self.remove_keeper(&keeper, Some(&journal.table));
         }
@@ -285,8 +293,12 @@ impl Swap<'_> {
         let cancel = &self.cancel.with_grace();
         match mark::remove_if_empty(self.server, &keeper.database, journal, cancel) {
             Ok(None) => {}
-            Ok(Some(why)) => log::warn!("{} is left behind: {why}", keeper.database),
-            Err(error) => log::warn!("{} is left behind: {error}", keeper.database),
+            Ok(Some(why)) => {
+                log::warn!(code = crate::notice::LEFT_BEHIND.code; "{} is left behind: {why}", keeper.database);
+            }
+            Err(error) => {
+                log::warn!(code = crate::notice::LEFT_BEHIND.code; "{} is left behind: {error}", keeper.database);
+            }
         }
     }
 
@@ -332,7 +344,7 @@ impl Swap<'_> {
         }
         self.server.query(
             Some(&incoming.database),
-            &sql,
+            Sql::Write(&sql),
             "making the tables ready for the swap",
             self.cancel,
         )?;
@@ -438,10 +450,10 @@ impl Swap<'_> {
                 let lost = grants.into_iter().filter(|(kind, name, _)| goes(*kind, name));
                 Ok(lost.map(|(_, _, grant)| grant).collect())
             }
-            Err(Error::Child { reason, .. }) => {
+            Err(error) if error.refusal().is_some() => {
                 self.cancel.check()?;
-                log::warn!(
-                    "stored programs go with this swap, and who may execute them cannot be seen: an undo does not bring that back ({reason})"
+                log::warn!(code = crate::notice::NOT_KEPT.code;
+                    "stored programs go with this swap, and who may execute them cannot be seen: an undo does not bring that back ({error})"
                 );
                 Ok(Vec::new())
             }
@@ -458,14 +470,14 @@ impl Swap<'_> {
             quote_text(&incoming.database),
             quote_text(&format!("{}.", quote_name(&incoming.database))),
         );
-        let rows = self.server.query(None, &sql, "looking at defaults", self.cancel)?;
+        let rows = self.server.query(None, Sql::Read(&sql), "looking at defaults", self.cancel)?;
         let read = |row: Vec<String>| {
             let [table, column, default] = <[String; 3]>::try_from(row).ok()?;
             // A view shows the defaults of the table that it selects from; it has none of its own.
             if !incoming.tables.contains(&table) {
                 return None;
             }
-            let (sequence, expression) = super::rename::in_database(&default, &incoming.database, self.live)?;
+            let (sequence, expression) = in_database(&default, &incoming.database, self.live)?;
             Some((table, column, sequence, expression))
         };
         Ok(rows.into_iter().filter_map(read).collect())
@@ -473,17 +485,17 @@ impl Swap<'_> {
 
     /// Finds out how far a failed swap has come, and brings the live database into one of its two states.
     fn after_failure(&self, cause: Error, mut journal: Journal, undo: bool) -> Result<Swapped> {
-        let cancel = &Cancel::default();
+        let cancel = &Cancel::never();
         let settled = (|| {
             // The connection may still be at it.
-            let _guard = Guard::wait(self.server, self.quoting, self.live, cancel)?;
+            let _guard = Guard::wait(self.server, self.live, cancel)?;
             recovery::look(self.server, &mut journal, cancel)?;
-            settle(self.server, self.quoting, &mut journal, cancel)
+            settle(self.server, &mut journal, cancel)
         })();
         match settled {
             Ok(Settled::New) => {
-                log::warn!("{cause}; the swap was completed nevertheless");
-                let carry_out = CarryOut { server: self.server, quoting: self.quoting, journal: &journal };
+                log::warn!(code = crate::notice::SWAP.code; "{cause}; the swap was completed nevertheless");
+                let carry_out = CarryOut { server: self.server, journal: &journal };
                 let gap = carry_out.gap(cancel)?;
                 self.judge(journal.failures(self.server, cancel)?, undo)?;
                 Ok(Swapped { kept: Some(journal.keeper.database), gap, not_brought_back: Vec::new() })
@@ -494,7 +506,7 @@ impl Swap<'_> {
                 Err(Error::Torn { cause, database, statements: statements.join(" ") })
             }
             Err(later) => {
-                log::warn!("{later}");
+                log::warn!(code = crate::notice::SWAP.code; "{later}");
                 Err(Error::Unfinished { cause: Box::new(cause), database: self.live.into() })
             }
         }
@@ -510,7 +522,7 @@ impl Swap<'_> {
                 kind => format!("{} {name} could not be made: {why}", kind.to_lowercase()),
             };
             if undo && kind == DefinitionKind::View.as_sql() {
-                log::warn!("{what}");
+                log::warn!(code = crate::notice::SWAP.code; "{what}");
             } else {
                 differences.push(what);
             }

@@ -11,11 +11,10 @@ use super::seal::{self, Phase, Seal};
 use super::steps::{STAND_IN, Stage};
 use super::whereabouts::{Moves, Standing, Whereabouts};
 use crate::error::{Error, Result};
+use crate::load::{IN_TURN, NEXT};
 use crate::progress::Cancel;
 use crate::restore::damage;
-use crate::restore::script::{IN_TURN, NEXT};
-use crate::restore::session::Quoting;
-use crate::server::{ServerClient, quote_name, quote_text};
+use crate::server::{ServerClient, Sql, quote_name, quote_text};
 
 /// How a swap ended that was cut off.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,12 +45,7 @@ pub(super) fn look(server: &ServerClient, journal: &mut Journal, cancel: &Cancel
 }
 
 /// Brings a swap to an end that was cut off.
-pub(super) fn settle(
-    server: &ServerClient,
-    quoting: Quoting,
-    journal: &mut Journal,
-    cancel: &Cancel,
-) -> Result<Settled> {
+pub(super) fn settle(server: &ServerClient, journal: &mut Journal, cancel: &Cancel) -> Result<Settled> {
     if journal.phase == Phase::Done {
         return Ok(Settled::New);
     }
@@ -60,8 +54,8 @@ pub(super) fn settle(
         if let Standing::Torn(back) = standing {
             for rename in back {
                 let sql = format!("SET SESSION foreign_key_checks=0;\n{};\n", rename.statement());
-                if let Err(error) = server.query(None, &sql, "bringing a table back", cancel) {
-                    log::warn!("{error}");
+                if let Err(error) = server.query(None, Sql::Write(&sql), "bringing a table back", cancel) {
+                    log::warn!(code = crate::notice::SWAP.code; "{error}");
                 }
             }
             standing = journal.moves.standing(&whereabouts(server, journal, cancel)?);
@@ -78,10 +72,10 @@ pub(super) fn settle(
                 ));
             }
         }
-        CarryOut { server, quoting, journal }.complete(cancel)?;
+        CarryOut { server, journal }.complete(cancel)?;
         look(server, journal, cancel)?;
     }
-    finish(server, quoting, journal, cancel)?;
+    finish(server, journal, cancel)?;
     Ok(Settled::New)
 }
 
@@ -105,9 +99,9 @@ fn take_back(server: &ServerClient, journal: &Journal, cancel: &Cancel) -> Resul
             quote_text(&step.name)
         );
         // Another sequence of this name is none of ours.
-        if !server.query(None, &sql, "looking for a stand-in", cancel)?.is_empty() {
+        if !server.query(None, Sql::Read(&sql), "looking for a stand-in", cancel)?.is_empty() {
             let sql = format!("DROP SEQUENCE {}.{};\n", quote_name(live), quote_name(&step.name));
-            server.query(None, &sql, "removing a stand-in", cancel)?;
+            server.query(None, Sql::Write(&sql), "removing a stand-in", cancel)?;
         }
     }
     let made = journal.stage(Stage::Clear);
@@ -115,7 +109,7 @@ fn take_back(server: &ServerClient, journal: &Journal, cancel: &Cancel) -> Resul
         && server.inventory(live, cancel)?.is_empty()
     {
         let sql = format!("DROP DATABASE IF EXISTS {};\n", quote_name(live));
-        server.query(None, &sql, "removing the database that was made", cancel)?;
+        server.query(None, Sql::Write(&sql), "removing the database that was made", cancel)?;
     }
     // The keeper goes first: without it, a shadow is only a shadow.
     let keeper = &journal.keeper.database;
@@ -123,7 +117,12 @@ fn take_back(server: &ServerClient, journal: &Journal, cancel: &Cancel) -> Resul
     if left.is_some() {
         // What somebody has put there keeps it. It keeps nothing of ours, and is not to be settled again.
         let unwritten = Seal { journal: None, ..journal.keeper.seal.clone() };
-        server.query(None, &(unwritten.statement()? + ";\n"), "sealing a database anew", cancel)?;
+        server.query(
+            None,
+            Sql::Write(&(unwritten.statement()? + ";\n")),
+            "sealing a database anew",
+            cancel,
+        )?;
     }
     leave(keeper, left);
     if !remove_incoming_or_keep(server, journal, cancel)? {
@@ -133,7 +132,7 @@ fn take_back(server: &ServerClient, journal: &Journal, cancel: &Cancel) -> Resul
             sql += &format!("{};\n", String::from_utf8_lossy(&step.text));
         }
         let sql = format!("SET SESSION foreign_key_checks=0;\n{IN_TURN};\n{sql}{NEXT};\n");
-        server.query(None, &sql, "giving foreign keys their names back", cancel)?;
+        server.query(None, Sql::Write(&sql), "giving foreign keys their names back", cancel)?;
     }
     Ok(())
 }
@@ -153,7 +152,7 @@ fn remove_incoming_or_keep(server: &ServerClient, journal: &Journal, cancel: &Ca
 /// Says which damaged tables were dropped before the others could move, although the swap came to nothing.
 fn tell_dropped(server: &ServerClient, journal: &Journal, cancel: &Cancel) -> Result<()> {
     for table in journal.dropped(server, cancel)? {
-        log::warn!(
+        log::warn!(code = crate::notice::SWAP.code;
             "the damaged table {table} was dropped, because other tables could not move while it was there"
         );
     }
@@ -162,7 +161,7 @@ fn tell_dropped(server: &ServerClient, journal: &Journal, cancel: &Cancel) -> Re
 
 fn leave(database: &str, left: mark::Left) {
     if let Some(why) = left {
-        log::warn!("{database} is left behind: {why}");
+        log::warn!(code = crate::notice::LEFT_BEHIND.code; "{database} is left behind: {why}");
     }
 }
 
@@ -182,12 +181,7 @@ fn remove_emptied(server: &ServerClient, journal: &Journal, cancel: &Cancel) -> 
 ///
 /// # Errors
 /// Something of the swap itself is still to be done.
-pub(super) fn finish(
-    server: &ServerClient,
-    quoting: Quoting,
-    journal: &mut Journal,
-    cancel: &Cancel,
-) -> Result<()> {
+pub(super) fn finish(server: &ServerClient, journal: &mut Journal, cancel: &Cancel) -> Result<()> {
     if journal.phase == Phase::Prepared {
         let at = whereabouts(server, journal, cancel)?;
         let still: Vec<(&str, &str)> =
@@ -205,7 +199,7 @@ pub(super) fn finish(
         waiting.extend(damaged.map(|damaged| format!("{} in {incoming}", damaged.table)));
         return Err(Error::NotMoved { tables: waiting.join("; ") });
     }
-    CarryOut { server, quoting, journal }.keep(cancel)?;
+    CarryOut { server, journal }.keep(cancel)?;
     // What an undo could not make is still where it was kept.
     if journal.failures(server, cancel)?.is_empty() {
         leave(&journal.moves.incoming, remove_emptied(server, journal, cancel)?);
@@ -248,7 +242,7 @@ impl Kept {
     /// The server cannot be reached.
     pub(super) fn damaged(&self, server: &ServerClient, cancel: &Cancel) -> Result<BTreeSet<String>> {
         let never_read = self.journal.moves.damaged.iter().map(|damaged| damaged.table.clone()).collect();
-        let now = damage::look(server, &self.journal.keeper.database, true, &never_read, cancel)?;
+        let now = damage::look(server, &self.journal.keeper.database, true, &never_read, cancel)?.damaged;
         Ok(now.into_iter().map(|damaged| damaged.table).collect())
     }
 }
@@ -303,15 +297,10 @@ pub(in crate::restore) fn forget(server: &ServerClient, kept: &Marked, cancel: &
 ///
 /// # Errors
 /// The server does not let us, or tables are in two places.
-pub(in crate::restore) fn recover(
-    server: &ServerClient,
-    quoting: Quoting,
-    live: &str,
-    cancel: &Cancel,
-) -> Result<Vec<String>> {
+pub(in crate::restore) fn recover(server: &ServerClient, live: &str, cancel: &Cancel) -> Result<Vec<String>> {
     let mut told = Vec::new();
     let mut tell = |what: String| {
-        log::warn!("{what}");
+        log::warn!(code = crate::notice::SWAP.code; "{what}");
         told.push(what);
     };
     for marked in mark::list(server, Some(live), cancel)?.with_role(Role::Before) {
@@ -321,7 +310,7 @@ pub(in crate::restore) fn recover(
             continue;
         }
         match Journal::open(server, marked, cancel)? {
-            Ok(mut journal) => match settle(server, quoting, &mut journal, cancel)? {
+            Ok(mut journal) => match settle(server, &mut journal, cancel)? {
                 Settled::New => tell(format!(
                     "a swap of {live} that began at {at} had been cut off: it was completed, and {database} keeps what there was"
                 )),
@@ -376,4 +365,133 @@ pub(in crate::restore) fn unsettled(
     });
     let open = open.map(|marked| marked.database.clone()).collect();
     Ok((open, found.unproved))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::seal::JournalSeal;
+    use super::super::whereabouts::Leaving;
+    use super::*;
+    use crate::server::{Answer, Fake};
+
+    /// A swap of `goods` and `log`, of which `log` has another one in its place, and `old` leaves.
+    fn journal(phase: Phase) -> Journal {
+        let database = "shop__before_20250725_170206".to_owned();
+        let leaving = |table: &str| Leaving { table: table.into(), aside: None };
+        let seal = Seal {
+            view: "fwb_seal_1".into(),
+            role: Role::Before,
+            database: database.clone(),
+            of: "shop".into(),
+            sequence: 1,
+            at: "20250725_170206".into(),
+            copies: BTreeSet::new(),
+            journal: Some(JournalSeal { table: "fwb_journal".into(), sha256: String::new(), phase }),
+        };
+        Journal {
+            moves: Moves {
+                live: "shop".into(),
+                incoming: "shop__shadow".into(),
+                outgoing: database.clone(),
+                whole: true,
+                leaving: ["log", "old"].map(leaving).into(),
+                coming: ["goods", "log"].map(ToOwned::to_owned).into(),
+                ..Moves::default()
+            },
+            keeper: Marked { database, seal },
+            table: "fwb_journal".into(),
+            phase,
+            steps: Vec::new(),
+        }
+    }
+
+    const WHERE: &str = "information_schema.TABLES WHERE TABLE_SCHEMA = ";
+
+    fn names(tables: &[&str]) -> Answer {
+        Answer::Rows(tables.iter().map(|table| vec![(*table).to_owned()]).collect())
+    }
+
+    /// The tables in the live database, the shadow and the keeper, at one look after the other.
+    fn found(looks: &[[&[&str]; 3]], rename: &Answer) -> std::sync::Arc<Fake> {
+        let answers: Vec<Answer> = looks.iter().flatten().map(|tables| names(tables)).collect();
+        Fake::new([
+            ("RENAME TABLE", std::slice::from_ref(rename)),
+            ("SELECT name FROM", &[names(&[])]),
+            (WHERE, &answers),
+        ])
+    }
+
+    /// A restore that was cut off is put in order by what is found, not by what was planned: a table in the wrong place is
+    /// brought back, and where that fails, nothing is removed and the operator is told what does it.
+    #[test]
+    fn a_swap_that_was_cut_off_is_settled_by_where_its_tables_are() {
+        const OLD: [&[&str]; 3] = [&["log", "old"], &["goods", "log"], &["fwb_journal"]];
+        const HALF: [&[&str]; 3] = [&["goods", "old"], &["log"], &["fwb_journal", "log"]];
+        let done = Answer::rows(&[]);
+        let two = ["goods", "log"];
+        for (what, looks, rename, renames, torn) in [
+            ("nothing has moved", &[OLD][..], &done, &[][..], 0),
+            ("half has moved, and comes back", &[HALF, OLD], &done, &two[..], 0),
+            ("half has moved, and stays", &[HALF, HALF], &Answer::Refused(1025), &two[..], 2),
+            ("half has moved, and the connection breaks", &[HALF, HALF], &Answer::Cut, &two[..], 2),
+        ] {
+            let fake = found(looks, rename);
+            let settled = settle(&fake.client(0), &mut journal(Phase::Prepared), &Cancel::default()).unwrap();
+            let sent = fake.sent("RENAME TABLE");
+            assert_eq!(sent.len(), renames.len(), "{what}: {sent:?}");
+            assert!(
+                sent.iter().zip(renames).all(|(sent, table)| sent.contains(&format!("`{table}`"))),
+                "{what}: {sent:?}"
+            );
+            match settled {
+                Settled::Old => assert_eq!(torn, 0, "{what}"),
+                Settled::Torn(statements) => {
+                    assert_eq!(statements.len(), torn, "{what}: {statements:?}");
+                    assert!(fake.sent("DROP").is_empty(), "{what}");
+                }
+                Settled::New => panic!("{what}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_left_as_it_is() {
+        for answer in [Answer::Refused(1142), Answer::Cut] {
+            let fake = Fake::new([(WHERE, &[names(&["log", "old"]), answer][..])]);
+            assert!(settle(&fake.client(0), &mut journal(Phase::Prepared), &Cancel::default()).is_err());
+            assert_eq!(fake.sent("").len(), 2, "{:?}", fake.sent(""));
+        }
+    }
+
+    #[test]
+    fn a_swap_that_is_done_asks_nothing() {
+        let fake = Fake::new([]);
+        let settled = settle(&fake.client(0), &mut journal(Phase::Done), &Cancel::default()).unwrap();
+        assert_eq!((settled, fake.sent("").len()), (Settled::New, 0));
+    }
+
+    #[test]
+    fn a_swap_whose_steps_all_succeed_is_noted_as_done() {
+        let (fake, mut journal) = (Fake::new([]), journal(Phase::Swapped));
+        finish(&fake.client(0), &mut journal, &Cancel::default()).unwrap();
+        assert_eq!((journal.phase, fake.sent("CREATE OR REPLACE VIEW").len()), (Phase::Done, 1));
+    }
+
+    /// A step that fails after the tables have moved is not noted as done, so that the next run goes on with it.
+    #[test]
+    fn what_fails_after_the_swap_is_not_noted_as_done() {
+        for (what, fails) in [
+            ("what is kept", "BEGIN NOT ATOMIC"),
+            ("failures", "SELECT kind, name, of_table"),
+            ("what there is", "SELECT SCHEMA_NAME, SCHEMA_COMMENT"),
+            ("the note itself", "CREATE OR REPLACE VIEW"),
+        ] {
+            let fake = Fake::new([(fails, &[Answer::Refused(1142)][..])]);
+            let mut journal = journal(Phase::Swapped);
+            assert!(finish(&fake.client(0), &mut journal, &Cancel::default()).is_err(), "{what}");
+            assert_eq!(fake.sent(fails).len(), 1, "{what}");
+            assert_eq!(journal.phase, Phase::Swapped, "{what}");
+            assert!(fake.sent("DROP DATABASE").is_empty(), "{what}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::mark::Role;
 use crate::error::Result;
 use crate::progress::Cancel;
-use crate::server::{ServerClient, quote_name, quote_text};
+use crate::server::{ServerClient, Sql, quote_name, quote_text};
 
 /// What the names of our views begin with. Digits that nobody can guess follow.
 const NAME: &str = "fwb_seal_";
@@ -171,7 +171,7 @@ pub(super) fn candidates(
          SELECT 'trusted', GRANTEE FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE IN ({privileges});\n"
     );
     let (mut found, mut trusted) = (Vec::new(), BTreeSet::new());
-    for row in server.query(None, &sql, "looking for what restores have sealed", cancel)? {
+    for row in server.query(None, Sql::Read(&sql), "looking for what restores have sealed", cancel)? {
         match &row[..] {
             [what, account] if what == "self" => {
                 trusted.insert(account.clone());

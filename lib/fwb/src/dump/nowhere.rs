@@ -1,0 +1,73 @@
+//! A dump to nowhere: what its rows are, for whoever compares.
+
+use std::collections::BTreeSet;
+
+use super::connections::connect;
+use super::writer::{FORM_OF_ROWS, Header, PROGRAM, Part, Sink, Task, begin, write};
+use crate::error::Result;
+use crate::manifest::Manifest;
+use crate::progress::Context;
+use crate::scan::{Feed, Summary, unobserved};
+use crate::server::{Role, ServerClient};
+
+/// How much is scanned at once, in bytes.
+const CHUNK: usize = 256 << 10;
+
+/// Whether the rows of a backup were written in the form of ours: only then do equal rows have equal digests.
+pub(crate) fn is_our_form(manifest: &Manifest) -> bool {
+    manifest.client.as_ref().is_some_and(|client| {
+        client.program == PROGRAM && client.extra.get("rows").is_some_and(|form| form == FORM_OF_ROWS)
+    })
+}
+
+/// Reads the tables of a database as a dump of it would hold them, and throws them away.
+///
+/// # Errors
+/// The server refuses or does not answer, or a signal arrived.
+pub(crate) fn dump_to_nowhere(server: &ServerClient, database: &str, context: &Context) -> Result<Summary> {
+    const DOING: &str = "reading the restored database";
+    let mut connection = connect(server, Role::Single, database, DOING, &context.cancel)?;
+    begin(connection.session(), DOING)?;
+    let version = connection.session().version().clone();
+    let header = Header { version: &version, host: "", database, binlog: None };
+    let none = BTreeSet::new();
+    let task =
+        Task { header, collation: "", broken_views: &none, part: Part::Rows, holds_definitions: false };
+    let mut scanned = Scanned { feed: Feed::new(), sql: Vec::new(), context };
+    let written = write(connection.session(), &mut scanned, &task, None, &|_| Ok(()), String::new);
+    context.cancel.check()?;
+    written?;
+    scanned.finish()
+}
+
+/// What is only scanned.
+struct Scanned<'a> {
+    feed: Feed,
+    sql: Vec<u8>,
+    context: &'a Context,
+}
+
+impl Scanned<'_> {
+    fn scan(&mut self) -> Result<()> {
+        self.context.cancel.check()?;
+        self.context.progress.advance(self.sql.len() as u64);
+        self.feed.push(&self.sql, &mut unobserved)?;
+        self.sql.clear();
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Summary> {
+        self.scan()?;
+        self.feed.finish(&mut unobserved)
+    }
+}
+
+impl Sink for Scanned<'_> {
+    fn sql(&mut self) -> &mut Vec<u8> {
+        &mut self.sql
+    }
+
+    fn pass(&mut self) -> Result<()> {
+        if self.sql.len() < CHUNK { Ok(()) } else { self.scan() }
+    }
+}

@@ -1,0 +1,146 @@
+//! Definitions in the character set of their maker's client, or in UTF-8 where that is not to be had.
+
+use std::ops::Range;
+
+use super::{Catalog, text};
+use crate::error::{Error, Result};
+use crate::scan::{QuoteMode, Reading, Token, Tokens};
+
+impl Catalog<'_> {
+    /// A text in UTF-8, in its maker's character set: unless that lacks a character of it, or has quotes within characters.
+    pub(super) fn written_in(&mut self, utf8: Vec<u8>, charset: String) -> Result<(Vec<u8>, String)> {
+        if utf8.is_ascii() || is_utf8(&charset) {
+            return Ok((utf8, charset));
+        }
+        if !hides_quotes(&charset)
+            && let Some(there) = self.converted(&utf8, "utf8mb4", &charset)?
+        {
+            return Ok((there, charset));
+        }
+        Ok((utf8, "utf8mb4".into()))
+    }
+
+    /// A program's text in one character set. The server puts the definer and the name of an event or routine into the text
+    /// in UTF-8, and keeps the rest in the character set of its maker's client. Where these names are beyond ASCII the whole
+    /// is told in UTF-8: made in the maker's character set, the server would show it in two again, to the swap that moves it.
+    pub(super) fn in_one_charset(
+        &mut self,
+        shown: Vec<u8>,
+        charset: String,
+        name: &str,
+        quotes: QuoteMode,
+    ) -> Result<(Vec<u8>, String)> {
+        if shown.is_ascii() || is_utf8(&charset) {
+            return Ok((shown, charset));
+        }
+        let ours = of_the_server(&shown, name, quotes);
+        if ours.is_empty() {
+            return Ok((shown, charset));
+        }
+        let mut whole = Vec::with_capacity(shown.len() * 2);
+        let mut from = 0;
+        for span in ours.into_iter().chain(std::iter::once(shown.len()..shown.len())) {
+            match self.in_utf8(&shown[from..span.start], &charset)? {
+                Some(utf8) => whole.extend_from_slice(&utf8),
+                None => return Ok((shown, charset)),
+            }
+            whole.extend_from_slice(&shown[span.clone()]);
+            from = span.end;
+        }
+        Ok((whole, "utf8mb4".into()))
+    }
+
+    /// A text of this character set in UTF-8; none where it is no text in it, or would not be the same text again.
+    fn in_utf8(&mut self, there: &[u8], charset: &str) -> Result<Option<Vec<u8>>> {
+        if there.is_ascii() {
+            return Ok(Some(there.to_vec()));
+        }
+        match self.converted(there, charset, "utf8mb4") {
+            Err(Error::Server { .. }) => Ok(None),
+            converted => converted,
+        }
+    }
+
+    /// A text in another character set; none where it would not be the same text again.
+    fn converted(&mut self, text_here: &[u8], from: &str, to: &str) -> Result<Option<Vec<u8>>> {
+        let literal = format!("_{from} 0x{}", hex::encode(text_here));
+        let there = format!("CONVERT({literal} USING {to})");
+        let row = self.one(&format!(
+            "SELECT CAST({there} AS BINARY), CAST(CONVERT({there} USING {from}) AS BINARY) = CAST({literal} AS BINARY)"
+        ))?;
+        let is_same = text(&row, 1) == "1";
+        Ok(row.into_iter().next().flatten().filter(|_| is_same))
+    }
+
+    /// A text in its maker's character set: in UTF-8 where that has quotes within characters, since no restore admits it
+    /// so. `collation_connection`, which says what its literals are, stays.
+    pub(super) fn readable(&mut self, text_there: Vec<u8>, charset: String) -> Result<(Vec<u8>, String)> {
+        if text_there.is_ascii() || !hides_quotes(&charset) {
+            return Ok((text_there, charset));
+        }
+        let utf8 = self.in_utf8(&text_there, &charset)?;
+        Ok(utf8.map_or((text_there, charset), |utf8| (utf8, "utf8mb4".into())))
+    }
+}
+
+/// Where the server has put names in UTF-8 into a program's text: the definer's user and host, and the program's name. Names
+/// in ASCII are the same in every character set, and are not among them.
+fn of_the_server(shown: &[u8], name: &str, quotes: QuoteMode) -> Vec<Range<usize>> {
+    let mut tokens = Tokens::new(shown, Reading::Everything, quotes);
+    let all: Vec<_> = std::iter::from_fn(|| tokens.spanned()).take(LONGEST_HEAD).collect();
+    let is_name = |at: usize| {
+        let Some((Token::Name(found), span)) = all.get(at) else { return false };
+        !found.is_ascii() && std::str::from_utf8(found).is_ok() && !shown[span.clone()].is_ascii()
+    };
+    let definer = all.iter().position(|(token, _)| token.is("DEFINER")).map(|at| [at + 2, at + 4]);
+    let mut found: Vec<usize> = definer.into_iter().flatten().filter(|at| is_name(*at)).collect();
+    let after = definer.map_or(0, |[_, host]| host + 1);
+    let named = |at: &usize| matches!(&all[*at].0, Token::Name(found) if **found == *name.as_bytes());
+    found.extend((after..all.len()).find(named).filter(|at| is_name(*at)));
+    found.into_iter().map(|at| all[at].1.clone()).collect()
+}
+
+/// In so many tokens, a program's text has its name.
+const LONGEST_HEAD: usize = 32;
+
+fn is_utf8(charset: &str) -> bool {
+    ["utf8", "utf8mb3", "utf8mb4"].contains(&charset)
+}
+
+/// Whether a quote or a backslash may be the second byte of a character.
+fn hides_quotes(charset: &str) -> bool {
+    ["gbk", "big5", "sjis", "cp932", "gb18030"].contains(&charset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_the_server_has_put_into_a_program_are_told_from_its_text() {
+        let latin1 =
+            |text: &str| text.chars().map(|char| u8::try_from(u32::from(char)).unwrap()).collect::<Vec<u8>>();
+        for (before, name, after, expected) in [
+            (
+                "CREATE DEFINER=`ünï`@`%` EVENT ",
+                "`é`",
+                " ON SCHEDULE AT '2037-01-01' DO SET @a = 'é'",
+                &["`ünï`", "`é`"][..],
+            ),
+            ("CREATE DEFINER=`root`@`localhost` PROCEDURE ", "`é`", "() SELECT 'é'", &["`é`"]),
+            ("CREATE DEFINER=`root`@`localhost` PROCEDURE ", "`e`", "() SELECT 'é'", &[]),
+            ("CREATE PROCEDURE ", "`é`", "() SELECT `é` FROM t", &["`é`"]),
+        ] {
+            let shown = [before.as_bytes(), name.as_bytes(), &latin1(after)].concat();
+            let found = of_the_server(&shown, name.trim_matches('`'), QuoteMode::default());
+            let found: Vec<&str> =
+                found.into_iter().map(|span| std::str::from_utf8(&shown[span]).unwrap()).collect();
+            assert_eq!(found, expected, "{before}{name}");
+        }
+        // A trigger is shown as its maker wrote it.
+        let written = latin1(
+            "CREATE DEFINER=`root`@`localhost` TRIGGER `é` BEFORE INSERT ON t FOR EACH ROW SET @a = 1",
+        );
+        assert!(of_the_server(&written, "é", QuoteMode::default()).is_empty());
+    }
+}

@@ -1,0 +1,262 @@
+//! What the server tells of a database while it is dumped: which objects there are, and how each is defined.
+
+mod charset;
+
+use super::answers::{Answer, ask, tell, text};
+use super::form::Column;
+use super::key::KeyColumn;
+use super::program::Program;
+use super::table::{SequenceState, has_rows};
+use super::view::{View, with_quoted_names};
+use crate::error::{Error, Result};
+use crate::manifest::ObjectKind;
+use crate::scan::QuoteMode;
+use crate::server::{Session, quote_name, quote_text};
+
+/// A table, sequence or view of the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Its name.
+    pub(super) name: String,
+    /// What it is.
+    pub(super) kind: EntryKind,
+    /// The storage engine; empty of a view.
+    pub(super) engine: String,
+}
+
+impl Entry {
+    /// Whether its rows are in the dump.
+    pub(super) fn has_rows(&self) -> bool {
+        matches!(self.kind, EntryKind::Table { .. }) && has_rows(&self.engine)
+    }
+
+    /// Whether it can be opened when the dump begins, with savepoints set afterwards: a view cannot, nor a table whose rows
+    /// are elsewhere, nor one of an engine that takes part in a transaction and knows no savepoints (Aria, ARCHIVE; error
+    /// 1178).
+    pub(super) fn is_held(&self) -> bool {
+        let is_read = self.kind == EntryKind::Sequence || self.has_rows();
+        is_read && HELD.iter().any(|engine| engine.eq_ignore_ascii_case(&self.engine))
+    }
+}
+
+/// A longer definition, in bytes, is not prepared: it is sent as twice as many digits, and a server that takes no packet of
+/// that size would end the connection.
+const LONGEST_PREPARED: usize = 256 << 10;
+
+/// What a server says of text that is no statement: `ER_PARSE_ERROR` and `ER_SYNTAX_ERROR`. Other errors are no verdict on its
+/// form.
+pub(super) const SYNTAX: [u16; 2] = [1064, 1149];
+
+/// Engines with savepoints, and engines that take no part in transactions.
+const HELD: [&str; 5] = ["InnoDB", "ROCKSDB", "MyISAM", "MEMORY", "CSV"];
+
+/// What an [`Entry`] is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum EntryKind {
+    /// A table, and whether it keeps its history.
+    Table { versioned: bool },
+    /// A sequence.
+    Sequence,
+    /// A view.
+    View,
+}
+
+/// Asks one session.
+pub(super) struct Catalog<'a> {
+    session: &'a mut dyn Session,
+    /// What is being done, for errors.
+    doing: &'a str,
+}
+
+impl<'a> Catalog<'a> {
+    pub(super) fn new(session: &'a mut dyn Session, doing: &'a str) -> Self {
+        Self { session, doing }
+    }
+
+    fn ask(&mut self, sql: &str) -> Result<Vec<Answer>> {
+        ask(self.session, sql, self.doing)
+    }
+
+    /// The one row of an answer.
+    fn one(&mut self, sql: &str) -> Result<Answer> {
+        let rows = self.ask(sql)?;
+        rows.into_iter().next().ok_or_else(|| self.refused("the server gives no answer"))
+    }
+
+    fn refused(&self, why: &str) -> Error {
+        Error::IncompleteDump { database: self.doing.to_owned(), problem: why.to_owned() }
+    }
+
+    /// Why the server does not take a definition that it shows, in its words; none where it does, or cannot tell. It is
+    /// prepared and not executed, under this `sql_mode`. The session's own is empty.
+    pub(super) fn does_not_parse(
+        &mut self,
+        text: &[u8],
+        charset: &str,
+        sql_mode: &str,
+    ) -> Result<Option<String>> {
+        if text.len() > LONGEST_PREPARED {
+            return Ok(None);
+        }
+        // What is no text in its character set is NULL here: nothing is said of its form then.
+        let literal = format!("COALESCE(CONVERT(0x{} USING {charset}), 'DO 1')", hex::encode(text));
+        tell(
+            self.session,
+            &format!("SET @fwb = {literal}, SESSION sql_mode = {}", quote_text(sql_mode)),
+            self.doing,
+        )?;
+        let prepared = tell(self.session, "PREPARE fwb FROM @fwb", self.doing);
+        if !sql_mode.is_empty() {
+            tell(self.session, "SET SESSION sql_mode = ''", self.doing)?;
+        }
+        match prepared {
+            Err(Error::Server { error, .. }) => Ok(SYNTAX
+                .contains(&error.number)
+                .then(|| format!("the server does not take the definition that it shows: {error}"))),
+            other => other.map(|()| None),
+        }
+    }
+
+    /// All tables, sequences and views, by the bytes of their names.
+    pub(super) fn entries(&mut self) -> Result<Vec<Entry>> {
+        let sql = "SELECT TABLE_NAME, TABLE_TYPE, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()";
+        let rows = self.ask(sql)?;
+        let mut entries: Vec<Entry> = rows
+            .iter()
+            .map(|row| {
+                let kind = match text(row, 1).as_str() {
+                    "VIEW" => EntryKind::View,
+                    "SEQUENCE" => EntryKind::Sequence,
+                    kind => EntryKind::Table { versioned: kind == "SYSTEM VERSIONED" },
+                };
+                Entry { name: text(row, 0), kind, engine: text(row, 2) }
+            })
+            .collect();
+        entries.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(entries)
+    }
+
+    /// The columns of a table or view, in their order.
+    pub(super) fn columns(&mut self, table: &str) -> Result<Vec<Column>> {
+        let sql = format!(
+            "SELECT COLUMN_NAME, DATA_TYPE, CHARACTER_SET_NAME, COLLATION_NAME, EXTRA, GENERATION_EXPRESSION \
+             FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = {} ORDER BY ORDINAL_POSITION",
+            quote_text(table)
+        );
+        let column = |row: &Answer| Column {
+            name: text(row, 0),
+            data_type: text(row, 1).to_ascii_lowercase(),
+            charset: text(row, 2),
+            collation: text(row, 3),
+            extra: text(row, 4),
+            generated_as: text(row, 5),
+        };
+        Ok(self.ask(&sql)?.iter().map(column).collect())
+    }
+
+    /// The columns of a table's primary key by which ranges of it can be told, in its order.
+    pub(super) fn key(&mut self, table: &str, columns: &[Column]) -> Result<Vec<KeyColumn>> {
+        let sql = format!(
+            "SELECT COLUMN_NAME, SUB_PART FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() \
+             AND TABLE_NAME = {} AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX",
+            quote_text(table)
+        );
+        let of = |row: &Answer| {
+            let column = columns.iter().find(|column| column.name == text(row, 0))?;
+            // An index of the first characters alone has an order of its own.
+            if text(row, 1).is_empty() { KeyColumn::of(column) } else { None }
+        };
+        Ok(self.ask(&sql)?.iter().map_while(of).collect())
+    }
+
+    /// What makes a table, or a sequence.
+    pub(super) fn definition(&mut self, what: &str, name: &str) -> Result<Vec<u8>> {
+        let row = self.one(&format!("SHOW CREATE {what} {}", quote_name(name)))?;
+        row.into_iter().nth(1).flatten().ok_or_else(|| self.refused("a definition is not shown"))
+    }
+
+    /// The state of a sequence.
+    pub(super) fn sequence_state(&mut self, name: &str) -> Result<SequenceState> {
+        let row = self.one(&format!(
+            "SELECT /*M!100000 SQL_NO_CACHE */ next_not_cached_value, start_value, increment, cycle_count, cycle_option FROM {}",
+            quote_name(name)
+        ))?;
+        let number =
+            |index| text(&row, index).parse::<i128>().map_err(|_| self.refused("a sequence is not shown"));
+        Ok(SequenceState {
+            next: number(0)?,
+            start: number(1)?,
+            increment: number(2)?,
+            round: number(3)?,
+            cycles: number(4)? != 0,
+        })
+    }
+
+    /// The triggers of a table: those of one moment in the order in which they run.
+    pub(super) fn triggers(&mut self, table: &str) -> Result<Vec<String>> {
+        let sql = format!(
+            "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = DATABASE() AND EVENT_OBJECT_TABLE = {} \
+             ORDER BY EVENT_MANIPULATION, ACTION_TIMING, ACTION_ORDER",
+            quote_text(table)
+        );
+        Ok(self.ask(&sql)?.iter().map(|row| text(row, 0)).collect())
+    }
+
+    /// The events, by name.
+    pub(super) fn events(&mut self) -> Result<Vec<String>> {
+        let sql = "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE() ORDER BY EVENT_NAME";
+        Ok(self.ask(sql)?.iter().map(|row| text(row, 0)).collect())
+    }
+
+    /// The routines and packages: a package before its body.
+    pub(super) fn routines(&mut self) -> Result<Vec<(ObjectKind, String)>> {
+        const KINDS: [ObjectKind; 4] =
+            [ObjectKind::Function, ObjectKind::Procedure, ObjectKind::Package, ObjectKind::PackageBody];
+        let sql = "SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE() \
+                   ORDER BY ROUTINE_NAME";
+        let rows = self.ask(sql)?;
+        let of = |kind: ObjectKind| {
+            rows.iter().filter(move |row| text(row, 0) == kind.as_sql()).map(move |row| (kind, text(row, 1)))
+        };
+        Ok(KINDS.into_iter().flat_map(of).collect())
+    }
+
+    /// A trigger, an event or a routine.
+    pub(super) fn program(&mut self, kind: ObjectKind, name: &str) -> Result<Program> {
+        // A program's text is kept in the character set of its maker's client, and comes as it is kept.
+        tell(self.session, "SET character_set_results=NULL", self.doing)?;
+        let shown = self.one(&format!("SHOW CREATE {} {}", kind.as_sql(), quote_name(name)));
+        tell(self.session, "SET character_set_results=utf8mb4", self.doing)?;
+        let row = shown?;
+        let is_event = kind == ObjectKind::Event;
+        let at = if is_event { 3 } else { 2 };
+        let Some(definition) = row.get(at).cloned().flatten() else {
+            let kind = kind.as_sql().to_lowercase();
+            return Err(self.refused(&format!("the account may not see how {kind} {name} is defined")));
+        };
+        let charset = text(&row, at + 1);
+        let quotes = QuoteMode::under(&text(&row, 1));
+        let (definition, charset) = self.in_one_charset(definition, charset, name, quotes)?;
+        let (definition, charset) = self.readable(definition, charset)?;
+        Ok(Program {
+            kind,
+            name: name.to_owned(),
+            sql_mode: text(&row, 1),
+            time_zone: is_event.then(|| text(&row, 2)),
+            charset,
+            collation: text(&row, at + 2),
+            database_collation: text(&row, at + 3),
+            text: definition,
+        })
+    }
+
+    /// A view.
+    pub(super) fn view(&mut self, name: &str) -> Result<View> {
+        let row = self.one(&format!("SHOW CREATE VIEW {}", quote_name(name)))?;
+        let shown = row.get(1).cloned().flatten().ok_or_else(|| self.refused("a view is not shown"))?;
+        let (collation, charset) = (text(&row, 3), text(&row, 2));
+        let shown = with_quoted_names(&shown).unwrap_or(shown);
+        let (text, charset) = self.written_in(shown, charset)?;
+        Ok(View { name: name.to_owned(), charset, collation, text })
+    }
+}

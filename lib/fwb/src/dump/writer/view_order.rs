@@ -1,0 +1,57 @@
+//! The order of views: one that is made before what it selects from fails, at the latest when it has a
+//! `WITH CHECK OPTION` (error 1368).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::scan::{QuoteMode, Reading, Token, Tokens};
+
+/// The order in which to make views, given their names and SQL, by index: each after those that it names, else as they
+/// stand.
+pub(crate) fn view_order(views: &[(&str, Vec<u8>)]) -> Vec<usize> {
+    let by_name: BTreeMap<&str, usize> =
+        views.iter().enumerate().map(|(index, (name, _))| (*name, index)).collect();
+    let needs: Vec<BTreeSet<usize>> = views.iter().map(|(_, sql)| named(sql, &by_name)).collect();
+    let (mut order, mut seen) = (Vec::new(), BTreeSet::new());
+    for index in 0..views.len() {
+        visit(index, &needs, &mut seen, &mut order);
+    }
+    order
+}
+
+fn named(sql: &[u8], by_name: &BTreeMap<&str, usize>) -> BTreeSet<usize> {
+    let tokens = Tokens::new(sql, Reading::Everything, QuoteMode::default());
+    let names = tokens.filter_map(|token| match token {
+        Token::Name(name) => by_name.get(String::from_utf8_lossy(&name).as_ref()).copied(),
+        _ => None,
+    });
+    names.collect()
+}
+
+/// Depth first, with a stack of its own: a chain of views may be longer than ours.
+fn visit(first: usize, needs: &[BTreeSet<usize>], seen: &mut BTreeSet<usize>, order: &mut Vec<usize>) {
+    let mut stack = vec![(first, false)];
+    while let Some((index, done)) = stack.pop() {
+        if done {
+            order.push(index);
+        } else if seen.insert(index) {
+            stack.push((index, true));
+            let needed = needs[index].iter();
+            stack.extend(needed.filter(|needed| !seen.contains(needed)).map(|needed| (*needed, false)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_view_comes_after_those_that_it_names() {
+        let views = [
+            ("a", b"CREATE VIEW `a` AS select * from `c` WITH LOCAL CHECK OPTION".to_vec()),
+            ("b", b"CREATE VIEW `b` AS select 'from `a`'".to_vec()),
+            ("c", b"CREATE VIEW `c` AS select * from `b`".to_vec()),
+        ];
+        assert_eq!(view_order(&views), [1, 2, 0]);
+    }
+}

@@ -1,0 +1,25 @@
+//! Loading a backup into a database: tables first, then the rows over several connections, then what rows must not
+//! meet. Every statement is judged once more before it is sent. Whether the database is a shadow, a live one or a drill's
+//! is nothing to a load.
+
+mod amends;
+mod destination;
+mod event;
+mod input;
+mod keys;
+mod rename;
+mod rows;
+mod script;
+mod session;
+mod shares;
+mod stages;
+
+pub(crate) use destination::{Destination, end_session, not_sent};
+pub(crate) use event::{Status, with_status};
+pub(crate) use input::{Input, Part};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use keys::{Candidate, divide};
+pub(crate) use rename::{Renaming, in_database};
+pub(crate) use script::{IN_TURN, NEXT, Origin};
+pub(crate) use session::LoadSession;
+pub(crate) use stages::Load;

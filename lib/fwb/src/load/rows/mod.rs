@@ -1,0 +1,141 @@
+//! The rows, as they stand, over several connections at once. The scanner has seen the whole of what is sent.
+
+mod stream;
+mod tables;
+
+use std::collections::VecDeque;
+
+use super::destination::{Destination, is_not_sent, not_sent, start_session};
+use super::input::Input;
+use super::script::{Script, inadmissible};
+use super::session::{LoadSession, Rows};
+use crate::admission::Admission;
+use crate::error::{Error, Result};
+use crate::progress::Context;
+use crate::scan::{Feed, Head, Statement};
+use stream::as_they_come;
+use tables::by_table;
+
+/// How much SQL makes another connection worth its while, in bytes.
+const WORTH_A_CONNECTION: u64 = 4 << 20;
+
+/// Loads all rows of what is chosen of `input`.
+///
+/// # Errors
+/// A statement fails, or the backup cannot be read.
+pub(super) fn load_rows(
+    input: &Input,
+    script: &Script,
+    to: Destination<'_>,
+    context: &Context,
+) -> Result<()> {
+    let rows: u64 = input.sections().filter_map(|section| section.rows).fold(0, u64::saturating_add);
+    if rows == 0 {
+        return Ok(());
+    }
+    let most = usize::try_from(input.raw_size() / WORTH_A_CONNECTION + 1).unwrap_or(usize::MAX);
+    let sessions = (0..context.jobs.clamp(1, most))
+        .map(|_| start_session(to, script, &context.cancel))
+        .collect::<Result<Vec<_>>>()?;
+    if input.is_seekable()? {
+        return by_table(input, script, sessions, to, context);
+    }
+    as_they_come(input, script, sessions, to, context)
+}
+
+/// Hands on what was judged.
+fn write(session: &mut LoadSession, judged: impl IntoIterator<Item = Rows>) -> Result<()> {
+    judged.into_iter().try_for_each(|rows| {
+        session.mark(|| rows.place.clone());
+        session.rows(&rows).map_err(not_sent)
+    })
+}
+
+/// Reads pieces of rows, and judges the statements in them. A piece is held until all of it was seen: a few bytes wait for
+/// what follows.
+struct Judge<'a> {
+    admission: Admission,
+    /// The backup's name, for messages.
+    name: &'a str,
+    feed: Feed,
+    /// Bytes that were read so far.
+    read: u64,
+    /// Where each piece begins that is held.
+    held: VecDeque<(u64, Rows)>,
+}
+
+impl<'a> Judge<'a> {
+    fn new(input: &'a Input) -> Self {
+        let admission = Admission::new(input.manifest.database.as_deref());
+        Self { admission, name: &input.manifest.name, feed: Feed::new(), read: 0, held: VecDeque::new() }
+    }
+
+    /// Reads the next piece. Returns what was judged as far as it can be without what follows.
+    fn push(&mut self, raw: Vec<u8>, place: String) -> Result<Vec<Rows>> {
+        let size = raw.len() as u64;
+        self.held.push_back((self.read, Rows { raw, ends: Vec::new(), place }));
+        self.read += size;
+        let Self { admission, name, feed, held, .. } = self;
+        let mut ends = Vec::new();
+        let piece = held.back().map(|(_, rows)| rows.raw.as_slice()).unwrap_or_default();
+        feed.push(piece, &mut |statement| judged(admission, name, &mut ends, statement))?;
+        self.note(&ends);
+        let seen = self.read - self.feed.waiting() as u64;
+        let whole = self.held.iter().take_while(|(at, rows)| at + rows.raw.len() as u64 <= seen).count();
+        Ok(self.held.drain(..whole).map(|(_, rows)| rows).collect())
+    }
+
+    /// Ends a run of pieces: the next one does not go on with it. Returns what is left.
+    fn flush(&mut self) -> Result<Vec<Rows>> {
+        let Self { admission, name, feed, .. } = self;
+        let mut ends = Vec::new();
+        feed.flush(&mut |statement| judged(admission, name, &mut ends, statement))?;
+        self.note(&ends);
+        Ok(self.held.drain(..).map(|(_, rows)| rows).collect())
+    }
+
+    /// Writes ends of statements down in the pieces in which they lie.
+    fn note(&mut self, ends: &[(u64, u64)]) {
+        for (end, next) in ends {
+            let holds = |(at, rows): &&mut (u64, Rows)| *end < at + rows.raw.len() as u64;
+            let Some((at, rows)) = self.held.iter_mut().find(holds) else { continue };
+            let within = |offset: u64| {
+                usize::try_from(offset.saturating_sub(*at)).unwrap_or(usize::MAX).min(rows.raw.len())
+            };
+            rows.ends.push((within(*end), within(*next)));
+        }
+    }
+}
+
+/// Judges a statement, and notes where it ends.
+fn judged(
+    admission: &mut Admission,
+    name: &str,
+    ends: &mut Vec<(u64, u64)>,
+    statement: &Statement<'_>,
+) -> Result<()> {
+    ends.push((statement.end, statement.next));
+    let refused = |why| inadmissible(name, statement, why);
+    if !matches!(statement.head, Head::Insert(_)) {
+        return Err(refused("it does not stand where the file says that rows stand".into()));
+    }
+    admission.judge(statement).map(drop).map_err(refused)
+}
+
+/// That a thread has panicked.
+fn ended_early() -> Error {
+    Error::Stream { action: "load rows", source: std::io::Error::other("a thread ended early") }
+}
+
+/// Of two errors the one that tells more: the first, unless it only says that a connection was cut off.
+fn believed(why: Option<Error>, error: Option<Error>) -> Option<Error> {
+    match (why, error) {
+        (Some(known), error) if is_not_sent(&known) => error.or(Some(known)),
+        (why, error) => why.or(error),
+    }
+}
+
+/// What a connection is ended with that has done nothing wrong.
+fn stopped() -> Error {
+    Error::Stream { action: "load rows", source: std::io::Error::other("stopped") }
+}

@@ -1,0 +1,324 @@
+//! The definitions of a backup, sorted by the stage in which they are made: tables before rows, and what rows must
+//! not meet after them.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::amends::Amends;
+use super::event::{self, Status};
+use super::input::{Input, Part};
+use super::keys::{Candidate, divide};
+use super::rename::Renaming;
+use crate::admission::{Admission, Admitted, engines, name_of, without_directories};
+use crate::artifact::DataHeader;
+use crate::dump::view_order;
+use crate::error::{Error, Result};
+use crate::manifest::{ObjectKind, SectionKind};
+use crate::progress::Context;
+use crate::scan::{AlterDatabase, Feed, Head, QuoteMode, Reading, Statement, Tokens, Verb};
+
+/// When a definition is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Tables and sequences, before any row.
+    Structure,
+    /// Foreign keys that were put off, after all rows and keys.
+    References,
+    /// Procedures, functions and packages: views may call them.
+    Routines,
+    /// Views, each after those that it names.
+    Views,
+    /// Triggers, which must not see the rows arrive.
+    Triggers,
+    /// Events, which may run as soon as they are there.
+    Events,
+}
+
+/// All definitions of what is chosen.
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    /// The session settings before everything else.
+    pub(super) header: Vec<Vec<u8>>,
+    lines: Vec<Line>,
+    amends: Amends,
+    /// Tables whose rows go over one connection, in the order of the dump, because the table keeps them in the order
+    /// of their arrival: by the section's index.
+    in_order: Vec<usize>,
+    /// Definitions of tables.
+    tables: Vec<Table>,
+    /// What adds the keys that were put off, by the section's index.
+    keys: BTreeMap<usize, LateKeys>,
+    /// What the objects were in the database that was dumped.
+    pub(crate) origin: Origin,
+}
+
+/// What is changed on the way into a shadow, as it was.
+#[derive(Debug, Default)]
+pub(crate) struct Origin {
+    /// Whether each event runs.
+    pub(crate) events: BTreeMap<String, Status>,
+    /// How triggers and views were written that have their database's name in them: by `TRIGGER` or `VIEW`, and name.
+    pub(crate) texts: BTreeMap<(&'static str, String), Vec<u8>>,
+}
+
+/// The definition of a table.
+#[derive(Debug)]
+struct Table {
+    /// Which line it is.
+    line: usize,
+    mode: QuoteMode,
+}
+
+/// Keys that a table is given after its rows.
+#[derive(Debug)]
+pub(super) struct LateKeys {
+    /// The settings that held for the table. They are for this statement alone.
+    pub(super) before: Vec<Line>,
+    /// A compound statement.
+    pub(super) adding: String,
+    /// How many keys it adds.
+    pub(super) number: u64,
+}
+
+/// A table with fewer rows has its keys from the beginning: a statement more costs more than it saves.
+const MANY_ROWS: u64 = 20_000;
+/// Two statements at once that add foreign keys have crashed servers (MariaDB 10.11.19): all restores take turns.
+pub(crate) const IN_TURN: &str = "DO GET_LOCK('fwb-restore-foreign-keys', 3600)";
+pub(crate) const NEXT: &str = "DO RELEASE_LOCK('fwb-restore-foreign-keys')";
+
+/// A statement.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    /// The section that it is in, by its index.
+    pub(super) section: usize,
+    /// What is sent.
+    pub(super) text: Vec<u8>,
+    /// When; none for a session setting, which goes along with what it stands beside.
+    stage: Option<Stage>,
+    /// The view that it is about.
+    view: Option<String>,
+    /// Whether it is a setting of the database, which tables do not need.
+    pub(super) of_database: bool,
+}
+
+impl Script {
+    /// Reads the definitions; rows are passed over. With `disabled`, the events will not run.
+    ///
+    /// # Errors
+    /// The backup cannot be read, or holds what no dump holds.
+    pub(super) fn read(
+        input: &Input,
+        renaming: &Renaming<'_>,
+        disabled: bool,
+        context: &Context,
+    ) -> Result<Self> {
+        let mut script = Self::default();
+        let mut admission =
+            Admission::new(input.manifest.database.as_deref()).allowing_outside(input.allows_outside);
+        let mut feed = Feed::new();
+        let mut section = 0;
+        let mut take = |statement: &Statement<'_>, section: usize| {
+            let refused = |why| inadmissible(&input.manifest.name, statement, why);
+            // The table is made in the directory of its database, like any other.
+            let is_table = matches!(statement.head, Head::Table(Verb::Create, _));
+            let inside = if is_table && !input.allows_outside {
+                without_directories(statement.text, statement.mode.quotes())
+            } else {
+                None
+            };
+            let statement = &statement.with_text(inside.as_deref().unwrap_or(statement.text));
+            if admission.judge(statement).map_err(refused)? == Admitted::Load {
+                script.take(statement, section, input, renaming, disabled);
+            }
+            Ok(())
+        };
+        input.for_each_piece(Part::Definitions, context, &mut |piece, _| {
+            if piece.flags & DataHeader::CONTINUES == 0 {
+                feed.flush(&mut |statement| take(statement, section))?;
+            }
+            section = piece.section;
+            feed.push(&piece.raw, &mut |statement| take(statement, section))
+        })?;
+        feed.flush(&mut |statement| take(statement, section))?;
+        Ok(script)
+    }
+
+    fn take(
+        &mut self,
+        statement: &Statement<'_>,
+        section: usize,
+        input: &Input,
+        renaming: &Renaming<'_>,
+        disabled: bool,
+    ) {
+        let kind = input.manifest.sections.get(section).map(|section| section.kind);
+        let stage = match statement.head {
+            Head::Set(_) | Head::AlterDatabase(_) if kind != Some(SectionKind::Trailer) => None,
+            // What the session was before is nothing to those who end it.
+            _ if kind == Some(SectionKind::Trailer) => return,
+            // A view's stand-in helps those who load views in the order of the dump.
+            _ if kind == Some(SectionKind::ViewPlaceholder) => return,
+            Head::Table(..) | Head::Sequence(..) | Head::SetVal(_) => Some(Stage::Structure),
+            Head::View(..) => Some(Stage::Views),
+            Head::Program(_, ObjectKind::Trigger, _) => Some(Stage::Triggers),
+            Head::Program(_, ObjectKind::Event, _) => Some(Stage::Events),
+            Head::Program(..) => Some(Stage::Routines),
+            // DISABLE KEYS does nothing for InnoDB, and rows of other engines arrive over several connections.
+            _ => return,
+        };
+        let mode = statement.mode.quotes();
+        if let Head::AlterDatabase(AlterDatabase { charset, collation, .. }) = statement.head {
+            // Without the name, which may be another one now.
+            let text = format!("ALTER DATABASE CHARACTER SET {charset} COLLATE {collation}").into_bytes();
+            self.lines.push(Line { section, text, stage, view: None, of_database: true });
+            return;
+        }
+        let amended = self.amends.amend(statement.head, statement.text, mode);
+        let amended_text = amended.instead.as_deref().unwrap_or(statement.text);
+        let mut text = renaming.apply(statement.head, amended_text, mode);
+        if let Head::Program(Verb::Create, ObjectKind::Event, target) = statement.head
+            && let Some((status, changed)) = event::with_status(&text, mode, Status::Disabled)
+        {
+            self.origin.events.insert(target.name.clone(), status);
+            if disabled {
+                text = changed;
+            }
+        }
+        let written = match statement.head {
+            Head::Program(Verb::Create, kind @ ObjectKind::Trigger, target) => Some((kind.as_sql(), target)),
+            Head::View(Verb::Create, target) => Some(("VIEW", target)),
+            _ => None,
+        };
+        if let Some((kind, target)) = written.filter(|_| text != amended_text) {
+            self.origin.texts.insert((kind, target.name.clone()), amended_text.to_vec());
+        }
+        let is_table = matches!(statement.head, Head::Table(Verb::Create, _));
+        if is_table && !is_ordered_by_key(statement) {
+            self.in_order.push(section);
+        }
+        if stage.is_none() && kind == Some(SectionKind::Header) {
+            self.header.push(text);
+            return;
+        }
+        let view = match statement.head {
+            Head::View(_, target) => Some(target.name.clone()),
+            _ => None,
+        };
+        if let Some(before) = amended.before {
+            self.lines.push(Line {
+                section,
+                text: before.into_bytes(),
+                stage,
+                view: None,
+                of_database: false,
+            });
+        }
+        if is_table {
+            self.tables.push(Table { line: self.lines.len(), mode });
+        }
+        self.lines.push(Line { section, text, stage, view, of_database: false });
+    }
+
+    /// Puts off the keys of large tables until those have their rows.
+    pub(super) fn put_off_keys(&mut self, input: &Input) {
+        let many =
+            |section: usize| input.manifest.sections.get(section)?.rows.filter(|rows| *rows >= MANY_ROWS);
+        let candidates: Vec<Candidate<'_>> = self
+            .tables
+            .iter()
+            .map(|Table { line, mode }| {
+                let line = &self.lines[*line];
+                Candidate { create: &line.text, mode: *mode, large: many(line.section).is_some() }
+            })
+            .collect();
+        let divided = divide(&candidates);
+        let mut references = Vec::new();
+        for (Table { line: at, .. }, divided) in self.tables.iter().zip(divided) {
+            let Some(divided) = divided else { continue };
+            let section = self.lines[*at].section;
+            // The same settings hold as for the table itself. What follows it may be those of a trigger.
+            let before = self.lines[self.settings(*at).start..*at].iter();
+            let before: Vec<Line> = before.filter(|line| line.section == section).cloned().collect();
+            let (adding, number) = (divided.keys_at_any_rate(), divided.number);
+            if let Some(text) = divided.references {
+                let stage = Some(Stage::References);
+                references.extend_from_slice(&before);
+                references.push(Line { section, text, stage, view: None, of_database: false });
+            }
+            self.keys.insert(section, LateKeys { before, adding, number });
+            self.lines[*at].text = divided.create;
+        }
+        if let (Some(first), Some(last)) = (references.first(), references.last()) {
+            let turn = |line: &Line, text: &str| Line {
+                stage: Some(Stage::References),
+                text: text.into(),
+                ..line.clone()
+            };
+            let (begin, end) = (turn(first, IN_TURN), turn(last, NEXT));
+            self.lines.extend([begin].into_iter().chain(references).chain([end]));
+        }
+    }
+
+    /// A line with the settings beside it.
+    fn settings(&self, at: usize) -> Range<usize> {
+        let run =
+            |lines: &mut dyn Iterator<Item = &Line>| lines.take_while(|line| line.stage.is_none()).count();
+        let before = run(&mut self.lines[..at].iter().rev());
+        at - before..at + 1 + run(&mut self.lines[at + 1..].iter())
+    }
+
+    /// What adds a table's keys, by its section's index; none where it was made with them.
+    pub(super) fn keys(&self, section: usize) -> Option<&LateKeys> {
+        self.keys.get(&section)
+    }
+
+    /// What a session is sent for a stage, in order, by parts that belong together: statements, and the settings before
+    /// and after them. A pair of `SET` statements may be sent twice, which is harmless: it restores the saved value
+    /// before it saves the value again.
+    pub(super) fn parts(&self, stage: Stage) -> Vec<&[Line]> {
+        let mut parts: Vec<(usize, usize)> = Vec::new();
+        let mut last: Option<usize> = None;
+        for (index, line) in self.lines.iter().enumerate().filter(|(_, line)| line.stage == Some(stage)) {
+            let Range { start, end } = self.settings(index);
+            let beside = last.is_some_and(|last| last + 1 >= start);
+            match parts.last_mut() {
+                Some(part) if beside && last.is_some_and(|last| self.lines[last].view == line.view) => {
+                    part.1 = end;
+                }
+                _ => parts.push((start, end)),
+            }
+            last = Some(index);
+        }
+        let parts: Vec<&[Line]> = parts.into_iter().map(|(from, to)| &self.lines[from..to]).collect();
+        if stage != Stage::Views {
+            return parts;
+        }
+        let views: Vec<(&str, Vec<u8>)> = parts
+            .iter()
+            .map(|part| {
+                let name = part.iter().find_map(|line| line.view.as_deref());
+                let sql: Vec<&[u8]> = part.iter().map(|line| line.text.as_slice()).collect();
+                (name.unwrap_or_default(), sql.join(&b'\n'))
+            })
+            .collect();
+        view_order(&views).into_iter().map(|index| parts[index]).collect()
+    }
+
+    /// Whether the rows of a section must arrive in the order of the dump.
+    pub(super) fn keeps_order(&self, section: usize) -> bool {
+        self.in_order.binary_search(&section).is_ok()
+    }
+}
+
+/// Whether a table keeps its rows by a key, so that it does not matter when they arrive.
+fn is_ordered_by_key(create: &Statement<'_>) -> bool {
+    let tokens: Vec<_> = Tokens::new(create.text, Reading::Everything, create.mode.quotes()).collect();
+    let primary = tokens.windows(2).any(|pair| pair[0].is("PRIMARY") && pair[1].is("KEY"));
+    let innodb = engines(&tokens).next_back();
+    primary && innodb.is_some_and(|engine| engine.eq_ignore_ascii_case("InnoDB"))
+}
+
+/// A statement that no dump contains.
+pub(super) fn inadmissible(name: &str, statement: &Statement<'_>, why: String) -> Error {
+    Error::Inadmissible { name: name.into(), statement: name_of(statement), offset: statement.offset, why }
+}

@@ -1,0 +1,62 @@
+//! The backup of what a restore overwrites.
+
+use super::options::Strategy;
+use super::plan::Prepared;
+use crate::dump::{DumpOptions, dump_locked};
+use crate::error::{Error, Result, deadly_table};
+use crate::manifest::{Kind, Level};
+use crate::progress::Context;
+use crate::verify::{Record, verify};
+
+impl Prepared<'_> {
+    /// What is there may be too damaged for a dump. A swap keeps it as it is; over it, nothing is loaded then.
+    pub(super) fn back_up_if_possible(&self, context: &Context) -> Result<Option<String>> {
+        match self.back_up(context) {
+            Err(Error::SafetyBackup { database, cause }) => {
+                context.cancel.check()?;
+                if let Some(table) = deadly_table(&cause) {
+                    return Err(Error::Look { table, cause });
+                }
+                if cause.refusal().is_none() || cause.is_lost() {
+                    // What says nothing of the database is no reason to go on.
+                    return Err(Error::SafetyBackup { database, cause });
+                }
+                if self.plan.strategy == Strategy::InPlace {
+                    return Err(Error::Preflight {
+                        finding: format!("what {database} holds now cannot be backed up: {cause}"),
+                        remedy: "use --strategy swap, which keeps what is there; or --no-safety-backup, if it may be lost".into(),
+                    });
+                }
+                log::warn!(code = crate::notice::NO_SAFETY.code;
+                    "what {database} holds now cannot be dumped: {cause}; the swap keeps it all the same"
+                );
+                Ok(None)
+            }
+            made => made.map(Some),
+        }
+    }
+
+    /// Backs up what is there, and proves that backup: it is what a rollback stands on.
+    fn back_up(&self, context: &Context) -> Result<String> {
+        let options = DumpOptions {
+            database: self.plan.database.clone(),
+            server: self.options.server.clone(),
+            kind: Kind::Safety,
+            prefix: None,
+            level: self.options.level,
+            strict: false,
+            allow_partial: false,
+            lock_tables: false,
+            hold_definitions: true,
+        };
+        let lock = self.store.lock(self.options.wait, &context.cancel)?;
+        self.store.sweep(&lock)?;
+        let made = dump_locked(self.store, &lock, self.server, &options, context).map_err(|cause| {
+            Error::SafetyBackup { database: options.database.clone(), cause: Box::new(cause) }
+        })?;
+        drop(lock);
+        let proved = verify(self.store, &made.name, Level::Full, Record::Known, context)?;
+        let problem = proved.manifest.verification.and_then(|outcome| outcome.problems.into_iter().next());
+        problem.map_or(Ok(made.name.clone()), |problem| Err(Error::damaged(made.name, problem)))
+    }
+}

@@ -1,0 +1,47 @@
+//! What stands in a shadow for what the backup's views need and the backup does not bring.
+
+use std::collections::BTreeSet;
+
+use crate::error::Result;
+use crate::load::Input;
+use crate::manifest::{ObjectKind, SectionKind};
+use crate::progress::Cancel;
+use crate::server::{Definition, DefinitionKind, ServerClient, Sql, quote_name};
+
+/// A view that is restored alone needs what it selects from and calls: views of the live database's tables stand in for
+/// them while it is made, and copies of its functions. Damaged tables have no stand-in.
+pub(super) fn stand_ins(
+    server: &ServerClient,
+    live: &str,
+    shadow: &str,
+    damaged: &BTreeSet<String>,
+    input: &Input,
+    cancel: &Cancel,
+) -> Result<BTreeSet<String>> {
+    let views = input.sections().any(|section| section.kind == SectionKind::View);
+    if !input.is_partial() || !views {
+        return Ok(BTreeSet::new());
+    }
+    let scope = input.names();
+    let inventory = server.inventory(live, cancel)?;
+    let names = inventory.tables.into_keys().chain(inventory.views);
+    let stand_ins: BTreeSet<String> =
+        names.filter(|name| !scope.contains(name) && !damaged.contains(name)).collect();
+    let views = stand_ins.iter().map(|name| {
+        let (name, live) = (quote_name(name), quote_name(live));
+        format!("CREATE VIEW {name} AS SELECT * FROM {live}.{name};\n")
+    });
+    let functions = server.definitions(live, damaged, cancel)?.into_iter();
+    let functions = functions
+        .filter(|definition| definition.kind == DefinitionKind::Program(ObjectKind::Function))
+        .map(|function| {
+            let Definition { sql_mode, charset, collation, text, .. } = function;
+            let session = format!(
+                "SET SESSION sql_mode='{sql_mode}', SESSION character_set_client={charset}, SESSION collation_connection={collation};\n"
+            );
+            session + &format!("EXECUTE IMMEDIATE 0x{};\n", hex::encode(text))
+        });
+    let sql: String = views.chain(functions).collect();
+    server.query(Some(shadow), Sql::Write(&sql), "making stand-ins", cancel)?;
+    Ok(stand_ins)
+}

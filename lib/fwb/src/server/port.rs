@@ -1,0 +1,296 @@
+//! The port to a server: what the domain asks of whoever speaks the protocol. lib/fwb-mysql implements it.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{ServerOptions, ServerVersion};
+use crate::error::{Error, Result};
+use crate::progress::Cancel;
+
+/// Finds servers.
+pub trait Connector: fmt::Debug + Send + Sync {
+    /// Prepares access to a server; it is not contacted yet.
+    ///
+    /// # Errors
+    /// An option file cannot be read, or options contradict one another.
+    fn server(&self, options: &ServerOptions) -> Result<Arc<dyn Server>>;
+
+    /// Where a server is that is reached from here, by the options and whatever completes them. It is not contacted.
+    ///
+    /// # Errors
+    /// As [`Connector::server`].
+    fn place(&self, options: &ServerOptions) -> Result<Place>;
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Host name or address; none for a socket.
+    pub host: Option<String>,
+    /// TCP port.
+    pub port: Option<u16>,
+    /// Unix socket.
+    pub socket: Option<PathBuf>,
+}
+
+/// A server that connections can be opened to.
+pub trait Server: fmt::Debug + Send + Sync {
+    /// Opens a connection, logs in, and makes `database` its default. A signal ends the attempt at once.
+    ///
+    /// # Errors
+    /// [`SessionError::Server`] where the server refuses, [`SessionError::Unreachable`] where it does not answer.
+    fn connect(
+        &self,
+        role: Role,
+        database: Option<&str>,
+        cancel: &Cancel,
+    ) -> Result<Box<dyn Session>, SessionError>;
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Statements of our own: a text may hold several, and the server takes it apart.
+    Control,
+    /// Statements that come from a backup, and reading rows: a text holds exactly one statement, whatever is in it. The
+    /// server takes a second one for an error (`CLIENT_MULTI_STATEMENTS` is off).
+    Single,
+}
+
+/// One connection, logged in. Its statements are executed one after the other. It may be idle for as long as it is held:
+/// how long the server waits (`wait_timeout`, `net_read_timeout`, `net_write_timeout`) is not for the caller to set.
+/// Dropping it closes the connection.
+pub trait Session: fmt::Debug + Send {
+    /// The server's number for it: what `KILL` takes.
+    fn id(&self) -> u64;
+
+    /// The server's version.
+    fn version(&self) -> &ServerVersion;
+
+    /// Sends a text, and hands the results of its statements on in their order. Answers to what was sent before
+    /// are read first.
+    ///
+    /// # Errors
+    /// A statement fails, the connection breaks, or `results` fails. After the last two the connection is of no use.
+    fn query(&mut self, sql: &[u8], results: &mut dyn Results) -> Result<(), SessionError>;
+
+    /// Sends a part of a statement, and does not wait for the answer. With `last` the statement is whole. A statement is
+    /// sent in parts of any size; what it returns is thrown away.
+    ///
+    /// # Errors
+    /// The connection breaks, or an earlier statement has failed: [`ServerError::statement`] says which.
+    fn send(&mut self, part: &[u8], last: bool) -> Result<(), SessionError>;
+
+    /// Reads the answers to all that was sent.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    fn settle(&mut self) -> Result<(), SessionError>;
+
+    /// Makes the session what it was when it began, with `database` for its default: settings, locks and temporary tables
+    /// of before are gone (`COM_RESET_CONNECTION`; MariaDB 10.2, MySQL 5.7).
+    ///
+    /// # Errors
+    /// The connection has ended, the server refuses, or there is no such database.
+    fn reset(&mut self, database: Option<&str>) -> Result<(), SessionError>;
+
+    /// Closes the connection at once from another thread: whoever waits for an answer gets an error.
+    fn stopper(&self) -> Stopper;
+}
+
+/// What closes a connection at once.
+pub type Stopper = Arc<dyn Fn() + Send + Sync>;
+
+/// Takes the results of statements.
+pub trait Results {
+    /// A result with these columns begins.
+    ///
+    /// # Errors
+    /// Whatever the taker makes of it; nothing more is read then.
+    fn begin(&mut self, columns: &[Column]) -> Result<()>;
+
+    /// A row of it.
+    ///
+    /// # Errors
+    /// As [`Results::begin`].
+    fn row(&mut self, row: Row<'_>) -> Result<()>;
+}
+
+/// A column of a result (MariaDB's manual, "Result Set Packets: Column Definition Packet").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name, or alias.
+    pub name: String,
+    /// Its type's number.
+    pub kind: u8,
+    /// The number of its collation; 63 is that of binary data.
+    pub collation: u16,
+    /// Its flags.
+    pub flags: u16,
+    /// The most bytes that a value takes.
+    pub length: u32,
+}
+
+/// A row in the protocol's text form: for each column `0xFB` (NULL), or a length-encoded string (MariaDB's manual,
+/// "Protocol Data Types").
+pub enum Row<'a> {
+    /// The whole row.
+    Whole(&'a [u8]),
+    /// A row that is too long to be held in memory. What is left of it is skipped.
+    Long(&'a mut dyn Read),
+}
+
+/// The cells of a row that is whole; each is a value, or none where it is NULL.
+#[derive(Debug, Clone)]
+pub struct Cells<'a>(&'a [u8]);
+
+impl<'a> Cells<'a> {
+    /// Reads a row.
+    pub fn new(row: &'a [u8]) -> Self {
+        Self(row)
+    }
+}
+
+impl<'a> Iterator for Cells<'a> {
+    type Item = Result<Option<&'a [u8]>, Malformed>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (first, rest) = self.0.split_first()?;
+        let (size, rest) = match *first {
+            size @ 0..=250 => (u64::from(size), rest),
+            0xFB => {
+                self.0 = rest;
+                return Some(Ok(None));
+            }
+            0xFF => return Some(Err(self.malformed())),
+            long => {
+                let width = match long {
+                    0xFC => 2,
+                    0xFD => 3,
+                    _ => 8,
+                };
+                let Some((bytes, rest)) = rest.split_at_checked(width) else {
+                    return Some(Err(self.malformed()));
+                };
+                let mut wide = [0; 8];
+                wide[..width].copy_from_slice(bytes);
+                (u64::from_le_bytes(wide), rest)
+            }
+        };
+        let cut = usize::try_from(size).ok().and_then(|size| rest.split_at_checked(size));
+        let Some((cell, rest)) = cut else { return Some(Err(self.malformed())) };
+        self.0 = rest;
+        Some(Ok(Some(cell)))
+    }
+}
+
+impl Cells<'_> {
+    #[cold]
+    fn malformed(&mut self) -> Malformed {
+        self.0 = &[];
+        Malformed
+    }
+}
+
+/// A row that is no row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed;
+
+/// What a server says against a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerError {
+    /// Its number (MariaDB's manual, "MariaDB Error Codes"; MySQL's, "Server Error Message Reference").
+    pub number: u16,
+    /// The SQLSTATE, five characters.
+    pub sqlstate: String,
+    /// Its words.
+    pub message: String,
+    /// Which of the statements that were sent by [`Session::send`] it is about, counted from 0 over the whole
+    /// connection; none for one of [`Session::query`].
+    pub statement: Option<u64>,
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ERROR {} ({}): {}", self.number, self.sqlstate, self.message)
+    }
+}
+
+/// Why a connection did not do what it was asked.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The server refused; the connection goes on, where there was one.
+    Server(ServerError),
+    /// The server cannot be reached, or does not answer.
+    Unreachable {
+        /// Where it was looked for.
+        place: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The connection has ended, or what came over it is not the protocol.
+    Lost(io::Error),
+    /// What carries the connection to a pod has ended, or carries nothing any more.
+    Cut {
+        /// The pod.
+        place: String,
+        /// What was noticed, or what kubectl says.
+        problem: String,
+    },
+    /// The connection cannot be made as it was asked for: TLS, an authentication method.
+    Refused {
+        /// Why.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// Whoever took the results failed.
+    Taker(Box<Error>),
+}
+
+impl SessionError {
+    /// As an error of the library: `doing` says, as a participle clause, what for.
+    pub fn doing(self, doing: &str) -> Error {
+        let doing = doing.to_owned();
+        match self {
+            Self::Server(error) => Error::Server { doing, error },
+            Self::Unreachable { place, source } => Error::Unreachable { place, source },
+            Self::Lost(source) => Error::Lost { doing, source },
+            Self::Cut { place, problem } => Error::Channel { place, doing, problem },
+            Self::Refused { problem, remedy } => Error::NoConnection { problem, remedy },
+            Self::Taker(error) => *error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_read_in_every_width() {
+        let long = vec![b'x'; 70_000];
+        let mut row = vec![1, b'a', 0xFB, 0];
+        row.extend([0xFC, 3, 0, b'b', b'c', b'd', 0xFD]);
+        row.extend(&70_000_u32.to_le_bytes()[..3]);
+        row.extend(&long);
+        row.extend([0xFE, 1, 0, 0, 0, 0, 0, 0, 0, b'e']);
+        let cells: Result<Vec<_>, _> = Cells::new(&row).collect();
+        assert_eq!(
+            cells.unwrap(),
+            [Some(&b"a"[..]), None, Some(b""), Some(b"bcd"), Some(&long[..]), Some(b"e")]
+        );
+    }
+
+    #[test]
+    fn a_row_that_ends_early_is_none() {
+        for row in [&[3, b'a'][..], &[0xFC, 1], &[0xFF], &[0xFE, 255, 255, 255, 255, 255, 255, 255, 255]] {
+            let last = Cells::new(row).last();
+            assert_eq!(last, Some(Err(Malformed)), "{row:?}");
+        }
+    }
+}

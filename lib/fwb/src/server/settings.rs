@@ -1,0 +1,18 @@
+//! What holds in every session of ours, whatever the server's own settings say.
+
+/// What a session begins with; every account may set all of it. It comes after the server's
+/// `init_connect`. Without it,
+/// - names would be sent in another character set, where the server has `skip-character-set-client-handshake`;
+/// - `autocommit=0` would lose what was written, such as the note that a swap is done;
+/// - a `sql_mode` such as ANSI or ORACLE would change what our SQL means, and how definitions are printed;
+/// - `sql_select_limit` and `sql_big_selects` would leave out rows, or refuse to read them;
+/// - `sql_safe_updates` would refuse updates without a key;
+/// - `sql_quote_show_create=0` would print names without quotes;
+/// - `completion_type` would end the connection after a `COMMIT`;
+/// - `max_statement_time`, and `max_execution_time` on MySQL, would cut long statements off.
+pub(super) const SETTINGS: &str = "SET NAMES utf8mb4, SESSION autocommit=1, \
+    SESSION sql_mode='STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', \
+    SESSION sql_select_limit=18446744073709551615, SESSION sql_big_selects=1, SESSION sql_safe_updates=0, \
+    SESSION sql_quote_show_create=1, SESSION completion_type=0\
+    /*M!100101 , SESSION max_statement_time=0 */\
+    /*!50708 , SESSION max_execution_time=0 */";

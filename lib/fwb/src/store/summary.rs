@@ -1,0 +1,105 @@
+//! One backup as a listing holds it: what is shown and judged, and no more, so that thousands of backups take little memory.
+//! The whole manifest is read again when it is handed to the next tool.
+
+use super::Store;
+use super::entry::Entry;
+use crate::error::{Error, Result};
+use crate::identity::{Belonging, Owner, ServerIdentity};
+use crate::manifest::{Decision, Kind, Level, Manifest, Server, Timestamp, Verification};
+use crate::retention::Proof;
+use crate::server::NameCase;
+
+/// What is known of a backup, in short.
+#[derive(Debug, Clone)]
+pub struct BackupSummary {
+    /// The artifact's file name in its store.
+    pub name: String,
+    /// What the backup is for.
+    pub kind: Kind,
+    /// The database dumped; absent where a foreign file does not say.
+    pub database: Option<String>,
+    /// How its server compares names, where the manifest says so.
+    pub name_case: Option<NameCase>,
+    /// The server dumped from, as the manifest says.
+    pub server: ServerIdentity,
+    /// Where it belongs among the other backups of its store; a listing settles that.
+    pub(crate) belonging: Belonging,
+    /// When the dump began.
+    pub started_at: Timestamp,
+    /// The artifact's size in bytes, as the manifest says it.
+    pub size: u64,
+    /// Rows of all tables, where any are counted.
+    pub rows: Option<u64>,
+    /// Whether its account could see all of the database, where that was looked at.
+    pub whole: Option<bool>,
+    /// The latest outcome of `fwb-verify`. Where a look at the sizes finds a problem it is that one, as if `quick` had
+    /// run: whatever was recorded before does not hold any more.
+    pub verification: Option<Verification>,
+    /// What is wrong, as far as a look at sizes and names shows.
+    pub problems: Vec<String>,
+}
+
+impl BackupSummary {
+    /// What is to be known of an entry.
+    pub(crate) fn of(entry: Entry) -> Self {
+        let Entry { manifest, problems, .. } = entry;
+        let summary = Self::from(manifest);
+        if problems.is_empty() {
+            return summary;
+        }
+        let failed = Verification { ok: false, ..Verification::new(Level::Quick, problems.clone()) };
+        Self { verification: Some(failed), problems, ..summary }
+    }
+
+    /// The server that it counts for, among the backups of its store.
+    pub fn owner(&self) -> &Owner {
+        self.belonging.owner()
+    }
+
+    /// What retention may count on.
+    pub fn proof(&self) -> Proof {
+        Proof::of(self.whole, self.verification.as_ref(), &self.problems)
+    }
+
+    /// Whether the backup is proved: the latest outcome is ok at `full` or above, and the artifact is there with
+    /// the size that the manifest says.
+    pub fn is_proved(&self) -> bool {
+        self.proof() == Proof::Proved
+    }
+
+    /// The backup's manifest as the next tool gets it: read now, with the outcome by which the backup was judged. None
+    /// where the backup has been deleted meanwhile.
+    pub(super) fn manifest(&self, store: &Store, decision: Option<Decision>) -> Result<Option<Manifest>> {
+        match store.entry(&self.name) {
+            Ok(entry) => Ok(Some(Manifest {
+                store: Some(store.root().display().to_string()),
+                verification: self.verification.clone(),
+                decision,
+                ..entry.manifest
+            })),
+            Err(Error::NoBackup { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl From<Manifest> for BackupSummary {
+    /// Of a backup of which nothing is wrong.
+    fn from(manifest: Manifest) -> Self {
+        let rows = manifest.sections.iter().filter_map(|section| section.rows).reduce(u64::saturating_add);
+        Self {
+            name: manifest.name,
+            kind: manifest.kind,
+            database: manifest.database,
+            name_case: manifest.server.as_ref().and_then(Server::name_case),
+            server: manifest.server.as_ref().map(Server::identity).unwrap_or_default(),
+            belonging: Belonging::default(),
+            started_at: manifest.started_at,
+            size: manifest.size,
+            rows,
+            whole: manifest.whole,
+            verification: manifest.verification,
+            problems: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! A backup that is called proved comes back: what a restore would refuse, or the server would not take again, is told by
+//! name when the dump is made, not when it is needed.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+
+use crate::faults::{Holder, WAITS, code, sees};
+use crate::support::{Database, Server, Store, mariadb, name};
+
+/// The manifest of a dump that was proved.
+fn proved(store: &Store, database: &Database) -> Value {
+    let dumped = store.tool("fwb-dump").args(["-B", &database.name]).run().ok();
+    store.tool("fwb-verify").stdin(&dumped.stdout).run().ok().json()
+}
+
+fn words(value: &Value) -> String {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn tables_that_reach_outside_are_named_and_made_as_they_were_only_when_told() {
+    let (store, database, other) = (Store::new(), Database::new("outside"), Database::new("outside_other"));
+    let files = store.path().join("files");
+    fs::create_dir(&files).unwrap();
+    for open in [store.path(), files.as_path()] {
+        fs::set_permissions(open, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let dir = files.display().to_string();
+    other.sql("CREATE TABLE part (id INT) ENGINE=MyISAM; INSERT INTO part VALUES (1)");
+    let merge = format!("CREATE TABLE merged (id INT) ENGINE=MERGE UNION=({}.part)", other.quoted());
+    database.sql(format!(
+        "CREATE TABLE plain (id INT PRIMARY KEY) CONNECTION='kept, and nothing is done with it';
+         INSERT INTO plain VALUES (1);
+         CREATE TABLE away (id INT PRIMARY KEY) DATA DIRECTORY='{dir}'; INSERT INTO away VALUES (1), (2);
+         CREATE TABLE parts (id INT PRIMARY KEY) PARTITION BY HASH (id)
+           (PARTITION p0 DATA DIRECTORY='{dir}', PARTITION p1); INSERT INTO parts VALUES (1), (2);
+         {merge}"
+    ));
+    let backup = proved(&store, &database);
+    let told = words(&backup["warnings"]);
+    assert!(told.contains("--allow-outside only: merged"), "{told}");
+    assert!(told.contains("unless it is given --allow-outside: away, parts"), "{told}");
+    let strict = store.tool("fwb-dump").args(["-B", &database.name, "--strict"]).run();
+    assert_ne!(strict.code, Some(0), "{}", strict.stderr);
+
+    let restore =
+        |options: &[&str]| store.tool("fwb-restore").args(["--yes"]).args(options).arg(name(&backup)).run();
+    // A rename leaves the files of such a live table behind, and a crash loses it.
+    let swap = restore(&["--allow-outside"]);
+    assert_eq!(swap.code, Some(2), "{}", swap.stderr);
+    assert!(swap.stderr.contains("away") && swap.stderr.contains("--strategy in-place"), "{}", swap.stderr);
+    let refused = restore(&["--strategy", "in-place"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("merged") && refused.stderr.contains("--allow-outside"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(database.query("SELECT COUNT(*) FROM merged"), "1");
+
+    restore(&["--strategy", "in-place", "--allow-outside"]).ok();
+    assert_eq!(database.query("SELECT (SELECT COUNT(*) FROM away), (SELECT id FROM merged)"), "2\t1");
+    assert!(database.query("SHOW CREATE TABLE away").contains(&dir));
+
+    // Without, and without the one table that has its rows elsewhere: in the database's own directory.
+    database.sql("DROP TABLE away, parts");
+    restore(&["--tables", "away,parts"]).ok();
+    restore(&["--tables", "away,parts"]).ok();
+    for table in ["away", "parts"] {
+        let create = database.query(&format!("SHOW CREATE TABLE {table}"));
+        assert!(!create.contains("DIRECTORY"), "{create}");
+        assert_eq!(database.query(&format!("SELECT COUNT(*) FROM {table}")), "2");
+    }
+    // Somebody has made one since the swap: no undo takes it along.
+    database.sql(format!("DROP TABLE away; CREATE TABLE away (id INT PRIMARY KEY) DATA DIRECTORY='{dir}'"));
+    let undo = store.tool("fwb-restore").args(["--undo", "--yes", "--database", &database.name]).run();
+    assert_eq!(undo.code, Some(2), "{}", undo.stderr);
+    assert!(undo.stderr.contains("away has DATA DIRECTORY"), "{}", undo.stderr);
+    database.drop_now();
+}
+
+#[test]
+fn a_view_whose_names_the_server_does_not_quote_comes_back() {
+    let (store, database) = (Store::new(), Database::new("unquoted"));
+    database.sql(
+        "CREATE TABLE t (id INT PRIMARY KEY, `값` INT); INSERT INTO t VALUES (1, 2);
+         CREATE VIEW v AS WITH `한글` AS (SELECT id, `값` FROM t) SELECT `값` AS `é` FROM `한글` WHERE id = 1",
+    );
+    let backup = proved(&store, &database);
+    assert_eq!(backup["broken_views"], Value::Null);
+    store.tool("fwb-restore").arg("--yes").arg(name(&backup)).run().ok();
+    assert_eq!(database.query("SELECT `é` FROM v"), "2");
+}
+
+/// The server prints `with my cte as`, which it does not read again.
+#[test]
+fn what_the_server_does_not_take_again_is_left_out_by_name() {
+    let (store, database) = (Store::new(), Database::new("not_again"));
+    database.sql(
+        "CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1);
+         CREATE VIEW bad AS WITH `my cte` AS (SELECT id FROM t) SELECT * FROM `my cte`;
+         CREATE VIEW good AS SELECT * FROM t",
+    );
+    let backup = proved(&store, &database);
+    assert_eq!(backup["broken_views"].as_array().map(Vec::len), Some(1), "{}", backup["broken_views"]);
+    assert_eq!(backup["broken_views"][0]["name"], "bad");
+    assert!(words(&backup["warnings"]).contains("view bad is broken and left out"), "{}", backup["warnings"]);
+    store.tool("fwb-restore").arg("--yes").arg(name(&backup)).run().ok();
+    assert_eq!(database.query("SELECT * FROM good"), "1");
+}
+
+/// Nobody examines a statement of more than a megabyte.
+#[test]
+fn a_program_that_a_restore_would_refuse_is_left_out_by_name() {
+    let (store, database) = (Store::new(), Database::new("endless"));
+    database.sql(format!("CREATE PROCEDURE endless() SELECT '{}'", "x".repeat(1_100_000)));
+    database.sql("CREATE PROCEDURE short() SELECT 1; CREATE TABLE t (id INT PRIMARY KEY)");
+    let backup = proved(&store, &database);
+    let broken = &backup["broken_programs"];
+    assert_eq!(
+        (broken[0]["kind"].as_str(), broken[0]["name"].as_str()),
+        (Some("procedure"), Some("endless"))
+    );
+    assert_eq!(broken.as_array().map(Vec::len), Some(1));
+    assert!(words(&backup["warnings"]).contains("procedure endless is left out"), "{}", backup["warnings"]);
+    let strict = store.tool("fwb-dump").args(["-B", &database.name, "--strict"]).run();
+    assert_ne!(strict.code, Some(0), "{}", strict.stderr);
+    let restored = store.tool("fwb-restore").arg("--yes").arg(name(&backup)).run().ok();
+    assert!(restored.stderr.contains("endless"), "{}", restored.stderr);
+    assert_eq!(database.query("CALL short()"), "1");
+}
+
+/// Rows of MyISAM may come from after the snapshot. Who asks for it has them from before.
+#[test]
+fn tables_that_no_snapshot_covers_are_named_and_held_when_asked() {
+    let (store, database, server) = (Store::new(), Database::new("uncovered"), Server::shared());
+    database.sql(
+        "CREATE TABLE held (id INT PRIMARY KEY);
+         CREATE TABLE mine (id INT PRIMARY KEY) ENGINE=MyISAM; INSERT INTO mine VALUES (1)",
+    );
+    let rows = |manifest: &Value| {
+        let sections = manifest["sections"].as_array().unwrap();
+        sections.iter().find(|section| section["name"] == "mine").unwrap()["rows"].as_u64()
+    };
+    for (options, field, rows_of_mine) in
+        [(&[][..], "without_snapshot", 2), (&["--lock-tables"][..], "locked_tables", 2)]
+    {
+        let held = Holder::new(server, &database.name, "LOCK TABLES held WRITE");
+        let mut running = store.tool("fwb-dump").args(options).arg("-B").arg(&database.name).spawn();
+        sees(server, &database.name, &format!("{WAITS} AND info LIKE 'SELECT%'"));
+        let client = mariadb(&server.defaults_file(), &["--database", &database.name]);
+        let mut writes = client.stdin("INSERT INTO mine SELECT MAX(id) + 1 FROM mine").spawn();
+        if options.is_empty() {
+            assert_eq!(code(&mut writes), Some(0));
+        } else {
+            sees(server, &database.name, "state LIKE 'Waiting for table%' AND info LIKE 'INSERT%'");
+        }
+        drop(held);
+        assert_eq!((code(&mut running), code(&mut writes)), (Some(0), Some(0)));
+        let manifest: Value = serde_json::from_slice(&running.wait_with_output().unwrap().stdout).unwrap();
+        assert_eq!(manifest[field], serde_json::json!(["mine"]));
+        assert_eq!(rows(&manifest), Some(rows_of_mine), "{options:?}");
+        store.tool("fwb-verify").arg(name(&manifest)).run().ok();
+    }
+    assert_eq!(database.query("SELECT COUNT(*) FROM mine"), "3");
+}
+
+/// The server keeps their names in UTF-8, and their text as the client sent it.
+#[test]
+fn events_named_by_a_client_in_another_character_set_keep_their_names() {
+    let (store, database) = (Store::new(), Database::new("two_charsets"));
+    database.sql(
+        b"SET NAMES latin1; CREATE EVENT `caf\xe9` ON SCHEDULE AT '2037-01-01 12:00:00' DO SET @a = 'caf\xe9';
+          SET NAMES cp1251; CREATE DEFINER=`\xfc\xbf`@`%` EVENT e ON SCHEDULE AT '2037-01-01 12:00:00' DO SET @a = 1;",
+    );
+    let events = || {
+        database.query(
+            "SELECT HEX(EVENT_NAME), HEX(DEFINER), STATUS, HEX(EVENT_DEFINITION) FROM information_schema.EVENTS \
+             WHERE EVENT_SCHEMA = DATABASE() ORDER BY 1",
+        )
+    };
+    let before = events();
+    assert!(before.starts_with("636166C3A9\t"), "{before}");
+    let backup = proved(&store, &database);
+    for options in [&[][..], &["--strategy", "in-place"]] {
+        store.tool("fwb-restore").arg("--yes").args(options).arg(name(&backup)).run().ok();
+        assert_eq!(events(), before, "{options:?}");
+    }
+}
+
+#[test]
+fn verify_refuses_what_a_restore_would_refuse() {
+    let store = Store::new();
+    let dump = |statements: &str| {
+        format!(
+            "-- MariaDB dump 10.19  Distrib 10.11.6-MariaDB\n--\n-- Host: localhost    Database: shop\n\
+             -- Server version\t10.11.6-MariaDB\n\n/*!40101 SET NAMES utf8mb4 */;\n\
+             DROP TABLE IF EXISTS `t`;\nCREATE TABLE `t` (`id` int(11) NOT NULL, PRIMARY KEY (`id`)) ENGINE=InnoDB;\n\
+             INSERT INTO `t` VALUES (1),(2);\n{statements}\n-- Dump completed on 2025-01-01  1:00:00\n"
+        )
+    };
+    for (number, (statements, fine)) in [
+        ("", true),
+        ("DROP DATABASE shop;", false),
+        ("CHANGE MASTER TO MASTER_LOG_FILE='bin.000001', MASTER_LOG_POS=4;", true),
+        ("CHANGE MASTER TO MASTER_HOST='192.0.2.1', MASTER_LOG_POS=4;", false),
+        ("GRANT ALL ON *.* TO x;", false),
+        ("CREATE TRIGGER `other`.`x` BEFORE INSERT ON `t` FOR EACH ROW SET @a=1;", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let file = format!("x{number}.sql");
+        fs::write(store.path().join(&file), dump(statements)).unwrap();
+        let verified = store.tool("fwb-verify").args(["--adopt", &file]).run();
+        assert_eq!(verified.code, Some(if fine { 0 } else { 3 }), "{statements}: {}", verified.stderr);
+        let outcome = &verified.json()["verification"];
+        assert_eq!(outcome["ok"], fine);
+        assert_eq!(outcome["restorable"], if fine { Value::Null } else { false.into() }, "{statements}");
+        let proved = store.tool("fwb-ls").args(["--verified"]).run();
+        assert_eq!(proved.stdout_text().contains(&file), fine, "{statements}");
+    }
+}
+
+#[test]
+fn a_dump_with_line_ends_of_windows_is_restored() {
+    let (store, database, copy) =
+        (Store::new(), Database::sample("windows"), Database::reserved("windows_copy"));
+    let dumped = store.tool("fwb-dump").args(["-B", &database.name]).run().ok().json();
+    let sql = store.tool("fwb-restore").args(["--stdout"]).arg(name(&dumped)).run().ok().stdout_text();
+    fs::write(store.path().join("win.sql"), sql.replace('\n', "\r\n")).unwrap();
+    let verified = store.tool("fwb-verify").arg("win.sql").run().ok().json();
+    let names = |manifest: &Value| -> Vec<String> {
+        let sections = manifest["sections"].as_array().into_iter().flatten();
+        sections
+            .map(|section| format!("{} {} {}", section["kind"], section["name"], section["rows"]))
+            .collect()
+    };
+    assert_eq!(names(&verified), names(&dumped));
+    store.tool("fwb-restore").args(["--yes", "--database", &copy.name, "win.sql"]).run().ok();
+    assert_eq!(copy.content(), database.content());
+}
+
+/// Two databases with views over each other, brought to a server that has neither.
+#[test]
+fn views_over_databases_that_are_not_there_come_when_those_have_come() {
+    let store = Store::new();
+    let (one, two) = (Database::new("over_one"), Database::new("over_two"));
+    for database in [&one, &two] {
+        database.sql("CREATE TABLE t (id INT PRIMARY KEY, d DATE); INSERT INTO t VALUES (1, '2024-02-29')");
+    }
+    for (database, other) in [(&one, &two), (&two, &one)] {
+        database.sql(format!(
+            "CREATE VIEW own AS SELECT EXTRACT(YEAR FROM t.d) AS year FROM t;
+             CREATE VIEW across AS SELECT o.id FROM {}.t AS o JOIN t ON t.id = o.id;
+             CREATE VIEW beyond AS SELECT * FROM across",
+            other.quoted()
+        ));
+    }
+    let (first, second) = (proved(&store, &one), proved(&store, &two));
+    let drilled = store.tool("fwb-verify").args(["--level", "drill"]).arg(name(&first)).run().ok().json();
+    let notes = words(&drilled["verification"]["notes"]);
+    assert!(notes.contains("view across was not tried") && notes.contains("view beyond"), "{notes}");
+
+    one.drop_now();
+    two.drop_now();
+    let restore = |options: &[&str], backup: &Value| {
+        store.tool("fwb-restore").arg("--yes").args(options).arg(name(backup)).run()
+    };
+    let came = restore(&[], &first).ok();
+    assert!(came.stderr.contains("across (needs"), "{}", came.stderr);
+    assert_eq!(one.query("SELECT year FROM own"), "2024");
+    let asked = restore(&["--tables", "across"], &first);
+    assert_eq!(asked.code, Some(2), "{}", asked.stderr);
+    restore(&["--strategy", "in-place"], &second).ok();
+    assert_eq!(two.query("SELECT id FROM beyond"), "1");
+    restore(&["--tables", "across,beyond"], &first).ok();
+    assert_eq!(one.query("SELECT id FROM beyond"), "1");
+}
