@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::faults::{restart, signal};
 use crate::restore::EVERYTHING;
 use crate::support::{Before, Database, Fault, Proxy, Server, Store, Tool, mariadb, restore};
 
@@ -27,7 +27,7 @@ fn undo(database: &Database) -> Tool {
 
 /// Whether the server can swap tables. One that cannot is asked to, refuses in words and changes nothing: that is all there
 /// is to a swap on it.
-fn can_swap() -> bool {
+pub(crate) fn can_swap() -> bool {
     if Server::shared().is_mariadb((10, 6)) {
         return true;
     }
@@ -335,16 +335,6 @@ pub(crate) fn state(server: &Server) -> String {
         SELECT constraint_name, referenced_table_name, unique_constraint_schema FROM information_schema.referential_constraints WHERE constraint_schema = 'd';
         CHECKSUM TABLE d.files, d.notes; SELECT COUNT(*), MAX(k) FROM d.v1",
     )
-}
-
-pub(crate) fn restart(server: &Server) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/sandbox.sh");
-    let dir = server.defaults_file();
-    Tool::program(script).args(["start", "--dir"]).arg(dir.parent().unwrap()).run().ok();
-}
-
-pub(crate) fn signal(pid: u32, name: &str) {
-    Tool::program("kill").args(["-s", name, &pid.to_string()]).run();
 }
 
 /// How many kills are spread over a restore.

@@ -4,8 +4,8 @@
 use super::kinds::{DEADLY, HURT};
 use super::promises::{Scope, hold};
 use super::scene::{Case, HEALTHY, Keys, Scene, Tables};
+use crate::faults::restart;
 use crate::support::Tool;
-use crate::swap::restart;
 
 /// How a server that has ended is noticed: it does not answer.
 fn revive(scene: &Scene) -> bool {

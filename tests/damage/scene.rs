@@ -7,8 +7,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::kinds::{DISCARDED, Files, HURT, Kind};
+use crate::faults::restart;
 use crate::support::{Output, Server, Store, Tool, mariadb};
-use crate::swap::restart;
 
 /// The foreign keys between the damaged table and the one called `linked`.
 #[derive(Clone, Copy, PartialEq, Eq)]

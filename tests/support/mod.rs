@@ -14,7 +14,7 @@ mod tool;
 pub(crate) use before::{Before, definitions, digests, restore};
 pub(crate) use database::Database;
 pub(crate) use pod::Pod;
-pub(crate) use proxy::{Fault, Proxy};
+pub(crate) use proxy::{At, Fault, Proxy};
 pub(crate) use sample::sample;
 pub(crate) use script::{Programs, script};
 pub(crate) use server::Server;

@@ -18,6 +18,19 @@ pub(crate) enum Fault {
     Cut(usize),
     /// These bytes become those, of which there are as many.
     Change(&'static [u8], &'static [u8]),
+    /// The connection is cut at this command, counted from 1 over all connections.
+    Command(usize, At),
+}
+
+/// What becomes of a command at which a connection is cut, and of other connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum At {
+    /// It does not reach the server.
+    Before,
+    /// The server carries it out, and its answer is lost.
+    After,
+    /// As before; and nobody is answered any more.
+    AndAll,
 }
 
 /// The socket; it goes with this value.
@@ -25,6 +38,7 @@ pub(crate) struct Proxy {
     dir: TempDir,
     passed: Arc<AtomicUsize>,
     asked: Arc<AtomicUsize>,
+    commands: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -33,27 +47,19 @@ impl Proxy {
         let listener = UnixListener::bind(dir.path().join("s")).unwrap();
         let (socket, passed) = (server.socket(), Arc::new(AtomicUsize::new(0)));
         let (count, asked) = (Arc::clone(&passed), Arc::<AtomicUsize>::default());
-        let asks = Arc::clone(&asked);
+        let commands = Arc::<AtomicUsize>::default();
+        let (asks, sent) = (Arc::clone(&asked), Arc::clone(&commands));
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let (Ok(client), Ok(server)) = (client, UnixStream::connect(&socket)) else { return };
-                let (mut up, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                let asks = Arc::clone(&asks);
-                std::thread::spawn(move || {
-                    let mut buffer = vec![0; 64 << 10];
-                    while let Ok(read @ 1..) = up.read(&mut buffer) {
-                        asks.fetch_add(read, Ordering::SeqCst);
-                        if to.write_all(&buffer[..read]).is_err() {
-                            break;
-                        }
-                    }
-                    let _ = to.shutdown(Shutdown::Both);
-                });
+                let (up, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let (asks, sent, wanted) = (Arc::clone(&asks), Arc::clone(&sent), fault.clone());
+                std::thread::spawn(move || questions(up, to, &wanted, &asks, &sent));
                 let (fault, count) = (fault.clone(), Arc::clone(&count));
                 std::thread::spawn(move || answers(server, client, &fault, &count));
             }
         });
-        Self { dir, passed, asked }
+        Self { dir, passed, asked, commands }
     }
 
     /// Where to connect.
@@ -66,9 +72,63 @@ impl Proxy {
         self.asked.load(Ordering::SeqCst)
     }
 
+    /// How many commands clients have sent, where they are counted: for [`Fault::Command`].
+    pub(crate) fn commands(&self) -> usize {
+        self.commands.load(Ordering::SeqCst)
+    }
+
     /// How many bytes the server has sent.
     pub(crate) fn passed(&self) -> usize {
         self.passed.load(Ordering::SeqCst)
+    }
+}
+
+fn questions(
+    mut from: UnixStream,
+    mut to: UnixStream,
+    fault: &Fault,
+    asked: &AtomicUsize,
+    sent: &AtomicUsize,
+) {
+    if let &Fault::Command(at, how) = fault {
+        commands(&mut from, &mut to, at, how, sent);
+    } else {
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(read @ 1..) = from.read(&mut buffer) {
+            asked.fetch_add(read, Ordering::SeqCst);
+            if to.write_all(&buffer[..read]).is_err() {
+                break;
+            }
+        }
+    }
+    let _ = to.shutdown(Shutdown::Both);
+}
+
+/// Passes commands on up to the one at which the connection is cut. A packet has three bytes of length and one of sequence,
+/// which is zero where a command begins (MariaDB's manual, "0 - Packet").
+fn commands(from: &mut UnixStream, to: &mut UnixStream, at: usize, how: At, sent: &AtomicUsize) {
+    let mut packet = vec![0; 4];
+    loop {
+        packet.resize(4, 0);
+        if from.read_exact(&mut packet).is_err() {
+            return;
+        }
+        let length = u32::from_le_bytes([packet[0], packet[1], packet[2], 0]);
+        let is_command = packet[3] == 0;
+        packet.resize(4 + usize::try_from(length).unwrap(), 0);
+        if from.read_exact(&mut packet[4..]).is_err() {
+            return;
+        }
+        let number = sent.fetch_add(usize::from(is_command), Ordering::SeqCst) + usize::from(is_command);
+        let cut = is_command && number == at || how == At::AndAll && number > at;
+        if cut {
+            // Nobody sees the answer.
+            let _ = from.shutdown(Shutdown::Both);
+        }
+        let passes = !cut || number == at && how != At::Before;
+        if passes && to.write_all(&packet).is_err() || cut {
+            return;
+        }
     }
 }
 
@@ -78,6 +138,7 @@ fn answers(mut from: UnixStream, mut to: UnixStream, fault: &Fault, count: &Atom
         let before = count.fetch_add(read, Ordering::SeqCst);
         let mut end = read;
         match fault {
+            Fault::Command(..) => {}
             Fault::Cut(at) => end = at.saturating_sub(before).min(read),
             Fault::Change(from_text, to_text) => {
                 for at in 0..read.saturating_sub(from_text.len()) {

@@ -1,5 +1,6 @@
 //! Failures by the hundred. `make test` runs a bounded part, `make torture` the whole: `FWB_TORTURE=whole`.
 
+mod commands;
 mod corruption;
 mod crash;
 mod disk;

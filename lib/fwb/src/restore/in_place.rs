@@ -222,7 +222,7 @@ impl InPlace<'_> {
         inventory.views.extend(taken.cloned());
         // First: the engine keeps tables to which a damaged one refers.
         self.remove_damaged(self.damaged, cancel)?;
-        self.execute(&drop_all(&inventory, self.damaged), "clearing the database", cancel)
+        self.execute(&inventory.removal(self.damaged), "clearing the database", cancel)
     }
 
     /// Executes statements on a connection whose end is waited for: one that still waits for a table, although its client is
@@ -334,7 +334,7 @@ impl InPlace<'_> {
             views: inventory.views.into_iter().filter(|name| new.contains(&name)).collect(),
             ..Inventory::default()
         };
-        self.execute(&drop_all(&made, &BTreeSet::new()), "removing what was new", &context.cancel)?;
+        self.execute(&made.removal(&BTreeSet::new()), "removing what was new", &context.cancel)?;
         if before.is_empty() {
             return Ok(());
         }
@@ -357,26 +357,4 @@ fn statements<'a>(grants: impl Iterator<Item = &'a (ObjectKind, String, String)>
 
 fn clause_of(manifest: &Manifest) -> String {
     charset_clause(manifest.charset.as_deref(), manifest.collation.as_deref())
-}
-
-/// Statements that remove everything listed but for damaged tables; events first, so that none fires meanwhile.
-fn drop_all(inventory: &Inventory, damaged: &BTreeSet<String>) -> Vec<String> {
-    let drop = |what: &str, name: &String| format!("DROP {what} IF EXISTS {}", quote_name(name));
-    let objects = |wanted: &'static [ObjectKind]| {
-        let chosen = inventory.objects.iter().filter(|object| wanted.contains(&object.kind));
-        chosen.map(|object| drop(object.kind.as_sql(), &object.name))
-    };
-    // Triggers go with their tables, package bodies with their packages.
-    let mut statements: Vec<String> = objects(&[ObjectKind::Event]).collect();
-    statements.extend(inventory.views.iter().map(|view| drop("VIEW", view)));
-    let tables = inventory.tables.keys().filter(|table| !damaged.contains(*table));
-    statements.extend(tables.map(|table| drop("TABLE", table)));
-    statements.extend(inventory.sequences.iter().map(|sequence| drop("SEQUENCE", sequence)));
-    statements.extend(objects(&[ObjectKind::Procedure, ObjectKind::Function]));
-    let packages: Vec<String> = objects(&[ObjectKind::Package]).collect();
-    if !packages.is_empty() {
-        statements.push("SET SESSION sql_mode='ORACLE'".into());
-        statements.extend(packages);
-    }
-    statements
 }

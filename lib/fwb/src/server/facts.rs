@@ -61,6 +61,28 @@ impl Inventory {
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Statements that remove everything listed but for damaged tables; events first, so that none fires meanwhile.
+    pub(crate) fn removal(&self, damaged: &BTreeSet<String>) -> Vec<String> {
+        let drop = |what: &str, name: &String| format!("DROP {what} IF EXISTS {}", quote_name(name));
+        let objects = |wanted: &'static [ObjectKind]| {
+            let chosen = self.objects.iter().filter(|object| wanted.contains(&object.kind));
+            chosen.map(|object| drop(object.kind.as_sql(), &object.name))
+        };
+        // Triggers go with their tables, package bodies with their packages.
+        let mut statements: Vec<String> = objects(&[ObjectKind::Event]).collect();
+        statements.extend(self.views.iter().map(|view| drop("VIEW", view)));
+        let tables = self.tables.keys().filter(|table| !damaged.contains(*table));
+        statements.extend(tables.map(|table| drop("TABLE", table)));
+        statements.extend(self.sequences.iter().map(|sequence| drop("SEQUENCE", sequence)));
+        statements.extend(objects(&[ObjectKind::Procedure, ObjectKind::Function]));
+        let packages: Vec<String> = objects(&[ObjectKind::Package]).collect();
+        if !packages.is_empty() {
+            statements.push("SET SESSION sql_mode='ORACLE'".into());
+            statements.extend(packages);
+        }
+        statements
+    }
 }
 
 impl ServerClient {

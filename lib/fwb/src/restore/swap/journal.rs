@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::mark::Marked;
+use super::mark::{self, Marked};
 use super::seal::{JournalSeal, Phase, unguessable};
 use super::steps::{Stage, Step};
 use super::whereabouts::Moves;
@@ -39,7 +39,8 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Writes the steps down in `keeper`, and seals them.
+    /// Writes the steps down in `keeper`. It is sealed before, as one in which nothing is done yet, and after: so what is
+    /// cut off while it writes leaves no table there that nobody knows.
     pub(super) fn write(
         server: &ServerClient,
         mut keeper: Marked,
@@ -49,16 +50,25 @@ impl Journal {
     ) -> Result<Self> {
         let table = unguessable(NAME);
         let place = place(&keeper.database, &table);
-        let sealed = JournalSeal { table: table.clone(), sha256: digest(&steps), phase: Phase::Prepared };
-        keeper.seal.journal = Some(sealed);
+        let mut seal = |phase| {
+            let sealed = JournalSeal { table: table.clone(), sha256: digest(&steps), phase };
+            keeper.seal.journal = Some(sealed);
+            keeper.seal.statement()
+        };
         let sql = format!(
-            "CREATE TABLE {place} ({COLUMNS}) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin \
+            "{};\nCREATE TABLE {place} ({COLUMNS}) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin \
              COMMENT 'How fwb-restore made the swap that left this database, and what --undo needs';\n\
              START TRANSACTION;\n{};\nCOMMIT;\n{};\n",
+            seal(Phase::Writing)?,
             insert(&place, &steps).join(";\n"),
-            keeper.seal.statement()?,
+            seal(Phase::Prepared)?,
         );
-        server.query(None, Sql::Write(&sql), "writing down what the swap will do", cancel)?;
+        let written = server.query(None, Sql::Write(&sql), "writing down what the swap will do", cancel);
+        if let Err(error) = written {
+            // The next restore looks again.
+            mark::remove_if_empty(server, &keeper.database, Some(&table), &cancel.with_grace()).ok();
+            return Err(error);
+        }
         Ok(Self { keeper, table, phase: Phase::Prepared, moves, steps })
     }
 
@@ -71,7 +81,8 @@ impl Journal {
         keeper: &Marked,
         cancel: &Cancel,
     ) -> Result<std::result::Result<Self, String>> {
-        let Some(JournalSeal { table, sha256, phase }) = keeper.seal.journal.clone() else {
+        let written = keeper.seal.journal.clone().filter(|_| keeper.seal.is_written());
+        let Some(JournalSeal { table, sha256, phase }) = written else {
             return Ok(Err("no swap was written down in it".into()));
         };
         if !server.table_names(&keeper.database, cancel)?.contains(&table) {

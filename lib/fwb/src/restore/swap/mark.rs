@@ -3,6 +3,8 @@
 //! The name and the `COMMENT` of such a database are for people, and to find it by. What it is, its [`Seal`] says; what has
 //! none is told of and left alone, whatever it is called. Nothing that holds tables goes without a look at them.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::seal::{self, Seal};
@@ -22,13 +24,15 @@ pub(crate) enum Role {
     Shadow,
     /// It keeps what a swap has taken away, so that it can be undone.
     Before,
+    /// It kept that, and is being removed.
+    Going,
 }
 
 impl Role {
     fn word(self) -> &'static str {
         match self {
             Self::Shadow => "shadow",
-            Self::Before => "before",
+            Self::Before | Self::Going => "before",
         }
     }
 }
@@ -228,7 +232,7 @@ fn base_of(database: &str) -> Option<&str> {
 /// Why a database of ours was not removed.
 pub(super) type Left = Option<String>;
 
-/// Removes a shadow: what it holds must be the copies that its seal names.
+/// Removes a shadow, or what is being removed already: what it holds must be the copies that its seal names.
 ///
 /// # Errors
 /// The server does not let us.
@@ -236,7 +240,7 @@ pub(super) fn remove_shadow(server: &ServerClient, shadow: &Marked, cancel: &Can
     let database = &shadow.database;
     let (candidates, trusted) = seal::candidates(server, &[database], cancel)?;
     match seal::judge(database, &candidates, &trusted) {
-        Ok(seal) if seal.role == Role::Shadow && seal.view == shadow.seal.view => {}
+        Ok(seal) if seal.role != Role::Before && seal.view == shadow.seal.view => {}
         Ok(_) => return Ok(Some("it is another one now".into())),
         Err(_) if !exists(server, database, cancel)? => return Ok(None),
         Err(why) => return Ok(Some(why)),
@@ -272,11 +276,16 @@ pub(super) fn remove_if_empty(
     drop_database(server, database, cancel).map(|()| None)
 }
 
-/// Removes what a swap has kept: whoever calls this was told to by name.
+/// Removes what a swap has kept: whoever calls this was told to by name. It is sealed as something that goes first, so that
+/// the next run removes what a cut has left of it.
 ///
 /// # Errors
 /// The server does not let us.
 pub(super) fn forget(server: &ServerClient, kept: &Marked, cancel: &Cancel) -> Result<()> {
+    let copies = server.table_names(&kept.database, cancel)?;
+    let going = Seal { role: Role::Going, journal: None, copies, ..kept.seal.clone() };
+    let sql = going.statement()? + ";\n";
+    server.query(None, Sql::Write(&sql), "sealing a database anew", cancel)?;
     drop_database(server, &kept.database, cancel)
 }
 
@@ -306,7 +315,21 @@ fn exists(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<bool
     Ok(!server.query(None, Sql::Read(&sql), "looking at a database", cancel)?.is_empty())
 }
 
+/// Drops a database: what it holds first and its seal last. A server drops tables and views in the order of their names,
+/// and one that ends meanwhile would leave some that nothing proves to be ours.
 fn drop_database(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<()> {
+    let mut held = server.inventory(database, cancel)?;
+    held.views.append(&mut held.broken_views);
+    held.views.retain(|view| !seal::may_be(view));
+    let first = held.removal(&BTreeSet::new());
+    if !first.is_empty() {
+        let sql = format!("SET SESSION foreign_key_checks=0;\n{};\n", first.join(";\n"));
+        match server.query(Some(database), Sql::Write(&sql), "removing a database", cancel) {
+            // What cannot be dropped alone, as a damaged table, may go with the whole.
+            Err(error) if error.number().is_none() => return Err(error),
+            _ => {}
+        }
+    }
     let sql =
         format!("SET SESSION foreign_key_checks=0;\nDROP DATABASE IF EXISTS {};\n", quote_name(database));
     server.query(None, Sql::Write(&sql), "removing a database", cancel).map(drop)

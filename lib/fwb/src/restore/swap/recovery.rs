@@ -261,7 +261,7 @@ pub(in crate::restore) fn newest_kept(
 ) -> Result<Option<std::result::Result<Kept, Error>>> {
     let found = mark::list(server, Some(live), cancel)?;
     // One without a journal was cut off before anything was done.
-    let written = found.with_role(Role::Before).filter(|marked| marked.seal.journal.is_some());
+    let written = found.with_role(Role::Before).filter(|marked| marked.seal.is_written());
     for marked in written.collect::<Vec<_>>().into_iter().rev() {
         let database = marked.database.clone();
         let journal = match Journal::open(server, marked, cancel)? {
@@ -282,9 +282,8 @@ pub(in crate::restore) fn newest_kept(
 
 /// What swaps have kept, oldest first: those that were finished.
 pub(in crate::restore) fn all_kept(found: &Found) -> Vec<Marked> {
-    let is_done =
-        |marked: &&Marked| marked.seal.journal.as_ref().is_some_and(|journal| journal.phase == Phase::Done);
-    found.with_role(Role::Before).filter(is_done).cloned().collect()
+    let done = found.with_role(Role::Before).filter(|marked| marked.seal.phase() == Some(Phase::Done));
+    done.cloned().collect()
 }
 
 /// Removes what a swap has kept, which the operator has asked for: it cannot be undone any more.
@@ -305,8 +304,7 @@ pub(in crate::restore) fn recover(server: &ServerClient, live: &str, cancel: &Ca
     };
     for marked in mark::list(server, Some(live), cancel)?.with_role(Role::Before) {
         let (database, at) = (&marked.database, marked.at());
-        let phase = marked.seal.journal.as_ref().map(|journal| journal.phase);
-        if phase == Some(Phase::Done) {
+        if marked.seal.phase() == Some(Phase::Done) {
             continue;
         }
         match Journal::open(server, marked, cancel)? {
@@ -323,7 +321,7 @@ pub(in crate::restore) fn recover(server: &ServerClient, live: &str, cancel: &Ca
                     return Err(Error::Torn { cause, database: live.to_owned(), statements });
                 }
             },
-            Err(why) => match mark::remove_if_empty(server, database, None, cancel)? {
+            Err(why) => match mark::remove_if_empty(server, database, unwritten(marked), cancel)? {
                 None => tell(format!(
                     "a restore of {live} had been cut off before its swap at {at}: {database}, which was empty, is removed"
                 )),
@@ -332,9 +330,12 @@ pub(in crate::restore) fn recover(server: &ServerClient, live: &str, cancel: &Ca
         }
     }
     let found = mark::list(server, Some(live), cancel)?;
-    for marked in found.with_role(Role::Shadow) {
+    for marked in found.ours.iter().filter(|marked| marked.seal.role != Role::Before) {
         let (database, at) = (&marked.database, marked.at());
         match mark::remove_shadow(server, marked, cancel)? {
+            None if marked.seal.role == Role::Going => tell(format!(
+                "{database}, which kept what a swap of {live} had replaced at {at}, was being removed when that was cut off: it is removed"
+            )),
             None => tell(format!(
                 "a restore of {live} that began at {at} had been cut off before its swap: {database}, which held a copy of the backup, is removed"
             )),
@@ -352,6 +353,12 @@ pub(in crate::restore) fn recover(server: &ServerClient, live: &str, cancel: &Ca
     Ok(told)
 }
 
+/// The table of a journal that was being written when a restore was cut off: nobody has done anything that is in it.
+fn unwritten(keeper: &Marked) -> Option<&str> {
+    let journal = keeper.seal.journal.as_ref().filter(|journal| journal.phase == Phase::Writing)?;
+    Some(&journal.table)
+}
+
 /// What [`recover`] would find: databases that are ours and to be settled, and those that only look like it.
 pub(in crate::restore) fn unsettled(
     server: &ServerClient,
@@ -359,10 +366,10 @@ pub(in crate::restore) fn unsettled(
     cancel: &Cancel,
 ) -> Result<(Vec<String>, Vec<Unproved>)> {
     let found = mark::list(server, Some(live), cancel)?;
-    let open = found.ours.iter().filter(|marked| {
-        let phase = marked.seal.journal.as_ref().map(|journal| journal.phase);
-        marked.seal.role == Role::Shadow || phase != Some(Phase::Done)
-    });
+    let open = found
+        .ours
+        .iter()
+        .filter(|marked| marked.seal.role != Role::Before || marked.seal.phase() != Some(Phase::Done));
     let open = open.map(|marked| marked.database.clone()).collect();
     Ok((open, found.unproved))
 }

@@ -46,6 +46,11 @@ pub(super) struct Seal {
     pub(super) journal: Option<JournalSeal>,
 }
 
+/// Whether a view may be a seal, by its name.
+pub(super) fn may_be(view: &str) -> bool {
+    view.starts_with(NAME)
+}
+
 /// What holds of a journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct JournalSeal {
@@ -61,6 +66,8 @@ pub(super) struct JournalSeal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Phase {
+    /// The journal is being written: nothing is done.
+    Writing,
     /// Everything is written down.
     Prepared,
     /// The live database is wholly the new one.
@@ -81,6 +88,16 @@ fn rand_bits() -> u64 {
 }
 
 impl Seal {
+    /// How far the swap has come whose journal is written down, or being written.
+    pub(super) fn phase(&self) -> Option<Phase> {
+        self.journal.as_ref().map(|journal| journal.phase)
+    }
+
+    /// Whether what will be done is written down whole.
+    pub(super) fn is_written(&self) -> bool {
+        self.phase() > Some(Phase::Writing)
+    }
+
     /// A name for a seal's view.
     pub(super) fn new_view() -> String {
         unguessable(NAME)
@@ -130,11 +147,8 @@ pub(super) fn judge(
     let own = |(view, seal): &(&Candidate, Seal)| seal.view == view.name && seal.database == database;
     let (believed, foreign): (Vec<_>, Vec<_>) =
         read.filter(own).partition(|(view, _)| trusted.contains(&view.definer));
-    let phase = |seal: &Seal| seal.journal.as_ref().map(|journal| journal.phase);
-    let furthest = believed
-        .into_iter()
-        .map(|(_, seal)| seal)
-        .max_by(|one, other| (phase(one), one.sequence).cmp(&(phase(other), other.sequence)));
+    let furthest =
+        believed.into_iter().map(|(_, seal)| seal).max_by_key(|seal| (seal.phase(), seal.sequence));
     match (furthest, foreign.first()) {
         (Some(seal), _) => Ok(seal),
         (None, Some((view, _))) => Err(format!("the account {} has sealed it, and not ours", view.definer)),
