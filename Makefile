@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test matrix torture lint fuzz fmt bench docs install image clean
+.PHONY: help build demo test matrix peers torture lint fuzz fmt bench docs install image clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -33,6 +33,10 @@ matrix: ## Run the tests that depend on the server on each of four; SERVERS='mar
 	  printf 'matrix: %s: %s\n' "$$server" "$$modules"; \
 	  FWB_TEST_SERVER=$$server cargo test --locked --test integration -- $$modules || status=1; \
 	done; exit $$status
+
+peers: ## Run the server's own test cases, and back up and restore what they make; CASES='main/create json'; takes an hour
+	@scripts/bootstrap.sh peers
+	cargo test --locked --test peers -- $(CASES)
 
 torture: ## Let everything go wrong, in all ways and at every call; takes an hour
 	@scripts/bootstrap.sh test

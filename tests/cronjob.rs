@@ -8,8 +8,8 @@ use std::process::{Child, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::faults::{Holder, WAITS, code, sees, signal, until};
-use crate::support::{Database, Pod, Programs, Server, Store, Tool, bash, name, script};
+use crate::faults::{Holder, WAITS, code, sees, signal};
+use crate::support::{Database, Pod, Programs, Server, Store, Tool, bash, name, script, until};
 
 /// Every record has these, whatever has become of the run.
 const FIELDS: [&str; 27] = [

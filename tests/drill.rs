@@ -9,9 +9,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::faults::{code, signal, until};
+use crate::faults::{code, signal};
 use crate::hostile::foreign;
-use crate::support::{Database, Fault, Output, Proxy, Server, Store, Tool, executable, gzip, name, sample};
+use crate::support::{
+    Database, Fault, Output, Proxy, Server, Store, Tool, executable, gzip, name, sample, until,
+};
 
 /// Where throwaway servers keep their data in a test, so that it sees what is left.
 struct Ground(TempDir);

@@ -6,19 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{Database, Fault, Proxy, Server, Store, Tool, bash, mariadb, name};
+use crate::support::{Database, Fault, Proxy, Server, Store, Tool, bash, mariadb, name, until};
 use serde_json::Value;
-
-/// What `look` finds, looked for again and again, though not for ever.
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..30_000 {
-        if let Some(found) = look() {
-            return found;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("{what} did not come");
-}
 
 pub(crate) fn signal(pid: u32, name: &str) {
     let sent = Command::new("kill").args(["-s", name, &pid.to_string()]).status().unwrap();

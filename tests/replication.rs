@@ -1,8 +1,7 @@
 //! Replication: a restore on a source reaches its replicas whole, or is refused; and none is made on a replica by mistake.
 //! Whoever loses a replica finds out when the source is gone.
 
-use crate::faults::until;
-use crate::support::{Server, Store, Tool, free_port, mariadb, name};
+use crate::support::{Server, Store, Tool, free_port, mariadb, name, until};
 
 const SHOP: &str = "CREATE DATABASE shop CHARACTER SET utf8mb4; USE shop;
 CREATE TABLE customers (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(40));

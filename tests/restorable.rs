@@ -111,6 +111,20 @@ fn what_the_server_does_not_take_again_is_left_out_by_name() {
     assert_eq!(database.query("SELECT * FROM good"), "1");
 }
 
+/// A server keeps options that it does not know, and shows them in comments, which no server reads again.
+#[test]
+fn options_that_the_server_does_not_know_are_named() {
+    let (store, database) = (Store::new(), Database::new("inert"));
+    database.sql(
+        "SET sql_mode='IGNORE_BAD_TABLE_OPTIONS'; CREATE TABLE t (id INT `foo`='bar', KEY k (id) `of`=1) `baz`=1; \
+         CREATE TABLE u (id INT COMMENT '/* `no`=1 */')",
+    );
+    let backup = proved(&store, &database);
+    let told = words(&backup["warnings"]);
+    assert!(told.ends_with("options of table t, and a restore loses them: baz, foo, of"), "{told}");
+    assert!(!told.contains("table u"), "{told}");
+}
+
 /// Nobody examines a statement of more than a megabyte.
 #[test]
 fn a_program_that_a_restore_would_refuse_is_left_out_by_name() {

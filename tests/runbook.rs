@@ -7,9 +7,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::faults::until;
 use crate::faults::{restart, signal};
-use crate::support::{Before, Database, Output, Pod, Server, Store, Tool, bash, name};
+use crate::support::{Before, Database, Output, Pod, Server, Store, Tool, bash, name, until};
 use crate::swap::{self, hold, quiet, release, waits};
 
 const DOCUMENT: &str = include_str!("../docs/RUNBOOK.md");

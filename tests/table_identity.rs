@@ -6,8 +6,8 @@ use std::process::Child;
 
 use serde_json::Value;
 
-use crate::faults::{Holder, WAITS, code, sees, signal, until};
-use crate::support::{Database, Server, Store, Tool, name, sha256};
+use crate::faults::{Holder, WAITS, code, sees, signal};
+use crate::support::{Database, Server, Store, Tool, name, sha256, until};
 
 /// The dump reads the tables by name, and can be held at `bb`; it opens them the other way round.
 const TABLES: &str = "CREATE TABLE aa (id INT PRIMARY KEY); INSERT INTO aa SELECT seq FROM seq_1_to_50;

@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
 use super::Disk;
-use crate::faults::{code, held_dump, until};
-use crate::support::{Before, Database, Server, Store, Tool, bash, gunzip, name};
+use crate::faults::{code, held_dump};
+use crate::support::{Before, Database, Server, Store, Tool, bash, gunzip, name, until};
 
 fn small(name: &str) -> Database {
     let database = Database::new(name);

@@ -6,8 +6,8 @@ use std::process::Child;
 use serde_json::Value;
 
 use super::signals::Chance;
-use crate::faults::{Holder, WAITS, code, is_gone, restart, runs, sees, signal, until};
-use crate::support::{Database, Server, Store, Tool, mariadb, name};
+use crate::faults::{Holder, WAITS, code, is_gone, restart, runs, sees, signal};
+use crate::support::{Database, Server, Store, Tool, mariadb, name, until};
 use crate::torture;
 
 fn on(server: &Server, tool: Tool) -> Tool {

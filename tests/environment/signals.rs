@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::faults::until;
-use crate::support::{Before, Database, Store, Tool, bash, name};
+use crate::support::{Before, Database, Store, Tool, bash, name, until};
 use crate::torture;
 
 /// Each signal, and the exit codes that it may lead to. Nobody may be ended by a reader who has left.

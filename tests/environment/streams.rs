@@ -2,8 +2,8 @@
 
 use std::process::Stdio;
 
-use crate::faults::{code, signal, until};
-use crate::support::{Database, Output, Store, Tool, digests, name};
+use crate::faults::{code, signal};
+use crate::support::{Database, Output, Store, Tool, digests, name, until};
 
 /// Every choice of closed streams, as a shell writes it.
 const CLOSED: [&str; 7] = ["<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"];

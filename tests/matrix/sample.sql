@@ -22,6 +22,10 @@ CREATE TABLE `odd ``name` (`key` INT, `a b` INT);
 INSERT INTO `odd ``name` VALUES (1, 2);
 CREATE TABLE parts (id INT PRIMARY KEY) PARTITION BY RANGE (id) (PARTITION low VALUES LESS THAN (10), PARTITION rest VALUES LESS THAN MAXVALUE);
 INSERT INTO parts VALUES (1), (100);
+SET sql_mode = '';
+CREATE TABLE twins (id INT PRIMARY KEY, one ENUM('a', 'A', 'a ', '', 'é', 'e'), more SET('x', 'X', ''), most SET('aa','ab','ac','ad','ae','af','ag','ah','ai','aj','ak','al','am','an','ao','ap','aq','ar','as','at','au','av','aw','ax','ay','az','ba','bb','bc','bd','be','bf','bg','bh','bi','bj','bk','bl','bm','bn','bo','bp','bq','br','bs','bt','bu','bv','bw','bx','by','bz','ca','cb','cc','cd','ce','cf','cg','ch','ci','cj','ck', '')) CHARACTER SET latin1;
+INSERT INTO twins VALUES (1, 1, 1, 1), (2, 2, 2, 18446744073709551615), (3, 3, 4, 9223372036854775808), (4, 4, 7, 9007199254740993), (5, 5, 0, 0),
+    (6, 6, NULL, 18446744073709551614), (7, 0, 6, NULL), (8, NULL, 3, 9223372036854775807);
 CREATE VIEW names AS SELECT id, name FROM files WHERE name IS NOT NULL;
 CREATE VIEW first_names AS SELECT name FROM names ORDER BY id LIMIT 1;
 DELIMITER //

@@ -4,8 +4,8 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Account, is_quiet, large};
-use crate::faults::{signal, until};
-use crate::support::{Database, Pod, Server, Store, Tool, name};
+use crate::faults::signal;
+use crate::support::{Database, Pod, Server, Store, Tool, name, until};
 
 #[test]
 fn nothing_goes_on_in_the_pod_when_a_restore_is_killed() {

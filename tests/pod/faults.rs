@@ -274,7 +274,7 @@ fn a_statement_may_take_longer_than_the_connection_may_be_silent() {
         .arg(format!("--defaults-file={}", Server::shared().defaults_file().display()))
         .args(["-e", &format!("LOCK TABLES `{}`.held WRITE; SELECT SLEEP(6)", database.name)])
         .spawn();
-    crate::faults::until("the lock", || {
+    crate::support::until("the lock", || {
         Server::shared()
             .query("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO = 'SELECT SLEEP(6)'")
             .ne("0")

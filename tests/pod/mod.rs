@@ -10,8 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
-use crate::faults::until;
-use crate::support::{Database, Pod, Server, Store, Tool, name};
+use crate::support::{Database, Pod, Server, Store, Tool, name, until};
 
 /// A database of more than a megabyte of SQL.
 fn large(name: &str) -> Database {

@@ -3,8 +3,8 @@
 use std::fs;
 
 use super::{Account, is_quiet, large};
-use crate::faults::{signal, until};
-use crate::support::{Pod, Server, Store, Tool, free_port, name};
+use crate::faults::signal;
+use crate::support::{Pod, Server, Store, Tool, free_port, name, until};
 
 /// Puts a directory with all programs of the machine but these before the pod's `PATH`.
 fn without(pod: &Pod, hidden: &[&str]) {

@@ -26,6 +26,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -42,6 +43,17 @@ pub(crate) fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+/// What `look` finds, looked for again and again, though not for ever.
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..30_000 {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("{what} did not come");
 }
 
 /// SHA-256 as `sha256sum` prints it.

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::{Tool, bash, executable};
-use crate::faults::until;
+use super::{Tool, bash, executable, until};
 
 /// A script of ours; `first` are directories that come before all others in `PATH`.
 pub(crate) fn script(name: &str, first: &[&Path]) -> Tool {

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::{count, say, whole};
 use crate::environment::Chance;
-use crate::faults::{Holder, held_dump, peak, until};
-use crate::support::{Database, Server, Store, Tool, bash, mariadb, name};
+use crate::faults::{Holder, held_dump, peak};
+use crate::support::{Database, Server, Store, Tool, bash, mariadb, name, until};
 
 fn small(name: &str) -> Database {
     let database = Database::new(name);

@@ -68,7 +68,7 @@ impl Restoring {
         let sql = format!(
             "SELECT COUNT(*) FROM information_schema.processlist WHERE db LIKE '{name}%' OR info LIKE '%{name}%' AND id <> CONNECTION_ID()"
         );
-        crate::faults::until("the end of all connections", || {
+        crate::support::until("the end of all connections", || {
             (Server::shared().query(&sql) == "0").then_some(())
         });
     }

@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
-use crate::faults::until;
-use crate::support::{Output, Tool};
+use crate::support::{Output, Tool, until};
 
 /// All kinds of calls, and all that they may be made on: the letters of `shim.c`.
 pub(crate) const KINDS: &str = "ocrwsnumtlxfpdT";

@@ -10,6 +10,9 @@ pub(crate) type Relation = (Option<String>, String);
 /// The longest name, in bytes: 64 characters.
 const LONGEST: usize = 256;
 
+/// Functions whose argument is the name of a sequence, as servers print them.
+const SEQUENCE_FUNCTIONS: [&str; 3] = ["NEXTVAL", "LASTVAL", "SETVAL"];
+
 /// What a view selects from.
 pub(super) fn relations(tokens: Tokens<'_>) -> BTreeSet<Relation> {
     let tokens: Vec<Token<'_>> = tokens.collect();
@@ -27,14 +30,17 @@ pub(super) fn relations(tokens: Tokens<'_>) -> BTreeSet<Relation> {
 /// Where the names of what a view selects from begin, by the index of the token. Servers show a view with all names quoted,
 /// and with `join` for every comma, so that such a name stands after `FROM` or `JOIN`, perhaps behind parentheses. `FROM`
 /// stands in functions too, `extract(year from …)`: it counts only where a `SELECT` has begun within the same parentheses.
+/// A sequence stands in a function of its own.
 pub(crate) fn relation_positions<'t>(tokens: impl Iterator<Item = &'t Token<'t>>) -> Vec<usize> {
     let mut found = Vec::new();
     let mut selects = vec![false];
-    let mut expects = false;
+    let (mut expects, mut is_of_sequence) = (false, false);
     for (at, token) in tokens.enumerate() {
         match token {
             Token::Symbol(b'(') => {
                 selects.push(false);
+                expects |= is_of_sequence;
+                is_of_sequence = false;
                 continue;
             }
             Token::Symbol(b')') => {
@@ -51,6 +57,7 @@ pub(crate) fn relation_positions<'t>(tokens: impl Iterator<Item = &'t Token<'t>>
         {
             *level = true;
         }
+        is_of_sequence = SEQUENCE_FUNCTIONS.iter().any(|function| token.is(function));
         let is_from = token.is("FROM") && selects.last() == Some(&true);
         expects = is_from || token.is("JOIN") || token.is("STRAIGHT_JOIN");
     }
@@ -85,6 +92,7 @@ mod tests {
                 "with `c` as (select `o`.`t`.`a` AS `a` from `o`.`t`)select `c`.`a` AS `a` from `c`",
                 &[("", "c"), ("o", "t")],
             ),
+            ("select nextval(`o`.`s`) AS `n`,lastval(`s`) AS `l`", &[("", "s"), ("o", "s")]),
             ("select `d`.`a` AS `a` from (select `t`.`a` AS `a` from `t`) `d`", &[("", "t")]),
         ] {
             let found = relations(Tokens::new(sql.as_bytes(), Reading::Everything, QuoteMode::default()));

@@ -41,8 +41,12 @@ pub(super) fn warnings(facts: &DatabaseFacts, lacking: Option<&Lacking>) -> Vec<
 }
 
 /// What was found while the database was read: one sentence for each program that is left out, one for tables that reach
-/// outside.
-pub(super) fn found(left_out: &[LeftOutProgram], tables: &BTreeMap<String, Outside>) -> Vec<String> {
+/// outside, and one for each table that has options which nobody knows.
+pub(super) fn found(
+    left_out: &[LeftOutProgram],
+    tables: &BTreeMap<String, Outside>,
+    inert: &BTreeMap<String, Vec<String>>,
+) -> Vec<String> {
     let programs = left_out.iter().map(|LeftOutProgram { kind, left_out }| {
         format!(
             "{} {} is left out (its definition is in the manifest): {}",
@@ -51,7 +55,13 @@ pub(super) fn found(left_out: &[LeftOutProgram], tables: &BTreeMap<String, Outsi
             left_out.error
         )
     });
-    programs.chain(outside(tables)).collect()
+    let inert = inert.iter().map(|(table, options)| {
+        format!(
+            "the server does not know options of table {table}, and a restore loses them: {}",
+            options.join(", ")
+        )
+    });
+    programs.chain(outside(tables)).chain(inert).collect()
 }
 
 /// One sentence for tables that read elsewhere, and one for those whose files lie elsewhere.

@@ -171,6 +171,8 @@ mod tests {
         let view = "CREATE VIEW `v` AS select `d``b`.`t`.`id` AS `id` from (`o`.`u` `x` join `d``b`.`t` on(`d``b`.`t`.`id` = `d``b`.`n`))";
         let expected = "CREATE VIEW `v` AS select `t`.`id` AS `id` from (`o`.`u` `x` join `t` on(`t`.`id` = `d``b`.`n`))";
         assert_eq!(renamed(view), expected);
+        let view = "CREATE VIEW `v` AS select nextval(`d``b`.`s`) AS `n`,lastval(`o`.`s`) AS `l`";
+        assert_eq!(renamed(view), "CREATE VIEW `v` AS select nextval(`s`) AS `n`,lastval(`o`.`s`) AS `l`");
         for same in ["CREATE TABLE `t` (`a` int DEFAULT nextval(`other`.`s`))", "DROP TABLE `d``b`"] {
             assert_eq!(renamed(same), same);
         }

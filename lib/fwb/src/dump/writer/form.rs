@@ -1,5 +1,7 @@
 //! How the values of a column are read and written, by its type: docs/TYPES.md has the table.
 
+use std::collections::BTreeSet;
+
 use super::literal;
 
 /// A column, as `information_schema.COLUMNS` tells of it.
@@ -17,6 +19,8 @@ pub(super) struct Column {
     pub(super) extra: String,
     /// `GENERATION_EXPRESSION`; empty where it has none.
     pub(super) generated_as: String,
+    /// `COLUMN_TYPE` of ENUM and SET: their members, quoted; else empty.
+    pub(super) members: String,
 }
 
 /// Whether, and why, a column's values are in the dump.
@@ -75,6 +79,26 @@ impl Column {
         if is_generated || !generated.is_empty() { Origin::Generated } else { Origin::Stored }
     }
 
+    /// Whether a value of ENUM or SET is read as its number: the text of some member may mean another one, or none.
+    ///
+    /// A server takes the first member that is equal in the column's collation; an ENUM's empty text is also its number 0,
+    /// which stands for what was no member, and a SET's is also the one without members.
+    fn is_by_number(&self) -> bool {
+        let members = members(&self.members);
+        let is_sure = |char: char| match char {
+            // A character that the server does not show.
+            '?' => self.is_in_unicode(),
+            // The syllables of Hangul, and the characters of Chinese, are each equal to themselves alone in all collations.
+            '\0'..='\x7f' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => true,
+            _ => self.collation.ends_with("_bin"),
+        };
+        let folded: BTreeSet<String> =
+            members.iter().map(|member| member.trim_end_matches(' ').to_ascii_lowercase()).collect();
+        folded.len() < members.len()
+            || folded.contains("")
+            || !members.iter().flat_map(|text| text.chars()).all(is_sure)
+    }
+
     /// How its values are written.
     pub(super) fn form(&self) -> Form {
         match self.data_type.as_str() {
@@ -84,6 +108,7 @@ impl Column {
             "bit" | "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" | "vector"
             | "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
             | "multipolygon" | "geometrycollection" | "geomcollection" => Form::Hex(String::new()),
+            "enum" | "set" if self.is_by_number() => Form::Bare,
             "date" | "datetime" | "timestamp" | "time" | "json" | "uuid" | "inet4" | "inet6" => Form::Quoted,
             _ if self.charset.is_empty() => Form::Unknown,
             _ if self.is_in_unicode() => Form::Quoted,
@@ -100,6 +125,11 @@ impl Column {
                 // Times one, and not plus zero, because that would lose the sign of a negative zero.
                 sql.extend_from_slice(b"*1e0");
             }
+            Form::Bare if !self.members.is_empty() => {
+                sql.extend_from_slice(b"CAST(");
+                literal::name(&mut sql, &self.name);
+                sql.extend_from_slice(b" AS UNSIGNED)");
+            }
             // The server then sends its bytes, rather than what they are in utf8mb4.
             Form::Hex(introducer) if !introducer.is_empty() => {
                 sql.extend_from_slice(b"CAST(");
@@ -110,6 +140,23 @@ impl Column {
         }
         sql
     }
+}
+
+/// The members of `enum('a','it''s')`.
+fn members(column_type: &str) -> Vec<String> {
+    let Some((_, list)) = column_type.split_once('(') else { return Vec::new() };
+    let (mut members, mut member) = (Vec::new(), None::<String>);
+    let mut chars = list.chars().peekable();
+    while let Some(char) = chars.next() {
+        match (char, &mut member) {
+            ('\'', None) => member = Some(String::new()),
+            ('\'', Some(text)) if chars.next_if_eq(&'\'').is_some() => text.push('\''),
+            ('\'', Some(_)) => members.extend(member.take()),
+            (_, Some(text)) => text.push(char),
+            (_, None) => {}
+        }
+    }
+    members
 }
 
 #[cfg(test)]
@@ -174,5 +221,36 @@ mod tests {
                 Column { extra: extra.into(), generated_as: generated_as.into(), ..Column::default() };
             assert_eq!(column.origin(), origin, "{extra} {generated_as}");
         }
+    }
+
+    #[test]
+    fn members_that_are_not_told_apart_by_their_text_are_told_by_number() {
+        for (column_type, collation, by_number) in [
+            ("enum('a','b')", "latin1_swedish_ci", false),
+            ("enum('it''s','a,b','x)')", "utf8mb4_bin", false),
+            ("enum('예','아니오')", "utf8mb4_general_ci", false),
+            ("enum('?','!')", "utf8mb4_general_ci", false),
+            ("enum('a','A')", "latin1_swedish_ci", true),
+            ("enum('a','a ')", "utf8mb4_nopad_bin", true),
+            ("enum('','a')", "latin1_swedish_ci", true),
+            ("set('','a')", "latin1_swedish_ci", true),
+            ("set('a','ä')", "latin1_swedish_ci", true),
+            ("set('a','ä')", "latin1_bin", false),
+            ("set('а','б')", "utf8mb4_general_ci", true),
+        ] {
+            let data_type = column_type.split('(').next().unwrap().into();
+            let charset = collation.split('_').next().unwrap().into();
+            let (members, collation) = (column_type.into(), collation.into());
+            let column =
+                Column { name: "a".into(), data_type, charset, collation, members, ..Column::default() };
+            let expected =
+                if by_number { (Form::Bare, "CAST(`a` AS UNSIGNED)") } else { (Form::Quoted, "`a`") };
+            assert_eq!(
+                (column.form(), String::from_utf8(column.read()).unwrap().as_str()),
+                expected,
+                "{column_type}"
+            );
+        }
+        assert_eq!(members("enum('it''s','a,b','x)')"), ["it's", "a,b", "x)"]);
     }
 }

@@ -60,6 +60,7 @@ pub(super) fn begin_table(
     announce(sink.sql(), title(SectionKind::Table), name);
     table::structure(sink.sql(), name, &create);
     let mut written = Written::new(SectionKind::Table, Some(name));
+    written.inert = table::inert_options(&create);
     written.definition = (!task.holds(entry)).then(|| essence(&create));
     Ok(written)
 }

@@ -139,7 +139,8 @@ impl<'a> Catalog<'a> {
     /// The columns of a table or view, in their order.
     pub(super) fn columns(&mut self, table: &str) -> Result<Vec<Column>> {
         let sql = format!(
-            "SELECT COLUMN_NAME, DATA_TYPE, CHARACTER_SET_NAME, COLLATION_NAME, EXTRA, GENERATION_EXPRESSION \
+            "SELECT COLUMN_NAME, DATA_TYPE, CHARACTER_SET_NAME, COLLATION_NAME, EXTRA, GENERATION_EXPRESSION, \
+             IF(DATA_TYPE IN ('enum', 'set'), COLUMN_TYPE, '') \
              FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = {} ORDER BY ORDINAL_POSITION",
             quote_text(table)
         );
@@ -150,6 +151,7 @@ impl<'a> Catalog<'a> {
             collation: text(row, 3),
             extra: text(row, 4),
             generated_as: text(row, 5),
+            members: text(row, 6),
         };
         Ok(self.ask(&sql)?.iter().map(column).collect())
     }

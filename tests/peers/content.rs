@@ -1,0 +1,140 @@
+//! What a database holds, as text that can be compared.
+
+use std::path::Path;
+
+use crate::support::{Tool, mariadb};
+
+/// Databases that no case has made.
+pub(crate) const SYSTEM: &str = "'mysql', 'information_schema', 'performance_schema', 'sys', 'mtr'";
+
+/// Nothing a case does may keep a question waiting.
+const IMPATIENT: &str = "SET lock_wait_timeout=2, innodb_lock_wait_timeout=2, max_statement_time=20, sql_mode='', SQL_QUOTE_SHOW_CREATE=1, \
+                         sql_select_limit=DEFAULT, time_zone='+00:00', use_stat_tables=never, system_versioning_asof=DEFAULT;\n";
+
+/// What a server answers, a line a row; errors are among them, each in its place.
+pub(crate) fn ask(cnf: &Path, database: Option<&str>, sql: &str) -> String {
+    let mut arguments = vec!["-N".to_owned(), "-B".into(), "--force".into(), "--binary-as-hex".into()];
+    arguments.extend(database.map(|database| format!("--database={database}")));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = mariadb(cnf, &arguments).stdin(format!("{IMPATIENT}{sql}")).run();
+    let errors: Vec<String> =
+        done.stderr.lines().filter(|line| line.starts_with("ERROR")).map(without_line).collect();
+    format!("{}{}", done.stdout_text(), errors.join("\n"))
+}
+
+/// `ERROR 1146 (42S02) at line 3: …` without the number of the line.
+fn without_line(error: &str) -> String {
+    match (error.find(" at line "), error.find("): ")) {
+        (Some(from), _) => {
+            let rest = &error[from + " at line ".len()..];
+            format!("{}{}", &error[..from], rest.trim_start_matches(|digit: char| digit.is_ascii_digit()))
+        }
+        _ => error.to_owned(),
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+/// The databases that there are but for the server's own.
+pub(crate) fn databases(cnf: &Path) -> Vec<String> {
+    let sql = format!(
+        "SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN ({SYSTEM}) ORDER BY 1"
+    );
+    ask(cnf, None, &sql).lines().map(ToOwned::to_owned).collect()
+}
+
+/// One object, and what the server shows of it.
+pub(crate) struct Shown {
+    /// `table a`, for one.
+    pub(crate) what: String,
+    /// Definition, and where there are rows, their checksum.
+    pub(crate) text: String,
+}
+
+/// Everything in a database, in order.
+pub(crate) fn content(cnf: &Path, database: &str) -> Vec<Shown> {
+    let list = "SELECT 'table', table_name, table_type FROM information_schema.tables WHERE table_schema = DATABASE();
+        SELECT 'program', routine_name, routine_type FROM information_schema.routines WHERE routine_schema = DATABASE();
+        SELECT 'program', event_name, 'EVENT' FROM information_schema.events WHERE event_schema = DATABASE();
+        SELECT 'trigger', trigger_name, '' FROM information_schema.triggers WHERE trigger_schema = DATABASE();";
+    let rows = ask(cnf, Some(database), list);
+    let mut shown = vec![Shown {
+        what: "database".into(),
+        text: ask(
+            cnf,
+            None,
+            &format!(
+                "SELECT default_character_set_name, default_collation_name FROM information_schema.schemata WHERE schema_name = '{}'",
+                database.replace('\'', "''")
+            ),
+        ),
+    }];
+    let mut questions = Vec::new();
+    for row in rows.lines() {
+        let [what, name, kind] = row.split('\t').collect::<Vec<_>>()[..] else { continue };
+        let name = name.replace("\\\\", "\\");
+        let place = quoted(&name);
+        let sql = match (what, kind) {
+            ("table", "VIEW") => format!("SHOW CREATE VIEW {place}"),
+            ("table", "SEQUENCE") => format!("SHOW CREATE SEQUENCE {place}; SELECT * FROM {place}"),
+            ("table", _) => format!(
+                "SHOW CREATE TABLE {place}; CHECKSUM TABLE {place} EXTENDED; SELECT COUNT(*) FROM {place}"
+            ),
+            ("trigger", _) => format!(
+                "SELECT event_manipulation, event_object_table, action_order, action_timing, HEX(action_statement), sql_mode, definer, \
+                 character_set_client, collation_connection, database_collation FROM information_schema.triggers \
+                 WHERE trigger_schema = DATABASE() AND trigger_name = '{}'",
+                name.replace('\'', "''")
+            ),
+            _ => format!("SHOW CREATE {kind} {place}"),
+        };
+        questions.push((format!("{} {name}", if what == "table" { kind } else { what }.to_lowercase()), sql));
+    }
+    questions.sort();
+    const MARK: &str = "-- next object --";
+    let mut sql = String::new();
+    for (_, question) in &questions {
+        sql += &format!("SELECT '{MARK}';\n{question};\n");
+    }
+    let answers = ask_interleaved(cnf, database, &sql);
+    let mut answers = answers.split(MARK).skip(1).map(|answer| answer.trim_matches('\n').to_owned());
+    for (what, _) in questions {
+        // The checksum's first column is the database's own name.
+        let text = answers.next().unwrap_or_default();
+        shown.push(Shown { what, text });
+    }
+    shown
+}
+
+/// The definition and the rows of a table, in no order, as mariadb-dump has them.
+pub(crate) fn rows(cnf: &Path, database: &str, what: &str) -> Vec<String> {
+    let table = what.rsplit_once("table ").map_or(what, |(_, table)| table);
+    let defaults = format!("--defaults-file={}", cnf.display());
+    let done = Tool::program("mariadb-dump")
+        .arg(defaults)
+        .args([
+            "--skip-extended-insert",
+            "--hex-blob",
+            "--skip-comments",
+            "--force",
+            "--compact",
+            database,
+            table,
+        ])
+        .run();
+    let mut lines: Vec<String> = done.stdout_text().lines().map(ToOwned::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+/// As [`ask`], with errors in the place where they came.
+fn ask_interleaved(cnf: &Path, database: &str, sql: &str) -> String {
+    let client = mariadb(cnf, &["-N", "-B", "--force", "--unbuffered", &format!("--database={database}")])
+        .under("sh", ["-c", "exec \"$@\" 2>&1", "sh"]);
+    let text = client.stdin(format!("{IMPATIENT}{sql}")).run().stdout_text();
+    let lines =
+        text.lines().map(|line| if line.starts_with("ERROR") { without_line(line) } else { line.to_owned() });
+    lines.filter(|line| line.trim_matches('-') != "" || line.is_empty()).collect::<Vec<_>>().join("\n")
+}
