@@ -43,6 +43,7 @@ mod sealed;
 mod secrets;
 mod servers;
 mod sessions;
+mod settings;
 mod snapshot;
 mod swap;
 mod table_identity;

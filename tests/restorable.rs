@@ -125,6 +125,72 @@ fn options_that_the_server_does_not_know_are_named() {
     assert!(!told.contains("table u"), "{told}");
 }
 
+/// `CREATE TABLE … SELECT` makes columns of some sources that may be NULL, and have no default.
+#[test]
+fn columns_without_a_default_are_named() {
+    let (store, database) = (Store::new(), Database::new("bare"));
+    database.sql(
+        "CREATE TABLE t SELECT table_schema, partition_name FROM information_schema.partitions LIMIT 0; CREATE VIEW v AS SELECT * FROM t;
+         CREATE TABLE u (id INT PRIMARY KEY, b TEXT, c INT AS (id) VIRTUAL, d TIMESTAMP NULL, e ENUM('?') CHARACTER SET utf8mb4)",
+    );
+    let told = words(&proved(&store, &database)["warnings"]);
+    assert!(told.ends_with("DEFAULT NULL after a restore: t.partition_name"), "{told}");
+}
+
+/// Accounts that views run as may be gone, as on a server that was rebuilt, or may read the live database alone: a copy
+/// has another name, and so has what a swap loads into. Views over such views come back all the same, and each with its
+/// own account.
+#[test]
+fn views_over_views_of_accounts_that_may_not_read_come_back() {
+    let (store, database, copy) = (Store::new(), Database::new("orphans"), Database::new("orphans_copy"));
+    let user = format!("gone_{}@localhost", database.name);
+    let quoted = database.quoted();
+    Server::shared().sql(format!("CREATE USER {user}; GRANT SELECT ON {quoted}.* TO {user}"));
+    database.sql(format!(
+        "CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1);
+         CREATE DEFINER={user} VIEW low AS SELECT * FROM t; CREATE DEFINER={user} VIEW middle AS SELECT * FROM low;
+         CREATE VIEW high AS SELECT id FROM middle WHERE id > 0 WITH CHECK OPTION;
+         CREATE DEFINER={user} SQL SECURITY INVOKER VIEW other AS SELECT * FROM t"
+    ));
+    let definitions = |database: &Database| {
+        let show = ["low", "middle", "high", "other"].map(|view| format!("SHOW CREATE VIEW {view};"));
+        database.query(&show.concat())
+    };
+    let before = definitions(&database);
+    let backup = proved(&store, &database);
+    let restore = |options: &[&str]| {
+        let done = store.tool("fwb-restore").args(["--yes"]).args(options).arg(name(&backup)).run();
+        done.ok();
+    };
+    for strategy in ["swap", "in-place"] {
+        restore(&["--strategy", strategy]);
+        assert_eq!(definitions(&database), before, "{strategy}");
+        assert_eq!(database.query("SELECT * FROM high"), "1", "{strategy}");
+    }
+    restore(&[]);
+    store.tool("fwb-restore").args(["--undo", "--yes", "--database", &database.name]).run().ok();
+    assert_eq!(definitions(&database), before, "undone");
+
+    let definers = |database: &Database| {
+        let sql = "SELECT table_name, definer, security_type FROM information_schema.views WHERE table_schema = DATABASE() ORDER BY 1";
+        database.query(sql)
+    };
+    let of_views = definers(&database);
+    for gone in [false, true] {
+        for strategy in ["swap", "in-place"] {
+            restore(&["--strategy", strategy, "--database", &copy.name]);
+            assert_eq!(definers(&copy), of_views, "{strategy}, {gone}");
+            assert_eq!(copy.query("SELECT COUNT(*) FROM t"), "1");
+        }
+        Server::shared().sql(format!("DROP USER IF EXISTS {user}"));
+    }
+    database.sql("DROP VIEW low, middle, high, other");
+    restore(&[]);
+    Server::shared().sql(format!("CREATE USER {user}; GRANT SELECT ON {quoted}.* TO {user}"));
+    assert_eq!(definitions(&database), before, "the account was gone");
+    Server::shared().sql(format!("DROP USER {user}"));
+}
+
 /// Nobody examines a statement of more than a megabyte.
 #[test]
 fn a_program_that_a_restore_would_refuse_is_left_out_by_name() {

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::checkpoint::{self, Verdict};
-use crate::content;
+use crate::databases;
 use crate::relay::{Hook, Relay};
-use crate::support::{Server, Tool};
+use crate::support::{Server, Tool, content};
 
 /// A case.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ impl Place {
     pub(crate) fn run(&mut self, case: &Case) -> (Ended, Vec<Verdict>) {
         let (source, target) = (self.source(), Arc::clone(&self.target));
         let cnf = source.defaults_file();
-        let left = content::databases(&cnf)
+        let left = databases::made(&cnf)
             .into_iter()
             .map(|name| format!("DROP DATABASE `{}`;", name.replace('`', "``")));
         content::ask(

@@ -7,7 +7,7 @@
 
 mod case;
 mod checkpoint;
-mod content;
+mod databases;
 mod relay;
 #[allow(dead_code, unused_imports, reason = "made for the integration tests")]
 #[path = "../support/mod.rs"]

@@ -17,7 +17,7 @@ use crate::scan::{
     parse_head,
 };
 pub(crate) use outside::{Outside, without_directories};
-pub(crate) use relations::{Relation, relation_positions};
+pub(crate) use relations::{Relation, relation_positions, relations};
 pub(crate) use settings::PUT_ASIDE;
 use settings::{ClientCharset, set};
 pub(crate) use survey::Survey;

@@ -14,7 +14,7 @@ const LONGEST: usize = 256;
 const SEQUENCE_FUNCTIONS: [&str; 3] = ["NEXTVAL", "LASTVAL", "SETVAL"];
 
 /// What a view selects from.
-pub(super) fn relations(tokens: Tokens<'_>) -> BTreeSet<Relation> {
+pub(crate) fn relations(tokens: Tokens<'_>) -> BTreeSet<Relation> {
     let tokens: Vec<Token<'_>> = tokens.collect();
     let name = |at: usize| match tokens.get(at) {
         Some(Token::Name(name)) if name.len() <= LONGEST => Some(String::from_utf8_lossy(name).into_owned()),

@@ -36,6 +36,12 @@ pub(super) fn warnings(facts: &DatabaseFacts, lacking: Option<&Lacking>) -> Vec<
             facts.json_columns.join(", ")
         ));
     }
+    if !facts.without_default.is_empty() {
+        warnings.push(format!(
+            "these columns have no default, which no definition tells, and have DEFAULT NULL after a restore: {}",
+            facts.without_default.join(", ")
+        ));
+    }
     broken(facts, &mut warnings);
     warnings
 }

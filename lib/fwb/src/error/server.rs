@@ -34,7 +34,12 @@ const HINTS: &[(&[u16], &str)] = &[
     ),
     (
         &[1146, 1305, 1356],
-        "what a view or program needs is not in the backup; restore it too, or fix the dump",
+        "what a view or program needs is not in the backup, or the account that it runs as may not use it: restore it \
+         too, or GRANT it",
+    ),
+    (
+        &[1449],
+        "make the account that the message names (CREATE USER … ACCOUNT LOCK), and GRANT it what the view reads",
     ),
     (
         &[1286, 1273, 1115],

@@ -3,6 +3,7 @@
 //! is nothing to a load.
 
 mod amends;
+mod definer;
 mod destination;
 mod event;
 mod input;
@@ -14,6 +15,7 @@ mod session;
 mod shares;
 mod stages;
 
+pub(crate) use definer::{as_ourselves, or_replace, under_others};
 pub(crate) use destination::{Destination, end_session, not_sent};
 pub(crate) use event::{Status, with_status};
 pub(crate) use input::{Input, Part};

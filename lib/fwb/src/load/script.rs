@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::amends::Amends;
+use super::definer::{as_ourselves, or_replace, under_others};
 use super::event::{self, Status};
 use super::input::{Input, Part};
 use super::keys::{Candidate, divide};
@@ -15,7 +16,7 @@ use crate::dump::view_order;
 use crate::error::{Error, Result};
 use crate::manifest::{ObjectKind, SectionKind};
 use crate::progress::Context;
-use crate::scan::{AlterDatabase, Feed, Head, QuoteMode, Reading, Statement, Tokens, Verb};
+use crate::scan::{AlterDatabase, Feed, Head, QuoteMode, Reading, Statement, Tokens, Verb, parse_head};
 
 /// When a definition is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub(crate) struct Script {
     tables: Vec<Table>,
     /// What adds the keys that were put off, by the section's index.
     keys: BTreeMap<usize, LateKeys>,
+    /// Views under others with their own accounts, after all of them were made: the last one first.
+    finals: Vec<Vec<Line>>,
     /// What the objects were in the database that was dumped.
     pub(crate) origin: Origin,
 }
@@ -59,6 +62,8 @@ pub(crate) struct Origin {
     pub(crate) events: BTreeMap<String, Status>,
     /// How triggers and views were written that have their database's name in them: by `TRIGGER` or `VIEW`, and name.
     pub(crate) texts: BTreeMap<(&'static str, String), Vec<u8>>,
+    /// How views were written that are our own account's where they were loaded, without their database's name.
+    pub(crate) views: BTreeMap<String, Vec<u8>>,
 }
 
 /// The definition of a table.
@@ -99,6 +104,16 @@ pub(super) struct Line {
     view: Option<String>,
     /// Whether it is a setting of the database, which tables do not need.
     pub(super) of_database: bool,
+    /// How quotes are read in it.
+    mode: QuoteMode,
+    /// What is sent after it: a view that is under others, as our own account's.
+    pub(super) ours: Option<Vec<u8>>,
+}
+
+impl Line {
+    fn new(section: usize, text: Vec<u8>, stage: Option<Stage>) -> Self {
+        Self { section, text, stage, view: None, of_database: false, mode: QuoteMode::default(), ours: None }
+    }
 }
 
 impl Script {
@@ -140,7 +155,54 @@ impl Script {
             feed.push(&piece.raw, &mut |statement| take(statement, section))
         })?;
         feed.flush(&mut |statement| take(statement, section))?;
+        script.find_views_under_others();
         Ok(script)
+    }
+
+    /// Sees to it that views can be made over those of accounts that may not read here.
+    fn find_views_under_others(&mut self) {
+        let is_made = |line: &Line| {
+            matches!(parse_head(&line.text, Reading::Everything, line.mode), Head::View(Verb::Create, _))
+        };
+        let ranges = self.ranges(Stage::Views);
+        let made: Vec<(Range<usize>, usize)> = ranges
+            .into_iter()
+            .filter_map(|range| {
+                Some((range.clone(), range.start + self.lines[range].iter().position(is_made)?))
+            })
+            .collect();
+        let views: Vec<(&str, &[u8], QuoteMode)> = made
+            .iter()
+            .map(|(_, at)| &self.lines[*at])
+            .map(|line| (line.view.as_deref().unwrap_or_default(), &line.text[..], line.mode))
+            .collect();
+        for index in under_others(&views) {
+            let (range, at) = made[index].clone();
+            let Line { text, mode, .. } = &self.lines[at];
+            let Some(ours) = as_ourselves(text, *mode) else { continue };
+            let again = Line { text: or_replace(text, *mode), ..self.lines[at].clone() };
+            self.lines[at].ours = Some(or_replace(&ours, again.mode));
+            // Without what drops it.
+            let beside =
+                |range: Range<usize>| self.lines[range].iter().filter(|line| line.view.is_none()).cloned();
+            let lines = beside(range.start..at).chain([again]).chain(beside(at + 1..range.end)).collect();
+            self.finals.push(lines);
+        }
+        self.finals.reverse();
+    }
+
+    /// Leaves views under others as our own account's. They are made with their own elsewhere.
+    pub(super) fn leave_views_ours(&mut self) {
+        for line in std::mem::take(&mut self.finals).into_iter().flatten() {
+            if let Some(view) = line.view {
+                self.origin.views.insert(view, line.text);
+            }
+        }
+    }
+
+    /// Views under others with their own accounts, to be made after all views.
+    pub(super) fn finals(&self) -> impl Iterator<Item = &[Line]> {
+        self.finals.iter().map(Vec::as_slice)
     }
 
     fn take(
@@ -170,7 +232,7 @@ impl Script {
         if let Head::AlterDatabase(AlterDatabase { charset, collation, .. }) = statement.head {
             // Without the name, which may be another one now.
             let text = format!("ALTER DATABASE CHARACTER SET {charset} COLLATE {collation}").into_bytes();
-            self.lines.push(Line { section, text, stage, view: None, of_database: true });
+            self.lines.push(Line { of_database: true, ..Line::new(section, text, stage) });
             return;
         }
         let amended = self.amends.amend(statement.head, statement.text, mode);
@@ -205,18 +267,12 @@ impl Script {
             _ => None,
         };
         if let Some(before) = amended.before {
-            self.lines.push(Line {
-                section,
-                text: before.into_bytes(),
-                stage,
-                view: None,
-                of_database: false,
-            });
+            self.lines.push(Line::new(section, before.into_bytes(), stage));
         }
         if is_table {
             self.tables.push(Table { line: self.lines.len(), mode });
         }
-        self.lines.push(Line { section, text, stage, view, of_database: false });
+        self.lines.push(Line { view, mode, ..Line::new(section, text, stage) });
     }
 
     /// Puts off the keys of large tables until those have their rows.
@@ -243,7 +299,7 @@ impl Script {
             if let Some(text) = divided.references {
                 let stage = Some(Stage::References);
                 references.extend_from_slice(&before);
-                references.push(Line { section, text, stage, view: None, of_database: false });
+                references.push(Line::new(section, text, stage));
             }
             self.keys.insert(section, LateKeys { before, adding, number });
             self.lines[*at].text = divided.create;
@@ -276,32 +332,36 @@ impl Script {
     /// and after them. A pair of `SET` statements may be sent twice, which is harmless: it restores the saved value
     /// before it saves the value again.
     pub(super) fn parts(&self, stage: Stage) -> Vec<&[Line]> {
-        let mut parts: Vec<(usize, usize)> = Vec::new();
+        self.ranges(stage).into_iter().map(|range| &self.lines[range]).collect()
+    }
+
+    fn ranges(&self, stage: Stage) -> Vec<Range<usize>> {
+        let mut parts: Vec<Range<usize>> = Vec::new();
         let mut last: Option<usize> = None;
         for (index, line) in self.lines.iter().enumerate().filter(|(_, line)| line.stage == Some(stage)) {
             let Range { start, end } = self.settings(index);
             let beside = last.is_some_and(|last| last + 1 >= start);
             match parts.last_mut() {
                 Some(part) if beside && last.is_some_and(|last| self.lines[last].view == line.view) => {
-                    part.1 = end;
+                    part.end = end;
                 }
-                _ => parts.push((start, end)),
+                _ => parts.push(start..end),
             }
             last = Some(index);
         }
-        let parts: Vec<&[Line]> = parts.into_iter().map(|(from, to)| &self.lines[from..to]).collect();
         if stage != Stage::Views {
             return parts;
         }
         let views: Vec<(&str, Vec<u8>)> = parts
             .iter()
             .map(|part| {
-                let name = part.iter().find_map(|line| line.view.as_deref());
-                let sql: Vec<&[u8]> = part.iter().map(|line| line.text.as_slice()).collect();
+                let lines = &self.lines[part.clone()];
+                let name = lines.iter().find_map(|line| line.view.as_deref());
+                let sql: Vec<&[u8]> = lines.iter().map(|line| line.text.as_slice()).collect();
                 (name.unwrap_or_default(), sql.join(&b'\n'))
             })
             .collect();
-        view_order(&views).into_iter().map(|index| parts[index]).collect()
+        view_order(&views).into_iter().map(|index| parts[index].clone()).collect()
     }
 
     /// Whether the rows of a section must arrive in the order of the dump.

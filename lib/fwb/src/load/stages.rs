@@ -45,6 +45,12 @@ impl<'a> Load<'a> {
         Ok(self)
     }
 
+    /// Leaves views under others as our own account's; [`Origin`](super::script::Origin) has how they were written.
+    pub(crate) fn leaving_views_ours(mut self) -> Self {
+        self.script.leave_views_ours();
+        self
+    }
+
     /// Loads everything but the events.
     ///
     /// # Errors
@@ -81,7 +87,11 @@ impl<'a> Load<'a> {
     fn stages(&self, stages: &[Stage]) -> Result<()> {
         let parts: Vec<_> = stages
             .iter()
-            .flat_map(|stage| self.script.parts(*stage).into_iter().flatten().map(move |line| (*stage, line)))
+            .flat_map(|stage| {
+                let finals = self.script.finals().filter(|_| *stage == Stage::Views);
+                let parts = self.script.parts(*stage).into_iter().chain(finals);
+                parts.flatten().map(move |line| (*stage, line))
+            })
             .filter(|(stage, line)| !(line.of_database && *stage == Stage::Structure))
             .map(|(_, line)| line)
             .collect();
@@ -96,7 +106,8 @@ impl<'a> Load<'a> {
                 session.mark(|| self.input.place(line.section, None));
                 self.context.cancel.check()?;
             }
-            session.statement(&line.text).map_err(not_sent)
+            session.statement(&line.text).map_err(not_sent)?;
+            line.ours.iter().try_for_each(|ours| session.statement(ours).map_err(not_sent))
         });
         end_session(session, sent, self.to, &self.context.cancel)
     }

@@ -28,6 +28,7 @@ pub(crate) fn look(
     findings.extend(packet(&facts, manifest));
     findings.extend(version(&facts, manifest));
     findings.extend(engines(&facts, survey));
+    findings.extend(enforced_engine(&facts, survey));
     findings.extend(functions(&facts, survey));
     findings.extend(definers(&facts, survey));
     findings.extend(replication::findings(
@@ -259,13 +260,28 @@ fn functions(facts: &ServerFacts, survey: &Survey) -> Option<Finding> {
     })
 }
 
+/// Tables would be of another engine than they were, without foreign keys or transactions perhaps; and a swap's journal.
+fn enforced_engine(facts: &ServerFacts, survey: &Survey) -> Option<Finding> {
+    let enforced = facts.enforced_engine.as_ref()?;
+    let is_harmless = enforced == "INNODB" && survey.engines.iter().all(|engine| engine == enforced);
+    (!is_harmless).then(|| {
+        let message = format!("the server makes every table with engine {enforced} (enforce_storage_engine)");
+        refusal(message, "SET GLOBAL enforce_storage_engine=NULL; until the restore is done")
+    })
+}
+
+/// A role has no host. A server that does not know it takes it for an account.
+fn account(user: &str, host: &str) -> String {
+    if host.is_empty() { format!("role {user}") } else { format!("{user}@{host}") }
+}
+
 fn definers(facts: &ServerFacts, survey: &Survey) -> Option<Finding> {
     let accounts = facts.accounts.as_ref()?;
     let missing: Vec<String> = survey
         .definers
         .iter()
         .filter(|definer| !accounts.contains(*definer))
-        .map(|(user, host)| format!("{user}@{host}"))
+        .map(|(user, host)| account(user, host))
         .collect();
     (!missing.is_empty()).then(|| {
         let message = format!(

@@ -95,7 +95,7 @@ impl Beside<'_> {
             stand_ins(self.server, self.database, &shadow.database, self.damaged, input, &context.cancel)?;
         let own: BTreeSet<String> =
             stand_ins.iter().cloned().chain([shadow.seal_view().to_owned()]).collect();
-        let load = Load::new(input, to, &renaming, true, context)?.with_late_keys()?;
+        let load = Load::new(input, to, &renaming, true, context)?.with_late_keys()?.leaving_views_ours();
         load.all_but_events()?;
         load.events()?;
         let check = Check {

@@ -32,6 +32,8 @@ pub(crate) struct DatabaseFacts {
     pub(crate) json_columns: Vec<String>,
     /// Columns whose definitions hold what the server prints as a question mark, as `table.column`.
     pub(crate) garbled_columns: Vec<String>,
+    /// Columns that may be NULL and have no default, not even NULL: MariaDB's definitions cannot say so.
+    pub(crate) without_default: Vec<String>,
     /// Tables that keep their history.
     pub(crate) versioned_tables: Vec<String>,
     /// Those among them whose history goes by transactions: no server takes it.
@@ -75,9 +77,11 @@ SELECT 'schema', VERSION(), SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COL
 SELECT 'table', TABLE_NAME, TABLE_TYPE, TABLE_COMMENT, TABLE_COMMENT <> 'VIEW' AND TABLE_ROWS IS NULL,
     IFNULL(ENGINE, ''), IFNULL(DATA_LENGTH, 0)
   FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME;
-SELECT 'column', TABLE_NAME, COLUMN_NAME, DATA_TYPE, GENERATION_EXPRESSION
+SELECT IF(IS_NULLABLE = 'YES' AND COLUMN_DEFAULT IS NULL AND IFNULL(GENERATION_EXPRESSION, '') = '', 'bare column', 'column'),
+    TABLE_NAME, COLUMN_NAME, DATA_TYPE, GENERATION_EXPRESSION
   FROM information_schema.COLUMNS
   WHERE TABLE_SCHEMA = DATABASE() AND (DATA_TYPE = 'json'
+    OR IS_NULLABLE = 'YES' AND COLUMN_DEFAULT IS NULL AND IFNULL(GENERATION_EXPRESSION, '') = '' AND VERSION() LIKE '%MariaDB%'
     OR DATA_TYPE = 'bigint' AND GENERATION_EXPRESSION = 'ROW START'
     OR CHARACTER_SET_NAME IN ('utf8mb4', 'utf16', 'utf16le', 'utf32')
       AND (DATA_TYPE IN ('enum', 'set') AND COLUMN_TYPE LIKE '%?%' OR COLUMN_DEFAULT LIKE '%?%'))
@@ -93,7 +97,17 @@ impl ServerClient {
         let mut facts = DatabaseFacts { database: database.to_owned(), ..DatabaseFacts::default() };
         let mut views = BTreeSet::new();
         for row in self.query(Some(database), Sql::Read(FACTS), "looking at the database", cancel)? {
-            match row.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            let mut row: Vec<&str> = row.iter().map(String::as_str).collect();
+            if let ["bare column", table, column, data_type, _] = row[..] {
+                if facts.version.contains("MariaDB") && !views.contains(table) {
+                    facts.without_default.push(format!("{table}.{column}"));
+                }
+                if facts.version.contains("MariaDB") && !["enum", "set"].contains(&data_type) {
+                    continue;
+                }
+                row[0] = "column";
+            }
+            match row[..] {
                 ["schema", version, name, charset, collation, log_bin, lower_case_table_names] => {
                     facts.lower_case_table_names = lower_case_table_names.parse().unwrap_or_default();
                     facts.log_bin = log_bin == "1";

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::port::{Cells, Column, Malformed, Results, Role, Row, Server, Session, SessionError};
-use super::settings::SETTINGS;
+use super::settings::settings;
 use crate::error::{Error, Result};
 use crate::progress::{Cancel, StopsWith};
 
@@ -43,7 +43,7 @@ impl Connection {
             .map_err(|error| refused(error, database, doing, cancel))?;
         let stops = Some(cancel.stops(session.stopper()));
         let mut connection = Self { session, stops, cancel: cancel.clone() };
-        connection.execute(SETTINGS, doing)?;
+        connection.prepare(doing)?;
         Ok(connection)
     }
 
@@ -60,8 +60,13 @@ impl Connection {
         let stops = Some(cancel.stops(session.stopper()));
         session.reset(database).map_err(|error| refused(error, database, doing, cancel))?;
         let mut connection = Self { session, stops, cancel: cancel.clone() };
-        connection.execute(SETTINGS, doing)?;
+        connection.prepare(doing)?;
         Ok(connection)
+    }
+
+    fn prepare(&mut self, doing: &str) -> Result<()> {
+        let settings = settings(self.session.version());
+        self.execute(&settings, doing)
     }
 
     /// The session, for [`Connection::again`].

@@ -27,6 +27,8 @@ pub(crate) struct ServerFacts {
     pub(crate) is_super: bool,
     /// Storage engines in use, in upper case.
     pub(crate) engines: BTreeSet<String>,
+    /// The engine that every table gets, in upper case, whatever its definition says (`enforce_storage_engine`).
+    pub(crate) enforced_engine: Option<String>,
     /// All accounts, where we may see them.
     pub(crate) accounts: Option<BTreeSet<(String, String)>>,
     /// The database's default character set and collation; none where it does not exist.
@@ -94,6 +96,7 @@ impl ServerClient {
         let sql = format!(
             "SELECT 'server', VERSION(), @@max_allowed_packet, @@log_bin, @@log_bin_trust_function_creators, @@lower_case_table_names;\n\
              SELECT 'engine', ENGINE FROM information_schema.ENGINES WHERE SUPPORT IN ('YES', 'DEFAULT');\n\
+             SELECT 'enforced' /*M!100101 , IFNULL(@@enforce_storage_engine, '') */;\n\
              SELECT 'super' FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'SUPER' LIMIT 1;\n\
              SELECT 'database', DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {};\n",
             quote_text(database)
@@ -107,6 +110,9 @@ impl ServerClient {
                     facts.max_allowed_packet = packet.parse().unwrap_or(0);
                     facts.log_bin = log_bin == "1";
                     facts.trusts_function_creators = trust == "1";
+                }
+                ["enforced", engine] if !engine.is_empty() => {
+                    facts.enforced_engine = Some(engine.to_ascii_uppercase());
                 }
                 ["engine", engine] => {
                     facts.engines.insert(engine.to_ascii_uppercase());

@@ -126,7 +126,7 @@ impl Session for FakeSession {
 
     fn query(&mut self, sql: &[u8], results: &mut dyn Results) -> Result<(), SessionError> {
         let text = String::from_utf8_lossy(sql).into_owned();
-        if text == super::settings::SETTINGS {
+        if text == super::settings::settings(&self.version) {
             return Ok(());
         }
         let rows = self.answer(text)?;

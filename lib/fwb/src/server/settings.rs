@@ -1,5 +1,7 @@
 //! What holds in every session of ours, whatever the server's own settings say.
 
+use super::{Flavor, ServerVersion};
+
 /// What a session begins with; every account may set all of it. It comes after the server's
 /// `init_connect`. Without it,
 /// - names would be sent in another character set, where the server has `skip-character-set-client-handshake`;
@@ -9,10 +11,19 @@
 /// - `sql_safe_updates` would refuse updates without a key;
 /// - `sql_quote_show_create=0` would print names without quotes;
 /// - `completion_type` would end the connection after a `COMMIT`;
+/// - `system_versioning_asof` would show tables as they were once;
 /// - `max_statement_time`, and `max_execution_time` on MySQL, would cut long statements off.
-pub(super) const SETTINGS: &str = "SET NAMES utf8mb4, SESSION autocommit=1, \
+const SETTINGS: &str = "SET NAMES utf8mb4, SESSION autocommit=1, \
     SESSION sql_mode='STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', \
     SESSION sql_select_limit=18446744073709551615, SESSION sql_big_selects=1, SESSION sql_safe_updates=0, \
     SESSION sql_quote_show_create=1, SESSION completion_type=0\
     /*M!100101 , SESSION max_statement_time=0 */\
+    /*M!100304 , SESSION system_versioning_asof=DEFAULT */\
     /*!50708 , SESSION max_execution_time=0 */";
+
+/// [`SETTINGS`], and what has another name in other servers: `tx_read_only` would let nothing be written.
+pub(super) fn settings(version: &ServerVersion) -> String {
+    let is_older = version.flavor == Flavor::MariaDb && !version.is_mariadb(11, 2);
+    let read_only = if is_older { "tx_read_only" } else { "transaction_read_only" };
+    format!("{SETTINGS}, SESSION {read_only}=0")
+}

@@ -11,6 +11,7 @@ use crate::server::Session;
 /// - `sql_quote_show_create=0` would print names without quotes;
 /// - `sql_select_limit`, `sql_big_selects` and `sql_safe_updates` would leave out rows, or refuse to read them;
 /// - `max_statement_time`, and `max_execution_time` on MySQL, would cut long reads off;
+/// - `system_versioning_asof` would show tables as they were once;
 /// - MySQL would not show the primary keys that it has made itself;
 /// - rows would be read outside of the snapshot.
 const SETTINGS: [&str; 3] = [
@@ -18,6 +19,7 @@ const SETTINGS: [&str; 3] = [
     "SET SESSION sql_mode='', time_zone='+00:00', sql_quote_show_create=1, sql_select_limit=18446744073709551615, \
      sql_big_selects=1, sql_safe_updates=0, autocommit=1, completion_type=0\
      /*M!100101 , max_statement_time=0 */\
+     /*M!100304 , system_versioning_asof=DEFAULT */\
      /*!50708 , max_execution_time=0 */\
      /*!80030 , show_gipk_in_create_table_and_information_schema=1 */",
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 
 use super::whereabouts::Moves;
 use crate::dump::view_order;
-use crate::load::{IN_TURN, NEXT, Origin, Renaming, Status, with_status};
+use crate::load::{
+    IN_TURN, NEXT, Origin, Renaming, Status, as_ourselves, or_replace, under_others, with_status,
+};
 use crate::manifest::ObjectKind;
-use crate::scan::{QuoteMode, Reading, Token, Tokens, parse_head};
+use crate::scan::{QuoteMode, Reading, parse_head};
 use crate::server::{Definition, DefinitionKind, ForeignKey, charset_clause, quote_name};
 
 /// When a step is carried out. The order is that of the swap.
@@ -338,10 +340,11 @@ impl Exchange<'_> {
     /// The statement that makes something in the live database, whose definition was read in database `from`.
     fn made(&self, definition: &Definition, from: &str) -> Definition {
         let mut made = moved(definition, from);
-        if let Some(text) = self.origin.texts.get(&(made.kind.as_sql(), made.name.clone())) {
+        let ours = self.origin.views.get(&made.name).filter(|_| made.kind == DefinitionKind::View);
+        if let Some(text) = self.origin.texts.get(&(made.kind.as_sql(), made.name.clone())).or(ours) {
             made.text.clone_from(text);
         }
-        made.text = or_replace(&made);
+        made.text = replacing(&made);
         if let (EVENT, Some(status)) = (made.kind, self.origin.events.get(&made.name))
             && let Some((_, text)) = with_status(&made.text, quotes(&made), *status)
         {
@@ -363,7 +366,7 @@ impl Exchange<'_> {
         let mut steps: Vec<Definition> = self.leaving_keys().map(|key| self.unlinked(key)).collect();
         let kept = |kind| -> Vec<Definition> {
             let moved = self.outgoing.of(kind).map(|old| moved(old, &self.moves.live));
-            moved.map(|old| Definition { text: or_replace(&old), ..old }).collect()
+            moved.map(|old| Definition { text: replacing(&old), ..old }).collect()
         };
         let kept_triggers = kept(TRIGGER);
         let database = &self.outgoing.database;
@@ -449,11 +452,23 @@ fn set_charset(database: &str, charset: Option<&(String, String)>) -> Option<Def
     (!clause.is_empty()).then(|| own("", format!("ALTER DATABASE {}{clause}", quote_name(database))))
 }
 
-/// Views, each after those that it names.
+/// Views, each after those that it names. Those under others are our own account's until all are made.
 fn in_order(views: Vec<Definition>) -> Vec<Definition> {
     let texts: Vec<(&str, Vec<u8>)> =
         views.iter().map(|view| (view.name.as_str(), view.text.clone())).collect();
-    view_order(&texts).into_iter().map(|index| views[index].clone()).collect()
+    let mut ordered: Vec<Definition> =
+        view_order(&texts).into_iter().map(|index| views[index].clone()).collect();
+    let all: Vec<(&str, &[u8], QuoteMode)> =
+        ordered.iter().map(|view| (view.name.as_str(), &view.text[..], quotes(view))).collect();
+    let mut finals = Vec::new();
+    for index in under_others(&all) {
+        let view = &mut ordered[index];
+        if let Some(text) = as_ourselves(&view.text, quotes(view)) {
+            finals.push(Definition { text: std::mem::replace(&mut view.text, text), ..view.clone() });
+        }
+    }
+    ordered.extend(finals.into_iter().rev());
+    ordered
 }
 
 fn quotes(definition: &Definition) -> QuoteMode {
@@ -469,18 +484,12 @@ fn moved(definition: &Definition, from: &str) -> Definition {
 }
 
 /// `CREATE OR REPLACE` instead of `CREATE`: privileges on routines stay, and a second run finds no obstacle.
-fn or_replace(definition: &Definition) -> Vec<u8> {
+fn replacing(definition: &Definition) -> Vec<u8> {
     if definition.kind == TRIGGER {
         // The server would keep the words; they are dropped before they are made.
         return definition.text.clone();
     }
-    let mut tokens = Tokens::new(&definition.text, Reading::Everything, quotes(definition));
-    let Some(Token::Word(_)) = tokens.next() else { return definition.text.clone() };
-    let at = tokens.position();
-    if tokens.next().is_some_and(|word| word.is("OR")) {
-        return definition.text.clone();
-    }
-    [&definition.text[..at], b" OR REPLACE", &definition.text[at..]].concat()
+    or_replace(&definition.text, quotes(definition))
 }
 
 #[cfg(test)]

@@ -2,10 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{Tool, mariadb};
-
-/// Databases that no case has made.
-pub(crate) const SYSTEM: &str = "'mysql', 'information_schema', 'performance_schema', 'sys', 'mtr'";
+use super::mariadb;
 
 /// Nothing a case does may keep a question waiting.
 const IMPATIENT: &str = "SET lock_wait_timeout=2, innodb_lock_wait_timeout=2, max_statement_time=20, sql_mode='', SQL_QUOTE_SHOW_CREATE=1, \
@@ -37,13 +34,8 @@ fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
-/// The databases that there are but for the server's own.
-pub(crate) fn databases(cnf: &Path) -> Vec<String> {
-    let sql = format!(
-        "SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN ({SYSTEM}) ORDER BY 1"
-    );
-    ask(cnf, None, &sql).lines().map(ToOwned::to_owned).collect()
-}
+/// What stands between the answers of two objects.
+const MARK: &str = "-- next object --";
 
 /// One object, and what the server shows of it.
 pub(crate) struct Shown {
@@ -93,7 +85,6 @@ pub(crate) fn content(cnf: &Path, database: &str) -> Vec<Shown> {
         questions.push((format!("{} {name}", if what == "table" { kind } else { what }.to_lowercase()), sql));
     }
     questions.sort();
-    const MARK: &str = "-- next object --";
     let mut sql = String::new();
     for (_, question) in &questions {
         sql += &format!("SELECT '{MARK}';\n{question};\n");
@@ -108,27 +99,6 @@ pub(crate) fn content(cnf: &Path, database: &str) -> Vec<Shown> {
     shown
 }
 
-/// The definition and the rows of a table, in no order, as mariadb-dump has them.
-pub(crate) fn rows(cnf: &Path, database: &str, what: &str) -> Vec<String> {
-    let table = what.rsplit_once("table ").map_or(what, |(_, table)| table);
-    let defaults = format!("--defaults-file={}", cnf.display());
-    let done = Tool::program("mariadb-dump")
-        .arg(defaults)
-        .args([
-            "--skip-extended-insert",
-            "--hex-blob",
-            "--skip-comments",
-            "--force",
-            "--compact",
-            database,
-            table,
-        ])
-        .run();
-    let mut lines: Vec<String> = done.stdout_text().lines().map(ToOwned::to_owned).collect();
-    lines.sort();
-    lines
-}
-
 /// As [`ask`], with errors in the place where they came.
 fn ask_interleaved(cnf: &Path, database: &str, sql: &str) -> String {
     let client = mariadb(cnf, &["-N", "-B", "--force", "--unbuffered", &format!("--database={database}")])
@@ -136,5 +106,26 @@ fn ask_interleaved(cnf: &Path, database: &str, sql: &str) -> String {
     let text = client.stdin(format!("{IMPATIENT}{sql}")).run().stdout_text();
     let lines =
         text.lines().map(|line| if line.starts_with("ERROR") { without_line(line) } else { line.to_owned() });
-    lines.filter(|line| line.trim_matches('-') != "" || line.is_empty()).collect::<Vec<_>>().join("\n")
+    lines.filter(|line| !line.trim_matches('-').is_empty() || line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// Each object that differs, with both texts.
+pub(crate) fn differences(before: &[Shown], after: &[Shown]) -> Vec<(String, String)> {
+    let text = |side: &[Shown], what: &str| {
+        side.iter().find(|shown| shown.what == what).map(|shown| shown.text.clone())
+    };
+    let mut all: Vec<&str> = before.iter().chain(after).map(|shown| shown.what.as_str()).collect();
+    all.sort_unstable();
+    all.dedup();
+    let pairs = all.into_iter().map(|what| (what, text(before, what), text(after, what)));
+    let differing = pairs.filter(|(_, before, after)| before != after);
+    let gone = || "(it is not there)".to_owned();
+    differing
+        .map(|(what, before, after)| {
+            (
+                what.to_owned(),
+                format!("was: {}\nis:  {}", before.unwrap_or_else(gone), after.unwrap_or_else(gone)),
+            )
+        })
+        .collect()
 }

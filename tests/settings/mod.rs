@@ -1,0 +1,278 @@
+//! Whatever a server's settings are, a dump is exact and a restore makes the same database; or one of them says that it
+//! cannot. `make torture` goes through every setting that can be changed while the server runs, with each of its odd values.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::faults::restart;
+use crate::support::content::{content, differences};
+use crate::support::{Server, Store, Tool, mariadb};
+use crate::torture::{count, say, whole};
+
+const SHOP: &str = include_str!("shop.sql");
+
+/// An account that may do everything but what exempts it from a server's settings.
+const ACCOUNT: &str = "CREATE USER tool@localhost IDENTIFIED BY 'tool'; GRANT ALL ON *.* TO tool@localhost; \
+    REVOKE SUPER, CONNECTION ADMIN, READ_ONLY ADMIN ON *.* FROM tool@localhost;";
+
+/// Settings whose odd values do not reach a session, and cost the machine or end the server.
+const LEFT_OUT: [&str; 14] = [
+    "debug_no_thread_alarm",
+    "innodb_buffer_pool_size",
+    "innodb_disallow_writes",
+    "innodb_log_file_size",
+    "innodb_evict_tables_on_commit_debug",
+    "innodb_ft_aux_table",
+    "key_buffer_size",
+    "aria_pagecache_buffer_size",
+    "query_cache_size",
+    "table_open_cache",
+    "thread_pool_size",
+    "table_definition_cache",
+    "innodb_open_files",
+    "innodb_buffer_pool_load_now",
+];
+
+/// Settings that `make test` goes through: those that have reached, or would reach, a dump or a restore.
+const USUAL: [(&str, &str); 30] = [
+    ("autocommit", "0"),
+    ("character_set_server", "'ucs2'"),
+    ("collation_connection", "'latin1_bin'"),
+    ("completion_type", "'CHAIN'"),
+    ("default_storage_engine", "'MyISAM'"),
+    ("div_precision_increment", "0"),
+    ("enforce_storage_engine", "'Aria'"),
+    ("explicit_defaults_for_timestamp", "0"),
+    ("foreign_key_checks", "0"),
+    ("group_concat_max_len", "4"),
+    ("innodb_strict_mode", "0"),
+    ("init_connect", "'SET sql_mode=\\'ANSI\\', time_zone=\\'+05:00\\', autocommit=0'"),
+    ("lc_time_names", "'ko_KR'"),
+    ("log_bin_trust_function_creators", "0"),
+    ("lock_wait_timeout", "1"),
+    ("max_allowed_packet", "1024"),
+    ("max_statement_time", "0.001"),
+    ("net_buffer_length", "1024"),
+    ("note_verbosity", "'basic,explain'"),
+    ("old_mode", "''"),
+    ("read_only", "1"),
+    ("sql_big_selects", "0"),
+    ("sql_mode", "'ANSI,PAD_CHAR_TO_FULL_LENGTH,NO_BACKSLASH_ESCAPES'"),
+    ("sql_mode", "'ORACLE,EMPTY_STRING_IS_NULL'"),
+    ("sql_mode", "'TRADITIONAL'"),
+    ("sql_select_limit", "1"),
+    ("system_versioning_asof", "'2023-11-14 22:14:00'"),
+    ("time_zone", "'+05:00'"),
+    ("tx_read_only", "1"),
+    ("updatable_views_with_limit", "0"),
+];
+
+/// A value that a server can be told, as SQL has it.
+struct Odd {
+    setting: String,
+    value: String,
+}
+
+/// Every odd value of every setting that can be changed while the server runs.
+fn all(server: &Server) -> Vec<Odd> {
+    let rows = server.query(
+        "SELECT LOWER(variable_name), variable_type, numeric_min_value, numeric_max_value, enum_value_list, default_value \
+         FROM information_schema.system_variables WHERE read_only = 'NO' AND variable_scope <> 'SESSION ONLY' ORDER BY 1",
+    );
+    let mut odd = Vec::new();
+    for row in rows.lines() {
+        let [setting, kind, least, most, list, usual] = row.split('\t').collect::<Vec<_>>()[..] else {
+            continue;
+        };
+        if LEFT_OUT.contains(&setting)
+            || setting.starts_with("performance_schema")
+            || setting.contains("_debug")
+        {
+            continue;
+        }
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', "\\'"));
+        let values: Vec<String> = match kind {
+            "BOOLEAN" => vec!["0".into(), "1".into()],
+            "ENUM" => list.split(',').map(quoted).collect(),
+            "SET" | "FLAGSET" if setting == "optimizer_switch" => {
+                let all = |to| {
+                    list.split(',')
+                        .filter(|flag| *flag != "default")
+                        .map(|flag| format!("{flag}={to}"))
+                        .collect::<Vec<_>>()
+                        .join(",")
+                };
+                vec![quoted(&all("off")), quoted(&all("on"))]
+            }
+            "SET" | "FLAGSET" => ["", list].into_iter().chain(list.split(',')).map(quoted).collect(),
+            // A setting of 18 exabytes is another matter.
+            _ if kind.contains("INT") || kind == "DOUBLE" => [least, most]
+                .into_iter()
+                .filter(|number| number.parse::<f64>().is_ok_and(|number| number <= 1e9))
+                .map(ToOwned::to_owned)
+                .collect(),
+            _ => match setting {
+                name if name.starts_with("character_set") => {
+                    ["latin1", "ucs2", "cp932", "binary", "utf8mb3"].map(quoted).into()
+                }
+                name if name.starts_with("collation") => {
+                    ["latin1_bin", "ucs2_bin", "utf8mb3_unicode_ci", "binary"].map(quoted).into()
+                }
+                "time_zone" => ["+05:00", "-12:59", "Europe/Berlin"].map(quoted).into(),
+                "lc_time_names" | "lc_messages" => ["ko_KR", "de_DE"].map(quoted).into(),
+                "default_storage_engine" | "default_tmp_storage_engine" | "enforce_storage_engine" => {
+                    ["MyISAM", "Aria", "MEMORY"].map(quoted).into()
+                }
+                "init_connect" => USUAL
+                    .iter()
+                    .filter(|(name, _)| *name == setting)
+                    .map(|(_, value)| (*value).to_owned())
+                    .collect(),
+                "system_versioning_asof" => vec![quoted("2023-11-14 22:14:00")],
+                _ => vec![quoted("")],
+            },
+        };
+        let values = values.into_iter().filter(|value| value.trim_matches('\'') != usual);
+        odd.extend(values.map(|value| Odd { setting: setting.to_owned(), value }));
+    }
+    odd
+}
+
+/// How a dump and a restore went.
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    Equal,
+    /// With what was said.
+    Refused(String),
+    /// With what is wrong.
+    Wrong(String),
+}
+
+struct Scene {
+    server: Server,
+    store: Store,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let server =
+            Server::private("settings", &["--log-bin", "--log-bin-trust-function-creators=1", "--sql-mode="]);
+        let scene = Self { server, store: Store::new() };
+        scene.prepare();
+        scene
+    }
+
+    fn prepare(&self) {
+        self.server.sql(ACCOUNT);
+        self.server.sql("CREATE DATABASE shop CHARACTER SET utf8mb4");
+        let sample =
+            mariadb(&self.server.defaults_file(), &["--default-character-set=utf8mb4", "--database=shop"]);
+        sample.stdin(format!("SET sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES';\n{SHOP}")).run().ok();
+    }
+
+    fn tool(&self, name: &str) -> Tool {
+        self.store
+            .tool(name)
+            .env("FWB_DEFAULTS_FILE", self.server.defaults_file())
+            .args(["--user", "tool"])
+            .env("MYSQL_PWD", "tool")
+    }
+
+    /// Dumps, drops and restores under a setting.
+    fn go(&self, odd: &Odd, in_place: bool) -> Ended {
+        let usual = self.server.query(format!("SELECT QUOTE(@@GLOBAL.{})", odd.setting));
+        let before = content(&self.server.defaults_file(), "shop");
+        if !self.set(&odd.setting, &odd.value) {
+            return Ended::Refused("the server does not take it".into());
+        }
+        let ended = self.there_and_back(in_place);
+        let is_back = self.set(&odd.setting, &usual) || self.set(&odd.setting, usual.trim_matches('\''));
+        assert!(is_back, "{} is not {usual} again", odd.setting);
+        if ended != Ended::Equal {
+            return ended;
+        }
+        let differs = differences(&before, &content(&self.server.defaults_file(), "shop"));
+        match &differs[..] {
+            [] => Ended::Equal,
+            [(what, text), ..] => Ended::Wrong(format!("{what}: {text}")),
+        }
+    }
+
+    fn there_and_back(&self, in_place: bool) -> Ended {
+        let judged = |what: &str, tool: Tool| {
+            let begun = Instant::now();
+            let done = tool.run();
+            if begun.elapsed() > Duration::from_secs(120) {
+                return Err(Ended::Wrong(format!("{what} took {:?}", begun.elapsed())));
+            }
+            match done.code {
+                Some(0) => Ok(done.stdout_text()),
+                Some(1..=4) => Err(Ended::Refused(format!("{what}: {}", done.stderr.trim_end()))),
+                _ => Err(Ended::Wrong(format!("{what}: {:?} {}", done.code, done.stderr))),
+            }
+        };
+        let run = || {
+            let dumped = judged("fwb-dump", self.tool("fwb-dump").args(["-B", "shop"]))?;
+            judged("fwb-verify", self.store.tool("fwb-verify").stdin(&dumped))?;
+            let strategy = if in_place { "in-place" } else { "swap" };
+            let restore = self.tool("fwb-restore").args([
+                "--yes",
+                "--no-safety-backup",
+                "--drop-before",
+                "--strategy",
+                strategy,
+            ]);
+            judged("fwb-restore", restore.stdin(&dumped))
+        };
+        run().err().unwrap_or(Ended::Equal)
+    }
+
+    /// Whether the server takes it.
+    fn set(&self, setting: &str, value: &str) -> bool {
+        let sql = format!("SET GLOBAL {setting}={value}");
+        mariadb(&self.server.defaults_file(), &["--database=mysql"]).stdin(sql).run().code == Some(0)
+    }
+}
+
+#[test]
+fn no_setting_of_the_server_reaches_a_dump_or_a_restore() {
+    if !Server::shared().is_mariadb((10, 7)) {
+        return;
+    }
+    let scene = Scene::new();
+    let odd = if whole() {
+        all(&scene.server)
+    } else {
+        let odd =
+            USUAL.iter().map(|(setting, value)| Odd { setting: (*setting).into(), value: (*value).into() });
+        odd.collect()
+    };
+    let mut counts = BTreeMap::<&str, u32>::new();
+    let mut wrong = Vec::new();
+    for (number, odd) in odd.iter().enumerate() {
+        let Odd { setting, value } = odd;
+        let ended = scene.go(odd, number % 2 == 1);
+        if whole() || std::env::var_os("FWB_SETTINGS").is_some() {
+            say(&format!("{setting}={value}: {ended:?}"));
+        }
+        *counts
+            .entry(match &ended {
+                Ended::Equal => "equal",
+                Ended::Refused(_) => "refused",
+                Ended::Wrong(_) => "wrong",
+            })
+            .or_default() += 1;
+        if let Ended::Wrong(what) = ended {
+            wrong.push(format!("{setting}={value}: {what}"));
+            scene.server.sql("DROP DATABASE IF EXISTS shop; DROP USER tool@localhost");
+            scene.prepare();
+        }
+        if mariadb(&scene.server.defaults_file(), &[]).stdin("SELECT 1").run().code != Some(0) {
+            say(&format!("{setting}={value}: the server has ended"));
+            restart(&scene.server);
+        }
+    }
+    let counts: Vec<(&str, u32)> = counts.into_iter().collect();
+    count("settings", "values of settings", &counts);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
