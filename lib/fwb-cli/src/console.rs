@@ -77,7 +77,7 @@ impl Console {
 /// What a line says to machines.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Fields<'a> {
-    /// The code: docs/CODES.md.
+    /// The code: docs/ERRORS.md.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) code: Option<&'a str>,
     /// The code of the error behind.

@@ -1,5 +1,5 @@
 //! The codes of errors and notices: stable from one version to the next, for whoever reads logs by machine. The table is the
-//! only place where a code is given; `docs/CODES.md` has it too.
+//! only place where a code is given; `docs/ERRORS.md` has it too.
 
 /// A code, and what it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,13 +8,17 @@ pub struct Code {
     pub code: &'static str,
     /// What it stands for.
     pub meaning: &'static str,
+    /// Why it usually comes.
+    pub cause: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
 }
 
 macro_rules! codes {
-    ($($name:ident = $code:literal, $meaning:literal;)*) => {
+    ($($name:ident = $code:literal, $meaning:literal, $cause:literal, $remedy:literal;)*) => {
         $(
             #[doc = $meaning]
-            pub const $name: Code = Code { code: $code, meaning: $meaning };
+            pub const $name: Code = Code { code: $code, meaning: $meaning, cause: $cause, remedy: $remedy };
         )*
 
         /// All codes, in their order.
@@ -23,71 +27,201 @@ macro_rules! codes {
 }
 
 codes! {
-    IO = "FWB-1001", "An operation on a file or directory failed";
-    STREAM = "FWB-1002", "A stream without a name could not be read or written";
-    SPAWN = "FWB-1003", "A program could not be started";
-    CHILD = "FWB-1004", "A program failed";
-    JSON = "FWB-1005", "A manifest could not be written as JSON";
-    USAGE = "FWB-1010", "The command line or the configuration is wrong";
-    INTERRUPTED = "FWB-1011", "A signal ended the work";
-    SERVER = "FWB-1101", "The server refused a statement; `number` and `sqlstate` say why";
-    UNREACHABLE = "FWB-1102", "The server does not answer";
-    NO_CONNECTION = "FWB-1103", "A connection cannot be made as it was asked for: TLS, a password in the open";
-    LOST = "FWB-1104", "A connection to the server ended before its work did";
-    NO_DATABASE = "FWB-1105", "The server has no such database";
-    NO_POD = "FWB-1106", "No pod can be used";
-    CHANNEL = "FWB-1107", "The connection to a pod broke";
-    GAVE_UP = "FWB-1108", "What was tried several times never worked";
-    BUSY = "FWB-1109", "A restore works on the database";
-    INCOMPLETE_DUMP = "FWB-1201", "A dump is not whole; nothing was published";
-    CHANGED = "FWB-1202", "Tables changed while they were dumped";
-    STRICT = "FWB-1203", "Something would be left out, and --strict forbids it";
-    RIGHTS = "FWB-1204", "The account may not see all of the database, so a dump would not be whole";
-    UNRESTORABLE = "FWB-1205", "A restore would refuse an object of the database, so nothing was published";
-    LOCKED = "FWB-1301", "Another run holds the lock of the store";
-    NO_BACKUP = "FWB-1302", "The store has no such backup";
-    NOTHING_FOUND = "FWB-1303", "Nothing fits what was asked for";
-    UNREADABLE = "FWB-1304", "Backups cannot be read";
-    DAMAGED = "FWB-1401", "An artifact or a manifest is damaged";
-    INADMISSIBLE = "FWB-1402", "A backup holds SQL that no dump contains";
-    NOT_PROVED = "FWB-1403", "Proof was asked for, and did not hold";
-    NO_DRILL = "FWB-1404", "A drill cannot be made, which says nothing of the backup";
-    DRILL_FAILED = "FWB-1405", "A backup is intact and did not restore as it should";
-    REFUSED_BY_RESTORE = "FWB-1406", "A backup is intact, and a restore refuses it";
-    PREFLIGHT = "FWB-1501", "A restore was refused before anything was written";
-    REHEARSAL = "FWB-1502", "What a restore would make cannot be made; nothing was removed";
-    SAFETY_BACKUP = "FWB-1503", "What is there cannot be backed up, so nothing was restored";
-    DIFFERS = "FWB-1504", "What was restored differs from the backup";
-    ROLLED_BACK = "FWB-1505", "A restore failed and was undone";
-    UNTOUCHED = "FWB-1506", "A restore failed; the live database is as it was";
-    NOT_AS_IT_WAS = "FWB-1507", "A restore failed; the live database is not as it was";
-    NOT_LOOKED = "FWB-1508", "A restore failed; whether the live database is as it was is not known";
-    NOT_ROLLED_BACK = "FWB-1509", "A restore failed, and there was no safety backup";
-    ROLLBACK_FAILED = "FWB-1510", "A restore failed, and so did its rollback";
-    LOOK = "FWB-1511", "The server ended the connection while a live table was read";
-    TORN = "FWB-1512", "A swap was carried out in part; the message has the statements that bring the tables back";
-    NOT_OURS = "FWB-1513", "A database looks like one of ours and is not proved to be one";
-    NOT_MOVED = "FWB-1514", "Tables did not move in a swap";
-    UNSETTLED = "FWB-1515", "A swap was cut off and is still to be settled";
-    UNFINISHED = "FWB-1516", "A swap was cut off and cannot be settled now";
-    INCOMPLETE = "FWB-1517", "A swap was made, and something could not be made afterwards";
-    OTHER = "FWB-2001", "Something failed that does not change the outcome";
-    WAITS = "FWB-2002", "Something is waited for: a server, a restore, a statement";
-    TRIES_AGAIN = "FWB-2003", "What failed is tried again";
-    LEFT_ALONE = "FWB-2004", "Something that is not proved to be ours is left alone";
-    LEFT_BEHIND = "FWB-2005", "Something of ours could not be removed";
-    REMOVED_LEFTOVER = "FWB-2006", "Something was removed that an earlier run left behind";
-    BACKUP = "FWB-2101", "A backup lacks something, or rounds it: the manifest says the same";
-    DEFINITION = "FWB-2102", "A definition cannot be read";
-    DATED_AHEAD = "FWB-2103", "A backup is dated in the future";
-    VERIFICATION = "FWB-2104", "A backup is damaged, or failed its last verification";
-    DRILL = "FWB-2105", "What a drill found that is no failure";
-    EXPECT = "FWB-2201", "What a restore does to the live database that the operator may not expect";
-    NOT_KEPT = "FWB-2202", "Something of the live database will not come back with a rollback or an undo";
-    ROLLS_BACK = "FWB-2203", "A restore failed and is rolled back";
-    NO_SAFETY = "FWB-2204", "What is there cannot be backed up; the swap keeps it all the same";
-    SWAP = "FWB-2205", "What a swap did beyond what was asked: a table dropped, a swap completed late";
-    OUTPUT = "FWB-2301", "Standard output leads nowhere";
+    IO = "FWB-1001", "An operation on a file or directory failed",
+        "the disk is full, a right lacks, or a directory is gone: the message names the file",
+        "make room, or let the user of the tool read and write there; run again";
+    STREAM = "FWB-1002", "A stream without a name could not be read or written",
+        "whoever reads the output has ended, or the input broke off",
+        "look at the other programs of the pipe";
+    SPAWN = "FWB-1003", "A program could not be started",
+        "a program that is needed (kubectl, mariadbd for a drill) is not there, or may not be executed",
+        "install it, or name it: --kubectl, PATH";
+    CHILD = "FWB-1004", "A program failed",
+        "the program said why: its last words are in the message",
+        "do what it says; try the same by hand";
+    JSON = "FWB-1005", "A manifest could not be written as JSON",
+        "a bug: no manifest is known that cannot be written",
+        "report it";
+    USAGE = "FWB-1010", "The command line or the configuration is wrong",
+        "an option is misspelled, lacks its value, or contradicts another one",
+        "see --help; the hint names the option";
+    INTERRUPTED = "FWB-1011", "A signal ended the work",
+        "Ctrl-C, a deadline, or the pod was ended",
+        "run again; what was cut off is put in order by the next run";
+    SERVER = "FWB-1101", "The server refused a statement; `number` and `sqlstate` say why",
+        "a right lacks, a limit of the server, or SQL that this version does not know: see the server's number below",
+        "by the server's number, below";
+    UNREACHABLE = "FWB-1102", "The server does not answer",
+        "the server is down or starts, the address is wrong, or a firewall is in between",
+        "start it; check --host, --port, --socket; --wait-server waits for it";
+    NO_CONNECTION = "FWB-1103", "A connection cannot be made as it was asked for: TLS, a password in the open",
+        "the server's certificate is not of the CA that is named, or a password would go over the network unencrypted",
+        "name the CA (ssl-ca), or connect by socket";
+    LOST = "FWB-1104", "A connection to the server ended before its work did",
+        "the server crashed, was restarted, or an administrator ended the connection",
+        "look at the server's error log, then run again";
+    NO_DATABASE = "FWB-1105", "The server has no such database",
+        "the name is misspelled, or the account may not see the database",
+        "SHOW DATABASES as that account; check -B";
+    NO_POD = "FWB-1106", "No pod can be used",
+        "no pod has the label, or none is ready",
+        "kubectl get pods; check --pod-selector and --namespace";
+    CHANNEL = "FWB-1107", "The connection to a pod broke",
+        "the pod was ended, or the API server closed the connection",
+        "run again; --retries does so by itself";
+    GAVE_UP = "FWB-1108", "What was tried several times never worked",
+        "the cause is in the message, and its code in `cause`",
+        "by the code of the cause";
+    BUSY = "FWB-1109", "A restore works on the database",
+        "a restore of the same database is under way",
+        "wait for its end; --wait-server says for how long";
+    INCOMPLETE_DUMP = "FWB-1201", "A dump is not whole; nothing was published",
+        "the server or the connection ended before the last row",
+        "look at the server's error log, then run again";
+    CHANGED = "FWB-1202", "Tables changed while they were dumped",
+        "somebody changed tables while they were read",
+        "run again when no migration runs, or without --no-hold-ddl";
+    STRICT = "FWB-1203", "Something would be left out, and --strict forbids it",
+        "--strict was given, and something cannot be in the backup",
+        "mend what the message names, or leave --strict out";
+    RIGHTS = "FWB-1204", "The account may not see all of the database, so a dump would not be whole",
+        "the account lacks rights that the message names",
+        "run the GRANT of the hint; --allow-partial makes a part on purpose";
+    UNRESTORABLE = "FWB-1205", "A restore would refuse an object of the database, so nothing was published",
+        "a definition that no server reads again, such as one of more than a megabyte",
+        "make the object anew, in a form that the server takes";
+    LOCKED = "FWB-1301", "Another run holds the lock of the store",
+        "another dump, prune or verify is at work in the store",
+        "wait, or say for how long to wait: --wait";
+    NO_BACKUP = "FWB-1302", "The store has no such backup",
+        "the name is misspelled, or retention has removed it",
+        "fwb-ls";
+    NOTHING_FOUND = "FWB-1303", "Nothing fits what was asked for",
+        "no backup of that database, kind or time is in the store",
+        "fwb-ls without filters";
+    UNREADABLE = "FWB-1304", "Backups cannot be read",
+        "sidecars or artifacts cannot be read: rights, or a disk that fails",
+        "look at what the message names; fwb-verify makes a lost sidecar again";
+    DAMAGED = "FWB-1401", "An artifact or a manifest is damaged",
+        "a bit was flipped, a file was cut short, or edited",
+        "use another backup: fwb-ls --latest --verified. Tables that are whole can be had: --tables";
+    INADMISSIBLE = "FWB-1402", "A backup holds SQL that no dump contains",
+        "the file was made or changed by somebody else than a dump program",
+        "do not restore it on a server that matters; the message names the statement and its place";
+    NOT_PROVED = "FWB-1403", "Proof was asked for, and did not hold",
+        "the last verification failed, or there was none",
+        "fwb-verify it, or use one that is proved";
+    NO_DRILL = "FWB-1404", "A drill cannot be made, which says nothing of the backup",
+        "no server can be started for it, or the named one lacks an engine or a right",
+        "install mariadb-server-core, or name another --drill-server";
+    DRILL_FAILED = "FWB-1405", "A backup is intact and did not restore as it should",
+        "an object cannot be made, or rows are not those of the manifest",
+        "look at `problems`; make a new backup, and drill it";
+    REFUSED_BY_RESTORE = "FWB-1406", "A backup is intact, and a restore refuses it",
+        "a statement in it is none that a restore executes",
+        "look at the statement that the message names; make a new backup";
+    PREFLIGHT = "FWB-1501", "A restore was refused before anything was written",
+        "the server, the account or the backup lacks something that the restore needs",
+        "by the hint; --dry-run shows all findings";
+    REHEARSAL = "FWB-1502", "What a restore would make cannot be made; nothing was removed",
+        "a definition of the backup cannot be made on this server",
+        "mend what the server's reason names: a right, a setting, an engine";
+    SAFETY_BACKUP = "FWB-1503", "What is there cannot be backed up, so nothing was restored",
+        "a table is damaged, or the account lacks rights",
+        "RUNBOOK.md, its first page; --no-safety-backup goes on without";
+    DIFFERS = "FWB-1504", "What was restored differs from the backup",
+        "somebody wrote to the database meanwhile, or the server changed what it was given",
+        "look at what differs; with --strategy swap nobody writes there";
+    ROLLED_BACK = "FWB-1505", "A restore failed and was undone",
+        "the cause is in the message",
+        "by the code of the cause, then run again";
+    UNTOUCHED = "FWB-1506", "A restore failed; the live database is as it was",
+        "the cause is in the message",
+        "by the code of the cause, then run again";
+    NOT_AS_IT_WAS = "FWB-1507", "A restore failed; the live database is not as it was",
+        "the server undid half, or somebody changed the database meanwhile",
+        "the message names what differs; RUNBOOK.md";
+    NOT_LOOKED = "FWB-1508", "A restore failed; whether the live database is as it was is not known",
+        "the server ended before anybody could look",
+        "start it, look, and run the same again: it puts in order what was cut off";
+    NOT_ROLLED_BACK = "FWB-1509", "A restore failed, and there was no safety backup",
+        "--no-safety-backup was given",
+        "restore another backup: the live database holds a part";
+    ROLLBACK_FAILED = "FWB-1510", "A restore failed, and so did its rollback",
+        "the server failed twice, or its disk is full",
+        "mend the server, then restore the safety backup that the message names";
+    LOOK = "FWB-1511", "The server ended the connection while a live table was read",
+        "a table of the live database is damaged",
+        "name it: --damaged; RUNBOOK.md, its first page";
+    TORN = "FWB-1512", "A swap was carried out in part; the message has the statements that bring the tables back",
+        "the server moved some tables and not others, which damaged ones do",
+        "execute the statements of the message, then run again";
+    NOT_OURS = "FWB-1513", "A database looks like one of ours and is not proved to be one",
+        "an account without our rights made it, or somebody removed its seal",
+        "look at it; if nobody needs it: DROP DATABASE";
+    NOT_MOVED = "FWB-1514", "Tables did not move in a swap",
+        "a client holds a table, or a trigger came meanwhile",
+        "end its transaction (SHOW PROCESSLIST), or what the message names; run again";
+    UNSETTLED = "FWB-1515", "A swap was cut off and is still to be settled",
+        "a restore was cut off",
+        "run fwb-restore once more: it settles it first";
+    UNFINISHED = "FWB-1516", "A swap was cut off and cannot be settled now",
+        "the cause is in the message; the tables have changed places",
+        "mend it, then run any restore or --drop-before of the database: it completes the swap";
+    INCOMPLETE = "FWB-1517", "A swap was made, and something could not be made afterwards",
+        "a view or program needs something that is not there, or a right",
+        "make it by hand from the backup (fwb-restore --stdout), or --undo";
+    OTHER = "FWB-2001", "Something failed that does not change the outcome",
+        "the message says what",
+        "none is needed; look when there is time";
+    WAITS = "FWB-2002", "Something is waited for: a server, a restore, a statement",
+        "the message says for what",
+        "none is needed";
+    TRIES_AGAIN = "FWB-2003", "What failed is tried again",
+        "a connection broke",
+        "none is needed; if it comes often, look at the network";
+    LEFT_ALONE = "FWB-2004", "Something that is not proved to be ours is left alone",
+        "it has no seal, or another account's",
+        "look at it; if nobody needs it: DROP DATABASE";
+    LEFT_BEHIND = "FWB-2005", "Something of ours could not be removed",
+        "the server or a disk refused it",
+        "by the reason; the next run tries again";
+    REMOVED_LEFTOVER = "FWB-2006", "Something was removed that an earlier run left behind",
+        "an earlier run was killed",
+        "none is needed; if it comes often, look at what kills it";
+    BACKUP = "FWB-2101", "A backup lacks something, or rounds it: the manifest says the same",
+        "a right, the server's version, or a definition that cannot be had",
+        "by the message; --strict makes an error of it";
+    DEFINITION = "FWB-2102", "A definition cannot be read",
+        "the view or program is broken",
+        "SHOW CREATE it; drop it or make it anew";
+    DATED_AHEAD = "FWB-2103", "A backup is dated in the future",
+        "a clock was wrong",
+        "set it; retention lets such a backup push nothing out";
+    VERIFICATION = "FWB-2104", "A backup is damaged, or failed its last verification",
+        "see FWB-1401",
+        "use another one; let the damaged one go with fwb-prune";
+    DRILL = "FWB-2105", "What a drill found that is no failure",
+        "something cannot be compared, or a view needs another database",
+        "none is needed";
+    EXPECT = "FWB-2201", "What a restore does to the live database that the operator may not expect",
+        "the plan says so: --dry-run",
+        "read it before you say yes";
+    NOT_KEPT = "FWB-2202", "Something of the live database will not come back with a rollback or an undo",
+        "a table is damaged, or a view cannot be shown",
+        "none; it is named so that nobody looks for it later";
+    ROLLS_BACK = "FWB-2203", "A restore failed and is rolled back",
+        "see the error that follows",
+        "by the error that follows";
+    NO_SAFETY = "FWB-2204", "What is there cannot be backed up; the swap keeps it all the same",
+        "a table is damaged, or a right lacks",
+        "none is needed; --undo brings it back";
+    SWAP = "FWB-2205", "What a swap did beyond what was asked: a table dropped, a swap completed late",
+        "an earlier run was cut off, or a table was damaged",
+        "none is needed";
+    OUTPUT = "FWB-2301", "Standard output leads nowhere",
+        "the manifest goes to /dev/null or a closed pipe",
+        "keep it, if the next program in a pipe needs it";
 }
 
 #[cfg(test)]
@@ -96,11 +230,11 @@ mod tests {
 
     #[test]
     fn every_code_is_given_once_and_stands_in_the_documentation() {
-        let documented = include_str!("../../../docs/CODES.md");
+        let documented = include_str!("../../../docs/ERRORS.md");
         for (at, one) in ALL.iter().enumerate() {
             assert!(ALL[..at].iter().all(|other| other.code < one.code), "{}", one.code);
-            let line = format!("| `{}` | {} |", one.code, one.meaning);
-            assert!(documented.contains(&line), "docs/CODES.md lacks: {line}");
+            let line = format!("| `{}` | {} | {} | {} |", one.code, one.meaning, one.cause, one.remedy);
+            assert!(documented.contains(&line), "docs/ERRORS.md lacks: {line}");
         }
         assert_eq!(documented.matches("| `FWB-").count(), ALL.len());
     }

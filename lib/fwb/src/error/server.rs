@@ -76,6 +76,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_hint_stands_in_the_documentation() {
+        let documented = include_str!("../../../../docs/ERRORS.md");
+        for (numbers, hint) in HINTS {
+            let numbers: Vec<String> = numbers.iter().map(u16::to_string).collect();
+            let line = format!("| {} | {hint} |", numbers.join(", "));
+            assert!(documented.contains(&line), "docs/ERRORS.md lacks: {line}");
+        }
+    }
+
+    #[test]
     fn a_lacking_right_is_told_from_everything_else() {
         assert!([1044, 1045, 1142, 1143, 1227, 1370, 1419].into_iter().all(is_lacking_right));
         assert!(![1062, 1146, 2013].into_iter().any(is_lacking_right));

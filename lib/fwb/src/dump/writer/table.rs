@@ -105,9 +105,11 @@ pub(super) fn inert_options(create: &[u8]) -> Vec<String> {
         .chain(std::iter::once(create.len()..create.len()));
     for span in spans {
         let gap = &create[from..span.start.max(from)];
-        for at in memchr::memmem::find_iter(gap, b"/* `") {
-            let name = gap[at + 4..].split(|byte| *byte == b'`').next().unwrap_or_default();
-            names.push(String::from_utf8_lossy(name).into_owned());
+        for at in memchr::memmem::find_iter(gap, b"/* ") {
+            // ``/* `foo`='bar' */``, or `/* TRANSACTIONAL=1 */`.
+            let Some(equals) = memchr::memchr(b'=', &gap[at..]) else { continue };
+            let name = String::from_utf8_lossy(&gap[at + 3..at + equals]);
+            names.push(name.trim_matches('`').to_owned());
         }
         from = span.end;
     }
@@ -215,8 +217,8 @@ mod tests {
     #[test]
     fn options_that_a_server_does_not_know_are_found_in_comments_alone() {
         let create = b"CREATE TABLE `a /* `` */` (\n  `f` int /* `foo`='bar' */ COMMENT '/* `no`=1 */' CHECK (`f` > 0)\n) \
-            ENGINE=InnoDB /* `baz`=1 */ /*!50100 PARTITION BY HASH (`f`) */";
-        assert_eq!(super::inert_options(create), ["baz", "foo"]);
+            ENGINE=InnoDB /* `baz`=1 */ /* TRANSACTIONAL=1 */ /*!50100 PARTITION BY HASH (`f`) */";
+        assert_eq!(super::inert_options(create), ["TRANSACTIONAL", "baz", "foo"]);
         assert!(super::inert_options(b"CREATE TABLE `a` (`f` int)").is_empty());
     }
 
