@@ -35,7 +35,7 @@ pub(crate) use settings::prepare;
 pub(crate) use sink::Sink;
 pub(crate) use table::without_counter;
 pub(crate) use unsound::{LeftOutProgram, unsound_views};
-pub(crate) use view_order::view_order;
+pub(crate) use view_order::{in_order_of_needs, view_order};
 pub(crate) use written::{Written, essence};
 
 /// The name under which manifests know the writer.

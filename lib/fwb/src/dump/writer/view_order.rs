@@ -11,9 +11,14 @@ pub(crate) fn view_order(views: &[(&str, Vec<u8>)]) -> Vec<usize> {
     let by_name: BTreeMap<&str, usize> =
         views.iter().enumerate().map(|(index, (name, _))| (*name, index)).collect();
     let needs: Vec<BTreeSet<usize>> = views.iter().map(|(_, sql)| named(sql, &by_name)).collect();
+    in_order_of_needs(&needs)
+}
+
+/// The order in which each comes after those that it needs, else as they stand; a circle is begun anywhere.
+pub(crate) fn in_order_of_needs(needs: &[BTreeSet<usize>]) -> Vec<usize> {
     let (mut order, mut seen) = (Vec::new(), BTreeSet::new());
-    for index in 0..views.len() {
-        visit(index, &needs, &mut seen, &mut order);
+    for index in 0..needs.len() {
+        visit(index, needs, &mut seen, &mut order);
     }
     order
 }
