@@ -31,6 +31,7 @@ mod pipelines;
 mod pod;
 mod prune;
 mod questions;
+mod random;
 mod ranges;
 mod replication;
 mod restorable;

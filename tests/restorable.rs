@@ -137,6 +137,41 @@ fn columns_without_a_default_are_named() {
     assert!(told.ends_with("DEFAULT NULL after a restore: t.partition_name"), "{told}");
 }
 
+/// A server keeps what it does not take: a GEOMETRY of no bytes, which `INSERT IGNORE` makes of NULL. And it shows a comment in
+/// UTF-8 within a text in another character set, and with backslashes that the program's own `sql_mode` does not know.
+#[test]
+fn what_a_server_does_not_take_as_it_shows_it_is_named_or_mended() {
+    let (store, database) = (Store::new(), Database::new("shown"));
+    database.sql(
+        "CREATE TABLE t (id INT PRIMARY KEY);
+         SET NAMES utf8mb4, character_set_client=latin1, collation_connection=latin1_bin;
+         CREATE EVENT e ON SCHEDULE EVERY 3 DAY STARTS '2037-01-01' COMMENT 'é' DO SELECT 'é';
+         CREATE PROCEDURE p() COMMENT 'é' SELECT 'é';
+         SET NAMES utf8mb4, character_set_client=cp1251, collation_connection=cp1251_bin;
+         CREATE PROCEDURE `not cp1251`() COMMENT '한글 😀' SELECT '한글 😀';
+         SET NAMES utf8mb4, sql_mode='NO_BACKSLASH_ESCAPES';
+         CREATE EVENT plain_event ON SCHEDULE EVERY 3 DAY STARTS '2037-01-01' COMMENT 'back\\slash, it''s' DO SELECT 'back\\slash';
+         CREATE PROCEDURE plain() COMMENT 'back\\slash, it''s' SELECT 'back\\slash'",
+    );
+    let show = || {
+        database.query(
+            "SELECT event_name, HEX(event_comment), HEX(event_definition), sql_mode FROM information_schema.events WHERE event_schema = DATABASE() ORDER BY 1;
+             SELECT routine_name, HEX(routine_comment), HEX(routine_definition), sql_mode FROM information_schema.routines WHERE routine_schema = DATABASE() ORDER BY 1",
+        )
+    };
+    let before = show();
+    let backup = proved(&store, &database);
+    for strategy in ["in-place", "swap", "swap"] {
+        let restore = store.tool("fwb-restore").args(["--yes", "--strategy", strategy]).arg(name(&backup));
+        restore.run().ok();
+        assert_eq!(show(), before, "{strategy}");
+    }
+    database
+        .sql("CREATE TABLE g (id INT PRIMARY KEY, p POINT NOT NULL); INSERT IGNORE INTO g VALUES (1, NULL)");
+    let dumped = store.tool("fwb-dump").args(["-B", &database.name]).run();
+    dumped.fails(2, &["table g of", "a GEOMETRY of no bytes"]);
+}
+
 /// With `foreign_key_checks=0`, a table may be altered under those that refer to it: to another character set, for one, as
 /// migrations do table by table. A server makes no such child once the parent is there.
 #[test]

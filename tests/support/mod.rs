@@ -4,6 +4,7 @@ mod before;
 pub(crate) mod content;
 mod database;
 pub(crate) mod manifests;
+mod numbers;
 mod pod;
 mod proxy;
 mod sample;
@@ -14,6 +15,7 @@ mod tool;
 
 pub(crate) use before::{Before, definitions, digests, restore};
 pub(crate) use database::Database;
+pub(crate) use numbers::Numbers;
 pub(crate) use pod::Pod;
 pub(crate) use proxy::{At, Fault, Proxy};
 pub(crate) use sample::sample;

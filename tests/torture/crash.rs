@@ -13,33 +13,20 @@ use super::restores::{RestoringBySwap, RestoringInPlace};
 use super::scenes::{Dumping, Pruning, SMALL, Verifying};
 use super::shim::{COUNT_ALL, Ended, KILLED, Shim};
 use super::{count, say, whole};
-use crate::support::{Database, Output, Store, Tool, name, sha256};
+use crate::support::{Database, Numbers, Output, Store, Tool, name, sha256};
 
-/// A generator of numbers, each from the one before it (splitmix64): good enough to choose moments.
-struct Numbers(u64);
-
-impl Numbers {
-    /// Begun anew in each run, and told, so that a run can be had again: `FWB_TORTURE_SEED`.
-    fn new() -> Self {
-        let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into();
-        let given = std::env::var("FWB_TORTURE_SEED").ok().and_then(|text| text.parse().ok());
-        let seed = given.unwrap_or_else(now);
-        say(&format!("torture: crash: FWB_TORTURE_SEED={seed}"));
-        Self(seed)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
+/// Numbers that are begun anew in each run, and told, so that a run can be had again: `FWB_TORTURE_SEED`.
+fn numbers() -> Numbers {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into();
+    let given = std::env::var("FWB_TORTURE_SEED").ok().and_then(|text| text.parse().ok());
+    let seed: u64 = given.unwrap_or_else(now);
+    say(&format!("torture: crash: FWB_TORTURE_SEED={seed}"));
+    Numbers::from(seed)
 }
 
 /// Kills a scene's tool at random moments of its run.
 fn kill<S: Scene>(rounds: u32) {
-    let (mut scene, shim, losses, mut numbers) = (S::new(), Shim::new(), Losses::default(), Numbers::new());
+    let (mut scene, shim, losses, mut numbers) = (S::new(), Shim::new(), Losses::default(), numbers());
     // The shortest of some runs: the machine may be busy with others.
     let mut usual = || {
         let tool = scene.tool();

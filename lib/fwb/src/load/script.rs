@@ -64,8 +64,10 @@ pub(crate) struct Origin {
     pub(crate) events: BTreeMap<String, Status>,
     /// How triggers and views were written that have their database's name in them: by `TRIGGER` or `VIEW`, and name.
     pub(crate) texts: BTreeMap<(&'static str, String), Vec<u8>>,
-    /// How views were written that are our own account's where they were loaded, without their database's name.
-    pub(crate) views: BTreeMap<String, Vec<u8>>,
+    /// How views were written that are our own account's where they were loaded; and programs that the server does not show
+    /// as they were written, because it mixes character sets, or escapes a comment against its `sql_mode`. None has its
+    /// database's name in it. By kind, as SQL has it, and name.
+    pub(crate) plain: BTreeMap<(&'static str, String), Vec<u8>>,
 }
 
 /// The definition of a table.
@@ -202,7 +204,7 @@ impl Script {
     pub(super) fn leave_views_ours(&mut self) {
         for line in std::mem::take(&mut self.finals).into_iter().flatten() {
             if let Some(view) = line.view {
-                self.origin.views.insert(view, line.text);
+                self.origin.plain.insert(("VIEW", view), line.text);
             }
         }
     }
@@ -260,6 +262,12 @@ impl Script {
         };
         if let Some((kind, target)) = written.filter(|_| text != amended_text) {
             self.origin.texts.insert((kind, target.name.clone()), amended_text.to_vec());
+        }
+        if let Head::Program(Verb::Create, kind, target) = statement.head
+            && *kind != ObjectKind::Trigger
+            && (!text.is_ascii() || text.contains(&b'\\') && !mode.escapes(b'\''))
+        {
+            self.origin.plain.insert((kind.as_sql(), target.name.clone()), text.clone());
         }
         let is_table = matches!(statement.head, Head::Table(Verb::Create, _));
         if is_table && !is_ordered_by_key(statement) {

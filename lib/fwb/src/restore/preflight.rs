@@ -29,6 +29,7 @@ pub(crate) fn look(
     findings.extend(version(&facts, manifest));
     findings.extend(engines(&facts, survey));
     findings.extend(enforced_engine(&facts, survey));
+    findings.extend(temporal_format(&facts));
     findings.extend(functions(&facts, survey));
     findings.extend(definers(&facts, survey));
     findings.extend(replication::findings(
@@ -267,6 +268,14 @@ fn enforced_engine(facts: &ServerFacts, survey: &Survey) -> Option<Finding> {
     (!is_harmless).then(|| {
         let message = format!("the server makes every table with engine {enforced} (enforce_storage_engine)");
         refusal(message, "SET GLOBAL enforce_storage_engine=NULL; until the restore is done")
+    })
+}
+
+fn temporal_format(facts: &ServerFacts) -> Option<Finding> {
+    facts.old_temporal_format.then(|| {
+        let message = "the server keeps TIME, DATETIME and TIMESTAMP columns that are made now as before MariaDB 10, with the \
+                       same values (mysql56_temporal_format=0)";
+        warning(message.into(), "SET GLOBAL mysql56_temporal_format=1 before, or ALTER TABLE … FORCE after")
     })
 }
 

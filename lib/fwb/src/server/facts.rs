@@ -29,6 +29,8 @@ pub(crate) struct ServerFacts {
     pub(crate) engines: BTreeSet<String>,
     /// The engine that every table gets, in upper case, whatever its definition says (`enforce_storage_engine`).
     pub(crate) enforced_engine: Option<String>,
+    /// Whether columns of times are made in the format of before MariaDB 10 (`mysql56_temporal_format=0`).
+    pub(crate) old_temporal_format: bool,
     /// All accounts, where we may see them.
     pub(crate) accounts: Option<BTreeSet<(String, String)>>,
     /// The database's default character set and collation; none where it does not exist.
@@ -97,6 +99,7 @@ impl ServerClient {
             "SELECT 'server', VERSION(), @@max_allowed_packet, @@log_bin, @@log_bin_trust_function_creators, @@lower_case_table_names;\n\
              SELECT 'engine', ENGINE FROM information_schema.ENGINES WHERE SUPPORT IN ('YES', 'DEFAULT');\n\
              SELECT 'enforced' /*M!100101 , IFNULL(@@enforce_storage_engine, '') */;\n\
+             SELECT 'temporal' /*M!100102 , @@mysql56_temporal_format */;\n\
              SELECT 'super' FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'SUPER' LIMIT 1;\n\
              SELECT 'database', DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {};\n",
             quote_text(database)
@@ -114,6 +117,7 @@ impl ServerClient {
                 ["enforced", engine] if !engine.is_empty() => {
                     facts.enforced_engine = Some(engine.to_ascii_uppercase());
                 }
+                ["temporal", format] => facts.old_temporal_format = format == "0",
                 ["engine", engine] => {
                     facts.engines.insert(engine.to_ascii_uppercase());
                 }

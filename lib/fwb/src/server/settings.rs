@@ -11,6 +11,7 @@ use super::{Flavor, ServerVersion};
 /// - `sql_safe_updates` would refuse updates without a key;
 /// - `sql_quote_show_create=0` would print names without quotes;
 /// - `completion_type` would end the connection after a `COMMIT`;
+/// - `innodb_compression_default` would compress tables that are made, whatever their definition says;
 /// - `system_versioning_asof` would show tables as they were once;
 /// - `max_statement_time`, and `max_execution_time` on MySQL, would cut long statements off.
 const SETTINGS: &str = "SET NAMES utf8mb4, SESSION autocommit=1, \
@@ -18,6 +19,7 @@ const SETTINGS: &str = "SET NAMES utf8mb4, SESSION autocommit=1, \
     SESSION sql_select_limit=18446744073709551615, SESSION sql_big_selects=1, SESSION sql_safe_updates=0, \
     SESSION sql_quote_show_create=1, SESSION completion_type=0\
     /*M!100101 , SESSION max_statement_time=0 */\
+    /*M!100103 , SESSION innodb_compression_default=0 */\
     /*M!100304 , SESSION system_versioning_asof=DEFAULT */\
     /*!50708 , SESSION max_execution_time=0 */";
 

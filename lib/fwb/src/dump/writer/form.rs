@@ -47,6 +47,8 @@ pub(super) enum Form {
     Quoted,
     /// Hexadecimal digits, after the introducer of a character set where they are text: `_sjis `.
     Hex(String),
+    /// As bytes; no server takes one of none.
+    Geometry,
     /// As the result says: digits where it calls them binary, else between quotes.
     Unknown,
 }
@@ -105,9 +107,11 @@ impl Column {
             "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "decimal" | "year" => Form::Bare,
             "double" => Form::Double,
             "float" => Form::Float,
-            "bit" | "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" | "vector"
-            | "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
-            | "multipolygon" | "geometrycollection" | "geomcollection" => Form::Hex(String::new()),
+            "bit" | "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" | "vector" => {
+                Form::Hex(String::new())
+            }
+            "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
+            | "multipolygon" | "geometrycollection" | "geomcollection" => Form::Geometry,
             "enum" | "set" if self.is_by_number() => Form::Bare,
             "date" | "datetime" | "timestamp" | "time" | "json" | "uuid" | "inet4" | "inet6" => Form::Quoted,
             _ if self.charset.is_empty() => Form::Unknown,
@@ -180,8 +184,8 @@ mod tests {
             ("bit", "", bytes(), "`a``b`"),
             ("varbinary", "", bytes(), "`a``b`"),
             ("longblob", "", bytes(), "`a``b`"),
-            ("point", "", bytes(), "`a``b`"),
-            ("geomcollection", "", bytes(), "`a``b`"),
+            ("point", "", Form::Geometry, "`a``b`"),
+            ("geomcollection", "", Form::Geometry, "`a``b`"),
             ("vector", "", bytes(), "`a``b`"),
             ("varchar", "utf8mb4", Form::Quoted, "`a``b`"),
             ("enum", "latin1", Form::Quoted, "`a``b`"),

@@ -89,6 +89,7 @@ impl<'a> RowWriter<'a> {
                 (Some(cell), Form::Bare) => sql.extend_from_slice(cell),
                 (Some(cell), Form::Double) => number::double(sql, cell),
                 (Some(cell), Form::Float) => number::float(sql, cell),
+                (Some([]), Form::Geometry) => return Err(no_geometry()),
                 (Some(cell), form) if cell.len() <= MOST_AT_ONCE => short(sql, cell, form),
                 (Some(cell), form) => {
                     written += sql.len() - before;
@@ -119,7 +120,8 @@ impl<'a> RowWriter<'a> {
                 continue;
             };
             match form {
-                Form::Quoted | Form::Hex(_) | Form::Unknown => {
+                Form::Geometry if size == 0 => return Err(no_geometry()),
+                Form::Quoted | Form::Hex(_) | Form::Geometry | Form::Unknown => {
                     written += long(self.sink, row, size, form, &mut self.piece)?;
                 }
                 Form::Bare | Form::Double | Form::Float => {
@@ -174,8 +176,18 @@ fn short(sql: &mut Vec<u8>, cell: &[u8], form: &Form) {
                 literal::digits(sql, cell);
             }
         }
+        Form::Geometry => {
+            sql.extend_from_slice(b"0x");
+            literal::digits(sql, cell);
+        }
         _ => literal::quoted(sql, cell),
     }
+}
+
+/// `INSERT IGNORE` of NULL makes such a value in a column that is NOT NULL. Who reads the rows adds which table it is.
+fn no_geometry() -> Error {
+    let why = "a row has a GEOMETRY of no bytes, which no server takes (find it by LENGTH(…) = 0)".into();
+    Error::Unrestorable { database: String::new(), object: String::new(), why }
 }
 
 /// Writes a text or bytes of any size, a piece at a time. Returns how many bytes it wrote.
@@ -194,6 +206,7 @@ fn long(
     let mut written = 0;
     match form {
         Form::Hex(introducer) => sink.sql().extend_from_slice(&[introducer.as_bytes(), b"0x"].concat()),
+        Form::Geometry => sink.sql().extend_from_slice(b"0x"),
         _ => sink.sql().push(b'\''),
     }
     let mut left = size;
@@ -205,13 +218,13 @@ fn long(
         let sql = sink.sql();
         let before = sql.len();
         match form {
-            Form::Hex(_) => literal::digits(sql, piece),
+            Form::Hex(_) | Form::Geometry => literal::digits(sql, piece),
             _ => literal::escaped(sql, piece),
         }
         written += sql.len() - before;
         sink.pass()?;
     }
-    if !matches!(form, Form::Hex(_)) {
+    if !matches!(form, Form::Hex(_) | Form::Geometry) {
         sink.sql().push(b'\'');
     }
     Ok(written)

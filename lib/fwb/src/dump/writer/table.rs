@@ -19,6 +19,8 @@ pub(super) enum History {
 /// How the rows of a table are read and written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reading {
+    /// The database, and the table.
+    pub(super) of: (String, String),
     /// What reads them.
     pub(super) select: Vec<u8>,
     /// What stands before them.
@@ -48,7 +50,7 @@ pub(super) fn history(versioned: bool, columns: &[Column], version: &ServerVersi
 }
 
 /// How a table is read.
-pub(super) fn reading(table: &str, columns: &[Column], history: History) -> Reading {
+pub(super) fn reading(database: &str, table: &str, columns: &[Column], history: History) -> Reading {
     let is_there = |column: &&Column| match column.origin() {
         Origin::Stored => true,
         Origin::Generated => false,
@@ -82,7 +84,7 @@ pub(super) fn reading(table: &str, columns: &[Column], history: History) -> Read
     if history != History::None {
         select.extend_from_slice(b" FOR SYSTEM_TIME ALL");
     }
-    Reading { select, prelude, forms, history }
+    Reading { of: (database.to_owned(), table.to_owned()), select, prelude, forms, history }
 }
 
 /// Writes what makes a table.
@@ -248,7 +250,7 @@ mod tests {
             column("f", "float", "", ""),
             column("g", "int", "VIRTUAL GENERATED", "`f` + 1"),
         ];
-        let reading = reading("t`", &columns, History::None);
+        let reading = reading("d", "t`", &columns, History::None);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         assert_eq!(text(&reading.select), "SELECT /*M!100000 SQL_NO_CACHE */ `a``b`, `f`*1e0 FROM `t```");
         assert_eq!(text(&reading.prelude), "INSERT INTO `t``` (`a``b`, `f`) VALUES ");
@@ -276,7 +278,7 @@ mod tests {
         ] {
             let kept = history(versioned, &columns, version);
             assert_eq!(kept, expected, "{columns:?} on {version}");
-            let reading = reading("t", &columns, kept);
+            let reading = reading("d", "t", &columns, kept);
             let all = if kept == History::None { "" } else { " FOR SYSTEM_TIME ALL" };
             let select = format!("SELECT /*M!100000 SQL_NO_CACHE */ {list} FROM `t`{all}");
             assert_eq!(String::from_utf8(reading.select).unwrap(), select);
@@ -289,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_table_may_have_computed_columns_alone() {
-        let reading = reading("t", &[column("g", "int", "STORED GENERATED", "1")], History::None);
+        let reading = reading("d", "t", &[column("g", "int", "STORED GENERATED", "1")], History::None);
         assert_eq!(reading.select, b"SELECT /*M!100000 SQL_NO_CACHE */ NULL FROM `t`");
         assert_eq!(reading.prelude, b"INSERT INTO `t` () VALUES ");
         assert!(reading.forms.is_empty());

@@ -77,7 +77,7 @@ pub(super) fn reading(
     let columns = Catalog::new(session, &task.doing_all()).columns(&entry.name)?;
     let versioned = matches!(entry.kind, EntryKind::Table { versioned: true });
     let history = table::history(versioned, &columns, task.header.version);
-    let reading = table::reading(&entry.name, &columns, history);
+    let reading = table::reading(task.header.database, &entry.name, &columns, history);
     Ok((columns, reading))
 }
 
@@ -99,7 +99,13 @@ pub(super) fn write_rows(
     doing: &str,
 ) -> Result<u64> {
     let mut rows = RowWriter::new(sink, reading.prelude.clone(), reading.forms.clone());
-    session.query(select, &mut rows).map_err(|error| error.doing(doing))?;
+    session.query(select, &mut rows).map_err(|error| match error.doing(doing) {
+        Error::Unrestorable { object, why, .. } if object.is_empty() => {
+            let (database, table) = reading.of.clone();
+            Error::Unrestorable { database, object: format!("table {table}"), why }
+        }
+        error => error,
+    })?;
     rows.finish()
 }
 

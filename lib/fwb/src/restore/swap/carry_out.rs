@@ -171,8 +171,9 @@ impl CarryOut<'_> {
              SESSION innodb_lock_wait_timeout={LOCK_WAIT}, SESSION max_statement_time=0"
         );
         session.statement(settings.as_bytes())?;
-        let table =
-            format!("CREATE TEMPORARY TABLE {steps} ({COLUMNS}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
+        let table = format!(
+            "CREATE TEMPORARY TABLE {steps} ({COLUMNS}) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+        );
         session.statement(table.as_bytes())?;
         for insert in journal::insert(steps, &self.journal.steps) {
             session.statement(insert.as_bytes())?;

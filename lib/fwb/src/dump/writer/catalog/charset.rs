@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use super::{Catalog, text};
 use crate::error::{Error, Result};
+use crate::manifest::ObjectKind;
 use crate::scan::{QuoteMode, Reading, Token, Tokens};
+use crate::server::quote_text;
 
 impl Catalog<'_> {
     /// A text in UTF-8, in its maker's character set: unless that lacks a character of it, or has quotes within characters.
@@ -20,34 +22,103 @@ impl Catalog<'_> {
         Ok((utf8, "utf8mb4".into()))
     }
 
-    /// A program's text in one character set. The server puts the definer and the name of an event or routine into the text
-    /// in UTF-8, and keeps the rest in the character set of its maker's client. Where these names are beyond ASCII the whole
+    /// A program's text in one character set. The server puts the definer, the name and the comment of an event or routine into
+    /// the text in UTF-8, and keeps the rest in the character set of its maker's client. Where these are beyond ASCII the whole
     /// is told in UTF-8: made in the maker's character set, the server would show it in two again, to the swap that moves it.
     pub(super) fn in_one_charset(
         &mut self,
         shown: Vec<u8>,
         charset: String,
+        kind: ObjectKind,
         name: &str,
         quotes: QuoteMode,
     ) -> Result<(Vec<u8>, String)> {
         if shown.is_ascii() || is_utf8(&charset) {
             return Ok((shown, charset));
         }
-        let ours = of_the_server(&shown, name, quotes);
+        let comment = self.comment(kind, name)?;
+        let ours = of_the_server(&shown, name, &comment, quotes);
         if ours.is_empty() {
             return Ok((shown, charset));
         }
         let mut whole = Vec::with_capacity(shown.len() * 2);
         let mut from = 0;
-        for span in ours.into_iter().chain(std::iter::once(shown.len()..shown.len())) {
+        for span in ours.iter().cloned().chain(std::iter::once(shown.len()..shown.len())) {
             match self.in_utf8(&shown[from..span.start], &charset)? {
                 Some(utf8) => whole.extend_from_slice(&utf8),
-                None => return Ok((shown, charset)),
+                None => return self.in_the_makers(shown, &ours, charset),
             }
             whole.extend_from_slice(&shown[span.clone()]);
             from = span.end;
         }
         Ok((whole, "utf8mb4".into()))
+    }
+
+    /// A program's text in its maker's character set, which holds bytes that are no text in it: what the server has put there
+    /// is told in that one, where it can be.
+    fn in_the_makers(
+        &mut self,
+        shown: Vec<u8>,
+        ours: &[Range<usize>],
+        charset: String,
+    ) -> Result<(Vec<u8>, String)> {
+        let mut whole = Vec::with_capacity(shown.len());
+        let mut from = 0;
+        for span in ours {
+            let Some(there) = self.converted(&shown[span.clone()], "utf8mb4", &charset)? else {
+                return Ok((shown, charset));
+            };
+            whole.extend_from_slice(&shown[from..span.start]);
+            whole.extend_from_slice(&there);
+            from = span.end;
+        }
+        whole.extend_from_slice(&shown[from..]);
+        Ok((whole, charset))
+    }
+
+    /// A program's text with its comment as its own `sql_mode` reads it: the server always writes it with backslashes.
+    pub(super) fn with_comment(
+        &mut self,
+        shown: Vec<u8>,
+        kind: ObjectKind,
+        name: &str,
+        sql_mode: &str,
+    ) -> Result<Vec<u8>> {
+        if !sql_mode.contains("NO_BACKSLASH_ESCAPES") {
+            return Ok(shown);
+        }
+        let comment = self.comment(kind, name)?;
+        if !comment.iter().any(|byte| b"\\'\n\r\0\x1a".contains(byte)) {
+            return Ok(shown);
+        }
+        let mut tokens = Tokens::new(&shown, Reading::Everything, QuoteMode::default());
+        let Some(span) = comment_of(std::iter::from_fn(|| tokens.spanned()), &comment) else {
+            return Ok(shown);
+        };
+        let mut literal = b"'".to_vec();
+        literal.extend(
+            comment.iter().flat_map(|byte| std::iter::repeat_n(*byte, if *byte == b'\'' { 2 } else { 1 })),
+        );
+        literal.push(b'\'');
+        Ok([&shown[..span.start], &literal, &shown[span.end..]].concat())
+    }
+
+    /// The comment of a program, in UTF-8; empty where it has none.
+    fn comment(&mut self, kind: ObjectKind, name: &str) -> Result<Vec<u8>> {
+        let name = quote_text(name);
+        let sql = match kind {
+            ObjectKind::Trigger => return Ok(Vec::new()),
+            ObjectKind::Event => format!(
+                "SELECT EVENT_COMMENT FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE() AND EVENT_NAME = {name}"
+            ),
+            _ => format!(
+                "SELECT ROUTINE_COMMENT FROM information_schema.ROUTINES \
+                 WHERE ROUTINE_SCHEMA = DATABASE() AND ROUTINE_NAME = {name} AND ROUTINE_TYPE = '{}'",
+                kind.as_sql()
+            ),
+        };
+        let rows = self.ask(&sql)?;
+        Ok(rows.into_iter().next().and_then(|row| row.into_iter().next().flatten()).unwrap_or_default())
     }
 
     /// A text of this character set in UTF-8; none where it is no text in it, or would not be the same text again.
@@ -83,11 +154,14 @@ impl Catalog<'_> {
     }
 }
 
-/// Where the server has put names in UTF-8 into a program's text: the definer's user and host, and the program's name. Names
-/// in ASCII are the same in every character set, and are not among them.
-fn of_the_server(shown: &[u8], name: &str, quotes: QuoteMode) -> Vec<Range<usize>> {
+/// Where the server has put UTF-8 into a program's text: the definer's user and host, the program's name, and its comment. What
+/// is in ASCII is the same in every character set, and not among them.
+fn of_the_server(shown: &[u8], name: &str, comment: &[u8], quotes: QuoteMode) -> Vec<Range<usize>> {
     let mut tokens = Tokens::new(shown, Reading::Everything, quotes);
-    let all: Vec<_> = std::iter::from_fn(|| tokens.spanned()).take(LONGEST_HEAD).collect();
+    let mut rest = std::iter::from_fn(|| tokens.spanned());
+    let all: Vec<_> = rest.by_ref().take(LONGEST_HEAD).collect();
+    let is_commented = !comment.is_ascii();
+    let commented = if is_commented { comment_of(all.iter().cloned().chain(rest), comment) } else { None };
     let is_name = |at: usize| {
         let Some((Token::Name(found), span)) = all.get(at) else { return false };
         !found.is_ascii() && std::str::from_utf8(found).is_ok() && !shown[span.clone()].is_ascii()
@@ -97,7 +171,46 @@ fn of_the_server(shown: &[u8], name: &str, quotes: QuoteMode) -> Vec<Range<usize
     let after = definer.map_or(0, |[_, host]| host + 1);
     let named = |at: &usize| matches!(&all[*at].0, Token::Name(found) if **found == *name.as_bytes());
     found.extend((after..all.len()).find(named).filter(|at| is_name(*at)));
-    found.into_iter().map(|at| all[at].1.clone()).collect()
+    found.into_iter().map(|at| all[at].1.clone()).chain(commented).collect()
+}
+
+/// Where a program's comment is in its text.
+fn comment_of<'t>(
+    tokens: impl Iterator<Item = (Token<'t>, Range<usize>)>,
+    comment: &[u8],
+) -> Option<Range<usize>> {
+    let mut follows = false;
+    for (token, span) in tokens {
+        if follows && matches!(token, Token::Text(text) if unescaped(text) == comment) {
+            return Some(span);
+        }
+        follows = token.is("COMMENT");
+    }
+    None
+}
+
+/// What a literal means that the server has written: a backslash, or a quote, before a quote is for the quote's sake.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut bytes = text.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        plain.push(match (byte, bytes.peek()) {
+            (b'\\', Some(escaped)) => {
+                let meant = match escaped {
+                    b'0' => 0,
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b'Z' => 0x1a,
+                    other => *other,
+                };
+                bytes.next();
+                meant
+            }
+            (b'\'', Some(b'\'')) => bytes.next().unwrap_or(b'\''),
+            _ => byte,
+        });
+    }
+    plain
 }
 
 /// In so many tokens, a program's text has its name.
@@ -132,7 +245,7 @@ mod tests {
             ("CREATE PROCEDURE ", "`é`", "() SELECT `é` FROM t", &["`é`"]),
         ] {
             let shown = [before.as_bytes(), name.as_bytes(), &latin1(after)].concat();
-            let found = of_the_server(&shown, name.trim_matches('`'), QuoteMode::default());
+            let found = of_the_server(&shown, name.trim_matches('`'), b"", QuoteMode::default());
             let found: Vec<&str> =
                 found.into_iter().map(|span| std::str::from_utf8(&shown[span]).unwrap()).collect();
             assert_eq!(found, expected, "{before}{name}");
@@ -141,6 +254,14 @@ mod tests {
         let written = latin1(
             "CREATE DEFINER=`root`@`localhost` TRIGGER `é` BEFORE INSERT ON t FOR EACH ROW SET @a = 1",
         );
-        assert!(of_the_server(&written, "é", QuoteMode::default()).is_empty());
+        assert!(of_the_server(&written, "é", b"", QuoteMode::default()).is_empty());
+        // The body's bytes are UTF-8 too, by chance.
+        let begin = "CREATE DEFINER=`root`@`localhost` PROCEDURE `p`()\n    COMMENT ";
+        let shown =
+            [begin.as_bytes(), "'it\\'s Ã©'".as_bytes(), b"\nCREATE TABLE t (a INT) COMMENT '\xc3\xa9'"]
+                .concat();
+        let found = of_the_server(&shown, "p", "it's Ã©".as_bytes(), QuoteMode::default());
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0], begin.len()..begin.len() + "'it\\'s Ã©'".len());
     }
 }

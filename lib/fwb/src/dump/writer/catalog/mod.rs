@@ -238,7 +238,8 @@ impl<'a> Catalog<'a> {
         };
         let charset = text(&row, at + 1);
         let quotes = QuoteMode::under(&text(&row, 1));
-        let (definition, charset) = self.in_one_charset(definition, charset, name, quotes)?;
+        let definition = self.with_comment(definition, kind, name, &text(&row, 1))?;
+        let (definition, charset) = self.in_one_charset(definition, charset, kind, name, quotes)?;
         let (definition, charset) = self.readable(definition, charset)?;
         Ok(Program {
             kind,

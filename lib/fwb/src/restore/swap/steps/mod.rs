@@ -340,8 +340,8 @@ impl Exchange<'_> {
     /// The statement that makes something in the live database, whose definition was read in database `from`.
     fn made(&self, definition: &Definition, from: &str) -> Definition {
         let mut made = moved(definition, from);
-        let ours = self.origin.views.get(&made.name).filter(|_| made.kind == DefinitionKind::View);
-        if let Some(text) = self.origin.texts.get(&(made.kind.as_sql(), made.name.clone())).or(ours) {
+        let key = (made.kind.as_sql(), made.name.clone());
+        if let Some(text) = self.origin.texts.get(&key).or_else(|| self.origin.plain.get(&key)) {
             made.text.clone_from(text);
         }
         made.text = replacing(&made);
