@@ -143,6 +143,14 @@ fn columns_without_a_default_are_named() {
 fn what_a_server_does_not_take_as_it_shows_it_is_named_or_mended() {
     let (store, database) = (Store::new(), Database::new("shown"));
     database.sql(
+        "CREATE TABLE a (id INT PRIMARY KEY, t TEXT) CHARACTER SET ascii;
+         INSERT INTO a VALUES (1, x'00ff'), (2, 'it''s'), (3, ''), (4, x'e9')",
+    );
+    let rows = || database.query("SELECT id, HEX(t) FROM a ORDER BY id");
+    let (before, backup) = (rows(), proved(&store, &database));
+    store.tool("fwb-restore").arg("--yes").arg(name(&backup)).run().ok();
+    assert_eq!(rows(), before);
+    database.sql(
         "CREATE TABLE t (id INT PRIMARY KEY);
          SET NAMES utf8mb4, character_set_client=latin1, collation_connection=latin1_bin;
          CREATE EVENT e ON SCHEDULE EVERY 3 DAY STARTS '2037-01-01' COMMENT 'é' DO SELECT 'é';

@@ -194,15 +194,13 @@ fn one(source: &Server, target: &Server, database: &str, place: &Path) -> Option
 }
 
 /// Without what says nothing of the database: a view whose account lacks rights is shown with the database's name before
-/// its columns.
+/// its columns; and TIME and its like from before MariaDB 10 are kept in another way, with the same values.
 fn plain(database: &str, content: Vec<Shown>) -> Vec<Shown> {
     let own = format!("`{}`.", database.replace('`', "``"));
     let plain = |shown: Shown| {
-        if shown.what.starts_with("view ") {
-            Shown { text: shown.text.replace(&own, ""), ..shown }
-        } else {
-            shown
-        }
+        let text = shown.text.replace(" /* mariadb-5.3 */", "");
+        let text = if shown.what.starts_with("view ") { text.replace(&own, "") } else { text };
+        Shown { text, ..shown }
     };
     content.into_iter().map(plain).collect()
 }
@@ -219,7 +217,7 @@ fn names(manifest: &Value, said: &str) -> String {
 
 /// Whether an object is named: by its name as a word.
 fn is_named(what: &str, named: &str) -> bool {
-    let name = what.split_once(' ').map_or(what, |(_, name)| name);
+    let name = what.split_once(' ').map_or(what, |(_, name)| name.trim_start_matches("table "));
     named.match_indices(name).any(|(at, _)| {
         let is_word = |char: Option<char>| char.is_some_and(|char| char.is_alphanumeric() || char == '_');
         !is_word(named[..at].chars().next_back()) && !is_word(named[at + name.len()..].chars().next())

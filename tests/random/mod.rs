@@ -46,8 +46,8 @@ impl Scene {
         let manifest = dumped.json();
         let named =
             format!("{}{}{}", manifest["warnings"], manifest["broken_views"], manifest["broken_programs"]);
-        let strategy: &[&str] = if seed % 2 == 0 { &["--strategy", "in-place"] } else { &[] };
-        if seed % 3 == 0 {
+        let strategy: &[&str] = if seed.is_multiple_of(2) { &["--strategy", "in-place"] } else { &[] };
+        if seed.is_multiple_of(3) {
             self.server.sql("DROP DATABASE d");
         }
         let restore =

@@ -273,7 +273,7 @@ fn table(numbers: &mut Numbers, name: &str, parents: &[String]) -> Vec<String> {
 pub(super) fn schema(numbers: &mut Numbers) -> String {
     let mut sql = Vec::new();
     let mut tables: Vec<String> = Vec::new();
-    for number in 0..1 + numbers.index(5) {
+    for number in 0..=numbers.index(5) {
         let name = format!("{}{number}", NAMES[numbers.index(NAMES.len())]);
         sql.push(format!("SET sql_mode='{}'", MODES[numbers.index(MODES.len())]));
         sql.extend(table(numbers, &name, &tables));

@@ -49,6 +49,9 @@ pub(super) enum Form {
     Hex(String),
     /// As bytes; no server takes one of none.
     Geometry,
+    /// Text in ASCII between quotes; as bytes where it is none, or long. A column in ASCII keeps whatever bytes it was given as
+    /// such.
+    Ascii,
     /// As the result says: digits where it calls them binary, else between quotes.
     Unknown,
 }
@@ -115,6 +118,11 @@ impl Column {
             "enum" | "set" if self.is_by_number() => Form::Bare,
             "date" | "datetime" | "timestamp" | "time" | "json" | "uuid" | "inet4" | "inet6" => Form::Quoted,
             _ if self.charset.is_empty() => Form::Unknown,
+            "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext"
+                if self.charset == "ascii" =>
+            {
+                Form::Ascii
+            }
             _ if self.is_in_unicode() => Form::Quoted,
             _ => Form::Hex(format!("_{} ", self.charset)),
         }
@@ -135,7 +143,9 @@ impl Column {
                 sql.extend_from_slice(b" AS UNSIGNED)");
             }
             // The server then sends its bytes, rather than what they are in utf8mb4.
-            Form::Hex(introducer) if !introducer.is_empty() => {
+            form if form == Form::Ascii
+                || matches!(&form, Form::Hex(introducer) if !introducer.is_empty()) =>
+            {
                 sql.extend_from_slice(b"CAST(");
                 literal::name(&mut sql, &self.name);
                 sql.extend_from_slice(b" AS BINARY)");
@@ -196,6 +206,8 @@ mod tests {
             ("timestamp", "", Form::Quoted, "`a``b`"),
             ("time", "", Form::Quoted, "`a``b`"),
             ("a plugin's", "", Form::Unknown, "`a``b`"),
+            ("char", "ascii", Form::Ascii, "CAST(`a``b` AS BINARY)"),
+            ("enum", "ascii", Form::Quoted, "`a``b`"),
             ("char", "sjis", Form::Hex("_sjis ".into()), "CAST(`a``b` AS BINARY)"),
             ("enum", "ucs2", Form::Hex("_ucs2 ".into()), "CAST(`a``b` AS BINARY)"),
             ("text", "gb18030", Form::Hex("_gb18030 ".into()), "CAST(`a``b` AS BINARY)"),

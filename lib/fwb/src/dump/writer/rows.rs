@@ -121,7 +121,14 @@ impl<'a> RowWriter<'a> {
             };
             match form {
                 Form::Geometry if size == 0 => return Err(no_geometry()),
-                Form::Quoted | Form::Hex(_) | Form::Geometry | Form::Unknown => {
+                Form::Ascii if size <= MOST_AT_ONCE as u64 => {
+                    self.piece.resize(usize::try_from(size).map_err(|_| malformed())?, 0);
+                    row.read_exact(&mut self.piece).map_err(unread)?;
+                    let before = sql.len();
+                    short(sql, &self.piece, form);
+                    written += sql.len() - before;
+                }
+                Form::Quoted | Form::Hex(_) | Form::Geometry | Form::Ascii | Form::Unknown => {
                     written += long(self.sink, row, size, form, &mut self.piece)?;
                 }
                 Form::Bare | Form::Double | Form::Float => {
@@ -176,7 +183,8 @@ fn short(sql: &mut Vec<u8>, cell: &[u8], form: &Form) {
                 literal::digits(sql, cell);
             }
         }
-        Form::Geometry => {
+        Form::Ascii if cell.is_ascii() => literal::quoted(sql, cell),
+        Form::Geometry | Form::Ascii => {
             sql.extend_from_slice(b"0x");
             literal::digits(sql, cell);
         }
@@ -206,7 +214,7 @@ fn long(
     let mut written = 0;
     match form {
         Form::Hex(introducer) => sink.sql().extend_from_slice(&[introducer.as_bytes(), b"0x"].concat()),
-        Form::Geometry => sink.sql().extend_from_slice(b"0x"),
+        Form::Geometry | Form::Ascii => sink.sql().extend_from_slice(b"0x"),
         _ => sink.sql().push(b'\''),
     }
     let mut left = size;
@@ -218,13 +226,13 @@ fn long(
         let sql = sink.sql();
         let before = sql.len();
         match form {
-            Form::Hex(_) | Form::Geometry => literal::digits(sql, piece),
+            Form::Hex(_) | Form::Geometry | Form::Ascii => literal::digits(sql, piece),
             _ => literal::escaped(sql, piece),
         }
         written += sql.len() - before;
         sink.pass()?;
     }
-    if !matches!(form, Form::Hex(_) | Form::Geometry) {
+    if !matches!(form, Form::Hex(_) | Form::Geometry | Form::Ascii) {
         sink.sql().push(b'\'');
     }
     Ok(written)
