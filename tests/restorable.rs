@@ -264,6 +264,31 @@ fn views_over_views_of_accounts_that_may_not_read_come_back() {
     Server::shared().sql(format!("DROP USER {user}"));
 }
 
+/// So it is on every server. MySQL says of such a view that it cannot be used until its account is there.
+#[test]
+fn views_over_views_of_accounts_that_are_gone_come_back_on_every_server() {
+    for kind in ["mariadb-10.5", "mariadb-11.8", "mysql-9.7"] {
+        let (server, store) = (Server::of(kind, &format!("orphans-{kind}"), &[]), Store::new());
+        let tool = |name: &str| store.tool(name).env("FWB_DEFAULTS_FILE", server.defaults_file());
+        let account = "CREATE USER gone@localhost IDENTIFIED BY 'a-Long-pass-1'; GRANT SELECT ON d.* TO gone@localhost;";
+        server.sql(format!(
+            "CREATE DATABASE d; USE d; CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1); {account}
+             CREATE DEFINER=gone@localhost VIEW low AS SELECT * FROM t; CREATE VIEW high AS SELECT id FROM low WHERE id > 0 WITH CHECK OPTION"
+        ));
+        let dumped = tool("fwb-dump").args(["-B", "d"]).run().ok();
+        server.sql("DROP DATABASE d; DROP USER gone@localhost");
+        let restore =
+            tool("fwb-restore").args(["--yes", "--strategy", "in-place"]).stdin(&dumped.stdout).run();
+        assert!(restore.stderr.contains("gone@localhost"), "{kind}: {}", restore.stderr);
+        restore.ok();
+        server.sql(account);
+        assert_eq!(server.query("SELECT * FROM d.high"), "1", "{kind}");
+        let definers =
+            "SELECT table_name, definer FROM information_schema.views WHERE table_schema = 'd' ORDER BY 1";
+        assert_eq!(server.query(definers), "high\troot@localhost\nlow\tgone@localhost", "{kind}");
+    }
+}
+
 /// Nobody examines a statement of more than a megabyte.
 #[test]
 fn a_program_that_a_restore_would_refuse_is_left_out_by_name() {
