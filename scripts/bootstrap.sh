@@ -113,60 +113,60 @@ TOOLS=$ROOT/target/tools
 # The server's plugins: where it looks for them itself, or else what the package of its own version has, which nobody
 # installs. scripts/sandbox.sh starts servers with these.
 PLUGIN=ha_archive.so
-plugins_of_ours() { mariadbd --no-defaults --version | awk -v tools="$TOOLS" '{ print tools "/plugins-" $3 }'; }
+of_ours() { mariadbd --no-defaults --version | awk -v of="$TOOLS/$1-" '{ print of $3 }'; }
+plugins_of_ours() { of_ours plugins; }
 has_plugins() {
   local own
   own=$(mariadbd --no-defaults --verbose --help 2>/dev/null | awk '$1 == "plugin-dir" { print $2 }')
   [[ -e $own/$PLUGIN || -e $(plugins_of_ours)/$PLUGIN ]]
 }
 
-install_plugins() {
-  local work version dir
-  dir=$(plugins_of_ours)
-  say "unpacking the server's plugins into ${dir#"$ROOT"/}"
-  version=$(dpkg-query -W -f='${Version}' mariadb-server-core 2>/dev/null) ||
-    fail "the server has no $PLUGIN, and it is none of Debian's" "install the storage engines of $(mariadbd --version)"
+# own_version MESSAGE HINT: fills VERSION with that of the server, where it is Debian's.
+own_version() { VERSION=$(dpkg-query -W -f='${Version}' mariadb-server-core 2>/dev/null) || fail "$@"; }
+
+# unpack_packages PACKAGE...: into a new directory, WORK, which goes should this script end before it is removed.
+unpack_packages() {
+  local package
   mkdir -p "$TOOLS"
-  work=$(mktemp -d "$TOOLS/plugins.XXXXXX")
+  WORK=$(mktemp -d "$TOOLS/packages.XXXXXX")
   # The shell knows the directory now: nothing else sets a trap here.
   # shellcheck disable=SC2064
-  trap "rm -rf '$work'" EXIT
-  (cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "mariadb-server=$version" >&2) ||
-    fail "apt-get could not download mariadb-server $version; its reason is above" \
+  trap "rm -rf '$WORK'" EXIT
+  (cd "$WORK" && apt-get -qq -o APT::Sandbox::User=root download "$@" >&2) ||
+    fail "apt-get could not download $*; its reason is above" \
       'as root: apt-get update && apt-get upgrade mariadb-server-core'
-  dpkg-deb -x "$work"/mariadb-server_*.deb "$work"
-  [[ -e $work/usr/lib/mysql/plugin/$PLUGIN ]] || fail "mariadb-server $version has no $PLUGIN"
+  for package in "$WORK"/*.deb; do dpkg-deb -x "$package" "$WORK"; done
+}
+
+install_plugins() {
+  local dir
+  dir=$(plugins_of_ours)
+  say "unpacking the server's plugins into ${dir#"$ROOT"/}"
+  own_version "the server has no $PLUGIN, and it is none of Debian's" "install the storage engines of $(mariadbd --version)"
+  unpack_packages "mariadb-server=$VERSION"
+  [[ -e $WORK/usr/lib/mysql/plugin/$PLUGIN ]] || fail "mariadb-server $VERSION has no $PLUGIN"
   rm -rf "$dir"
-  mv -T "$work/usr/lib/mysql/plugin" "$dir"
-  rm -rf "$work"
+  mv -T "$WORK/usr/lib/mysql/plugin" "$dir"
+  rm -rf "$WORK"
 }
 
 # The server's own test cases, of its own version; the program that runs them, and the library that it needs.
-cases_of_ours() { mariadbd --no-defaults --version | awk -v tools="$TOOLS" '{ print tools "/mysql-test-" $3 }'; }
+cases_of_ours() { of_ours mysql-test; }
 has_cases() { [[ -x $(cases_of_ours)/bin/mariadb-test ]]; }
 
 install_cases() {
-  local work version dir
+  local dir
   dir=$(cases_of_ours)
   say "unpacking the server's test cases into ${dir#"$ROOT"/}"
-  version=$(dpkg-query -W -f='${Version}' mariadb-server-core 2>/dev/null) ||
-    fail "the server is none of Debian's" 'its test cases are of one version only: install mariadb-server-core'
-  mkdir -p "$TOOLS"
-  work=$(mktemp -d "$TOOLS/cases.XXXXXX")
-  # shellcheck disable=SC2064
-  trap "rm -rf '$work'" EXIT
-  (cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "mariadb-test=$version" "mariadb-test-data=$version" \
-    libpcre2-posix3 >&2) ||
-    fail "apt-get could not download mariadb-test $version; its reason is above" \
-      'as root: apt-get update && apt-get upgrade mariadb-server-core'
-  for package in "$work"/*.deb; do dpkg-deb -x "$package" "$work"; done
-  mkdir -p "$work/usr/lib/cases"
-  mv "$work"/usr/lib/*-linux-gnu/libpcre2-posix.so.* "$work/usr/lib/cases"
+  own_version "the server is none of Debian's" 'its test cases are of one version only: install mariadb-server-core'
+  unpack_packages "mariadb-test=$VERSION" "mariadb-test-data=$VERSION" libpcre2-posix3
+  mkdir -p "$WORK/usr/lib/cases"
+  mv "$WORK"/usr/lib/*-linux-gnu/libpcre2-posix.so.* "$WORK/usr/lib/cases"
   rm -rf "$dir"
   mkdir "$dir"
-  mv "$work/usr/share" "$work/usr/bin" "$dir"
-  mv -T "$work/usr/lib/cases" "$dir/lib"
-  rm -rf "$work"
+  mv "$WORK/usr/share" "$WORK/usr/bin" "$dir"
+  mv -T "$WORK/usr/lib/cases" "$dir/lib"
+  rm -rf "$WORK"
 }
 
 REQUIREMENTS=$ROOT/tests/kubernetes/requirements.txt

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::checkpoint::{self, Verdict};
 use crate::databases;
 use crate::relay::{Hook, Relay};
-use crate::support::{Server, Tool, content};
+use crate::support::{Server, Tool, content, quoted};
 
 /// A case.
 #[derive(Debug)]
@@ -116,9 +116,7 @@ impl Place {
     pub(crate) fn run(&mut self, case: &Case) -> (Ended, Vec<Verdict>) {
         let (source, target) = (self.source(), Arc::clone(&self.target));
         let cnf = source.defaults_file();
-        let left = databases::made(&cnf)
-            .into_iter()
-            .map(|name| format!("DROP DATABASE `{}`;", name.replace('`', "``")));
+        let left = databases::made(&cnf).into_iter().map(|name| format!("DROP DATABASE {};", quoted(&name)));
         content::ask(
             &cnf,
             None,

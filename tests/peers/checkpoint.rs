@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::databases;
 use crate::support::content::{self, Shown};
-use crate::support::{Server, Store, Tool};
+use crate::support::{Server, Store, Tool, quoted};
 
 /// What came of it, the better ones first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,7 +95,7 @@ pub(crate) fn look(source: &Server, target: &Server, place: &Path) -> Vec<Verdic
         .map(|account| format!("CREATE USER IF NOT EXISTS {account}; GRANT ALL ON *.* TO {account};\n"));
     content::ask(&cnf, None, &accounts.collect::<String>());
     for database in databases::made(&cnf) {
-        content::ask(&cnf, None, &format!("DROP DATABASE `{}`", database.replace('`', "``")));
+        content::ask(&cnf, None, &format!("DROP DATABASE {}", quoted(&database)));
     }
     let databases = databases::made(&source.defaults_file());
     databases
@@ -164,14 +164,7 @@ fn one(source: &Server, target: &Server, database: &str, place: &Path) -> Option
         );
     }
     let after = plain(database, content::content(&target.defaults_file(), database));
-    let mut differs = content::differences(&before, &after);
-    // CHECKSUM TABLE of a table with generated or long columns may be another one each time.
-    differs.retain(|(what, text)| {
-        !(["GENERATED ALWAYS", "text", "blob", "mariadb-5.3"].iter().any(|word| text.contains(word))
-            && !["float", "double"].iter().any(|word| text.contains(word))
-            && databases::rows(&source.defaults_file(), database, what)
-                == databases::rows(&target.defaults_file(), database, what))
-    });
+    let differs = content::differences(&before, &after);
     if differs.is_empty() {
         return Some(Verdict::Equal);
     }
@@ -183,7 +176,7 @@ fn one(source: &Server, target: &Server, database: &str, place: &Path) -> Option
     for what in &unnamed {
         let table = what.rsplit_once("table ").map_or("", |(_, table)| table);
         for (side, server) in [("source", source), ("target", target)] {
-            let sql = format!("SELECT * FROM `{}`", table.replace('`', "``"));
+            let sql = format!("SELECT * FROM {}", quoted(table));
             fs::create_dir_all(place).ok();
             let rows = content::ask(&server.defaults_file(), Some(database), &sql);
             fs::write(place.join(format!("{}.{side}", table.replace('/', "_"))), rows).ok();
@@ -196,7 +189,7 @@ fn one(source: &Server, target: &Server, database: &str, place: &Path) -> Option
 /// Without what says nothing of the database: a view whose account lacks rights is shown with the database's name before
 /// its columns; and TIME and its like from before MariaDB 10 are kept in another way, with the same values.
 fn plain(database: &str, content: Vec<Shown>) -> Vec<Shown> {
-    let own = format!("`{}`.", database.replace('`', "``"));
+    let own = format!("{}.", quoted(database));
     let plain = |shown: Shown| {
         let text = shown.text.replace(" /* mariadb-5.3 */", "");
         let text = if shown.what.starts_with("view ") { text.replace(&own, "") } else { text };

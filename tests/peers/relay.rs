@@ -1,6 +1,6 @@
 //! A socket between a test case and its server, which holds the case before it drops what it has made.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
+
+use crate::support::proxy::read_packet;
 
 /// What is called before a statement that drops something.
 pub(crate) type Hook = Arc<dyn Fn() + Send + Sync>;
@@ -69,20 +71,11 @@ const COMPRESS: u8 = 0x20;
 /// The command that carries a statement.
 const QUERY: u8 = 3;
 
-/// Passes packets on (MariaDB's manual, "0 - Packet": three bytes of length, one of sequence, zero where a command begins).
+/// Passes packets on, and holds those that drop something.
 fn questions(mut from: UnixStream, mut to: UnixStream, hook: &Hook, dirty: &Dirty) {
-    let mut packet = vec![0; 4];
+    let mut packet = Vec::new();
     let mut is_login = true;
-    loop {
-        packet.resize(4, 0);
-        if from.read_exact(&mut packet).is_err() {
-            break;
-        }
-        let length = u32::from_le_bytes([packet[0], packet[1], packet[2], 0]);
-        packet.resize(4 + usize::try_from(length).expect("a length"), 0);
-        if from.read_exact(&mut packet[4..]).is_err() {
-            break;
-        }
+    while read_packet(&mut from, &mut packet).is_ok() {
         if packet[3] == 0 && packet.get(4) == Some(&QUERY) {
             look(&packet[5..], hook, dirty);
         }

@@ -1,5 +1,6 @@
 //! Databases drawn by lot go there and back: 500 in `make torture`, a few in `make test`. Each has its own seed, which is
-//! printed where it does not come back: `FWB_RANDOM_SEED` draws that one alone.
+//! printed where it does not come back: `FWB_RANDOM_SEED` draws that one alone, and
+//! `FWB_RANDOM_SQL` writes its statements into a file.
 
 mod schema;
 

@@ -1,6 +1,6 @@
 //! Schemas and rows drawn by lot. What a server does not take of them, it refuses; what it takes must come back.
 
-use crate::support::Numbers;
+use crate::support::{Numbers, quoted};
 
 /// Names that are hard to quote, sort or spell.
 const NAMES: [&str; 24] = [
@@ -161,10 +161,6 @@ fn column_type(numbers: &mut Numbers) -> (String, &'static [&'static str]) {
         ),
         _ => ("POINT NULL".into(), &["POINT(1, -2.5)", "POINT(0, 0)", "NULL"]),
     }
-}
-
-fn quoted(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
 }
 
 /// A table with its rows, as one statement a line. Those that a server does not take are refused, and the next ones tried.

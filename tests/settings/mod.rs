@@ -1,5 +1,6 @@
 //! Whatever a server's settings are, a dump is exact and a restore makes the same database; or one of them says that it
-//! cannot. `make torture` goes through every setting that can be changed while the server runs, with each of its odd values.
+//! cannot. `make torture` goes through every setting that can be changed while the server runs, with each of its odd values. With `FWB_SETTINGS`,
+//! what came of each value is told, as it is there.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::mariadb;
+use super::{mariadb, quoted};
 
 /// Nothing a case does may keep a question waiting.
 const IMPATIENT: &str = "SET lock_wait_timeout=2, innodb_lock_wait_timeout=2, max_statement_time=20, sql_mode='', SQL_QUOTE_SHOW_CREATE=1, \
@@ -22,17 +22,10 @@ pub(crate) fn ask(cnf: &Path, database: Option<&str>, sql: &str) -> String {
 
 /// `ERROR 1146 (42S02) at line 3: …` without the number of the line.
 fn without_line(error: &str) -> String {
-    match (error.find(" at line "), error.find("): ")) {
-        (Some(from), _) => {
-            let rest = &error[from + " at line ".len()..];
-            format!("{}{}", &error[..from], rest.trim_start_matches(|digit: char| digit.is_ascii_digit()))
-        }
-        _ => error.to_owned(),
-    }
-}
-
-fn quoted(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
+    error.split_once(" at line ").map_or_else(
+        || error.to_owned(),
+        |(before, rest)| format!("{before}{}", rest.trim_start_matches(|digit: char| digit.is_ascii_digit())),
+    )
 }
 
 /// What stands between the answers of two objects.

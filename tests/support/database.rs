@@ -93,6 +93,6 @@ impl Drop for Database {
 }
 
 /// A name as an identifier in SQL.
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }

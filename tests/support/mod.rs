@@ -6,7 +6,7 @@ mod database;
 pub(crate) mod manifests;
 mod numbers;
 mod pod;
-mod proxy;
+pub(crate) mod proxy;
 mod sample;
 mod script;
 mod server;
@@ -14,7 +14,7 @@ mod store;
 mod tool;
 
 pub(crate) use before::{Before, definitions, digests, restore};
-pub(crate) use database::Database;
+pub(crate) use database::{Database, quoted};
 pub(crate) use numbers::Numbers;
 pub(crate) use pod::Pod;
 pub(crate) use proxy::{At, Fault, Proxy};

@@ -104,21 +104,21 @@ fn questions(
     let _ = to.shutdown(Shutdown::Both);
 }
 
-/// Passes commands on up to the one at which the connection is cut. A packet has three bytes of length and one of sequence,
-/// which is zero where a command begins (MariaDB's manual, "0 - Packet").
+/// Reads one packet, with its head: three bytes of length and one of sequence, which is zero where a command begins
+/// (MariaDB's manual, "0 - Packet").
+pub(crate) fn read_packet(from: &mut impl Read, packet: &mut Vec<u8>) -> std::io::Result<()> {
+    packet.resize(4, 0);
+    from.read_exact(packet)?;
+    let length = u32::from_le_bytes([packet[0], packet[1], packet[2], 0]);
+    packet.resize(4 + usize::try_from(length).unwrap(), 0);
+    from.read_exact(&mut packet[4..])
+}
+
+/// Passes commands on up to the one at which the connection is cut.
 fn commands(from: &mut UnixStream, to: &mut UnixStream, at: usize, how: At, sent: &AtomicUsize) {
-    let mut packet = vec![0; 4];
-    loop {
-        packet.resize(4, 0);
-        if from.read_exact(&mut packet).is_err() {
-            return;
-        }
-        let length = u32::from_le_bytes([packet[0], packet[1], packet[2], 0]);
+    let mut packet = Vec::new();
+    while read_packet(from, &mut packet).is_ok() {
         let is_command = packet[3] == 0;
-        packet.resize(4 + usize::try_from(length).unwrap(), 0);
-        if from.read_exact(&mut packet[4..]).is_err() {
-            return;
-        }
         let number = sent.fetch_add(usize::from(is_command), Ordering::SeqCst) + usize::from(is_command);
         let cut = is_command && number == at || how == At::AndAll && number > at;
         if cut {

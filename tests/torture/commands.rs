@@ -41,6 +41,15 @@ impl Scene {
         tool.args(["-j", "2", "--yes", "--no-safety-backup", "--keep-before", "1"]).stdin(dump.to_string())
     }
 
+    /// How many commands a restore has. The old database is there afterwards.
+    fn commands(&self) -> usize {
+        let usual = Proxy::new(&self.server, Fault::Command(usize::MAX, At::Before));
+        self.through(&usual, &self.old.0).run().ok();
+        assert_eq!(self.judge(&self.old.1, &self.new.1, "not cut"), self.old.1);
+        assert!(usual.commands() > 50, "{}", usual.commands());
+        usual.commands()
+    }
+
     /// Whatever was cut off: it is one of the two databases, the next run puts everything in order, and changes none of it.
     fn judge(&self, comes: &str, is: &str, case: &str) -> String {
         let now = state(&self.server);
@@ -62,11 +71,7 @@ fn a_restore_that_is_cut_at_any_command_leaves_one_of_two_databases() {
         return;
     }
     let scene = Scene::new("cut_commands");
-    let usual = Proxy::new(&scene.server, Fault::Command(usize::MAX, At::Before));
-    scene.through(&usual, &scene.old.0).run().ok();
-    let (all, step) = (usual.commands(), if whole() { 1 } else { STRIDE });
-    assert!(all > 50, "{all}");
-    assert_eq!(scene.judge(&scene.old.1, &scene.new.1, "not cut"), scene.old.1);
+    let (all, step) = (scene.commands(), if whole() { 1 } else { STRIDE });
     let (mut comes, mut is) = (&scene.new, &scene.old);
     let (mut swapped, mut stayed) = (0, 0);
     for (turn, how) in [At::Before, At::After, At::AndAll].into_iter().enumerate() {
@@ -98,10 +103,7 @@ fn a_server_that_ends_at_any_command_has_one_of_two_databases() {
         return;
     }
     let scene = Scene::new("last_commands");
-    let usual = Proxy::new(&scene.server, Fault::Command(usize::MAX, At::Before));
-    scene.through(&usual, &scene.old.0).run().ok();
-    let all = usual.commands();
-    scene.judge(&scene.old.1, &scene.new.1, "not cut");
+    let all = scene.commands();
     let (mut comes, mut is) = (&scene.new, &scene.old);
     let mut ends = 0;
     for at in (1..=all).step_by(if whole() { 1 } else { 3 * STRIDE }) {

@@ -8,6 +8,7 @@ mod destination;
 mod event;
 mod input;
 mod keys;
+mod parents;
 mod rename;
 mod rows;
 mod script;

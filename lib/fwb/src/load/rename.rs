@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use super::parents::parents;
 use crate::admission::relation_positions;
 use crate::manifest::ObjectKind;
 use crate::scan::{Head, QuoteMode, Reading, Target, Token, Tokens, Verb};
@@ -88,18 +89,12 @@ impl Renaming<'_> {
 
     /// The table with the database's name in those foreign keys whose tables are not loaded.
     fn referring(&self, text: &[u8], mode: QuoteMode) -> Vec<u8> {
-        let mut tokens = Tokens::new(text, Reading::Everything, mode);
-        let tokens: Vec<_> = std::iter::from_fn(|| tokens.spanned()).collect();
         let mut changed = Vec::with_capacity(text.len());
         let mut copied = 0;
-        for three in tokens.windows(3) {
-            let [(word, _), (table, span), (after, _)] = three else { continue };
-            let Some(name) = table.identifier().filter(|_| word.is("REFERENCES")) else { continue };
-            if *after != Token::Symbol(b'.') && !(self.loaded)(&name) {
-                changed.extend_from_slice(&text[copied..span.start]);
-                changed.extend_from_slice(format!("{}.", quote_name(self.elsewhere)).as_bytes());
-                copied = span.start;
-            }
+        for (_, span) in parents(text, mode).into_iter().filter(|(name, _)| !(self.loaded)(name)) {
+            changed.extend_from_slice(&text[copied..span.start]);
+            changed.extend_from_slice(format!("{}.", quote_name(self.elsewhere)).as_bytes());
+            copied = span.start;
         }
         changed.extend_from_slice(&text[copied..]);
         changed

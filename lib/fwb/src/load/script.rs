@@ -1,7 +1,7 @@
 //! The definitions of a backup, sorted by the stage in which they are made: tables before rows, and what rows must
 //! not meet after them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::amends::Amends;
@@ -9,16 +9,15 @@ use super::definer::{as_ourselves, or_replace, under_others};
 use super::event::{self, Status};
 use super::input::{Input, Part};
 use super::keys::{Candidate, divide};
+use super::parents::children_first;
 use super::rename::Renaming;
 use crate::admission::{Admission, Admitted, engines, name_of, without_directories};
 use crate::artifact::DataHeader;
-use crate::dump::{in_order_of_needs, view_order};
+use crate::dump::view_order;
 use crate::error::{Error, Result};
 use crate::manifest::{ObjectKind, SectionKind};
 use crate::progress::Context;
-use crate::scan::{
-    AlterDatabase, Feed, Head, QuoteMode, Reading, Statement, Token, Tokens, Verb, parse_head,
-};
+use crate::scan::{AlterDatabase, Feed, Head, QuoteMode, Reading, Statement, Tokens, Verb, parse_head};
 
 /// When a definition is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -364,8 +363,10 @@ impl Script {
             }
             last = Some(index);
         }
+        let ordered = |order: Vec<usize>| order.into_iter().map(|index| parts[index].clone()).collect();
         if stage == Stage::Structure {
-            return self.children_first(parts);
+            let creates: Vec<_> = parts.iter().map(|part| self.create(part)).collect();
+            return ordered(children_first(&creates));
         }
         if stage != Stage::Views {
             return parts;
@@ -379,59 +380,20 @@ impl Script {
                 (name.unwrap_or_default(), sql.join(&b'\n'))
             })
             .collect();
-        view_order(&views).into_iter().map(|index| parts[index].clone()).collect()
+        ordered(view_order(&views))
     }
 
-    /// Tables before those that their foreign keys refer to. A server that is told not to check foreign keys takes a table
-    /// whose parent is not there yet, and then a parent of other types or another character set, as an ALTER TABLE may have
-    /// left it; the other way round it takes no such child (error 1005, errno 150).
-    fn children_first(&self, parts: Vec<Range<usize>>) -> Vec<Range<usize>> {
-        let made = |part: &Range<usize>| {
-            let at = self.tables.partition_point(|table| table.line < part.start);
-            self.tables.get(at).filter(|table| part.contains(&table.line))
-        };
-        let heads: Vec<Option<(String, BTreeSet<String>)>> = parts
-            .iter()
-            .map(|part| {
-                let Table { line, mode } = made(part)?;
-                let text = &self.lines[*line].text;
-                let Head::Table(_, target) = parse_head(text, Reading::Everything, *mode) else {
-                    return None;
-                };
-                Some((target.name, parents(text, *mode)))
-            })
-            .collect();
-        let by_name: BTreeMap<&str, usize> = heads
-            .iter()
-            .enumerate()
-            .filter_map(|(index, head)| Some((head.as_ref()?.0.as_str(), index)))
-            .collect();
-        let mut children = vec![BTreeSet::new(); parts.len()];
-        for (child, head) in heads.iter().enumerate() {
-            for parent in head.iter().flat_map(|(_, parents)| parents) {
-                if let Some(parent) = by_name.get(parent.as_str()).filter(|parent| **parent != child) {
-                    children[*parent].insert(child);
-                }
-            }
-        }
-        in_order_of_needs(&children).into_iter().map(|index| parts[index].clone()).collect()
+    /// What makes a table, where there is one in these lines.
+    fn create(&self, part: &Range<usize>) -> Option<(&[u8], QuoteMode)> {
+        let at = self.tables.partition_point(|table| table.line < part.start);
+        let Table { line, mode } = self.tables.get(at).filter(|table| part.contains(&table.line))?;
+        Some((&self.lines[*line].text, *mode))
     }
 
     /// Whether the rows of a section must arrive in the order of the dump.
     pub(super) fn keeps_order(&self, section: usize) -> bool {
         self.in_order.binary_search(&section).is_ok()
     }
-}
-
-/// The tables of the same database that a table's foreign keys refer to.
-fn parents(create: &[u8], mode: QuoteMode) -> BTreeSet<String> {
-    if memchr::memmem::find(create, b"REFERENCES").is_none() {
-        return BTreeSet::new();
-    }
-    let tokens: Vec<_> = Tokens::new(create, Reading::Everything, mode).collect();
-    let parents =
-        tokens.windows(3).filter(|three| three[0].is("REFERENCES") && three[2] != Token::Symbol(b'.'));
-    parents.filter_map(|three| three[1].identifier()).collect()
 }
 
 /// Whether a table keeps its rows by a key, so that it does not matter when they arrive.

@@ -77,8 +77,8 @@ SELECT 'schema', VERSION(), SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COL
 SELECT 'table', TABLE_NAME, TABLE_TYPE, TABLE_COMMENT, TABLE_COMMENT <> 'VIEW' AND TABLE_ROWS IS NULL,
     IFNULL(ENGINE, ''), IFNULL(DATA_LENGTH, 0)
   FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME;
-SELECT IF(IS_NULLABLE = 'YES' AND COLUMN_DEFAULT IS NULL AND IFNULL(GENERATION_EXPRESSION, '') = '', 'bare column', 'column'),
-    TABLE_NAME, COLUMN_NAME, DATA_TYPE, GENERATION_EXPRESSION
+SELECT IF(IS_NULLABLE = 'YES' AND COLUMN_DEFAULT IS NULL AND IFNULL(GENERATION_EXPRESSION, '') = '' AND VERSION() LIKE '%MariaDB%',
+    'bare column', 'column'), TABLE_NAME, COLUMN_NAME, DATA_TYPE, GENERATION_EXPRESSION
   FROM information_schema.COLUMNS
   WHERE TABLE_SCHEMA = DATABASE() AND (DATA_TYPE = 'json'
     OR IS_NULLABLE = 'YES' AND COLUMN_DEFAULT IS NULL AND IFNULL(GENERATION_EXPRESSION, '') = '' AND VERSION() LIKE '%MariaDB%'
@@ -99,10 +99,10 @@ impl ServerClient {
         for row in self.query(Some(database), Sql::Read(FACTS), "looking at the database", cancel)? {
             let mut row: Vec<&str> = row.iter().map(String::as_str).collect();
             if let ["bare column", table, column, data_type, _] = row[..] {
-                if facts.version.contains("MariaDB") && !views.contains(table) {
+                if !views.contains(table) {
                     facts.without_default.push(format!("{table}.{column}"));
                 }
-                if facts.version.contains("MariaDB") && !["enum", "set"].contains(&data_type) {
+                if !["enum", "set"].contains(&data_type) {
                     continue;
                 }
                 row[0] = "column";

@@ -56,6 +56,17 @@ pub(super) enum Form {
     Unknown,
 }
 
+impl Form {
+    /// What stands before the hexadecimal digits of a value; none where it is not written in digits.
+    pub(super) fn introducer(&self) -> Option<&str> {
+        match self {
+            Self::Hex(introducer) => Some(introducer),
+            Self::Geometry | Self::Ascii => Some(""),
+            Self::Bare | Self::Double | Self::Float | Self::Quoted | Self::Unknown => None,
+        }
+    }
+}
+
 /// Character sets that come back whole from utf8mb4: of each, every character that a column can hold has a place of its
 /// own in Unicode (tried on MariaDB 10.11 with every byte, or pair of bytes). A text in any other one is read and written
 /// as its bytes. UCS2 is not among them: half a surrogate pair is a character there, and no UTF-8.
@@ -130,28 +141,18 @@ impl Column {
 
     /// The expression that reads it.
     pub(super) fn read(&self) -> Vec<u8> {
-        let mut sql = Vec::new();
-        match self.form() {
-            Form::Float => {
-                literal::name(&mut sql, &self.name);
-                // Times one, and not plus zero, because that would lose the sign of a negative zero.
-                sql.extend_from_slice(b"*1e0");
-            }
-            Form::Bare if !self.members.is_empty() => {
-                sql.extend_from_slice(b"CAST(");
-                literal::name(&mut sql, &self.name);
-                sql.extend_from_slice(b" AS UNSIGNED)");
-            }
+        let (before, after): (&[u8], &[u8]) = match self.form() {
+            // Times one, and not plus zero, because that would lose the sign of a negative zero.
+            Form::Float => (b"", b"*1e0"),
+            Form::Bare if !self.members.is_empty() => (b"CAST(", b" AS UNSIGNED)"),
+            Form::Ascii => (b"CAST(", b" AS BINARY)"),
             // The server then sends its bytes, rather than what they are in utf8mb4.
-            form if form == Form::Ascii
-                || matches!(&form, Form::Hex(introducer) if !introducer.is_empty()) =>
-            {
-                sql.extend_from_slice(b"CAST(");
-                literal::name(&mut sql, &self.name);
-                sql.extend_from_slice(b" AS BINARY)");
-            }
-            _ => literal::name(&mut sql, &self.name),
-        }
+            Form::Hex(introducer) if !introducer.is_empty() => (b"CAST(", b" AS BINARY)"),
+            _ => (b"", b""),
+        };
+        let mut sql = before.to_vec();
+        literal::name(&mut sql, &self.name);
+        sql.extend_from_slice(after);
         sql
     }
 }

@@ -173,8 +173,8 @@ impl Results for RowWriter<'_> {
 /// Writes a text or bytes.
 #[inline]
 fn short(sql: &mut Vec<u8>, cell: &[u8], form: &Form) {
-    match form {
-        Form::Hex(introducer) => {
+    match form.introducer().filter(|_| *form != Form::Ascii || !cell.is_ascii()) {
+        Some(introducer) => {
             sql.extend_from_slice(introducer.as_bytes());
             if cell.is_empty() {
                 sql.extend_from_slice(b"''");
@@ -183,12 +183,7 @@ fn short(sql: &mut Vec<u8>, cell: &[u8], form: &Form) {
                 literal::digits(sql, cell);
             }
         }
-        Form::Ascii if cell.is_ascii() => literal::quoted(sql, cell),
-        Form::Geometry | Form::Ascii => {
-            sql.extend_from_slice(b"0x");
-            literal::digits(sql, cell);
-        }
-        _ => literal::quoted(sql, cell),
+        None => literal::quoted(sql, cell),
     }
 }
 
@@ -212,10 +207,10 @@ fn long(
         return Ok(sink.sql().len() - before);
     }
     let mut written = 0;
-    match form {
-        Form::Hex(introducer) => sink.sql().extend_from_slice(&[introducer.as_bytes(), b"0x"].concat()),
-        Form::Geometry | Form::Ascii => sink.sql().extend_from_slice(b"0x"),
-        _ => sink.sql().push(b'\''),
+    let introducer = form.introducer();
+    match introducer {
+        Some(introducer) => sink.sql().extend_from_slice(&[introducer.as_bytes(), b"0x"].concat()),
+        None => sink.sql().push(b'\''),
     }
     let mut left = size;
     while left > 0 {
@@ -225,14 +220,14 @@ fn long(
         left -= take as u64;
         let sql = sink.sql();
         let before = sql.len();
-        match form {
-            Form::Hex(_) | Form::Geometry | Form::Ascii => literal::digits(sql, piece),
-            _ => literal::escaped(sql, piece),
+        match introducer {
+            Some(_) => literal::digits(sql, piece),
+            None => literal::escaped(sql, piece),
         }
         written += sql.len() - before;
         sink.pass()?;
     }
-    if !matches!(form, Form::Hex(_) | Form::Geometry | Form::Ascii) {
+    if introducer.is_none() {
         sink.sql().push(b'\'');
     }
     Ok(written)

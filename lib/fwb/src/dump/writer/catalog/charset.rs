@@ -41,39 +41,38 @@ impl Catalog<'_> {
         if ours.is_empty() {
             return Ok((shown, charset));
         }
+        let as_it_is = |part: &[u8]| Ok(Some(part.to_vec()));
+        let utf8 = self.spliced(&shown, &ours, |catalog, part, is_ours| {
+            if is_ours { as_it_is(part) } else { catalog.in_utf8(part, &charset) }
+        })?;
+        if let Some(utf8) = utf8 {
+            return Ok((utf8, "utf8mb4".into()));
+        }
+        // It holds bytes that are no text in its maker's character set: so all is told in that one, where it can be.
+        let there = self.spliced(&shown, &ours, |catalog, part, is_ours| {
+            if is_ours { catalog.converted(part, "utf8mb4", &charset) } else { as_it_is(part) }
+        })?;
+        Ok((there.unwrap_or(shown), charset))
+    }
+
+    /// A text with each part changed: those in `ours`, and those between them. None where a part cannot be.
+    fn spliced(
+        &mut self,
+        shown: &[u8],
+        ours: &[Range<usize>],
+        change: impl Fn(&mut Self, &[u8], bool) -> Result<Option<Vec<u8>>>,
+    ) -> Result<Option<Vec<u8>>> {
         let mut whole = Vec::with_capacity(shown.len() * 2);
         let mut from = 0;
         for span in ours.iter().cloned().chain(std::iter::once(shown.len()..shown.len())) {
-            match self.in_utf8(&shown[from..span.start], &charset)? {
-                Some(utf8) => whole.extend_from_slice(&utf8),
-                None => return self.in_the_makers(shown, &ours, charset),
+            let parts = [(&shown[from..span.start], false), (&shown[span.clone()], true)];
+            for (part, is_ours) in parts.into_iter().filter(|(part, _)| !part.is_empty()) {
+                let Some(changed) = change(self, part, is_ours)? else { return Ok(None) };
+                whole.extend_from_slice(&changed);
             }
-            whole.extend_from_slice(&shown[span.clone()]);
             from = span.end;
         }
-        Ok((whole, "utf8mb4".into()))
-    }
-
-    /// A program's text in its maker's character set, which holds bytes that are no text in it: what the server has put there
-    /// is told in that one, where it can be.
-    fn in_the_makers(
-        &mut self,
-        shown: Vec<u8>,
-        ours: &[Range<usize>],
-        charset: String,
-    ) -> Result<(Vec<u8>, String)> {
-        let mut whole = Vec::with_capacity(shown.len());
-        let mut from = 0;
-        for span in ours {
-            let Some(there) = self.converted(&shown[span.clone()], "utf8mb4", &charset)? else {
-                return Ok((shown, charset));
-            };
-            whole.extend_from_slice(&shown[from..span.start]);
-            whole.extend_from_slice(&there);
-            from = span.end;
-        }
-        whole.extend_from_slice(&shown[from..]);
-        Ok((whole, charset))
+        Ok(Some(whole))
     }
 
     /// A program's text with its comment as its own `sql_mode` reads it: the server always writes it with backslashes.
