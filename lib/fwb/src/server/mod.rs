@@ -11,6 +11,7 @@ mod fake;
 mod foreign_keys;
 mod grants;
 mod identity;
+mod likeness;
 mod name_case;
 mod options;
 mod port;
@@ -32,6 +33,7 @@ pub(crate) use facts::{ENGINES_WITHOUT_ROWS, Inventory, ServerFacts, version_num
 pub(crate) use fake::{Answer, Fake};
 pub(crate) use foreign_keys::ForeignKey;
 pub(crate) use identity::{Identities, changed};
+pub(crate) use likeness::{LIKENESS, PAGE_SIZE};
 pub use name_case::NameCase;
 pub use options::{Password, PodChoice, PodOptions, ServerOptions, TlsMode, TlsOptions, Via};
 pub use port::{
