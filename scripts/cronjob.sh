@@ -202,7 +202,7 @@ look() {
 manifests() {
     [ -s "$work/$1.out" ] || return 0
     jq -cR --arg from "$1" 'fromjson? | objects
-        | {from: $from, manifest: {name, database, server, size, raw_size, started_at, verification, decision}}' <"$work/$1.out"
+        | {from: $from, manifest: {name, database, server, size, raw_size, started_at, verification, not_drilled, decision}}' <"$work/$1.out"
 }
 
 # messages NAME: what a stage has said: lines of JSON, or of text with a hint after them.
