@@ -18,6 +18,9 @@ use fwb_mysql::Protocol;
 /// Reads manifests from standard input, or takes names and paths of artifacts; verifies every one of them, records
 /// each outcome in the store and prints each manifest with its `verification`. Plain .sql and .sql.gz files that
 /// mariadb-dump or mysqldump made are verified too.
+///
+/// A drill that cannot be held, because no server is here like the backup's, ends with 1 and takes no proof away:
+/// `not_drilled` in the manifest says why.
 #[derive(Debug, Parser)]
 #[command(name = "fwb-verify", version)]
 struct Args {

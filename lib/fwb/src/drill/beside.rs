@@ -15,7 +15,8 @@ use crate::select::Listing;
 use crate::server::{ServerFacts, Sql, charset_clause, quote_name};
 use crate::store::{BackupSummary, Store};
 
-/// The most databases that are made for one drill: each costs the reading of a whole backup.
+/// The most databases that are made for one drill, because each costs the reading of a whole backup. Views over further ones
+/// are not tried.
 const MOST: usize = 16;
 
 /// The databases beside one that is drilled.
@@ -28,6 +29,8 @@ pub(super) struct Beside<'a> {
     context: &'a Context,
     /// Databases that are there, or were looked for.
     known: BTreeSet<String>,
+    /// How many may still be made.
+    left: usize,
     notes: Vec<String>,
 }
 
@@ -53,8 +56,9 @@ pub(super) fn make(
     let known = throwaway.server.query(None, Sql::Read(DATABASES), "listing databases", &context.cancel)?;
     let mut known: BTreeSet<String> = known.into_iter().flatten().collect();
     known.insert(throwaway.database.clone());
-    let mut beside = Beside { throwaway, store, listing, drilled, context, known, notes: Vec::new() };
-    beside.make_all(input, &mut Vec::new())?;
+    let mut beside =
+        Beside { throwaway, store, listing, drilled, context, known, left: MOST, notes: Vec::new() };
+    beside.make_all(input)?;
     Ok(beside.notes)
 }
 
@@ -78,18 +82,14 @@ fn named_by(input: &Input) -> BTreeMap<&str, Vec<&str>> {
 
 impl Beside<'_> {
     /// Makes the databases that a backup's views name; what those need is made before them.
-    fn make_all(&mut self, input: &Input, under_way: &mut Vec<String>) -> Result<()> {
+    fn make_all(&mut self, input: &Input) -> Result<()> {
         for (database, views) in named_by(input) {
-            if under_way.len() >= MOST
-                || self.known.len() >= 4 * MOST
-                || !self.known.insert(database.to_owned())
-            {
+            if self.left == 0 || !self.known.insert(database.to_owned()) {
                 continue;
             }
             let Some(name) = self.nearest(database) else { continue };
-            under_way.push(database.to_owned());
-            let made = self.make_one(database, &name, under_way);
-            under_way.pop();
+            self.left -= 1;
+            let made = self.make_one(database, &name);
             let views = views.join(", ");
             match made {
                 Ok(()) => self.notes.push(format!(
@@ -127,11 +127,11 @@ impl Beside<'_> {
         nearest.map(|entry| entry.name.clone())
     }
 
-    fn make_one(&mut self, database: &str, name: &str, under_way: &mut Vec<String>) -> Result<()> {
+    fn make_one(&mut self, database: &str, name: &str) -> Result<()> {
         let (throwaway, context, cancel) = (self.throwaway, self.context, &self.context.cancel);
         let mut input = Input::open(self.store, name, &[], context)?;
         input.refuse_outside()?;
-        self.make_all(&input, under_way)?;
+        self.make_all(&input)?;
         let mut facts = throwaway.server.server_facts(database, cancel)?;
         input.lower_case = facts.keeps_lower_case;
         likeness::load_engines(throwaway, &input.survey.engines, &mut facts, cancel)?;

@@ -195,7 +195,8 @@ impl Drill {
         }
         input.lower_case = facts.keeps_lower_case;
         if let Place::Own(throwaway) = &place {
-            drilled.notes.extend(beside::make(throwaway, store, input, context)?);
+            let made = beside::make(throwaway, store, input, context);
+            drilled.notes.extend(made.map_err(|error| place.explain(error))?);
         }
         let lacking = ungrounded(place.server(), input, cancel)?;
         drilled.notes.extend(lacking.iter().map(|(view, lacks)| {

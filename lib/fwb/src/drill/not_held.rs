@@ -109,7 +109,7 @@ const IN_BULK: &str = "Got error 1 \"Operation not permitted\" during COMMIT";
 /// MySQL's, "Server Error Message Reference"). On a server of another series, a word that it does not read, and a function that
 /// it does not have, say no more.
 fn is_of_likeness(number: u16, is_other_series: bool) -> bool {
-    const LACKING: [u16; 16] = [
+    const LACKING: [u16; 17] = [
         1115, // character set
         1126, // a plugin's file
         1128, // loadable function
@@ -126,6 +126,7 @@ fn is_of_likeness(number: u16, is_other_series: bool) -> bool {
         3161, // storage engine that is disabled
         3185, // key of an encrypted table
         4161, // data type
+        6125, // foreign key that a setting refuses
     ];
     const OTHER_WORDS: [u16; 3] = [
         1064, // syntax

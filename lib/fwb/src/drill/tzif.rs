@@ -1,4 +1,4 @@
-//! Files of time zones (TZif, RFC 8536), and the rows by which a server knows one. Each flavor has a program for this, which
+//! Files of time zones (`TZif`, RFC 8536), and the rows by which a server knows one. Each flavor has a program for this, which
 //! speaks to its own servers alone and may not be installed.
 
 use std::fmt::Write as _;

@@ -639,7 +639,6 @@ impl Error {
             Self::Server { error, .. } => server::hint_for(error.number).map(Into::into),
             Self::Unreachable { .. } => server::hint_for(2002).map(Into::into),
             Self::Lost { .. } => server::hint_for(2013).map(Into::into),
-            Self::NoConnection { remedy, .. } => Some(remedy.clone()),
             Self::IncompleteDump { .. } => {
                 Some("nothing was published; run it again, and look at the server's error log".into())
             }
@@ -670,6 +669,7 @@ impl Error {
             Self::Preflight { remedy, .. }
             | Self::NoDrill { remedy, .. }
             | Self::NotDrilled { remedy, .. }
+            | Self::NoConnection { remedy, .. }
             | Self::NoPod { remedy, .. } => Some(remedy.clone()),
             Self::Channel { .. } => Some("nothing that came over it was taken for the whole; run it again".into()),
             Self::GaveUp { cause, .. }

@@ -140,7 +140,7 @@ pub(crate) fn conclude(
         Err(error) => (proven, Some(error)),
     };
     if not_drilled.is_some() || outcome.level == Level::Drill {
-        manifest.not_drilled = not_drilled.clone();
+        manifest.not_drilled.clone_from(&not_drilled);
     }
     manifest.verification = Some(outcome);
     manifest.store = Some(store.root().display().to_string());
