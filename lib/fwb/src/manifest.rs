@@ -139,7 +139,8 @@ pub struct Server {
     /// `SELECT @@lower_case_table_names`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lower_case_table_names: Option<u64>,
-    /// Its global settings that decide what it takes, by their names; a drill's server gets them too.
+    /// Those of its global settings that decide what it takes and are not what servers usually have, by their names; a drill's
+    /// server gets them too.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
     /// Fields of later versions.

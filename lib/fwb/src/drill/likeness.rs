@@ -33,8 +33,8 @@ pub(super) fn options(manifest: &Manifest) -> Vec<String> {
 pub(super) fn settle(throwaway: &Throwaway, manifest: &Manifest, cancel: &Cancel) -> Result<Vec<String>> {
     let mut notes = Vec::new();
     let settings = manifest.server.iter().flat_map(|server| &server.settings);
-    for (name, value) in settings.filter(|(name, _)| *name != PAGE_SIZE && LIKENESS.contains(&name.as_str()))
-    {
+    let is_known = |name: &str| LIKENESS.iter().any(|(known, _)| *known == name);
+    for (name, value) in settings.filter(|(name, _)| *name != PAGE_SIZE && is_known(name)) {
         let sql = format!("SET GLOBAL {name}={};\n", quote_text(value));
         match throwaway.server.query(None, Sql::Write(&sql), "setting what the backup's server had", cancel) {
             Ok(_) => {}

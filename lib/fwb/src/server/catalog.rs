@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ServerVersion;
 use super::client::{ServerClient, Sql};
 use super::facts::ENGINES_WITHOUT_ROWS;
-use super::likeness::LIKENESS;
+use super::likeness::{LIKENESS, is_set};
 use super::quoting::{quote_name, quote_text};
 use crate::error::Result;
 use crate::progress::Cancel;
@@ -23,7 +23,7 @@ pub(crate) struct DatabaseFacts {
     pub(crate) collation: String,
     /// `SELECT @@lower_case_table_names`.
     pub(crate) lower_case_table_names: u64,
-    /// Those of [`LIKENESS`] that the server has, and their global values.
+    /// Those of [`LIKENESS`] that somebody has set, and their global values.
     pub(crate) settings: BTreeMap<String, String>,
     /// Whether the server writes a binary log.
     pub(crate) log_bin: bool,
@@ -99,11 +99,13 @@ impl ServerClient {
     pub(crate) fn facts(&self, database: &str, cancel: &Cancel) -> Result<DatabaseFacts> {
         let mut facts = DatabaseFacts { database: database.to_owned(), ..DatabaseFacts::default() };
         let mut views = BTreeSet::new();
-        let names: Vec<String> = LIKENESS.iter().map(|name| quote_text(name)).collect();
+        let names: Vec<String> = LIKENESS.iter().map(|(name, _)| quote_text(name)).collect();
         let settings = format!("SHOW GLOBAL VARIABLES WHERE Variable_name IN ({});\n", names.join(", "));
         let sql = format!("{FACTS}{settings}");
         for row in self.query(Some(database), Sql::Read(&sql), "looking at the database", cancel)? {
-            if let [name, value] = &row[..] {
+            if let [name, value] = &row[..]
+                && is_set(name, value)
+            {
                 facts.settings.insert(name.clone(), value.clone());
             }
             let mut row: Vec<&str> = row.iter().map(String::as_str).collect();
