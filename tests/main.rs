@@ -51,3 +51,4 @@ mod table_identity;
 mod torture;
 mod translation;
 mod verify;
+mod versions;

@@ -146,6 +146,7 @@ impl Drill {
         let place = self.place(input, context)?;
         zones.load(&place, &context.cancel)?;
         let facts = place.server().server_facts(place.database(), &context.cancel)?;
+        input.last_timestamp = facts.last_timestamp;
         let mut drilled = Drilled::default();
         let lacking = ungrounded(place.server(), input, &context.cancel)?;
         drilled.notes.extend(lacking.iter().map(|(view, lacks)| {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::pieces::PieceStream;
 use super::snapshot::Begun;
-use super::writer::{Ahead, Header, LeftOutProgram, Look, Part, Task, Written, write};
+use super::writer::{Ahead, Header, LeftOutProgram, Look, Part, Past, Task, Written, write};
 use crate::admission::Outside;
 use crate::artifact::PieceSender;
 use crate::error::{Error, Result};
@@ -63,6 +63,7 @@ pub(super) fn write_all(
         collation: &facts.collation,
         broken_views: &broken,
         part: Part::All,
+        past: Past::default(),
         holds_definitions: request.holds_definitions,
     };
     let stream = PieceStream::new(&facts.database, sender, context);

@@ -3,6 +3,7 @@
 mod beside;
 mod connections;
 mod direct;
+mod inventory;
 mod nowhere;
 mod pieces;
 mod run;
@@ -27,6 +28,7 @@ use crate::store::{
 use beside::{Restores, starting_over, wait_for_restores};
 pub(crate) use nowhere::{dump_to_nowhere, is_our_form};
 use run::Dump;
+pub(crate) use writer::Past;
 pub(crate) use writer::{in_order_of_needs, view_order, without_counter};
 
 /// What to dump, and how.

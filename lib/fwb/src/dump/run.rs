@@ -9,16 +9,17 @@ use super::DumpOptions;
 use super::beside::{Restores, check_definitions, check_identities};
 use super::connections::{connect, worthwhile};
 use super::direct::{self, Definitions, Read, Request};
+use super::inventory;
 use super::snapshot::{self, Snapshot};
 use super::warnings::{self, warnings};
 use super::whole::Whole;
 use super::writer::{FORM_OF_ROWS, LeftOutProgram, PROGRAM, unsound_views};
 use crate::artifact::{ArtifactWriter, WRITE_ARTIFACT, Written};
 use crate::error::{DUMPING, Error, Result};
-use crate::manifest::{self, Client, Manifest, SCHEMA, Section, SectionKind, Server, Timestamp};
+use crate::manifest::{self, Client, Manifest, Object, SCHEMA, Section, SectionKind, Server, Timestamp};
 use crate::progress::{Cancel, Context};
 use crate::server::{
-    Connection, DatabaseFacts, Identities, Lacking, Role, ServerClient, ServerVersion, quote_name,
+    Connection, DatabaseFacts, Identities, Lacking, Named, Role, ServerClient, ServerVersion, quote_name,
 };
 use crate::store::Partial;
 
@@ -31,6 +32,8 @@ pub(super) struct Dump<'a> {
     server: &'a ServerClient,
     restores: Restores,
     facts: DatabaseFacts,
+    /// What the database held before.
+    before: BTreeSet<Named>,
     /// The tables as they were before the snapshot.
     tables: Identities,
     name: String,
@@ -50,6 +53,7 @@ impl<'a> Dump<'a> {
         cancel: &Cancel,
     ) -> Result<Self> {
         let mut facts = server.facts(&options.database, cancel)?;
+        let before = server.names(&facts.database, cancel)?;
         let tables = server.identities(&options.database, cancel)?;
         restores.check(server, &facts.database, cancel)?;
         let version = ServerVersion::parse(&facts.version);
@@ -73,6 +77,7 @@ impl<'a> Dump<'a> {
             server,
             restores,
             facts,
+            before,
             tables,
             name,
             started_at,
@@ -147,6 +152,7 @@ impl<'a> Dump<'a> {
             look(&names(&whole.sections))?;
         }
         self.look_again(&definitions, context)?;
+        self.check_inventory(&whole.sections, &left_out, &context.cancel)?;
         if let Some(mut locked) = locked {
             // If releasing the locks succeeds, the connection never lost them.
             locked.execute("UNLOCK TABLES", LOCKING)?;
@@ -168,6 +174,24 @@ impl<'a> Dump<'a> {
         let (server, database, cancel) = (self.server, &self.facts.database, &context.cancel);
         self.restores.check(server, database, cancel)?;
         check_definitions(server, database, definitions, cancel)
+    }
+
+    /// Whether all that is there is in the dump, or is named.
+    fn check_inventory(
+        &self,
+        sections: &[Section],
+        left_out: &[LeftOutProgram],
+        cancel: &Cancel,
+    ) -> Result<()> {
+        let database = &self.facts.database;
+        let after = self.server.names(database, cancel)?;
+        let mut told = inventory::held(sections);
+        told.extend(self.facts.broken_views.iter().map(|view| Named::Relation(view.name.clone())));
+        let program = |LeftOutProgram { kind, left_out }: &LeftOutProgram| {
+            Named::Object(Object { kind: *kind, name: left_out.name.clone() })
+        };
+        told.extend(left_out.iter().map(program));
+        inventory::check(database, &self.before, &after, &told)
     }
 
     fn manifest(

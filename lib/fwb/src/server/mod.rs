@@ -11,6 +11,7 @@ mod fake;
 mod foreign_keys;
 mod grants;
 mod identity;
+mod last_timestamp;
 mod name_case;
 mod options;
 mod port;
@@ -27,11 +28,12 @@ pub use client::ServerClient;
 pub(crate) use client::Sql;
 pub(crate) use connection::Connection;
 pub(crate) use definitions::{Definition, DefinitionKind, definition_kind};
-pub(crate) use facts::{ENGINES_WITHOUT_ROWS, Inventory, ServerFacts, version_numbers};
+pub(crate) use facts::{ENGINES_WITHOUT_ROWS, Inventory, Named, ServerFacts, version_numbers};
 #[cfg(test)]
 pub(crate) use fake::{Answer, Fake};
 pub(crate) use foreign_keys::ForeignKey;
 pub(crate) use identity::{Identities, changed};
+pub(crate) use last_timestamp::LastTimestamp;
 pub use name_case::NameCase;
 pub use options::{Password, PodChoice, PodOptions, ServerOptions, TlsMode, TlsOptions, Via};
 pub use port::{

@@ -320,6 +320,16 @@ fn foreign(
         context.progress.advance(chunk.len() as u64);
     }
     let summary = feed.finish(observer)?;
+    if !summary.origin.others.is_empty() {
+        let names: Vec<&str> =
+            summary.origin.database.iter().chain(&summary.origin.others).map(String::as_str).collect();
+        findings.problems.push(format!(
+            "it holds dumps of several databases, one after another, and a restore takes one: {}; cut it before each line \
+             \"-- MariaDB dump\" or \"-- MySQL dump\"",
+            names.join(", ")
+        ));
+        findings.is_no_dump = true;
+    }
     let (sha256, raw_sha256) = (hex::encode(file_sha256(artifact)?), hex::encode(raw_sha256.finalize()));
     if entry.sidecar == Sidecar::Present {
         compare_summary(&entry.manifest, &summary, &mut findings.problems);

@@ -95,6 +95,11 @@ impl Column {
         if is_generated || !generated.is_empty() { Origin::Generated } else { Origin::Stored }
     }
 
+    /// Whether it says when a row has ceased to hold, as a time.
+    pub(super) fn is_row_end(&self) -> bool {
+        self.generated_as == "ROW END" && self.data_type == "timestamp"
+    }
+
     /// Whether a value of ENUM or SET is read as its number: the text of some member may mean another one, or none.
     ///
     /// A server takes the first member that is equal in the column's collation; an ENUM's empty text is also its number 0,

@@ -28,7 +28,7 @@ mod view_order;
 mod written;
 
 pub(crate) use ahead::Ahead;
-pub(crate) use database::{Look, Part, Task, write};
+pub(crate) use database::{Look, Part, Past, Task, write};
 pub(crate) use frame::Header;
 pub(crate) use moment::{LogPosition, begin, coordinates, log_position};
 pub(crate) use settings::prepare;

@@ -76,8 +76,9 @@ pub(super) fn reading(
 ) -> Result<(Vec<Column>, Reading)> {
     let columns = Catalog::new(session, &task.doing_all()).columns(&entry.name)?;
     let versioned = matches!(entry.kind, EntryKind::Table { versioned: true });
-    let history = table::history(versioned, &columns, task.header.version);
-    let reading = table::reading(task.header.database, &entry.name, &columns, history);
+    let is_left_out = task.past.without.is_some_and(|tables| tables.contains(&entry.name));
+    let history = table::history(versioned && !is_left_out, &columns, task.header.version);
+    let reading = table::reading(task.header.database, &entry.name, &columns, history, task.past.row_end);
     Ok((columns, reading))
 }
 
