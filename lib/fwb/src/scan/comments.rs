@@ -86,9 +86,12 @@ impl Comments {
             if in_header {
                 self.origin.read(&text);
             }
+            // A header's line follows a line `--`; after another one it is part of a name.
+            if self.block.as_ref().is_none_or(|block| block.text.is_empty()) {
+                self.origin.read_other(&text);
+            }
             // In an announcement it is part of a name.
             if self.block.is_none() {
-                self.origin.read_other(&text);
                 self.origin.read_binlog(&text, in_header);
             }
             if let Some(Block { text, is_crlf, .. }) = &mut self.block {

@@ -407,7 +407,10 @@ mod tests {
             let fake = Fake::new([
                 (
                     "SELECT 'server'",
-                    &[Answer::rows(&[&["server", version, "1024", "1", "0", "0"], &["engine", "InnoDB"]])][..],
+                    &[Answer::rows(&[
+                        &["server", version, "1024", "1", "0", "0", "1"],
+                        &["engine", "InnoDB"],
+                    ])][..],
                 ),
                 ("mysql.user", &[Answer::Refused(1142)]),
                 (log, std::slice::from_ref(&answer)),
@@ -427,7 +430,10 @@ mod tests {
         for part in ["SELECT 'server'", "mysql.user", "SHOW GLOBAL VARIABLES", "SHOW ALL SLAVES STATUS"] {
             let fake = Fake::new([
                 (part, &[Answer::Cut][..]),
-                ("SELECT 'server'", &[Answer::rows(&[&["server", "10.11.6-MariaDB", "1", "0", "0", "0"]])]),
+                (
+                    "SELECT 'server'",
+                    &[Answer::rows(&[&["server", "10.11.6-MariaDB", "1", "0", "0", "0", "1"]])],
+                ),
             ]);
             assert!(fake.client(0).server_facts("shop", &Cancel::default()).is_err(), "{part}");
         }
