@@ -6,6 +6,7 @@
 
 mod support;
 
+mod charsets;
 mod cli;
 mod compatibility;
 mod compressed;

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::answers::tell;
 use super::catalog::{Catalog, Entry, EntryKind};
 use super::database::{Part, Task};
 use super::form::Column;
@@ -15,7 +14,7 @@ use super::unsound::unsound_program;
 use super::written::{Written, essence};
 use crate::error::{Error, Result};
 use crate::manifest::{Object, ObjectKind, SectionKind};
-use crate::server::{Session, quote_name};
+use crate::server::{Session, quote_name, tell};
 
 /// Writes a table as one section.
 ///
@@ -53,7 +52,7 @@ pub(super) fn begin_table(
     let doing = task.doing_all();
     let mut catalog = Catalog::new(session, &doing);
     let create = catalog.definition("TABLE", name)?;
-    if let Some(why) = catalog.does_not_parse(&create, "utf8mb4", "")? {
+    if let Some(why) = catalog.why_no_table(&create)? {
         let (database, object) = (task.header.database.to_owned(), format!("table {name}"));
         return Err(Error::Unrestorable { database, object, why });
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::catalog::{Catalog, EntryKind, SYNTAX};
+use super::catalog::{Catalog, EntryKind, is_verdict};
 use super::program::{Program, program};
 use super::view::{self, View};
 use crate::admission::refused;
@@ -41,7 +41,7 @@ pub(crate) fn unsound_views(
         }
         let view = match catalog.view(&entry.name) {
             // The server does not even show what it cannot read itself.
-            Err(Error::Server { error, .. }) if SYNTAX.contains(&error.number) => {
+            Err(Error::Server { error, .. }) if is_verdict(&error, false) => {
                 unsound.push(LeftOut { name: entry.name, error: error.to_string(), definition: None });
                 continue;
             }
@@ -64,7 +64,7 @@ pub(crate) fn unsound_views(
 }
 
 fn why_unsound(catalog: &mut Catalog<'_>, database: &str, view: &View) -> Result<Option<String>> {
-    if let Some(why) = catalog.does_not_parse(&view.text, &view.charset, "")? {
+    if let Some(why) = catalog.why_no_view(view)? {
         return Ok(Some(why));
     }
     let mut sql = Vec::new();
@@ -98,7 +98,7 @@ pub(super) fn unsound_program(
     collation: &str,
     shown: &Program,
 ) -> Result<Option<LeftOutProgram>> {
-    let why = match catalog.does_not_parse(&shown.text, &shown.charset, &shown.sql_mode)? {
+    let why = match catalog.why_no_program(shown)? {
         Some(why) => Some(why),
         None => {
             let mut sql = Vec::new();
