@@ -28,6 +28,7 @@ mod login;
 mod ls;
 mod matrix;
 mod monsters;
+mod otherwise;
 mod pipelines;
 mod pod;
 mod prune;

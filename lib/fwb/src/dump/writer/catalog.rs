@@ -70,6 +70,18 @@ pub(super) enum EntryKind {
     View,
 }
 
+/// What gives literals of a prepared text the collation of its maker's session; nothing where that could change the text: a server
+/// converts it to that connection's character set, and reads it in that of the client.
+fn connection_of(text: &[u8], charset: &str, collation: &str) -> String {
+    // A collation's name begins with its character set's; no client speaks in those of several bytes for each letter.
+    let of = collation.split('_').next().unwrap_or_default();
+    let is_spoken = !["ucs2", "utf16", "utf16le", "utf32"].contains(&of);
+    if !is_spoken || !text.is_ascii() && of != charset && of != "utf8mb4" {
+        return String::new();
+    }
+    format!(", SESSION character_set_client = {of}, SESSION collation_connection = {}", quote_text(collation))
+}
+
 /// Asks one session.
 pub(super) struct Catalog<'a> {
     session: &'a mut dyn Session,
@@ -107,15 +119,15 @@ impl<'a> Catalog<'a> {
 
     /// The same of a view.
     pub(super) fn why_no_view(&mut self, view: &View) -> Result<Option<String>> {
-        let under = format!(", SESSION collation_connection = {}", quote_text(&view.collation));
-        self.why_not(&view.text, &view.charset, &under, false)
+        let settings = connection_of(&view.text, &view.charset, &view.collation);
+        self.why_not(&view.text, &view.charset, &settings, false)
     }
 
     /// The same of a program.
     pub(super) fn why_no_program(&mut self, program: &Program) -> Result<Option<String>> {
-        let (collation, sql_mode) = (quote_text(&program.collation), quote_text(&program.sql_mode));
-        let under = format!(", SESSION collation_connection = {collation}, SESSION sql_mode = {sql_mode}");
-        self.why_not(&program.text, &program.charset, &under, true)
+        let connection = connection_of(&program.text, &program.charset, &program.collation);
+        let settings = format!("{connection}, SESSION sql_mode = {}", quote_text(&program.sql_mode));
+        self.why_not(&program.text, &program.charset, &settings, true)
     }
 
     /// Prepares a definition and does not execute it, under these settings.

@@ -14,6 +14,7 @@ mod literal;
 mod lookahead;
 mod moment;
 mod number;
+mod otherwise;
 mod program;
 mod ranges;
 mod rows;

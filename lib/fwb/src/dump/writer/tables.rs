@@ -6,6 +6,7 @@ use super::catalog::{Catalog, Entry, EntryKind};
 use super::database::{Part, Task};
 use super::form::Column;
 use super::frame::{self, announce, title};
+use super::otherwise;
 use super::program::{Program, program};
 use super::rows::RowWriter;
 use super::sink::Sink;
@@ -14,6 +15,7 @@ use super::unsound::unsound_program;
 use super::written::{Written, essence};
 use crate::error::{Error, Result};
 use crate::manifest::{Object, ObjectKind, SectionKind};
+use crate::scan::QuoteMode;
 use crate::server::{Session, quote_name, tell};
 
 /// Writes a table as one section.
@@ -59,7 +61,7 @@ pub(super) fn begin_table(
     announce(sink.sql(), title(SectionKind::Table), name);
     table::structure(sink.sql(), name, &create);
     let mut written = Written::new(SectionKind::Table, Some(name));
-    written.inert = table::inert_options(&create);
+    written.otherwise = otherwise::of_table(name, &create);
     written.definition = (!task.holds(entry)).then(|| essence(&create));
     Ok(written)
 }
@@ -153,6 +155,8 @@ pub(super) fn write_program(
         written.left_out.push(unsound);
         return Ok(());
     }
+    let quotes = QuoteMode::under(&shown.sql_mode);
+    written.otherwise.extend(otherwise::of_program(shown.kind.as_sql(), &shown.name, &shown.text, quotes));
     program(sink.sql(), shown, task.collation);
     written.objects.push(Object { kind: shown.kind, name: shown.name.clone() });
     sink.pass()

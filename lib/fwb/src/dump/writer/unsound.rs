@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use super::catalog::{Catalog, EntryKind, is_verdict};
 use super::program::{Program, program};
 use super::view::{self, View};
-use crate::admission::refused;
+use crate::admission::{refused, relations};
 use crate::error::{Error, Result};
 use crate::manifest::ObjectKind;
-use crate::scan::{QuoteMode, Reading, Token, Tokens};
+use crate::scan::{QuoteMode, Reading, Tokens};
 use crate::server::{LeftOut, Session};
 
 /// A stored program that is left out.
@@ -77,15 +77,13 @@ fn left_out(view: &View, error: String) -> LeftOut {
     LeftOut { name: view.name.clone(), error, definition }
 }
 
-/// The first of these names that stands in a view's definition.
+/// The first of these names that a view selects from.
 fn named(view: &View, names: &BTreeSet<String>) -> Option<String> {
     if names.is_empty() {
         return None;
     }
-    Tokens::new(&view.text, Reading::Everything, QuoteMode::default()).find_map(|token| match token {
-        Token::Name(name) => names.get(String::from_utf8_lossy(&name).as_ref()).cloned(),
-        _ => None,
-    })
+    let found = relations(Tokens::new(&view.text, Reading::Everything, QuoteMode::default()));
+    found.into_iter().map(|(_, name)| name).find(|name| names.contains(name))
 }
 
 /// Why a trigger, an event or a routine cannot be restored; none where it can.
