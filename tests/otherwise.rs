@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::support::{Database, Store, name};
+use crate::support::{Before, Database, Server, Store, name};
+use crate::swap::can_swap;
 
 fn names(of: &Value) -> Vec<&str> {
     of.as_array().into_iter().flatten().filter_map(|left_out| left_out["name"].as_str()).collect()
@@ -54,4 +55,41 @@ fn a_foreign_key_without_a_key_is_told_of() {
     assert!(told.contains("foreign keys of table c have no key of their columns"), "{told}");
     store.tool("fwb-restore").arg("--yes").arg(name(&backup)).run().ok();
     assert!(!store.dump(&database)["warnings"].to_string().contains("no key"));
+}
+
+/// In a circle, a server takes the foreign key that does not fit only before its parent is there.
+#[test]
+fn a_circle_with_a_foreign_key_that_does_not_fit_comes_back() {
+    let (store, database) = (Store::new(), Database::new("circle"));
+    database.sql(
+        "SET foreign_key_checks = 0;
+         CREATE TABLE ca (a INT PRIMARY KEY, b INT, KEY (b), CONSTRAINT f1 FOREIGN KEY (b) REFERENCES cb (a));
+         CREATE TABLE cb (a BIGINT PRIMARY KEY, b INT, KEY (b), CONSTRAINT f2 FOREIGN KEY (b) REFERENCES ca (a));
+         INSERT INTO ca VALUES (1, 7)",
+    );
+    let before = Before::new(&database);
+    let backup = store.dump_verified(&database);
+    for options in [&["--strategy", "in-place"][..], &[]] {
+        if !options.is_empty() || can_swap() {
+            store.tool("fwb-restore").arg("--yes").args(options).arg(name(&backup)).run().ok();
+            before.holds("after the restore");
+        }
+    }
+}
+
+/// The period in a key is no column: a look at the live table's ends asked for it, and took the table for damaged.
+#[test]
+fn a_live_table_with_a_period_in_its_key_is_replaced() {
+    if !Server::shared().is_mariadb((10, 5)) {
+        return;
+    }
+    let (store, database) = (Store::new(), Database::new("overlaps"));
+    database.sql(
+        "CREATE TABLE t (id INT, s DATE, e DATE, PERIOD FOR app (s, e), PRIMARY KEY (id, app WITHOUT OVERLAPS));
+         INSERT INTO t VALUES (1, '2020-01-01', '2021-01-01')",
+    );
+    let backup = store.dump_verified(&database);
+    database.sql("DELETE FROM t");
+    store.tool("fwb-restore").arg("--yes").arg(name(&backup)).run().ok();
+    assert_eq!(database.query("SELECT id FROM t"), "1");
 }

@@ -42,6 +42,12 @@ pub(super) fn warnings(facts: &DatabaseFacts, lacking: Option<&Lacking>) -> Vec<
             facts.without_default.join(", ")
         ));
     }
+    if !facts.libraries.is_empty() {
+        warnings.push(format!(
+            "libraries of programs in JavaScript are not in this backup: {}",
+            facts.libraries.join(", ")
+        ));
+    }
     broken(facts, &mut warnings);
     warnings
 }
