@@ -93,3 +93,20 @@ fn a_live_table_with_a_period_in_its_key_is_replaced() {
     store.tool("fwb-restore").arg("--yes").arg(name(&backup)).run().ok();
     assert_eq!(database.query("SELECT id FROM t"), "1");
 }
+
+/// 1901 and 2001 are two values of a YEAR(2), and both are shown as 01.
+#[test]
+fn years_of_two_digits_come_back_with_all_four() {
+    let (store, database) = (Store::new(), Database::new("years"));
+    database.sql(
+        "SET sql_mode = ''; CREATE TABLE t (y YEAR(2), PRIMARY KEY (y));
+         INSERT INTO t VALUES (1901), (2001), (1970), (2070), (2155), ('00'), ('0000')",
+    );
+    let years = || database.query("SELECT YEAR(y) FROM t ORDER BY YEAR(y)");
+    let before = years();
+    assert_eq!(before, "1900\n1901\n1970\n2000\n2001\n2070\n2155");
+    let backup = store.dump_verified(&database);
+    database.drop_now();
+    store.tool("fwb-restore").args(["--yes", "--prove", "digest"]).arg(name(&backup)).run().ok();
+    assert_eq!(years(), before);
+}

@@ -178,7 +178,7 @@ impl<'a> Catalog<'a> {
     pub(super) fn columns(&mut self, table: &str) -> Result<Vec<Column>> {
         let sql = format!(
             "SELECT COLUMN_NAME, DATA_TYPE, CHARACTER_SET_NAME, COLLATION_NAME, EXTRA, GENERATION_EXPRESSION, \
-             IF(DATA_TYPE IN ('enum', 'set'), COLUMN_TYPE, '') \
+             IF(DATA_TYPE IN ('enum', 'set') OR COLUMN_TYPE = 'year(2)', COLUMN_TYPE, '') \
              FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = {} ORDER BY ORDINAL_POSITION",
             quote_text(table)
         );
