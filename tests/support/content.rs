@@ -45,9 +45,9 @@ pub(crate) fn content(cnf: &Path, database: &str) -> Vec<Shown> {
         SELECT 'columns', table_name, '', GROUP_CONCAT(REPLACE(CASE
             WHEN data_type IN ('float', 'double') THEN 'IFNULL(CAST(c*1e0 AS CHAR), \"~\")' WHEN data_type = 'bit' THEN 'IFNULL(c+0, \"~\")'
             WHEN data_type IN ('enum', 'set') THEN 'IFNULL(CONCAT(CAST(c AS UNSIGNED), HEX(c)), \"~\")'
-            WHEN data_type RLIKE '^(tiny|small|medium|big)?int$|decimal|date|time|year' THEN 'IFNULL(CAST(c AS CHAR), \"~\")' ELSE 'IFNULL(HEX(c), \"~\")' END,
+            WHEN data_type RLIKE '^(tiny|small|medium|big)?int$|decimal|date|time|year' THEN 'IFNULL(CAST(c AS CHAR), \"~\")' ELSE 'IFNULL(MD5(c), \"~\")' END,
             'c', CONCAT('`', REPLACE(column_name, '`', '``'), '`')) ORDER BY ordinal_position SEPARATOR ', ')
-          FROM information_schema.columns WHERE table_schema = DATABASE() GROUP BY table_name;
+          FROM information_schema.columns WHERE table_schema = DATABASE() GROUP BY BINARY table_name;
         SELECT 'program', routine_name, routine_type FROM information_schema.routines WHERE routine_schema = DATABASE();
         SELECT 'program', event_name, 'EVENT' FROM information_schema.events WHERE event_schema = DATABASE();
         SELECT 'trigger', trigger_name, '' FROM information_schema.triggers WHERE trigger_schema = DATABASE();";

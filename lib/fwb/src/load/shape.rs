@@ -57,7 +57,7 @@ impl<'t> Shape<'t> {
             [Token::Name(name), word, rest @ ..] => {
                 self.types.insert(name.to_vec(), type_of(word, rest));
             }
-            [word, ..] if word.is("CONSTRAINT") => {
+            [word, ..] if word.is("CONSTRAINT") || word.is("FOREIGN") => {
                 let at = |keyword: &str| item.iter().position(|token| token.is(keyword));
                 if let (Some(key), Some(refers)) = (at("FOREIGN"), at("REFERENCES"))
                     && let Some(parent) = item.get(refers + 1).and_then(Token::identifier)
@@ -75,16 +75,18 @@ impl<'t> Shape<'t> {
 
     /// Whether all foreign keys to this parent, whose names `is_parent` knows, fit for certain.
     pub(super) fn fits(&self, parent: &Self, is_parent: impl Fn(&str) -> bool) -> bool {
-        self.foreign.iter().filter(|key| is_parent(&key.parent)).all(|key| {
-            let has_key = parent.keys.iter().any(|columns| columns.starts_with(&key.referred));
-            let mut pairs = key.columns.iter().zip(&key.referred);
-            let is_same = |(here, there): (&Vec<u8>, &Vec<u8>)| {
-                let (here, there) = (self.types.get(here), parent.types.get(there));
-                let is_text = here.is_some_and(|words| TEXTS.iter().any(|text| words[0].is(text)));
-                here.is_some() && here == there && (!is_text || self.charset() == parent.charset())
-            };
-            has_key && key.columns.len() == key.referred.len() && pairs.all(is_same)
-        })
+        let mut keys = self.foreign.iter().filter(|key| is_parent(&key.parent)).peekable();
+        keys.peek().is_some()
+            && keys.all(|key| {
+                let has_key = parent.keys.iter().any(|columns| columns.starts_with(&key.referred));
+                let mut pairs = key.columns.iter().zip(&key.referred);
+                let is_same = |(here, there): (&Vec<u8>, &Vec<u8>)| {
+                    let (here, there) = (self.types.get(here), parent.types.get(there));
+                    let is_text = here.is_some_and(|words| TEXTS.iter().any(|text| words[0].is(text)));
+                    here.is_some() && here == there && (!is_text || self.charset() == parent.charset())
+                };
+                has_key && key.columns.len() == key.referred.len() && pairs.all(is_same)
+            })
     }
 
     /// The words that say the table's character set and collation.

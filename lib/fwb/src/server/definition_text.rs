@@ -239,9 +239,9 @@ fn with_comment(shown: &[u8], comment: &[u8], quotes: QuoteMode) -> Option<Vec<u
     }
     let mut tokens = Tokens::new(shown, Reading::Everything, QuoteMode::default());
     let span = comment_of(std::iter::from_fn(|| tokens.spanned()), comment, QuoteMode::default())?;
-    let quoted =
+    let doubled =
         comment.iter().flat_map(|byte| std::iter::repeat_n(*byte, if *byte == b'\'' { 2 } else { 1 }));
-    let literal: Vec<u8> = [b'\''].into_iter().chain(quoted).chain([b'\'']).collect();
+    let literal: Vec<u8> = [b'\''].into_iter().chain(doubled).chain([b'\'']).collect();
     Some([&shown[..span.start], &literal, &shown[span.end..]].concat())
 }
 

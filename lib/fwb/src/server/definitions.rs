@@ -120,8 +120,8 @@ impl ServerClient {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let shows = wanted.iter().map(|(.., show)| show.as_str());
-        let all: String = [AS_KEPT].into_iter().chain(shows).collect();
+        let statements = wanted.iter().map(|(.., show)| show.as_str());
+        let all: String = [AS_KEPT].into_iter().chain(statements).collect();
         let lines = match self.bytes(Some(database), Sql::Read(&all), "reading definitions", cancel) {
             Ok(shown) => shown,
             Err(error) if error.refusal().is_some() => {
@@ -165,7 +165,7 @@ impl ServerClient {
                     DefinitionKind::View => texts.of_view(shown, &name)?,
                     DefinitionKind::Program(kind) => texts.of_program(shown, kind, &name, &sql_mode)?,
                 };
-                Ok(Definition { text, charset, ..definition.clone() })
+                Ok(Definition { charset, text, ..definition.clone() })
             };
             let read: Result<Vec<Definition>> = shown.iter().map(one).collect();
             read.map_err(|error| cancel.explain(error))
