@@ -6,6 +6,7 @@
 
 mod support;
 
+mod charsets;
 mod cli;
 mod compatibility;
 mod compressed;
@@ -27,6 +28,7 @@ mod login;
 mod ls;
 mod matrix;
 mod monsters;
+mod otherwise;
 mod pipelines;
 mod pod;
 mod prune;

@@ -146,7 +146,7 @@ impl<'a> Dump<'a> {
         context.cancel.check()?;
         // A failure to write comes first: it is why the connections were ended.
         let (members, raw_sha256) = writer.finish()?;
-        let Read { summary, definitions, left_out, outside, inert } = read?;
+        let Read { summary, definitions, left_out, outside, otherwise } = read?;
         let whole = Whole { binlog, ..Whole::new(summary, &members.placed) };
         if !holds_definitions {
             look(&names(&whole.sections))?;
@@ -157,7 +157,7 @@ impl<'a> Dump<'a> {
             // If releasing the locks succeeds, the connection never lost them.
             locked.execute("UNLOCK TABLES", LOCKING)?;
         }
-        let found = warnings::found(&left_out, &outside, &inert);
+        let found = warnings::found(&left_out, &outside, otherwise);
         if let (true, Some(what)) = (self.options.strict, found.first()) {
             return Err(Error::Strict { what: what.clone() });
         }

@@ -1,9 +1,11 @@
 //! The database server: the port through which it is spoken to, and what it tells.
 
+mod answers;
 mod attempts;
 mod catalog;
 mod client;
 mod connection;
+mod definition_text;
 mod definitions;
 mod facts;
 #[cfg(test)]
@@ -22,11 +24,13 @@ mod rights;
 mod settings;
 mod version;
 
+pub(crate) use answers::{OwnedRow, ask, tell, text};
 pub(crate) use attempts::retrying;
 pub(crate) use catalog::{DatabaseFacts, LeftOut};
 pub use client::ServerClient;
 pub(crate) use client::Sql;
 pub(crate) use connection::Connection;
+pub(crate) use definition_text::{DefinitionTexts, Shown};
 pub(crate) use definitions::{Definition, DefinitionKind, definition_kind};
 pub(crate) use facts::{ENGINES_WITHOUT_ROWS, Inventory, Named, ServerFacts, version_numbers};
 #[cfg(test)]

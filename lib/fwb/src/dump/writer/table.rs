@@ -113,28 +113,6 @@ pub(super) fn structure(sql: &mut Vec<u8>, table: &str, create: &[u8]) {
     push(sql, ";\n/*!40101 SET character_set_client = @saved_cs_client */;\n");
 }
 
-/// The names of options that the server shows in comments, as it does where it keeps and does not know them: those of
-/// another engine, for one (MariaDB's manual, "Engine-defined New Table/Field/Index Attributes").
-pub(super) fn inert_options(create: &[u8]) -> Vec<String> {
-    let mut tokens = Tokens::new(create, Words::Everything, QuoteMode::default());
-    let (mut names, mut from) = (Vec::new(), 0);
-    let spans = std::iter::from_fn(|| tokens.spanned().map(|(_, span)| span))
-        .chain(std::iter::once(create.len()..create.len()));
-    for span in spans {
-        let gap = &create[from..span.start.max(from)];
-        for at in memchr::memmem::find_iter(gap, b"/* ") {
-            // ``/* `foo`='bar' */``, or `/* TRANSACTIONAL=1 */`.
-            let Some(equals) = memchr::memchr(b'=', &gap[at..]) else { continue };
-            let name = String::from_utf8_lossy(&gap[at + 3..at + equals]);
-            names.push(name.trim_matches('`').to_owned());
-        }
-        from = span.end;
-    }
-    names.sort();
-    names.dedup();
-    names
-}
-
 /// A table of engine ARCHIVE without its counter: it takes no number below it, so none of its rows.
 pub(crate) fn without_counter(text: &[u8], mode: QuoteMode) -> Option<Vec<u8>> {
     let mut tokens = Tokens::new(text, Words::Everything, mode);
@@ -231,14 +209,6 @@ fn push(sql: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    #[test]
-    fn options_that_a_server_does_not_know_are_found_in_comments_alone() {
-        let create = b"CREATE TABLE `a /* `` */` (\n  `f` int /* `foo`='bar' */ COMMENT '/* `no`=1 */' CHECK (`f` > 0)\n) \
-            ENGINE=InnoDB /* `baz`=1 */ /* TRANSACTIONAL=1 */ /*!50100 PARTITION BY HASH (`f`) */";
-        assert_eq!(super::inert_options(create), ["TRANSACTIONAL", "baz", "foo"]);
-        assert!(super::inert_options(b"CREATE TABLE `a` (`f` int)").is_empty());
-    }
-
     use super::*;
 
     fn column(name: &str, data_type: &str, extra: &str, generated_as: &str) -> Column {
