@@ -3,17 +3,17 @@
 
 use std::io::Read;
 
+use super::codec::Codec;
 use super::format::DataHeader;
 use crate::error::{Error, Result};
 use crate::scan::{Event, Observer, Scanner, Summary};
 
-/// A member is cut at the first statement boundary after this many bytes of SQL. Larger ones compress no better, and leave
-/// the cache while they do.
-const SOFT_SIZE: usize = 128 << 10;
 /// A member is cut inside a statement after this many bytes of SQL.
 const HARD_SIZE: usize = 4 << 20;
 /// How much is read at once, in bytes.
-const READ_SIZE: u64 = 256 << 10;
+const READ_SIZE: u64 = ROOM as u64;
+/// How much comes at once, in bytes, as a rule.
+const ROOM: usize = 256 << 10;
 
 /// What becomes a member.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub(crate) struct Piece {
 /// The state of cutting.
 pub(crate) struct Cutter {
     scanner: Scanner,
+    /// A member is cut at the first statement boundary after this many bytes of SQL.
+    member_size: usize,
     buffer: Vec<u8>,
     /// Where in the buffer the present piece begins.
     start: usize,
@@ -44,9 +46,11 @@ pub(crate) struct Cutter {
 }
 
 impl Cutter {
-    pub(crate) fn new() -> Self {
+    /// Cuts members for an artifact of this codec.
+    pub(crate) fn new(codec: Codec) -> Self {
         Self {
             scanner: Scanner::new(),
+            member_size: codec.member_size(),
             buffer: Vec::new(),
             start: 0,
             scanned: 0,
@@ -147,7 +151,7 @@ impl Cutter {
                 }
                 Event::StatementEnd { at, rows } => {
                     let at = self.index(at);
-                    if at.saturating_sub(self.start) >= SOFT_SIZE {
+                    if at.saturating_sub(self.start) >= self.member_size {
                         self.cut(at, rows, push)?;
                         self.flags &= DataHeader::DATA;
                     }
@@ -182,7 +186,7 @@ impl Cutter {
             self.start = end;
             return raw;
         }
-        let mut next = Vec::with_capacity(4 * SOFT_SIZE);
+        let mut next = Vec::with_capacity(self.member_size + 2 * ROOM);
         next.extend_from_slice(&self.buffer[end..]);
         let mut raw = std::mem::replace(&mut self.buffer, next);
         raw.truncate(end);
@@ -209,7 +213,7 @@ mod tests {
 
     fn cut(sql: &[u8]) -> (Vec<Piece>, Summary) {
         let mut pieces = Vec::new();
-        let mut cutter = Cutter::new();
+        let mut cutter = Cutter::new(Codec::Gzip);
         let mut stream = sql;
         let mut push = |piece| {
             pieces.push(piece);
