@@ -7,6 +7,7 @@
 mod support;
 
 mod cli;
+mod codec;
 mod compatibility;
 mod compressed;
 mod content;

@@ -59,6 +59,15 @@ impl Codec {
             Self::Zstd => 512 << 10,
         }
     }
+
+    /// The same for SQL that is mostly binary values. What repeats in those are whole values, far from each other, which one
+    /// window of zstd covers where it is large. A statement of the usual size still ends before 4 MiB.
+    pub(crate) const fn member_size_of_digits(self) -> usize {
+        match self {
+            Self::Gzip => self.member_size(),
+            Self::Zstd => 7 << 19,
+        }
+    }
 }
 
 /// A codec, and how hard it compresses.

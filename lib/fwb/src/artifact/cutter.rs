@@ -4,6 +4,7 @@
 use std::io::Read;
 
 use super::codec::Codec;
+use super::deflate::digits;
 use super::format::DataHeader;
 use crate::error::{Error, Result};
 use crate::scan::{Event, Observer, Scanner, Summary};
@@ -31,8 +32,7 @@ pub(crate) struct Piece {
 /// The state of cutting.
 pub(crate) struct Cutter {
     scanner: Scanner,
-    /// A member is cut at the first statement boundary after this many bytes of SQL.
-    member_size: usize,
+    codec: Codec,
     buffer: Vec<u8>,
     /// Where in the buffer the present piece begins.
     start: usize,
@@ -50,7 +50,7 @@ impl Cutter {
     pub(crate) fn new(codec: Codec) -> Self {
         Self {
             scanner: Scanner::new(),
-            member_size: codec.member_size(),
+            codec,
             buffer: Vec::new(),
             start: 0,
             scanned: 0,
@@ -151,7 +151,7 @@ impl Cutter {
                 }
                 Event::StatementEnd { at, rows } => {
                     let at = self.index(at);
-                    if at.saturating_sub(self.start) >= self.member_size {
+                    if self.is_full(at) {
                         self.cut(at, rows, push)?;
                         self.flags &= DataHeader::DATA;
                     }
@@ -159,6 +159,14 @@ impl Cutter {
             }
         }
         Ok(())
+    }
+
+    /// Whether a member that ends here, which is an index in the buffer, is large enough.
+    fn is_full(&self, end: usize) -> bool {
+        let size = end.saturating_sub(self.start);
+        size >= self.codec.member_size()
+            && (size >= self.codec.member_size_of_digits()
+                || !digits::are_most_of(&self.buffer[self.start..end]))
     }
 
     /// The index in the buffer of an absolute offset. Offsets never lie before the buffer.
@@ -186,7 +194,7 @@ impl Cutter {
             self.start = end;
             return raw;
         }
-        let mut next = Vec::with_capacity(self.member_size + 2 * ROOM);
+        let mut next = Vec::with_capacity(self.codec.member_size() + 2 * ROOM);
         next.extend_from_slice(&self.buffer[end..]);
         let mut raw = std::mem::replace(&mut self.buffer, next);
         raw.truncate(end);
@@ -256,6 +264,34 @@ mod tests {
             );
         }
         assert!(pieces.iter().filter(|piece| piece.section == 1).count() >= 4);
+    }
+
+    #[test]
+    fn members_of_zstd_are_larger_and_those_of_binary_values_largest() {
+        let rows =
+            |value: &str| format!("INSERT INTO `t` VALUES (1,{});\n", value.repeat(8 << 10)).repeat(160);
+        for (codec, value, least, most) in [
+            (Codec::Gzip, "0x1A2B3C4D5E6F7089", 128 << 10, 300 << 10),
+            (Codec::Zstd, "'some words'", 512 << 10, 700 << 10),
+            (Codec::Zstd, "A1A2B3C4D5E6F708", 7 << 19, 4 << 20),
+        ] {
+            let sql = rows(value);
+            let (mut pieces, mut cutter) = (Vec::new(), Cutter::new(codec));
+            let mut push = |piece: Piece| {
+                pieces.push(piece.raw);
+                Ok(())
+            };
+            let mut stream = sql.as_bytes();
+            while cutter.read_from(&mut stream, &mut unobserved, &mut push).unwrap() > 0 {}
+            cutter.finish(&mut unobserved, &mut push).unwrap();
+            assert_eq!(pieces.concat(), sql.as_bytes());
+            let whole = &pieces[..pieces.len() - 1];
+            assert!(whole.len() > 2, "{codec:?} {value}");
+            for piece in whole {
+                assert!((least..most).contains(&piece.len()), "{codec:?} {value}: {}", piece.len());
+                assert!(piece.ends_with(b";\n"), "{codec:?} {value}");
+            }
+        }
     }
 
     #[test]

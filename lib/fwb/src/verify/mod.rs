@@ -216,11 +216,9 @@ fn ours(
     let damaged = |problem: String| Error::damaged(artifact.name(), problem);
     let said = from_core(footer.core.clone(), artifact.name(), artifact.size()).map_err(damaged)?;
     findings.problems.extend(disagreement(entry, &said)?);
-    let codec = artifact.codec()?.unwrap_or_default();
     let said_codec = said.extra.get(CODEC).map_or(Some(Codec::default().as_str()), Value::as_str);
-    if said_codec != Some(codec.as_str()) {
-        let problem = format!("the artifact is of {}, which its manifest does not say", codec.as_str());
-        findings.problems.push(problem);
+    if let Some(codec) = artifact.codec()?.map(Codec::as_str).filter(|codec| Some(*codec) != said_codec) {
+        findings.problems.push(format!("the artifact is of {codec}, which its manifest does not say"));
     }
     if entry.sidecar != Sidecar::Present {
         findings.manifest = said.clone();
