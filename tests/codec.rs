@@ -53,14 +53,14 @@ fn zstd_gives_the_sql_of_all_and_of_each_section() {
         .run()
         .ok();
     assert_eq!(other.content(), db.content());
-    // The same SQL as of gzip, but for the moment in its last line.
+    // The same SQL as of gzip, but for the moment: that of the last line, and where the binary log stood.
     let of_gzip = dump(&store, &db, "gzip");
     assert_eq!(of_gzip.get("codec"), None);
     let lines = |sql: Vec<u8>| String::from_utf8_lossy(&sql).lines().map(str::to_owned).collect::<Vec<_>>();
     let (one, two) = (lines(sql), lines(gunzip(&fs::read(store.artifact(&of_gzip)).unwrap())));
     assert_eq!(one.len(), two.len());
-    let differ = one.iter().zip(&two).filter(|(one, two)| one != two);
-    assert!(differ.clone().count() <= 2, "{:?}", differ.take(5).collect::<Vec<_>>());
+    let mut differ = one.iter().zip(&two).filter(|(one, two)| one != two);
+    assert!(differ.all(|(one, two)| one.starts_with("-- ") && two.starts_with("-- ")));
 }
 
 #[test]
