@@ -103,7 +103,9 @@ fn a_directory_of_the_host_becomes_a_store() {
     // As kubelet makes one; and what somebody left there who ran the tools as root.
     let store = prepared.dir.path().join("there");
     fs::create_dir(&store).unwrap();
-    for name in [".lock", "a.sql.gz", "a.sql.gz.json", "b.sql.zst", "b.sql.zst.json", "runs.jsonl", "notes.txt"] {
+    for name in
+        [".lock", "a.sql.gz", "a.sql.gz.json", "b.sql.zst", "b.sql.zst.json", "runs.jsonl", "notes.txt"]
+    {
         fs::write(store.join(name), name).unwrap();
         fs::set_permissions(store.join(name), fs::Permissions::from_mode(0o600)).unwrap();
     }

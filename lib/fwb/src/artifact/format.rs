@@ -158,9 +158,9 @@ impl DataHeader {
         };
         let sane =
             (codec.least_size() as u64..=MAX_SIZE).contains(&header.size) && header.raw_size <= MAX_RAW;
-        let mut same = Vec::with_capacity(MAX_HEADER);
-        header.encode(&mut same);
-        (sane && bytes.starts_with(&same)).then_some(header)
+        let mut expected = Vec::with_capacity(MAX_HEADER);
+        header.encode(&mut expected);
+        (sane && bytes.starts_with(&expected)).then_some(header)
     }
 }
 

@@ -152,9 +152,9 @@ impl PieceSender {
 
 fn compress(queue: &Receiver<Task>, mut packer: Packer) {
     for Task { piece, done } in queue {
-        let packed = packer.member(&piece.raw, piece.flags, piece.rows);
+        let made = packer.member(&piece.raw, piece.flags, piece.rows);
         // The writer is gone only after a failure of its own, which is reported in its place.
-        let _sent = done.send(packed);
+        let _sent = done.send(made);
     }
 }
 
