@@ -160,11 +160,11 @@ mod tests {
     /// Pictures that are there again and again must not make a backup larger than a stream of zstd's own would.
     #[test]
     fn binary_values_that_come_again_are_found_far_away() {
-        let value = |seed| hex::encode_upper(noise(seed, 20 << 10));
+        let value = |seed| hex::encode_upper(noise(seed, 600));
         let rows = |values: &[u64]| -> Vec<u8> {
             values.iter().map(|seed| format!("(1,0x{}),\n", value(*seed))).collect::<String>().into_bytes()
         };
-        let once: Vec<u64> = (0..40).collect();
+        let once: Vec<u64> = (0..1200).collect();
         let (alone, twice) = (rows(&once), rows(&[once.clone(), once].concat()));
         let mut writer = FrameWriter::new(1).unwrap();
         // What was compressed before is of no matter, whatever it was.
