@@ -8,6 +8,7 @@ mod support;
 
 mod charsets;
 mod cli;
+mod codec;
 mod compatibility;
 mod compressed;
 mod content;

@@ -14,9 +14,11 @@ use super::snapshot::{self, Snapshot};
 use super::warnings::{self, warnings};
 use super::whole::Whole;
 use super::writer::{FORM_OF_ROWS, LeftOutProgram, PROGRAM, unsound_views};
-use crate::artifact::{ArtifactWriter, WRITE_ARTIFACT, Written};
+use crate::artifact::{ArtifactWriter, Codec, WRITE_ARTIFACT, Written};
 use crate::error::{DUMPING, Error, Result};
-use crate::manifest::{self, Client, Manifest, Object, SCHEMA, Section, SectionKind, Server, Timestamp};
+use crate::manifest::{
+    self, CODEC, Client, Manifest, Object, SCHEMA, Section, SectionKind, Server, Timestamp,
+};
 use crate::progress::{Cancel, Context};
 use crate::server::{
     Connection, DatabaseFacts, Identities, Lacking, Named, Role, ServerClient, ServerVersion, quote_name,
@@ -133,7 +135,7 @@ impl<'a> Dump<'a> {
         let newest_table = self.server.newest_table(&self.tables, &context.cancel)?;
         let snapshot = begun.snapshot.take();
         let binlog = begun.binlog.clone();
-        let (writer, sender) = ArtifactWriter::new(sink, self.options.level, context.jobs)?;
+        let (writer, sender) = ArtifactWriter::new(sink, self.options.compression, context.jobs)?;
         let host = self.options.server.address.as_ref();
         let host = host.map_or_else(|| "localhost".to_owned(), ToString::to_string);
         let holds_definitions = self.options.hold_definitions;
@@ -203,6 +205,11 @@ impl<'a> Dump<'a> {
     ) -> Manifest {
         let mut extra = serde_json::Map::new();
         extra.insert("tables_identified_by".into(), json!(self.tables.by()));
+        // Without this field it is gzip, as in backups of earlier versions.
+        let codec = self.options.compression.codec();
+        if codec != Codec::default() {
+            extra.insert(CODEC.into(), json!(codec));
+        }
         if let Some(snapshot) = snapshot {
             extra.insert("snapshot".into(), json!(snapshot));
         }

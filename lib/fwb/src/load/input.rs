@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::admission::Survey;
-use crate::artifact::{Artifact, Cutter, DataHeader, Decoder, Piece, SqlSource};
+use crate::artifact::{Artifact, Codec, Cutter, DataHeader, Decoder, Piece, SqlSource};
 use crate::error::{Error, Result};
 use crate::manifest::{Level, Manifest, Section, SectionKind};
 use crate::progress::Context;
@@ -243,7 +243,7 @@ impl Input {
         }
         let mut stream =
             SourceStream { source: SqlSource::foreign(&self.artifact)?, chunk: Vec::new(), at: 0 };
-        let mut cutter = Cutter::new();
+        let mut cutter = Cutter::new(Codec::default());
         let mut push = |piece: Piece| {
             let wanted = self.wants(piece.section) && part.has(piece.flags);
             if wanted { each(piece, None) } else { Ok(()) }
