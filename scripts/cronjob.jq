@@ -58,7 +58,10 @@ def distinct: reduce .[] as $one ([]; if index([$one]) then . else . + [$one] en
     name: $backup.name,
     size: $backup.size,
     raw_size: $backup.raw_size,
-    verification: ($backup.verification | if . then .problems |= (. // [])[:20] else null end),
+    # What was proved of it; and of a drill that was not held, why: what was proved is no more than the file then.
+    verification: ($backup.verification | if . then .problems |= (. // [])[:20]
+        | if $what == "drill" and $backup.not_drilled then .not_drilled = $backup.not_drilled else . end
+      else null end),
 
     # How long each stage took that was begun.
     stages: ($times | [splits(" +") | select(. != "") | split("=") | {key: .[0], value: (.[1] | seconds)}] | from_entries),

@@ -25,9 +25,9 @@ At the end a run writes a record of itself, one line of JSON ("schema":"fwb-run/
   - to FWB_TERMINATION_LOG [/dev/termination-log, where there is one], shortened to 4096 bytes
 A record that cannot be written is a warning, and does not change how the run has ended.
 
-Exit status: that of the first stage that failed. 0 done; 1 a failure, worth a retry; 2 usage, configuration, or a
-right that the account lacks; 3 a backup is damaged or does not restore; 4 another run is busy with the store; 143,
-130, 129 ended by a signal.
+Exit status: that of the first stage that failed. 0 done; 1 a failure, worth a retry, or a drill that was not held,
+because no server is here like the backup's; 2 usage, configuration, or a right that the account lacks; 3 a backup is
+damaged or does not restore; 4 another run is busy with the store; 143, 130, 129 ended by a signal.
 EOF
 }
 
@@ -202,7 +202,7 @@ look() {
 manifests() {
     [ -s "$work/$1.out" ] || return 0
     jq -cR --arg from "$1" 'fromjson? | objects
-        | {from: $from, manifest: {name, database, server, size, raw_size, started_at, verification, decision}}' <"$work/$1.out"
+        | {from: $from, manifest: {name, database, server, size, raw_size, started_at, verification, not_drilled, decision}}' <"$work/$1.out"
 }
 
 # messages NAME: what a stage has said: lines of JSON, or of text with a hint after them.

@@ -13,7 +13,7 @@ that of Cargo.toml, and what the manifests under k8s/ name.
                 microk8s images import < FILE          or: ctr -n k8s.io images import FILE
   -h, --help    this text
 
-What follows -- goes to the builder: -- --build-arg DEBIAN_IMAGE=mirror.example/debian:bookworm-slim
+What follows -- goes to the builder: -- --build-arg DEBIAN_IMAGE=mirror.example/debian:trixie-slim
 
 BUILDER   docker, podman or buildah: this one, and no other
 IMAGE     another name [docker.io/filewallball/fwb-tools:VERSION]

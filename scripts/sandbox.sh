@@ -198,6 +198,11 @@ system_tables() {
 make_data() {
   # A directory for temporary tables of its own: servers that start in a shared one remove each other's.
   local options=("${AS_ROOT[@]}" --datadir="$1" --tmpdir="$DIR/tmp" --innodb-flush-log-at-trx-commit=0)
+  # What holds from the moment the data are made.
+  local option
+  for option in "${EXTRA[@]}"; do
+    case $option in --innodb-page-size=* | --lower-case-table-names=*) options+=("$option") ;; esac
+  done
   if [[ $SERVER == installed ]]; then
     mariadb-install-db --no-defaults "${options[@]}" --skip-test-db --auth-root-authentication-method=normal \
       --skip-name-resolve --force

@@ -259,6 +259,24 @@ fn a_drill_is_on_record() {
     assert_eq!(record["verification"]["ok"], false);
 }
 
+/// The drill of a week in which the image has no server for it must look neither like a good one nor like a damaged backup.
+#[test]
+fn a_drill_that_is_not_held_is_on_record_as_such() {
+    let (store, server) = (Store::new(), Server::of("mysql-9.7", "not-held", &[]));
+    server.sql("CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY)");
+    let dump = store.tool("fwb-dump").env("FWB_DEFAULTS_FILE", server.defaults_file()).args(["-B", "shop"]);
+    let dump = dump.run().ok().json();
+    store.tool("fwb-verify").arg(name(&dump)).run().ok();
+    let before = store.read_sidecar(&dump);
+    let record = Job::new("drill", &store, "shop").ends(1, &store);
+    assert_eq!([&record["outcome"], &record["stage"], &record["name"]], ["failed", "verify", name(&dump)]);
+    let why = "needs MySQL 9.7 or later";
+    assert!(reason(&record).contains(why) && record["hint"].is_string(), "{record}");
+    assert!(record["verification"]["not_drilled"]["reason"].as_str().unwrap().contains(why), "{record}");
+    assert_eq!((&record["proved"], &record["verification"]["level"]), (&json!(1), &json!("full")));
+    assert_eq!(store.read_sidecar(&dump)["verification"], before["verification"]);
+}
+
 /// A setting that is missing must not look like a quiet night, nor make a store inside the container.
 #[test]
 fn what_is_not_set_is_said() {

@@ -13,7 +13,10 @@ use crate::faults::{code, signal};
 use crate::hostile::foreign;
 use crate::support::{
     Database, Fault, Output, Proxy, Server, Store, Tool, executable, gzip, name, sample, until,
+    usual_unpacked,
 };
+
+mod servers;
 
 /// Where throwaway servers keep their data in a test, so that it sees what is left.
 struct Ground(TempDir);
@@ -29,7 +32,11 @@ impl Ground {
 
     /// A drill, about to run.
     fn drill(&self, tool: Tool) -> Tool {
-        tool.args(["--level", "drill", "--drill-dir"]).arg(self.path())
+        let tool = tool.args(["--level", "drill", "--drill-dir"]).arg(self.path());
+        match usual_unpacked() {
+            Some(dir) => tool.env("FWB_DRILL_SERVER_DIR", dir),
+            None => tool,
+        }
     }
 
     /// Asserts that neither files nor processes are left.
@@ -61,7 +68,7 @@ impl Ground {
         let ids = fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
             let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
             let line = String::from_utf8_lossy(&line).into_owned();
-            line.contains("mariadbd") && line.contains(told)
+            (line.contains("mariadbd") || line.contains("mysqld")) && line.contains(told)
         });
         ids.count()
     }
@@ -128,10 +135,10 @@ fn a_good_backup_passes_and_the_time_that_a_restore_takes_is_known() {
     );
     let (restore, all) = (passed["restore_seconds"].as_f64().unwrap(), passed["seconds"].as_f64().unwrap());
     assert!(restore > 0.0 && restore < all, "{passed}");
-    // The throwaway server is of the machine's own version.
-    let version = passed["server"]["version"].as_str().unwrap();
-    let mariadbd = Tool::program("mariadbd").arg("--version").run().ok().stdout_text();
-    assert!(mariadbd.contains(version), "{version} is that of {mariadbd}");
+    // The throwaway server is of the live one's own series.
+    let series =
+        |version: &Value| version.as_str().unwrap().splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
+    assert_eq!(series(&passed["server"]["version"]), series(&manifest["server"]["version"]));
     assert_eq!(store.read_sidecar(&manifest)["verification"], passed);
     ground.is_empty();
 
@@ -142,6 +149,7 @@ fn a_good_backup_passes_and_the_time_that_a_restore_takes_is_known() {
         .tool("fwb-verify")
         .args(["--level", "drill", "--no-record", name(&manifest)])
         .env("FWB_DRILL_DIR", &deep)
+        .env("FWB_DRILL_SERVER_DIR", usual_unpacked().unwrap_or_default())
         .run()
         .ok();
     fs::remove_dir(&deep).unwrap();
@@ -162,9 +170,7 @@ fn what_is_intact_and_cannot_be_restored_is_found() {
         (format!("{table};\nINSERT INTO `t` VALUES {many},(7,1);"), "Duplicate entry"),
         (format!("{table};\nINSERT INTO `t` VALUES (1,5),(1,6);"), "Duplicate entry"),
         (format!("{table};\nINSERT INTO `t` VALUES (1,5),(2);"), "Column count doesn't match"),
-        (format!("{table} ENGINE=ROCKSDB;\nINSERT INTO `t` VALUES (1,5);"), "ROCKSDB"),
         (format!("{table};\nCREATE VIEW `v` AS select `gone`.`id` from `gone`;"), "gone' doesn't exist"),
-        (format!("{table};\nCREATE TABLE `u` (`id` int) COLLATE=utf8mb4_0900_as_ci;"), "Unknown collation"),
     ];
     let (store, ground) = (Store::new(), Ground::new());
     for (number, (body, why)) in cases.iter().enumerate() {

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Server, Store, Tool, executable, mariadb, name};
+use crate::support::{Server, Store, Tool, mariadb, name, unpacked};
 
 const SAMPLE: &str = include_str!("matrix/sample.sql");
 
@@ -38,18 +38,6 @@ impl Scene {
                 }
             }
         }
-        if kind.starts_with("mysql") {
-            // A drill's server is the backup's.
-            let home = || std::env::var("HOME").unwrap();
-            let cache = || std::env::var("XDG_CACHE_HOME").unwrap_or_else(|_| format!("{}/.cache", home()));
-            let servers =
-                std::env::var("FWB_SERVERS_DIR").unwrap_or_else(|_| format!("{}/fwb-servers", cache()));
-            let mysqld = path.path().join("mysqld");
-            fs::remove_file(&mysqld).ok();
-            // Option files are left out already, and that may be said only first.
-            let script = "[ \"$1\" != --no-defaults ] || shift";
-            executable(&mysqld, format!("#!/bin/sh\n{script}\nexec '{servers}/{kind}/server' \"$@\"\n"));
-        }
         let server = Server::of(kind, &format!("matrix-{kind}"), &["--log-bin-trust-function-creators=1"]);
         Self { kind, server, store: Store::new(), path }
     }
@@ -59,6 +47,7 @@ impl Scene {
             .tool(tool)
             .env("FWB_DEFAULTS_FILE", self.server.defaults_file())
             .env("PATH", self.path.path())
+            .env("FWB_DRILL_SERVER_DIR", unpacked(self.kind))
     }
 
     fn sql(&self, database: &str, sql: &str) {

@@ -128,8 +128,15 @@ fn options_that_would_be_ignored_are_refused() {
     fails("fwb-restore", &["x.sql.gz", "--stdout", "--no-safety-backup"], &["--no-safety-backup"]);
     fails("fwb-verify", &["x.sql.gz", "--drill-dir", "/tmp"], &["--drill-dir", "--level drill"]);
     fails("fwb-verify", &["x.sql.gz", "--drill-server", "/x.cnf"], &["--drill-server", "--level drill"]);
-    let both = ["x.sql.gz", "--level", "drill", "--drill-dir", "/tmp", "--drill-server", "/x.cnf"];
-    fails("fwb-verify", &both, &["--drill-dir", "throwaway"]);
+    fails(
+        "fwb-verify",
+        &["x.sql.gz", "--drill-server-dir", "/usr"],
+        &["--drill-server-dir", "--level drill"],
+    );
+    for option in ["--drill-dir", "--drill-server-dir"] {
+        let both = ["x.sql.gz", "--level", "drill", option, "/tmp", "--drill-server", "/x.cnf"];
+        fails("fwb-verify", &both, &[option, "throwaway"]);
+    }
     fails("fwb-dump", &["-B", "x", "-o", "y.sql.gz", "--prefix", "z"], &["--prefix"]);
     // A setting for many calls does no harm in one that has no use for it.
     let missing = store.tool("fwb-verify").arg("x.sql.gz").env("FWB_DRILL_DIR", "/tmp").run();

@@ -20,7 +20,7 @@ pub(crate) use pod::Pod;
 pub(crate) use proxy::{At, Fault, Proxy};
 pub(crate) use sample::sample;
 pub(crate) use script::{Programs, script};
-pub(crate) use server::Server;
+pub(crate) use server::{Server, unpacked, usual_unpacked};
 pub(crate) use store::{Store, name};
 pub(crate) use tool::{Output, Tool, bash, mariadb, mariadb_dump};
 

@@ -41,6 +41,22 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Where `scripts/servers.sh` has unpacked a server of this kind.
+pub(crate) fn unpacked(kind: &str) -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let servers = set("FWB_SERVERS_DIR").unwrap_or_else(|| {
+        let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
+        cache.expect("a home directory").join("fwb-servers")
+    });
+    servers.join(kind)
+}
+
+/// The directory of the server that tests use where they name none; none where that is the installed one.
+pub(crate) fn usual_unpacked() -> Option<PathBuf> {
+    let kind = usual();
+    (kind != INSTALLED).then(|| unpacked(&kind))
+}
+
 impl Server {
     /// The server that all tests share; the first to ask starts it.
     pub(crate) fn shared() -> &'static Self {

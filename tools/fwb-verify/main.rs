@@ -18,6 +18,9 @@ use fwb_mysql::Protocol;
 /// Reads manifests from standard input, or takes names and paths of artifacts; verifies every one of them, records
 /// each outcome in the store and prints each manifest with its `verification`. Plain .sql, .sql.gz and .sql.zst files that
 /// mariadb-dump or mysqldump made are verified too.
+///
+/// A drill that cannot be held, because no server is here like the backup's, ends with 1 and takes no proof away:
+/// `not_drilled` in the manifest says why.
 #[derive(Debug, Parser)]
 #[command(name = "fwb-verify", version)]
 struct Args {
@@ -41,6 +44,15 @@ struct Args {
     #[arg(long, value_name = "DIR", env = "FWB_DRILL_DIR", value_hint = ValueHint::DirPath)]
     #[arg(help_heading = "Drill")]
     drill_dir: Option<PathBuf>,
+
+    /// Directory of a server for the throwaway one; may be given several times, or with : between
+    ///
+    /// It holds an installed or unpacked server: bin/mariadbd, sbin/mysqld, usr/sbin/mariadbd and the like. A backup is
+    /// drilled on a server of its own flavor, and of its own series or the nearest later one; the installed one counts
+    /// where none of these fits.
+    #[arg(long, value_name = "DIR", env = "FWB_DRILL_SERVER_DIR", value_hint = ValueHint::DirPath)]
+    #[arg(value_delimiter = ':', help_heading = "Drill")]
+    drill_server_dir: Vec<PathBuf>,
 
     /// Option file of a server to restore on instead, never the live one
     ///
@@ -67,7 +79,8 @@ fn main() -> ExitCode {
 
 fn verify(args: Args, session: &Session) -> Result<Outcome> {
     check_drill_options(&args, session)?;
-    let mut run = Run { args: &args, session, out: session.records()?, drill: None, worst: None, count: 0 };
+    let out = session.records()?;
+    let mut run = Run { args: &args, session, out, drill: None, worst: None, not_drilled: None, count: 0 };
     if args.backups.is_empty() {
         let Some(manifests) = session.manifests()? else { return Ok(session.short_help()) };
         for manifest in manifests {
@@ -87,13 +100,13 @@ fn verify(args: Args, session: &Session) -> Result<Outcome> {
 fn check_drill_options(args: &Args, session: &Session) -> Result<()> {
     let refused = |message: String, hint: &str| Err(Error::Usage { message, hint: Some(hint.into()) });
     let is_drill = matches!(args.level, LevelArg::Drill);
-    match session.given(&["drill_dir", "drill_server"]).first() {
+    match session.given(&["drill_dir", "drill_server_dir", "drill_server"]).first() {
         Some(option) if !is_drill => {
             refused(format!("{option} is for a drill, and no drill was asked for"), "add --level drill")
         }
-        Some(option) if option == "--drill-dir" && args.drill_server.is_some() => refused(
+        Some(option) if option != "--drill-server" && args.drill_server.is_some() => refused(
             format!("{option} is for a throwaway server, and the drill is on another one"),
-            "leave out --drill-dir, or --drill-server and FWB_DRILL_SERVER",
+            &format!("leave out {option}, or --drill-server and FWB_DRILL_SERVER"),
         ),
         _ => Ok(()),
     }
@@ -106,6 +119,8 @@ struct Run<'a> {
     out: RecordWriter,
     drill: Option<Drill>,
     worst: Option<Error>,
+    /// The first drill that was not held: told at the end where nothing else failed.
+    not_drilled: Option<Error>,
     count: usize,
 }
 
@@ -114,9 +129,16 @@ impl Run<'_> {
     fn one(&mut self, store: &Path, name: &str) -> Result<()> {
         self.count += 1;
         match self.prove(store, name) {
-            Ok(Verified { manifest, unrecorded }) => {
+            Ok(Verified { manifest, unrecorded, not_drilled }) => {
                 self.out.write_json(&manifest)?;
                 self.judge(&manifest);
+                if let Some(error) = not_drilled {
+                    // Only the last one that is told may have its hint.
+                    if self.not_drilled.is_some() {
+                        log::error!("{error}");
+                    }
+                    self.not_drilled.get_or_insert(error);
+                }
                 if let Some(error) = unrecorded {
                     self.remember(error);
                 }
@@ -150,12 +172,13 @@ impl Run<'_> {
         let drill = match self.drill.take() {
             Some(drill) => drill,
             None => {
-                let Args { drill_dir: dir, drill_server: server, .. } = self.args;
+                let Args { drill_dir: dir, drill_server_dir: servers, drill_server: server, .. } = self.args;
                 let live = match server {
                     Some(_) => ServerArgs::of_environment()?.to_domain()?,
                     None => ServerOptions::default(),
                 };
-                let options = DrillOptions { dir: dir.clone(), server: server.clone(), live };
+                let options =
+                    DrillOptions { dir: dir.clone(), servers: servers.clone(), server: server.clone(), live };
                 Drill::prepare(&options, Arc::new(Protocol), self.session.context())?
             }
         };
@@ -208,12 +231,16 @@ impl Run<'_> {
     }
 
     fn end(self) -> Result<Outcome> {
-        match self.worst {
-            Some(error) => Err(error),
-            None if self.count == 0 => {
+        match (self.worst, self.not_drilled) {
+            (Some(error), Some(not_drilled)) => {
+                log::error!("{not_drilled}");
+                Err(error)
+            }
+            (Some(error), None) | (None, Some(error)) => Err(error),
+            (None, None) if self.count == 0 => {
                 Err(Error::NothingFound("no manifest came in: nothing was proved".into()))
             }
-            None => Ok(Outcome::Done),
+            (None, None) => Ok(Outcome::Done),
         }
     }
 }

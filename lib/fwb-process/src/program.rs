@@ -28,12 +28,14 @@ pub struct Program {
     pub name: String,
     /// Its arguments.
     pub args: Vec<OsString>,
+    /// Variables of our own environment that it does not get.
+    without: Vec<String>,
 }
 
 impl Program {
     /// A program without arguments.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), args: Vec::new() }
+        Self { name: name.into(), args: Vec::new(), without: Vec::new() }
     }
 
     /// Adds an argument.
@@ -50,12 +52,20 @@ impl Program {
         self
     }
 
+    /// Leaves variables out of its environment.
+    #[must_use]
+    pub fn without_variables(mut self, names: &[&str]) -> Self {
+        self.without.extend(names.iter().map(|name| (*name).to_owned()));
+        self
+    }
+
     fn expression(&self) -> duct::Expression {
-        duct::cmd(&self.name, &self.args).unchecked().before_spawn(|command| {
+        let expression = duct::cmd(&self.name, &self.args).unchecked().before_spawn(|command| {
             command.process_group(0);
             die_with_parent(command);
             Ok(())
-        })
+        });
+        self.without.iter().fold(expression, |expression, name| expression.env_remove(name))
     }
 
     fn spawn_error(&self, source: io::Error) -> Error {

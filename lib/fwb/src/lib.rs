@@ -37,8 +37,8 @@ pub use dump::{DumpOptions, dump_to_file, dump_to_store, dump_to_stream, write_m
 pub use error::{Error, ErrorClass, Result};
 pub use identity::{Owner, ServerIdentity, ServerName};
 pub use manifest::{
-    Action, Binlog, Client, Decision, Kind, Level, Manifest, ManifestError, Object, ObjectKind, SCHEMA,
-    Section, SectionKind, Server, Timestamp, Verification, now,
+    Action, Binlog, Client, Decision, Kind, Level, Manifest, ManifestError, NotDrilled, Object, ObjectKind,
+    SCHEMA, Section, SectionKind, Server, Timestamp, Verification, now,
 };
 pub use output::{check_output, open_stream, sync_stream};
 pub use progress::{Cancel, Context, Progress, StopsWith};

@@ -2,6 +2,8 @@
 //! beside an artifact and, less what only the finished file or the store can know, the artifact's footer.
 //! `docs/FORMAT.md` describes every field; fields that this version does not know are kept.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, FixedOffset, SubsecRound, TimeDelta};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -115,6 +117,9 @@ pub struct Manifest {
     /// The latest outcome of `fwb-verify`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
+    /// Why the latest drill was not held; absent once one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_drilled: Option<NotDrilled>,
     /// What `fwb-prune` decided: on output only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
@@ -137,6 +142,9 @@ pub struct Server {
     /// `SELECT @@lower_case_table_names`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lower_case_table_names: Option<u64>,
+    /// Its global settings that decide what it takes, by their names; a drill's server gets them too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
     /// Fields of later versions.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
@@ -401,6 +409,21 @@ impl Verification {
     }
 }
 
+/// Why a drill was not held: the server that it needs is not here. It says nothing of the backup, so it stands beside the
+/// backup's [`Verification`] and changes nothing in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotDrilled {
+    /// When it was tried.
+    pub at: Timestamp,
+    /// What is missing.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: String,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
 /// What retention does with a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
@@ -431,9 +454,9 @@ pub enum ManifestError {
     Shape(#[from] serde_json::Error),
 }
 
-/// Fields that are not part of the immutable core in the footer: `store`, `verification` and `decision` change,
-/// `size` and `sha256` are facts of the finished file and are held against the file itself.
-const OUTSIDE_CORE: [&str; 5] = ["store", "verification", "decision", "size", "sha256"];
+/// Fields that are not part of the immutable core in the footer: `store`, `verification`, `not_drilled` and `decision`
+/// change, `size` and `sha256` are facts of the finished file and are held against the file itself.
+const OUTSIDE_CORE: [&str; 6] = ["store", "verification", "not_drilled", "decision", "size", "sha256"];
 
 impl Manifest {
     /// Reads a manifest from a JSON value.

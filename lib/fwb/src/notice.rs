@@ -112,8 +112,8 @@ codes! {
         "the last verification failed, or there was none",
         "fwb-verify it, or use one that is proved";
     NO_DRILL = "FWB-1404", "A drill cannot be made, which says nothing of the backup",
-        "no server can be started for it, or the named one lacks an engine or a right",
-        "install mariadb-server-core, or name another --drill-server";
+        "no server of the backup's flavor and series is here, or the one that is lacks an engine, a collation or a right, or does not start",
+        "install one like the backup's, or say where it is: --drill-server-dir, --drill-server";
     DRILL_FAILED = "FWB-1405", "A backup is intact and did not restore as it should",
         "an object cannot be made, or rows are not those of the manifest",
         "look at `problems`; make a new backup, and drill it";

@@ -1,10 +1,11 @@
-//! Which tables and views a view selects from, as its definition tells: what must be there when it is made.
+//! Which tables and views a view selects from, and which functions of other databases it calls, as its definition tells:
+//! what must be there when it is made.
 
 use std::collections::BTreeSet;
 
 use crate::scan::{Token, Tokens};
 
-/// A table or view: its database, where it is named, and its name.
+/// A table, view, function or package: its database, where it is named, and its name.
 pub(crate) type Relation = (Option<String>, String);
 
 /// The longest name, in bytes: 64 characters.
@@ -13,7 +14,7 @@ const LONGEST: usize = 256;
 /// Functions whose argument is the name of a sequence, as servers print them.
 const SEQUENCE_FUNCTIONS: [&str; 3] = ["NEXTVAL", "LASTVAL", "SETVAL"];
 
-/// What a view selects from.
+/// What a view selects from, and functions whose database it names.
 pub(crate) fn relations(tokens: Tokens<'_>) -> BTreeSet<Relation> {
     let tokens: Vec<Token<'_>> = tokens.collect();
     let name = |at: usize| match tokens.get(at) {
@@ -24,7 +25,24 @@ pub(crate) fn relations(tokens: Tokens<'_>) -> BTreeSet<Relation> {
         Some(Token::Symbol(b'.')) => Some((Some(name(at)?), name(at + 2)?)),
         _ => Some((None, name(at)?)),
     };
-    relation_positions(tokens.iter()).into_iter().filter_map(relation).collect()
+    let positions = relation_positions(tokens.iter()).into_iter();
+    positions.chain(function_positions(&tokens)).filter_map(relation).collect()
+}
+
+/// Where the names of databases begin that functions are called of, by the index of the token. Servers show a call as
+/// `` `database`.`function`( ``, and one of a package as `` `database`.`package`.`function`( ``.
+fn function_positions(tokens: &[Token<'_>]) -> Vec<usize> {
+    const DOT: Token<'_> = Token::Symbol(b'.');
+    let is_name = |at: usize| matches!(tokens.get(at), Some(Token::Name(_)));
+    let is_call = |at: &usize| {
+        let begins = is_name(*at) && (*at == 0 || tokens[at - 1] != DOT);
+        let mut end = *at;
+        while begins && tokens.get(end + 1) == Some(&DOT) && is_name(end + 2) {
+            end += 2;
+        }
+        begins && end > *at && tokens.get(end + 1) == Some(&Token::Symbol(b'('))
+    };
+    (0..tokens.len()).filter(is_call).collect()
 }
 
 /// Where the names of what a view selects from begin, by the index of the token. Servers show a view with all names quoted,
@@ -93,6 +111,10 @@ mod tests {
                 &[("", "c"), ("o", "t")],
             ),
             ("select nextval(`o`.`s`) AS `n`,lastval(`s`) AS `l`", &[("", "s"), ("o", "s")]),
+            (
+                "select `o`.`f`(`t`.`a`) AS `x`,`g`(1) AS `y`,`o`.`p`.`h`() AS `z` from `t` where `t`.`a` in (1)",
+                &[("", "t"), ("o", "f"), ("o", "p")],
+            ),
             ("select `d`.`a` AS `a` from (select `t`.`a` AS `a` from `t`) `d`", &[("", "t")]),
         ] {
             let found = relations(Tokens::new(sql.as_bytes(), Reading::Everything, QuoteMode::default()));

@@ -1,16 +1,23 @@
 //! The restore drill: a backup is proved in full, then restored into a server that nobody needs, and what came of it
 //! is held against the manifest. What can be restored is known only of what was restored.
 //!
-//! What fails is told apart with care. A backup that does not restore, or comes out different, has failed, and that
-//! is recorded. A server that cannot be started, lacks space or goes away says nothing of the backup: that is an
-//! error, and nothing is recorded; it is never a pass.
+//! A drill is proved, failed, or not held. A backup that does not restore, or comes out different, has failed, and that
+//! is recorded. Where no server is here that is like the backup's, the drill is not held: that is recorded beside the backup's
+//! proof, and takes nothing away. A server that cannot be started, lacks space or goes away says nothing at all: that is an
+//! error, and nothing is recorded. Only the first is a pass.
 
 mod accounts;
+mod beside;
 mod home;
+mod likeness;
 mod load;
+mod not_held;
 mod scratch;
+mod servers;
 mod throwaway;
 mod time_zones;
+mod tzif;
+mod unpacked;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,11 +29,15 @@ use crate::load::Input;
 use crate::manifest::{Level, Manifest, Server, Verification};
 use crate::progress::{Context, seconds_since};
 use crate::restore::{Gravity, compare, preflight, ungrounded};
-use crate::server::{Connector, ServerClient, ServerFacts, ServerOptions, Sql, charset_clause, quote_name};
+use crate::server::{
+    Connector, ServerClient, ServerFacts, ServerOptions, ServerVersion, Sql, charset_clause, quote_name,
+};
 use crate::store::Store;
 use crate::verify::{self, Findings, Record, Verified, conclude, prove};
+use not_held::{NotHeld, Verdict, Versions, judge};
 use scratch::Scratch;
-use throwaway::{Programs, Throwaway};
+use servers::{Servers, is_fit, source};
+use throwaway::Throwaway;
 use time_zones::TimeZones;
 
 /// Where drills are made.
@@ -34,6 +45,8 @@ use time_zones::TimeZones;
 pub struct DrillOptions {
     /// Where the data of a throwaway server go; by default the system's directory for temporary files.
     pub dir: Option<PathBuf>,
+    /// Directories that hold servers. They come before the one that is installed.
+    pub servers: Vec<PathBuf>,
     /// An option file with a `[client]` section: the server to drill on, instead of a throwaway one.
     pub server: Option<PathBuf>,
     /// How the live server is reached, on which no drill is made.
@@ -51,7 +64,7 @@ pub struct Drill {
 #[derive(Debug)]
 enum Ground {
     /// A server of its own for each.
-    Own { programs: Programs, dir: PathBuf },
+    Own { servers: Servers, dir: PathBuf },
     /// A database of its own for each, on this server.
     Named(ServerClient),
 }
@@ -65,32 +78,46 @@ enum Place {
 /// How a drill went.
 #[derive(Default)]
 struct Drilled {
+    /// The server; none where no statement was tried.
+    server: Option<Server>,
     problems: Vec<String>,
     notes: Vec<String>,
     restore_seconds: Option<f64>,
+}
+
+/// Whether a drill was held.
+enum Held {
+    Yes(Drilled),
+    No(NotHeld),
+}
+
+impl From<NotHeld> for Held {
+    fn from(not_held: NotHeld) -> Self {
+        Self::No(not_held)
+    }
 }
 
 impl Drill {
     /// Looks whether drills can be made, and removes what killed ones have left.
     ///
     /// # Errors
-    /// The server's programs are not installed; or the server named cannot be reached, is not fit for it, or is the
-    /// live one.
+    /// No server is installed, or a directory named holds none; or the server named cannot be reached, is not fit for it, or
+    /// is the live one.
     pub fn prepare(options: &DrillOptions, connector: Arc<dyn Connector>, context: &Context) -> Result<Self> {
         let ground = match &options.server {
             Some(file) => Ground::Named(scratch::server(file, &options.live, &*connector, &context.cancel)?),
             None => {
-                let programs = Programs::find(&context.cancel)?;
+                let servers = Servers::find(&options.servers, &context.cancel)?;
                 let dir = options.dir.clone().unwrap_or_else(std::env::temp_dir);
                 throwaway::sweep(&dir);
-                Ground::Own { programs, dir }
+                Ground::Own { servers, dir }
             }
         };
         Ok(Self { ground, connector })
     }
 
     /// Proves the backup `name` in full, restores it, compares, and records the outcome. A backup that does not pass
-    /// the proof is not restored, and its outcome is one of [`Level::Full`].
+    /// the proof is not restored, and its outcome is one of [`Level::Full`]; so is that of a drill that is not held.
     ///
     /// # Errors
     /// There is no such backup, or it cannot be read or restored for reasons that say nothing about it. Nothing is
@@ -111,70 +138,127 @@ impl Drill {
         let refused = survey.take_refusal(manifest.database.as_deref());
         let restorable = refused.is_some().then_some(false);
         let mut outcome = Verification::new(Level::Full, problems);
+        let mut not_drilled = None;
         if outcome.ok {
-            let mut input = Input::proved(store, manifest.clone(), survey)?;
-            let (server, drilled) = match refused {
-                Some(error) => (None, Drilled { problems: vec![problem(error)?], ..Drilled::default() }),
-                None => self.restore(&mut input, &zones, context)?,
+            let held = match refused {
+                Some(error) => {
+                    Held::Yes(Drilled { problems: vec![verify::refusal(error)], ..Drilled::default() })
+                }
+                None => {
+                    let mut input = Input::proved(store, manifest.clone(), survey)?;
+                    self.restore(store, &mut input, &zones, context)?
+                }
             };
-            outcome = Verification {
-                restorable,
-                notes: drilled.notes,
-                restore_seconds: drilled.restore_seconds,
-                server,
-                ..Verification::new(Level::Drill, drilled.problems)
-            };
+            match held {
+                Held::Yes(Drilled { server, problems, notes, restore_seconds }) => {
+                    outcome = Verification {
+                        restorable,
+                        notes,
+                        restore_seconds,
+                        server,
+                        ..Verification::new(Level::Drill, problems)
+                    };
+                }
+                Held::No(not_held) => not_drilled = Some(not_held.record()),
+            }
         }
         outcome.seconds = seconds_since(begun);
-        conclude(store, &entry, manifest, outcome, record, context)
+        conclude(store, &entry, manifest, (outcome, not_drilled), record, context)
     }
 
     fn restore(
         &self,
+        store: &Store,
         input: &mut Input,
         zones: &TimeZones,
         context: &Context,
-    ) -> Result<(Option<Server>, Drilled)> {
+    ) -> Result<Held> {
+        let cancel = &context.cancel;
         if let Err(error @ Error::Outside { .. }) = input.refuse_outside() {
-            return Err(Error::NoDrill {
-                reason: error.to_string(),
-                remedy:
-                    "fwb-restore --allow-outside --database NAME tries it on a server that reaches the same"
-                        .into(),
-            });
+            let remedy =
+                "fwb-restore --allow-outside --database NAME tries it on a server that reaches the same";
+            return Ok(NotHeld::new(error.to_string(), remedy).into());
         }
-        let place = self.place(input, context)?;
-        zones.load(&place, &context.cancel)?;
-        let facts = place.server().server_facts(place.database(), &context.cancel)?;
-        input.last_timestamp = facts.last_timestamp;
+        let place = match self.place(input, context)? {
+            Ok(place) => place,
+            Err(not_held) => return Ok(not_held.into()),
+        };
+        let mut facts = place.server().server_facts(place.database(), cancel)?;
         let mut drilled = Drilled::default();
-        let lacking = ungrounded(place.server(), input, &context.cancel)?;
+        if let Place::Own(throwaway) = &place {
+            zones.load(throwaway, cancel)?;
+            drilled.notes.extend(likeness::settle(throwaway, &input.manifest, cancel)?);
+            likeness::load_engines(throwaway, &input.survey.engines, &mut facts, cancel)?;
+        }
+        if let Some(not_held) = unlike(&facts, input) {
+            return Ok(not_held.into());
+        }
+        input.suit(&facts);
+        if let Place::Own(throwaway) = &place {
+            let made = beside::make(throwaway, store, input, context);
+            drilled.notes.extend(made.map_err(|error| place.explain(error))?);
+        }
+        let lacking = ungrounded(place.server(), input, cancel)?;
         drilled.notes.extend(lacking.iter().map(|(view, lacks)| {
             format!("view {view} was not tried: it needs {lacks}, which is of another database")
         }));
         input.leave_out(lacking.into_keys());
         match place.rehearse(input, &facts, &mut drilled, context) {
-            Ok(()) => {}
+            Ok(None) => {}
+            Ok(Some(not_held)) => return Ok(not_held.into()),
             Err(error) => {
-                context.cancel.check()?;
-                drilled.problems.push(problem(error).map_err(|error| place.explain(error))?);
+                cancel.check()?;
+                let (source, drill) = (source(&input.manifest), ServerVersion::parse(&facts.version));
+                let versions = Versions { source: source.as_ref(), drill: &drill };
+                match judge(error, versions).map_err(|error| place.explain(error))? {
+                    Verdict::Failed(problem) => drilled.problems.push(problem),
+                    Verdict::NotHeld(not_held) => return Ok(not_held.into()),
+                }
             }
         }
         for note in &drilled.notes {
             log::warn!(code = crate::notice::DRILL.code; "{}: {note}", input.manifest.name);
         }
-        let version = facts.version;
-        Ok((Some(Server::of_version(version)), drilled))
+        drilled.server = Some(Server::of_version(facts.version));
+        Ok(Held::Yes(drilled))
     }
 
-    fn place(&self, input: &Input, context: &Context) -> Result<Place> {
+    /// Where the backup is restored. The inner error: no server is here for it.
+    fn place(&self, input: &Input, context: &Context) -> Result<Result<Place, NotHeld>> {
         match &self.ground {
-            Ground::Own { programs, dir } => {
-                Throwaway::start(programs, dir, &input.manifest, &*self.connector, context).map(Place::Own)
+            Ground::Own { servers, dir } => {
+                let installed = match servers.choose(&input.manifest) {
+                    Ok(installed) => installed,
+                    Err(not_held) => return Ok(Err(not_held)),
+                };
+                let (manifest, connector) = (&input.manifest, &*self.connector);
+                Throwaway::start(installed, dir, manifest, connector, context).map(Place::Own).map(Ok)
             }
-            Ground::Named(server) => Scratch::make(server, input, &context.cancel).map(Place::Named),
+            Ground::Named(server) => Scratch::make(server, input, &context.cancel).map(Place::Named).map(Ok),
         }
     }
+}
+
+/// Why a backup cannot be drilled on this server: it is not like the backup's own.
+fn unlike(facts: &ServerFacts, input: &Input) -> Option<NotHeld> {
+    let (source, version) = (source(&input.manifest), ServerVersion::parse(&facts.version));
+    if let Some(source) = source.filter(|source| !is_fit(&version, Some(source))) {
+        return Some(NotHeld::on_other_server(&source, &version));
+    }
+    let case = input.manifest.server.as_ref().and_then(|server| server.lower_case_table_names);
+    if case.is_some_and(|case| case == u64::from(!facts.keeps_lower_case)) {
+        let reason = "the server of the drill compares names of tables in another way than the backup's";
+        return Some(NotHeld::new(reason, "name one with the same lower_case_table_names"));
+    }
+    let engines = &input.survey.engines;
+    let lacking: Vec<&str> = engines.difference(&facts.engines).map(String::as_str).collect();
+    (!lacking.is_empty() && !facts.engines.is_empty()).then(|| {
+        let called = servers::called(&version);
+        NotHeld::new(
+            format!("the server of the drill, {called}, lacks the storage engine {}", lacking.join(", ")),
+            "install the package that has its plugin, or name a server that has it: --drill-server-dir, --drill-server",
+        )
+    })
 }
 
 impl Place {
@@ -192,7 +276,8 @@ impl Place {
         }
     }
 
-    /// The restore, and the comparison of what came of it. Problems that do not end it are noted in `drilled`.
+    /// The restore, and the comparison of what came of it. Problems that do not end it are noted in `drilled`. Returns why it
+    /// cannot be made on this server.
     ///
     /// # Errors
     /// What fails in it, of whatever kind.
@@ -202,7 +287,7 @@ impl Place {
         facts: &ServerFacts,
         drilled: &mut Drilled,
         context: &Context,
-    ) -> Result<()> {
+    ) -> Result<Option<NotHeld>> {
         let (server, database) = (self.server(), self.database());
         match self {
             Self::Own(throwaway) => {
@@ -215,16 +300,11 @@ impl Place {
         let (manifest, survey) = (&input.manifest, &input.survey);
         let (_, findings) = preflight::look(server, manifest, survey, database, &context.cancel)?;
         for finding in findings {
-            match (finding.gravity, self) {
-                (Gravity::Warning, _) => drilled.notes.push(finding.message),
-                (Gravity::Refusal, Self::Own(_)) => drilled.problems.push(finding.message),
-                (Gravity::Refusal, Self::Named(_)) => {
-                    return Err(Error::NoDrill { reason: finding.message, remedy: finding.remedy });
-                }
+            match finding.gravity {
+                Gravity::Warning => drilled.notes.push(finding.message),
+                // It says something of the server, not of the backup.
+                Gravity::Refusal => return Ok(Some(NotHeld::new(finding.message, finding.remedy))),
             }
-        }
-        if !drilled.problems.is_empty() {
-            return Ok(());
         }
         let begun = Instant::now();
         self.create_database(&input.manifest, context)?;
@@ -233,7 +313,7 @@ impl Place {
         let compared = compare(server, database, input, context)?;
         drilled.problems.extend(compared.problems);
         drilled.notes.extend(compared.notes);
-        Ok(())
+        Ok(None)
     }
 
     fn create_database(&self, manifest: &Manifest, context: &Context) -> Result<()> {
@@ -253,47 +333,5 @@ impl Place {
             Self::Own(throwaway) => throwaway.death().unwrap_or(error),
             Self::Named(_) => error,
         }
-    }
-}
-
-/// The problem of the backup that an error shows.
-///
-/// # Errors
-/// The error, where it says nothing of the backup.
-fn problem(error: Error) -> Result<String> {
-    match error {
-        // How InnoDB tells of a duplicate while it fills an empty table in bulk (tried on MariaDB 10.11).
-        Error::Server { doing, error } if error.message.contains(IN_BULK) => {
-            Ok(format!("{doing} failed: {error} (rows with the same key, most likely)"))
-        }
-        Error::Server { doing, error } if is_verdict(error.number) => Ok(format!("{doing} failed: {error}")),
-        refused @ Error::Inadmissible { .. } => Ok(verify::refusal(refused)),
-        Error::Differs { difference, .. } => Ok(format!("the restored database differs: {difference}")),
-        Error::Damaged { problem, .. } => Ok(problem),
-        other => Err(other),
-    }
-}
-
-/// Error 1180 at the end of a transaction, which names no row.
-const IN_BULK: &str = "Got error 1 \"Operation not permitted\" during COMMIT";
-
-/// Whether the server has judged a statement. These numbers (MariaDB's manual, "MariaDB Error Codes") tell of the server:
-/// connections, privileges, space and memory, locks, a shutdown, settings.
-fn is_verdict(number: u16) -> bool {
-    const OF_THE_SERVER: [u16; 34] = [
-        1021, 1030, 1037, 1038, 1040, 1041, 1044, 1045, 1053, 1114, 1129, 1130, 1135, 1142, 1180, 1203, 1205,
-        1206, 1213, 1226, 1227, 1290, 1317, 1370, 1396, 1410, 1418, 1419, 1698, 1836, 1927, 1969, 3024, 4151,
-    ];
-    !OF_THE_SERVER.contains(&number)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_says_nothing_of_the_backup_is_no_verdict() {
-        assert!([1062, 4025, 1136, 1356].into_iter().all(is_verdict));
-        assert!(![1021, 1114, 1205, 1227].into_iter().any(is_verdict));
     }
 }

@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::home::{self, Home};
+use super::likeness;
+use super::servers::{Installed, Maker};
+use super::unpacked::system_tables;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::process::{Child, Program};
 use crate::progress::{Cancel, Context};
-use crate::server::{Connector, Flavor, ServerClient, ServerOptions, ServerVersion, Sql};
+use crate::server::{Connector, ServerClient, ServerOptions, Sql};
 
 /// Bytes of disk that each byte of SQL may need: rows with their indexes, a table that is being built, the log.
 const SPACE_FACTOR: u64 = 3;
@@ -50,80 +53,6 @@ const OPTIONS: &[&str] = &[
     "--max-connections=1100",
 ];
 
-/// The programs that make and run servers, as far as they are installed.
-#[derive(Debug, Clone)]
-pub(super) struct Programs {
-    /// MariaDB's server.
-    mariadb: Option<Program>,
-    /// What makes its data.
-    installer: Option<Program>,
-    /// MySQL's server, which makes its data itself.
-    mysql: Option<Program>,
-}
-
-/// The programs for one server.
-enum Chosen<'a> {
-    MariaDb { server: &'a Program, installer: &'a Program },
-    MySql(&'a Program),
-}
-
-impl Programs {
-    /// Finds them.
-    ///
-    /// # Errors
-    /// None is installed, or a signal arrived.
-    pub(super) fn find(cancel: &Cancel) -> Result<Self> {
-        // Both flavors call it so.
-        let mysqld = Program::find(&["mysqld"]);
-        let (is_mysql, is_mariadb) = match &mysqld {
-            Some(program) => {
-                let said = program.clone().args(["--no-defaults", "--version"]).run(
-                    b"",
-                    "asking for its version",
-                    cancel,
-                );
-                cancel.check()?;
-                let said = String::from_utf8_lossy(&said.unwrap_or_default()).into_owned();
-                (!said.is_empty() && !said.contains("MariaDB"), said.contains("MariaDB"))
-            }
-            None => (false, false),
-        };
-        let mariadb = Program::find(&["mariadbd"]).or_else(|| mysqld.clone().filter(|_| is_mariadb));
-        let installer = Program::find(&["mariadb-install-db", "mysql_install_db"]);
-        let found = Self { mariadb, installer, mysql: mysqld.filter(|_| is_mysql) };
-        match (&found.mysql, found.of_mariadb()) {
-            (None, Err(error)) => Err(error),
-            _ => Ok(found),
-        }
-    }
-
-    fn of_mariadb(&self) -> Result<Chosen<'_>> {
-        let server = self.mariadb.as_ref().ok_or_else(|| not_installed("mariadbd", "mariadb-server"))?;
-        let installer =
-            self.installer.as_ref().ok_or_else(|| not_installed("mariadb-install-db", "mariadb-server"))?;
-        Ok(Chosen::MariaDb { server, installer })
-    }
-
-    /// Those of the backup's own flavor: no server restores what only the other flavor knows.
-    fn choose(&self, manifest: &Manifest) -> Result<Chosen<'_>> {
-        let version = manifest.server.as_ref().map(|server| ServerVersion::parse(&server.version));
-        match version.map_or(Flavor::MariaDb, |version| version.flavor) {
-            Flavor::MariaDb => self.of_mariadb(),
-            Flavor::MySql => {
-                let server = self.mysql.as_ref().map(Chosen::MySql);
-                server.ok_or_else(|| not_installed("MySQL's mysqld", "mysql-server"))
-            }
-        }
-    }
-}
-
-fn not_installed(program: &str, package: &str) -> Error {
-    Error::NoDrill {
-        reason: format!("{program} is not installed"),
-        remedy: format!("install {package}, or name a server to drill on with --drill-server"),
-    }
-}
-
 /// A running server.
 pub(super) struct Throwaway {
     /// How it is reached, as root.
@@ -142,13 +71,12 @@ impl Throwaway {
     /// # Errors
     /// There is too little space, or it does not start.
     pub(super) fn start(
-        programs: &Programs,
+        installed: &Installed,
         base: &Path,
         manifest: &Manifest,
         connector: &dyn Connector,
         context: &Context,
     ) -> Result<Self> {
-        let programs = programs.choose(manifest)?;
         context.progress.begin("starting a throwaway server", 0);
         let base = std::path::absolute(base).map_err(Error::io("find", base))?;
         check_space(&base, manifest)?;
@@ -165,29 +93,42 @@ impl Throwaway {
             homes.push(short);
         }
         let (data, log, options) = (at("data"), at("error.log"), at("client.cnf"));
-        let common = |program: &Program| common(program.clone(), &data, &at("tmp"), &log);
-        let program = match programs {
-            Chosen::MariaDb { server, installer } => {
+        let common = |program: &Program| {
+            let likeness = likeness::options(manifest);
+            common(program.clone(), &installed.options, &data, &at("tmp"), &log).args(likeness)
+        };
+        match &installed.maker {
+            Maker::Script(script) => {
                 // --force: a machine whose own name does not resolve, as a bare container's, is as good.
-                let installer = common(installer).args([
+                let script = common(script).args([
                     "--skip-test-db",
                     "--auth-root-authentication-method=normal",
                     "--skip-name-resolve",
                     "--force",
                 ]);
-                install(installer, &log, &context.cancel)?;
-                server
+                make_data(script, b"", &log, &context.cancel)?;
             }
-            Chosen::MySql(server) => {
+            Maker::Bootstrap(scripts) => {
+                std::fs::create_dir(&data).map_err(Error::io("create", &data))?;
+                let sql = system_tables(scripts).map_err(Error::io("read", scripts))?;
+                // What its installer says.
+                let server = common(&installed.program).args([
+                    "--bootstrap",
+                    "--max-allowed-packet=8M",
+                    "--net-buffer-length=16K",
+                    "--log-warnings=0",
+                ]);
+                make_data(server, &sql, &log, &context.cancel)?;
+            }
+            Maker::Initialize => {
                 // Where its package is not installed, the directory is missing that it would take files from.
-                let installer = common(server)
+                let server = common(&installed.program)
                     .arg("--initialize-insecure")
                     .arg(option("--secure-file-priv=", &at("files")));
-                install(installer, &log, &context.cancel)?;
-                server
+                make_data(server, b"", &log, &context.cancel)?;
             }
-        };
-        let service = common(program)
+        }
+        let service = common(&installed.program)
             .arg(option("--socket=", &socket))
             .arg(option("--pid-file=", &at("pid")))
             .arg(option("--secure-file-priv=", &at("files")))
@@ -209,8 +150,10 @@ impl Throwaway {
         let database = manifest.database.clone().unwrap_or_default();
         let taken = database.is_empty() || TAKEN.iter().any(|name| name.eq_ignore_ascii_case(&database));
         let database = if taken { "fwb_drill".into() } else { database };
-        let throwaway = Self { server, database, process, log, _homes: homes };
+        let mut throwaway = Self { server, database, process, log, _homes: homes };
         throwaway.await_answer(&socket, &context.cancel)?;
+        // As it writes the name, which may be in lower case.
+        throwaway.database = throwaway.server.database_name(&throwaway.database, &context.cancel)?;
         Ok(throwaway)
     }
 
@@ -297,24 +240,25 @@ fn check_space(dir: &Path, manifest: &Manifest) -> Result<()> {
 /// What the program that makes the data and the server itself are both told. The server refuses to run as root unless
 /// it is told so. A server that starts removes all temporary tables it finds in its directory for them: in one that it
 /// shared it would remove those of others, and they its own.
-fn common(program: Program, data: &Path, tmp: &Path, log: &Path) -> Program {
+fn common(program: Program, files: &[OsString], data: &Path, tmp: &Path, log: &Path) -> Program {
     let as_root = rustix::process::geteuid().is_root().then_some("--user=root");
     program
         .arg("--no-defaults")
+        .args(files)
         .args(as_root)
         .arg(option("--datadir=", data))
         .arg(option("--tmpdir=", tmp))
         .arg(option("--log-error=", log))
 }
 
-fn install(installer: Program, log: &Path, cancel: &Cancel) -> Result<()> {
-    let made = installer
+fn make_data(maker: Program, sql: &[u8], log: &Path, cancel: &Cancel) -> Result<()> {
+    let made = maker
         .args([
             "--innodb-flush-log-at-trx-commit=0",
             "--loose-innodb-doublewrite=OFF",
             "--loose-debug-no-sync",
         ])
-        .run(b"", "making the data of a throwaway server", cancel);
+        .run(sql, "making the data of a throwaway server", cancel);
     made.map(drop).map_err(|error| match cancel.explain(error.into()) {
         interrupted @ Error::Interrupted(_) => interrupted,
         other => no_start(match last_errors(log) {
@@ -331,7 +275,8 @@ fn no_start(reason: String) -> Error {
     }
 }
 
-fn option(name: &str, path: &Path) -> OsString {
+/// An option whose value is a path.
+pub(super) fn option(name: &str, path: &Path) -> OsString {
     let mut option = name.as_bytes().to_vec();
     option.extend_from_slice(path.as_os_str().as_bytes());
     std::os::unix::ffi::OsStringExt::from_vec(option)

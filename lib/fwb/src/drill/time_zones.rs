@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::Place;
+use super::throwaway::Throwaway;
+use super::tzif::TimeZone;
 use crate::error::Result;
-use crate::process::Program;
 use crate::progress::Cancel;
 use crate::scan::{Head, Statement, Value};
 use crate::server::Sql;
@@ -36,23 +36,15 @@ impl TimeZones {
     ///
     /// # Errors
     /// The server cannot be reached, or a signal arrived.
-    pub(super) fn load(&self, place: &Place, cancel: &Cancel) -> Result<()> {
-        let Place::Own(throwaway) = place else { return Ok(()) };
-        let Some(program) = Program::find(&["mariadb-tzinfo-to-sql", "mysql_tzinfo_to_sql"]) else {
-            return Ok(());
-        };
+    pub(super) fn load(&self, throwaway: &Throwaway, cancel: &Cancel) -> Result<()> {
         for zone in &self.0 {
-            let file = Path::new(ZONES).join(zone);
-            if !file.is_file() {
+            let file = std::fs::read(Path::new(ZONES).join(zone)).unwrap_or_default();
+            let Some(found) = TimeZone::read(&file) else {
+                log::debug!("the system has no time zone {zone}");
                 continue;
-            }
-            let sql = program.clone().arg(&file).arg(zone).run(b"", "reading a time zone", cancel)?;
-            throwaway.server.query(
-                Some("mysql"),
-                Sql::Write(&String::from_utf8_lossy(&sql)),
-                "loading a time zone",
-                cancel,
-            )?;
+            };
+            let sql = found.sql(zone);
+            throwaway.server.query(Some("mysql"), Sql::Write(&sql), "loading a time zone", cancel)?;
         }
         Ok(())
     }

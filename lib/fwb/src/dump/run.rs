@@ -241,6 +241,7 @@ impl<'a> Dump<'a> {
                 id: self.options.server.id.clone(),
                 address: self.options.server.address.clone(),
                 lower_case_table_names: Some(self.facts.lower_case_table_names),
+                settings: self.facts.settings,
                 extra: serde_json::Map::new(),
             }),
             client: Some(writer()),
@@ -254,6 +255,7 @@ impl<'a> Dump<'a> {
             whole: Some(self.lacking.is_none()),
             sections: whole.sections,
             verification: None,
+            not_drilled: None,
             decision: None,
             extra,
         }

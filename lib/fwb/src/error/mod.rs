@@ -407,6 +407,16 @@ pub enum Error {
         /// What to do about it.
         remedy: String,
     },
+    /// A backup is intact, and there is no server here that its drill could be held on.
+    #[error("{name} was not drilled: {reason}")]
+    NotDrilled {
+        /// The artifact's name.
+        name: String,
+        /// What is missing.
+        reason: String,
+        /// What to do about it.
+        remedy: String,
+    },
     /// A backup is intact and did not restore as it should.
     #[error("{name} failed its drill: {problem}")]
     DrillFailed {
@@ -494,7 +504,7 @@ impl Error {
             Self::Damaged { .. } => notice::DAMAGED,
             Self::Inadmissible { .. } | Self::Outside { .. } => notice::INADMISSIBLE,
             Self::NotProved(_) => notice::NOT_PROVED,
-            Self::NoDrill { .. } => notice::NO_DRILL,
+            Self::NoDrill { .. } | Self::NotDrilled { .. } => notice::NO_DRILL,
             Self::DrillFailed { .. } => notice::DRILL_FAILED,
             Self::Preflight { .. } => notice::PREFLIGHT,
             Self::Rehearsal { .. } => notice::REHEARSAL,
@@ -629,7 +639,6 @@ impl Error {
             Self::Server { error, .. } => server::hint_for(error.number).map(Into::into),
             Self::Unreachable { .. } => server::hint_for(2002).map(Into::into),
             Self::Lost { .. } => server::hint_for(2013).map(Into::into),
-            Self::NoConnection { remedy, .. } => Some(remedy.clone()),
             Self::IncompleteDump { .. } => {
                 Some("nothing was published; run it again, and look at the server's error log".into())
             }
@@ -657,9 +666,11 @@ impl Error {
                 "the file is intact but its SQL fails to load: fix the cause and dump anew"
                     .into(),
             ),
-            Self::Preflight { remedy, .. } | Self::NoDrill { remedy, .. } | Self::NoPod { remedy, .. } => {
-                Some(remedy.clone())
-            }
+            Self::Preflight { remedy, .. }
+            | Self::NoDrill { remedy, .. }
+            | Self::NotDrilled { remedy, .. }
+            | Self::NoConnection { remedy, .. }
+            | Self::NoPod { remedy, .. } => Some(remedy.clone()),
             Self::Channel { .. } => Some("nothing that came over it was taken for the whole; run it again".into()),
             Self::GaveUp { cause, .. }
             | Self::RolledBack { cause }

@@ -1,4 +1,4 @@
-//! Views over tables of other databases that are not there: on an empty server, until those databases are restored too. No
+//! Views over tables, and with functions, of other databases that are not there: on an empty server, until those databases are restored too. No
 //! server makes such a view, so the restore leaves it out and says so, instead of failing for it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,10 +32,10 @@ pub(crate) fn ungrounded(
         .filter_map(|(database, name)| Some((database.as_deref()?, name.as_str())))
         .collect();
     let ask = |(index, (database, name)): (usize, &(&str, &str))| {
+        let (database, name) = (quote_text(database), quote_text(name));
         format!(
-            "SELECT {index} FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {};\n",
-            quote_text(database),
-            quote_text(name)
+            "SELECT {index} FROM information_schema.TABLES WHERE TABLE_SCHEMA = {database} AND TABLE_NAME = {name};\n\
+             SELECT {index} FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = {database} AND ROUTINE_NAME = {name};\n"
         )
     };
     let sql: String = needed.iter().enumerate().map(ask).collect();

@@ -1,11 +1,12 @@
 //! What a server says of itself and of one database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ServerVersion;
 use super::client::{ServerClient, Sql};
 use super::facts::ENGINES_WITHOUT_ROWS;
-use super::quoting::quote_name;
+use super::likeness::LIKENESS;
+use super::quoting::{quote_name, quote_text};
 use crate::error::Result;
 use crate::progress::Cancel;
 
@@ -22,6 +23,8 @@ pub(crate) struct DatabaseFacts {
     pub(crate) collation: String,
     /// `SELECT @@lower_case_table_names`.
     pub(crate) lower_case_table_names: u64,
+    /// Those of [`LIKENESS`] that the server has, and their global values.
+    pub(crate) settings: BTreeMap<String, String>,
     /// Whether the server writes a binary log.
     pub(crate) log_bin: bool,
     /// The tables, and about how much their rows take, in bytes.
@@ -99,7 +102,13 @@ impl ServerClient {
     pub(crate) fn facts(&self, database: &str, cancel: &Cancel) -> Result<DatabaseFacts> {
         let mut facts = DatabaseFacts { database: database.to_owned(), ..DatabaseFacts::default() };
         let mut views = BTreeSet::new();
-        for row in self.query(Some(database), Sql::Read(FACTS), "looking at the database", cancel)? {
+        let names: Vec<String> = LIKENESS.iter().map(|name| quote_text(name)).collect();
+        let settings = format!("SHOW GLOBAL VARIABLES WHERE Variable_name IN ({});\n", names.join(", "));
+        let sql = format!("{FACTS}{settings}");
+        for row in self.query(Some(database), Sql::Read(&sql), "looking at the database", cancel)? {
+            if let [name, value] = &row[..] {
+                facts.settings.insert(name.clone(), value.clone());
+            }
             let mut row: Vec<&str> = row.iter().map(String::as_str).collect();
             if let ["bare column", table, column, data_type, _] = row[..] {
                 if !views.contains(table) {

@@ -14,6 +14,7 @@ mod foreign_keys;
 mod grants;
 mod identity;
 mod last_timestamp;
+mod likeness;
 mod name_case;
 mod options;
 mod port;
@@ -38,6 +39,7 @@ pub(crate) use fake::{Answer, Fake};
 pub(crate) use foreign_keys::ForeignKey;
 pub(crate) use identity::{Identities, changed};
 pub(crate) use last_timestamp::LastTimestamp;
+pub(crate) use likeness::{LIKENESS, PAGE_SIZE};
 pub use name_case::NameCase;
 pub use options::{Password, PodChoice, PodOptions, ServerOptions, TlsMode, TlsOptions, Via};
 pub use port::{

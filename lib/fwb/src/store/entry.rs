@@ -225,6 +225,7 @@ fn bare(name: &str, kind: Kind, at: Timestamp, size: u64) -> Manifest {
         sections: Vec::new(),
         whole: None,
         verification: None,
+        not_drilled: None,
         decision: None,
         extra: Map::new(),
     }

@@ -24,7 +24,7 @@ use rustix::fs::FileType;
 
 use crate::artifact::{Artifact, Codec};
 use crate::error::{Error, Result};
-use crate::manifest::{Decision, Kind, Manifest, Timestamp, Verification};
+use crate::manifest::{Decision, Kind, Level, Manifest, NotDrilled, Timestamp, Verification};
 use crate::progress::Cancel;
 
 /// Open no symbolic link.
@@ -236,12 +236,13 @@ impl Store {
         sync_dir(&self.root)
     }
 
-    /// Records an outcome in a backup's sidecar, as far as it replaces the one there. Where there is no sidecar,
-    /// `proven` is written in its place.
+    /// Records an outcome in a backup's sidecar, as far as it replaces the one there, and why a drill was not held. A drill
+    /// that was not held leaves an earlier proof as it is. Where there is no sidecar, `proven` is written in its place.
     pub(crate) fn record(
         &self,
         proven: &Manifest,
         outcome: &Verification,
+        not_drilled: Option<&NotDrilled>,
         lock: &StoreLock,
     ) -> Result<Manifest> {
         let entry = self.entry(&proven.name)?;
@@ -249,11 +250,23 @@ impl Store {
             Sidecar::Present => entry.manifest,
             Sidecar::Absent => proven.clone(),
             Sidecar::Damaged => {
-                return Ok(Manifest { verification: Some(outcome.clone()), ..proven.clone() });
+                return Ok(Manifest {
+                    verification: Some(outcome.clone()),
+                    not_drilled: not_drilled.cloned(),
+                    ..proven.clone()
+                });
             }
         };
-        if outcome.replaces(manifest.verification.as_ref()) {
+        let former = manifest.verification.as_ref();
+        let stays = not_drilled.is_some() && former.is_some_and(Verification::proves);
+        let replaces = !stays && outcome.replaces(former);
+        if replaces {
             manifest.verification = Some(outcome.clone());
+        }
+        if not_drilled.is_some() || outcome.level == Level::Drill {
+            manifest.not_drilled = not_drilled.cloned();
+        }
+        if replaces || not_drilled.is_some() {
             let written = Manifest { name: entry.recorded_name, ..manifest.clone() };
             self.write_sidecar(&proven.name, &written, lock)?;
         }

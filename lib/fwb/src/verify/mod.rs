@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::admission::Survey;
 use crate::artifact::{Artifact, Codec, Decoder, Footer, SqlSource, file_sha256, is_packed};
 use crate::error::{Error, Result};
-use crate::manifest::{CODEC, Kind, Level, Manifest, Section, Server, Verification};
+use crate::manifest::{CODEC, Kind, Level, Manifest, NotDrilled, Section, Server, Verification};
 use crate::progress::{Context, seconds_since};
 use crate::scan::{Feed, Observer, Summary, unobserved};
 use crate::store::{Entry, Sidecar, Store, Wait, core_difference, from_core};
@@ -45,6 +45,8 @@ pub struct Verified {
     pub manifest: Manifest,
     /// Why the outcome could not be recorded.
     pub unrecorded: Option<Error>,
+    /// That a drill was asked for and not held, and why: [`Error::NotDrilled`].
+    pub not_drilled: Option<Error>,
 }
 
 /// Proves the backup `name` and records the outcome. What does not hold is no error but listed in the outcome, and so
@@ -83,7 +85,7 @@ pub fn verify(
     problems.extend(refused.map(refusal));
     let seconds = seconds_since(begun);
     let outcome = Verification { seconds, whole_tables, restorable, ..Verification::new(level, problems) };
-    conclude(store, &entry, proven, outcome, record, context)
+    conclude(store, &entry, proven, (outcome, None), record, context)
 }
 
 /// What a restore refuses, as a problem of the backup.
@@ -109,7 +111,7 @@ fn locate(store: &Store, entry: &Entry, context: &Context) -> Result<Option<Dama
     }
 }
 
-/// Records an outcome as far as `record` wants it.
+/// Records an outcome, and why a drill was not held, as far as `record` wants it.
 ///
 /// # Errors
 /// A signal arrived while the store's lock was waited for.
@@ -117,7 +119,7 @@ pub(crate) fn conclude(
     store: &Store,
     entry: &Entry,
     proven: Manifest,
-    outcome: Verification,
+    (outcome, not_drilled): (Verification, Option<NotDrilled>),
     record: Record,
     context: &Context,
 ) -> Result<Verified> {
@@ -129,7 +131,7 @@ pub(crate) fn conclude(
     };
     let recorded = if write {
         let lock = store.lock(Wait::Yes, &context.cancel);
-        lock.and_then(|lock| store.record(&proven, &outcome, &lock))
+        lock.and_then(|lock| store.record(&proven, &outcome, not_drilled.as_ref(), &lock))
     } else {
         Ok(proven.clone())
     };
@@ -138,9 +140,17 @@ pub(crate) fn conclude(
         Err(error @ Error::Interrupted(_)) => return Err(error),
         Err(error) => (proven, Some(error)),
     };
+    if not_drilled.is_some() || outcome.level == Level::Drill {
+        manifest.not_drilled.clone_from(&not_drilled);
+    }
     manifest.verification = Some(outcome);
     manifest.store = Some(store.root().display().to_string());
-    Ok(Verified { manifest, unrecorded })
+    let reason = not_drilled.map(|NotDrilled { reason, hint: remedy, .. }| Error::NotDrilled {
+        name: manifest.name.clone(),
+        reason,
+        remedy,
+    });
+    Ok(Verified { manifest, unrecorded, not_drilled: reason })
 }
 
 /// What a look at a backup found.
