@@ -162,10 +162,10 @@ mod tests {
     fn binary_values_that_come_again_are_found_far_away() {
         let value = |seed| hex::encode_upper(noise(seed, 600));
         let rows = |values: &[u64]| -> Vec<u8> {
-            values.iter().map(|seed| format!("(1,0x{}),\n", value(*seed))).collect::<String>().into_bytes()
+            values.iter().flat_map(|seed| format!("(1,0x{}),\n", value(*seed)).into_bytes()).collect()
         };
-        let once: Vec<u64> = (0..1200).collect();
-        let (alone, twice) = (rows(&once), rows(&[once.clone(), once].concat()));
+        let seeds: Vec<u64> = (0..1200).collect();
+        let (alone, twice) = (rows(&seeds), rows(&seeds.repeat(2)));
         let mut writer = FrameWriter::new(1).unwrap();
         // What was compressed before is of no matter, whatever it was.
         let text = "INSERT INTO `t` VALUES (1,'abc');\n".repeat(5000);
