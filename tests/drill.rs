@@ -241,11 +241,12 @@ fn rows_that_come_out_different_are_found() {
 
 #[test]
 fn a_drill_that_cannot_be_made_is_a_failure_and_says_nothing_of_the_backup() {
-    let db = Database::sample("impossible");
     let (store, ground, bin) = (Store::new(), Ground::new(), tempfile::tempdir().unwrap());
-    let manifest = store.dump_verified(&db);
+    store.write("old.sql.gz", gzip(foreign("impossible", "CREATE TABLE `t` (`id` int);").as_bytes()));
+    let manifest = store.tool("fwb-verify").args(["--adopt", "old.sql.gz"]).run().ok().json();
     let before = store.read_sidecar(&manifest);
-    let drill = || ground.drill(store.tool("fwb-verify")).arg(name(&manifest));
+    let drill =
+        || ground.drill(store.tool("fwb-verify")).env("FWB_DRILL_SERVER_DIR", "").arg(name(&manifest));
     let unrecorded = |out: Output| {
         assert!(out.stdout.is_empty(), "no record: {}", out.stdout_text());
         assert_eq!(store.read_sidecar(&manifest), before);
