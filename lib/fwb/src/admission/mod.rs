@@ -164,7 +164,8 @@ impl Admission {
                 plain_insert(Tokens::new(text, reading, mode))?;
                 // A trigger or a view in between would send the rows elsewhere.
                 if self.filling.as_ref() != Some(&target.name) {
-                    return Err("its rows do not follow the table's definition".into());
+                    return Err("its rows do not follow the table's definition; of a dump whose structure and rows were made apart, load both with \
+                                the server's own client into a new database, and dump that".into());
                 }
                 Ok(Admitted::Load)
             }
