@@ -7,7 +7,8 @@ set -euo pipefail
 usage() {
     cat <<'EOF'
 usage: bench.sh [--size SIZE] [--rounds N] [--restore-rounds N] [--jobs N] [--output FILE]
-Environment: SIZE (the dump's, 100M to 4G; default 900M), ROUNDS (3), RESTORE_ROUNDS (2), JOBS (2).
+Environment: SIZE (the dump's, 100M to 4G; default 900M), ROUNDS (3), RESTORE_ROUNDS (2), JOBS (2); MYDUMPER, a mydumper
+that knows -c ZSTD (0.12 or newer), which Debian's does not.
 Writes docs/BENCHMARKS.md, or FILE. Needs about three times SIZE on the disk, for a while.
 EOF
 }
@@ -34,6 +35,16 @@ sandbox=$root/scripts/sandbox.sh bench=$root/scripts/bench
 work=$root/target/bench
 settings=(--innodb-buffer-pool-size=1G --innodb-log-file-size=512M --skip-log-bin)
 say() { printf 'bench: %s\n' "$*" >&2; }
+
+# Whether $MYDUMPER compresses with zstd: its help names that since 0.12.
+knows_zstd() { [ -n "${MYDUMPER-}" ] && grep -q ZSTD <<<"$("$MYDUMPER" --help 2>&1)"; }
+with_mydumper_zstd=
+if knows_zstd; then
+    export MYDUMPER
+    with_mydumper_zstd=yes
+elif [ -n "${MYDUMPER-}" ]; then
+    say "$MYDUMPER has no -c ZSTD, and is left out"
+fi
 
 finish() { "$sandbox" stop --name bench --purge; rm -rf "$work"; }
 rm -rf "$work"
@@ -88,10 +99,16 @@ contestant() {
     contestant dump 'mariadb-dump | pigz' "$rounds" "$dump \$DB | pigz -p \$JOBS > pigz.sql.gz"
     contestant dump 'mariadb-dump | zstd' "$rounds" "$dump \$DB | zstd -q -f -T\$JOBS -o plain.sql.zst"
     contestant dump 'mydumper -c' "$rounds" 'mydumper --defaults-file=$CNF -B $DB -t $JOBS -c -o mydumper >mydumper.log 2>&1' 'rm -rf mydumper'
+    if [ -n "$with_mydumper_zstd" ]; then
+        contestant dump 'mydumper -c ZSTD' "$rounds" '"$MYDUMPER" --defaults-file=$CNF -B $DB -t $JOBS -c ZSTD -o mydumper-zstd >mydumper.log 2>&1' 'rm -rf mydumper-zstd'
+    fi
     contestant dump 'fwb-dump' "$rounds" "fwb-dump $fwb --defaults-file \$CNF -B \$DB -s store > manifest.json" 'rm -rf store'
+    contestant dump 'fwb-dump --codec zstd' "$rounds" "fwb-dump $fwb --codec zstd --defaults-file \$CNF -B \$DB -s zstd > zstd.json" 'rm -rf zstd'
 
     contestant verify 'gzip -t' "$rounds" 'gzip -t plain.sql.gz'
+    contestant verify 'zstd -t' "$rounds" 'zstd -tq plain.sql.zst'
     contestant verify 'fwb-verify' "$rounds" "fwb-verify $fwb < manifest.json > verified.json"
+    contestant verify 'fwb-verify (zstd)' "$rounds" "fwb-verify $fwb < zstd.json > verified.json"
 
     contestant restore 'gunzip | mariadb' "$restore_rounds" 'gunzip -c plain.sql.gz | mariadb --defaults-file=$CNF --max-allowed-packet=1G restored' "$anew"
     contestant restore 'myloader' "$restore_rounds" 'myloader --defaults-file=$CNF -d mydumper -B restored -t $JOBS -o >myloader.log 2>&1' "$anew"
@@ -136,8 +153,10 @@ jq -cn --arg settings "SIZE=$size ROUNDS=$rounds RESTORE_ROUNDS=$restore_rounds 
     --arg machine "$(nproc) cores ($cpu), $memory" --arg server "\`${settings[*]}\`" --arg versions "$versions" \
     --argjson raw_size "$(jq .raw_size manifest.json)" --argjson sizes "$(jq -cn \
         --argjson gzip "$(bytes plain.sql.gz)" --argjson pigz "$(bytes pigz.sql.gz)" --argjson zstd "$(bytes plain.sql.zst)" \
-        --argjson mydumper "$(bytes mydumper)" --argjson ours "$(jq .size manifest.json)" \
-        '{gzip: $gzip, pigz: $pigz, zstd: $zstd, mydumper: $mydumper, "fwb-dump": $ours}')" \
+        --argjson mydumper "$(bytes mydumper)" --argjson ours "$(jq .size manifest.json)" --argjson ours_zstd "$(jq .size zstd.json)" \
+        --argjson mydumper_zstd "$(if [ -n "$with_mydumper_zstd" ]; then bytes mydumper-zstd; else echo null; fi)" \
+        '{gzip: $gzip, pigz: $pigz, zstd: $zstd, mydumper: $mydumper, "mydumper -c ZSTD": $mydumper_zstd,
+          "fwb-dump": $ours, "fwb-dump --codec zstd": $ours_zstd} | with_entries(select(.value))')" \
     '{settings: $settings, date: $date, machine: $machine, server: $server, versions: $versions, raw_size: $raw_size, sizes: $sizes}' >facts
 python3 "$bench/report.py" runs facts "$contestants" >report.md
 cp report.md "$output"

@@ -10,21 +10,24 @@ use crate::support::{Database, Output, Pod, Store, Tool, mariadb_dump, name};
 
 const DOCUMENT: &str = include_str!("../docs/FORMAT.md");
 
-/// The document's ```` ```sh test ```` blocks, one after another.
-fn commands() -> String {
+/// The marks of the document's blocks for artifacts of each codec.
+const MARKS: [(&str, &str); 2] = [("gzip", "```sh test\n"), ("zstd", "```sh test zstd\n")];
+
+/// The document's blocks with this mark, one after another.
+fn commands(mark: &str) -> String {
     let blocks: Vec<&str> = DOCUMENT
-        .split("```sh test\n")
+        .split(mark)
         .skip(1)
         .map(|rest| rest.split("```").next().expect("the end of a block"))
         .collect();
-    assert!(!blocks.is_empty(), "docs/FORMAT.md has no block that is marked `sh test`");
+    assert!(!blocks.is_empty(), "docs/FORMAT.md has no block that is marked {mark:?}");
     blocks.join("\n")
 }
 
 /// Runs the commands beside an artifact. No `pipefail`: `head` ends a pipe early, and that is no failure.
-fn run_commands(artifact: &std::path::Path) -> Output {
+fn run_commands(mark: &str, artifact: &std::path::Path) -> Output {
     let dir = tempfile::tempdir().unwrap();
-    Tool::program("bash").args(["-euc", &commands()]).dir(dir.path()).env("ARTIFACT", artifact).run()
+    Tool::program("bash").args(["-euc", &commands(mark)]).dir(dir.path()).env("ARTIFACT", artifact).run()
 }
 
 #[test]
@@ -34,31 +37,35 @@ fn the_documents_commands_read_an_artifact() {
     db.sql("CREATE TABLE many (id INT PRIMARY KEY, text VARCHAR(200)); INSERT INTO many SELECT seq, SHA2(seq, 512) FROM seq_1_to_20000;
             INSERT INTO settings VALUES ('large', REPEAT(UNHEX(SHA2('x', 512)), 65536));");
     let store = Store::new();
-    let manifest = store.dump(&db);
-    let said = run_commands(&store.artifact(&manifest)).ok().stdout_text();
-
-    let rows: u64 = said
-        .lines()
-        .filter_map(|line| {
-            line.strip_prefix("member at ")?.rsplit_once(", ")?.1.strip_suffix(" rows")?.parse::<u64>().ok()
-        })
-        .sum();
-    assert_eq!(rows, 40 + 120 + 3 + 4 + 20000, "the members' rows are the database's");
-    assert!(said.contains("footer at "), "{said}");
+    for (codec, mark) in MARKS {
+        let manifest = store.tool("fwb-dump").args(["-B", &db.name, "--codec", codec]).run().ok().json();
+        let said = run_commands(mark, &store.artifact(&manifest)).ok().stdout_text();
+        let rows: u64 = said
+            .lines()
+            .filter_map(|line| {
+                let rows = line.strip_prefix("member at ")?.rsplit_once(", ")?.1.strip_suffix(" rows")?;
+                rows.parse::<u64>().ok()
+            })
+            .sum();
+        assert_eq!(rows, 40 + 120 + 3 + 4 + 20000, "the members' rows are the database's");
+        assert!(said.contains("footer at "), "{said}");
+    }
 }
 
 #[test]
 fn the_documents_commands_prove_something() {
     let db = Database::sample("format");
     let store = Store::new();
-    let manifest = store.dump(&db);
-    let whole = fs::read(store.artifact(&manifest)).unwrap();
-    for at in [30, whole.len() / 3, whole.len() - 500, whole.len() - 80, whole.len() - 40] {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 4;
-        store.write(name(&manifest), &bytes);
-        let out = run_commands(&store.artifact(&manifest));
-        assert_ne!(out.code, Some(0), "byte {at} of {} is damaged: {out:?}", whole.len());
+    for (codec, mark) in MARKS {
+        let manifest = store.tool("fwb-dump").args(["-B", &db.name, "--codec", codec]).run().ok().json();
+        let whole = fs::read(store.artifact(&manifest)).unwrap();
+        for at in [30, whole.len() / 3, whole.len() - 500, whole.len() - 80, whole.len() - 40] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 4;
+            store.write(name(&manifest), &bytes);
+            let out = run_commands(mark, &store.artifact(&manifest));
+            assert_ne!(out.code, Some(0), "byte {at} of {} of {codec} is damaged: {out:?}", whole.len());
+        }
     }
 }
 
@@ -109,6 +116,7 @@ charset string
 client.program string
 client.rows string
 client.version string
+codec string
 collation string
 database string
 decision.action string
@@ -134,6 +142,14 @@ sections[].size number
 server.address string
 server.id string
 server.lower_case_table_names number
+server.settings.character_set_server string
+server.settings.collation_server string
+server.settings.explicit_defaults_for_timestamp string
+server.settings.innodb_default_row_format string
+server.settings.innodb_page_size string
+server.settings.innodb_strict_mode string
+server.settings.old_mode string
+server.settings.sql_mode string
 server.version string
 sha256 string
 size number
@@ -170,7 +186,8 @@ fn the_manifest_has_the_documented_fields_with_their_types() {
     let failed = store.tool("fwb-verify").arg(name(&whole)).run().exits(3).json();
 
     let mut found = BTreeSet::new();
-    for manifest in [whole, adopted, pruned, failed, of_pod] {
+    let of_zstd = store.tool("fwb-dump").args(["-B", &db.name, "--codec", "zstd"]).run().ok().json();
+    for manifest in [whole, adopted, pruned, failed, of_pod, of_zstd] {
         fields(&manifest, "", &mut found);
     }
     let found: Vec<String> = found.into_iter().collect();

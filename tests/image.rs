@@ -103,7 +103,9 @@ fn a_directory_of_the_host_becomes_a_store() {
     // As kubelet makes one; and what somebody left there who ran the tools as root.
     let store = prepared.dir.path().join("there");
     fs::create_dir(&store).unwrap();
-    for name in [".lock", "a.sql.gz", "a.sql.gz.json", "runs.jsonl", "notes.txt"] {
+    for name in
+        [".lock", "a.sql.gz", "a.sql.gz.json", "b.sql.zst", "b.sql.zst.json", "runs.jsonl", "notes.txt"]
+    {
         fs::write(store.join(name), name).unwrap();
         fs::set_permissions(store.join(name), fs::Permissions::from_mode(0o600)).unwrap();
     }
@@ -116,7 +118,7 @@ fn a_directory_of_the_host_becomes_a_store() {
         prepared.belongs(&store, 0o2750);
     }
     let root = prepared.user == 10001;
-    for name in [".lock", "a.sql.gz", "a.sql.gz.json", "runs.jsonl"] {
+    for name in [".lock", "a.sql.gz", "a.sql.gz.json", "b.sql.zst", "b.sql.zst.json", "runs.jsonl"] {
         // Who owns them already keeps their modes.
         prepared.belongs(&store.join(name), if root { 0o640 } else { 0o600 });
     }

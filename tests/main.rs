@@ -6,7 +6,9 @@
 
 mod support;
 
+mod charsets;
 mod cli;
+mod codec;
 mod compatibility;
 mod compressed;
 mod content;
@@ -27,6 +29,7 @@ mod login;
 mod ls;
 mod matrix;
 mod monsters;
+mod otherwise;
 mod pipelines;
 mod pod;
 mod prune;
@@ -51,3 +54,4 @@ mod table_identity;
 mod torture;
 mod translation;
 mod verify;
+mod versions;

@@ -319,6 +319,44 @@ fn half_a_dump_of_another_program_is_none() {
     assert!(!store.file("half.sql.json").exists());
 }
 
+/// One night after another, or several databases: a restore could only take them together, as nobody has meant it.
+#[test]
+fn several_dumps_in_one_file_are_told_apart() {
+    let (one, two) = (Database::sample("several"), Database::new("several"));
+    two.sql("CREATE TABLE another (id INT PRIMARY KEY)");
+    let (first, second) = (mariadb_dump(&one, &[]), mariadb_dump(&two, &[]));
+    let structure = mariadb_dump(&one, &["--no-data"]);
+    let rows = mariadb_dump(&one, &["--no-create-info", "--skip-triggers"]);
+    let together = ["--databases", &one.name, &two.name].join(" ");
+    let together =
+        bash(&format!("mariadb-dump --defaults-file=\"$FWB_DEFAULTS_FILE\" {together}")).run().ok().stdout;
+    let both = [one.name.as_str(), two.name.as_str()];
+    let store = Store::new();
+    let cases: [(&str, Vec<u8>, &[&str]); 4] = [
+        ("databases.sql", [&first[..], &second].concat(), &[both[0], both[1], "one after another"]),
+        ("nights.sql", [&first[..], &first].concat(), &["made for the second time", "keep one of them"]),
+        ("nights.sql.gz", [gzip(&first), gzip(&first)].concat(), &["made for the second time"]),
+        ("together.sql", together, &["several databases", "--one-database"]),
+    ];
+    for (file, bytes, told) in cases {
+        store.write(file, bytes);
+        let refused = store.tool("fwb-verify").arg(file).run().exits(3);
+        assert_eq!(refused.json()["verification"]["restorable"], false, "{file}");
+        for words in told {
+            assert!(refused.stderr.contains(words), "{file}: {}", refused.stderr);
+        }
+        let restore = store.tool("fwb-restore").args(["--yes", "--database", "never_made", file]);
+        let refused = restore.run();
+        assert!(
+            matches!(refused.code, Some(2 | 3)) && refused.stderr.contains(told[0]),
+            "{file}: {}",
+            refused.stderr
+        );
+    }
+    store.write("parts.sql", [structure, rows].concat());
+    store.tool("fwb-verify").arg("parts.sql").run().fails(3, &["structure and rows were made apart"]);
+}
+
 /// A backup that somebody wants to keep gets another name, with its sidecar. It is what it was: it verifies, restores, and
 /// is not the first to be pruned.
 #[test]

@@ -91,7 +91,7 @@ fn one_drill_that_is_not_held_ends_no_other() {
     let later = foreign("shop", &good).replace("10.11.6-MariaDB", "99.1.2-MariaDB");
     let files = [
         ("engine.sql.gz", foreign("shop", &engine), "ROCKSDB"),
-        ("collation.sql.gz", foreign("shop", &collation), "Unknown collation"),
+        ("collation.sql.gz", foreign("shop", &collation), "lacks collations"),
         ("flavor.sql.gz", other_flavor, "needs MySQL 8.0 or later"),
         ("later.sql.gz", later, "needs MariaDB 99.1 or later"),
         ("good.sql.gz", foreign("shop", &good), ""),

@@ -45,9 +45,9 @@ pub(crate) fn content(cnf: &Path, database: &str) -> Vec<Shown> {
         SELECT 'columns', table_name, '', GROUP_CONCAT(REPLACE(CASE
             WHEN data_type IN ('float', 'double') THEN 'IFNULL(CAST(c*1e0 AS CHAR), \"~\")' WHEN data_type = 'bit' THEN 'IFNULL(c+0, \"~\")'
             WHEN data_type IN ('enum', 'set') THEN 'IFNULL(CONCAT(CAST(c AS UNSIGNED), HEX(c)), \"~\")'
-            WHEN data_type RLIKE '^(tiny|small|medium|big)?int$|decimal|date|time|year' THEN 'IFNULL(CAST(c AS CHAR), \"~\")' ELSE 'IFNULL(HEX(c), \"~\")' END,
+            WHEN data_type RLIKE '^(tiny|small|medium|big)?int$|decimal|date|time|year' THEN 'IFNULL(CAST(c AS CHAR), \"~\")' ELSE 'IFNULL(MD5(c), \"~\")' END,
             'c', CONCAT('`', REPLACE(column_name, '`', '``'), '`')) ORDER BY ordinal_position SEPARATOR ', ')
-          FROM information_schema.columns WHERE table_schema = DATABASE() GROUP BY table_name;
+          FROM information_schema.columns WHERE table_schema = DATABASE() GROUP BY BINARY table_name;
         SELECT 'program', routine_name, routine_type FROM information_schema.routines WHERE routine_schema = DATABASE();
         SELECT 'program', event_name, 'EVENT' FROM information_schema.events WHERE event_schema = DATABASE();
         SELECT 'trigger', trigger_name, '' FROM information_schema.triggers WHERE trigger_schema = DATABASE();";
@@ -99,13 +99,14 @@ pub(crate) fn content(cnf: &Path, database: &str) -> Vec<Shown> {
                  WHERE event_schema = DATABASE() AND event_name = '{}'",
                 name.replace('\'', "''")
             ),
-            (_, "PROCEDURE" | "FUNCTION") => format!(
-                "SELECT definer, dtd_identifier, HEX(routine_definition), is_deterministic, sql_data_access, security_type, sql_mode, \
+            (_, kind @ ("PROCEDURE" | "FUNCTION")) => format!(
+                "SELECT definer, dtd_identifier, {body}, is_deterministic, sql_data_access, security_type, sql_mode, \
                  HEX(routine_comment), collation_connection, database_collation FROM information_schema.routines \
                  WHERE routine_schema = DATABASE() AND routine_type = '{kind}' AND routine_name = '{0}'; \
                  SELECT ordinal_position, parameter_mode, HEX(parameter_name), dtd_identifier FROM information_schema.parameters \
                  WHERE specific_schema = DATABASE() AND routine_type = '{kind}' AND specific_name = '{0}' ORDER BY 1",
-                name.replace('\'', "''")
+                name.replace('\'', "''"),
+                body = body(),
             ),
             _ => format!("SHOW CREATE {kind} {place}"),
         };
@@ -125,6 +126,25 @@ pub(crate) fn content(cnf: &Path, database: &str) -> Vec<Shown> {
     }
     shown
 }
+
+/// The body of a routine in UTF-8, from where the server keeps it: `information_schema` leaves out what comes after an emoji that
+/// a client in an old character set has sent, and comments at the end.
+fn body() -> String {
+    let of = |charset: &&str| {
+        format!("WHEN '{charset}' THEN HEX(CONVERT(CONVERT(body USING {charset}) USING utf8mb4))")
+    };
+    let cases: Vec<String> = CHARSETS.iter().map(of).collect();
+    format!(
+        "(SELECT CASE character_set_client {} ELSE HEX(body) END FROM mysql.proc \
+         WHERE db = routine_schema AND name = routine_name AND type = routine_type)",
+        cases.join(" ")
+    )
+}
+
+/// Those in which clients of the tests speak, but for UTF-8.
+const CHARSETS: [&str; 12] = [
+    "latin1", "latin2", "cp1250", "cp1251", "koi8r", "greek", "euckr", "gbk", "big5", "sjis", "cp932", "ujis",
+];
 
 /// As [`ask`], with errors in the place where they came.
 fn ask_interleaved(cnf: &Path, database: &str, sql: &str) -> String {

@@ -14,6 +14,8 @@ struct Sound {
     manifest: Value,
     artifact: Vec<u8>,
     sidecar: String,
+    /// Where a member's header says its size, in bytes.
+    size_at: usize,
     /// What `--tables --stdout` says of these tables.
     sql: HashMap<String, Vec<u8>>,
 }
@@ -31,8 +33,17 @@ impl Sound {
         Self::commented(database, note, '-')
     }
 
+    /// The same, of zstd.
+    fn of_zstd(database: &str, note: &str) -> Self {
+        Self::made(database, note, '-', "zstd")
+    }
+
     /// The same, with a comment on a column.
     fn commented(database: &str, note: &str, comment: char) -> Self {
+        Self::made(database, note, comment, "gzip")
+    }
+
+    fn made(database: &str, note: &str, comment: char, codec: &str) -> Self {
         let (database, store) = (Database::named(database), Store::new());
         database.sql(format!(
             "CREATE TABLE one (id INT PRIMARY KEY, note VARCHAR(40)); INSERT INTO one VALUES (1, '{note}'), (2, NULL);
@@ -41,10 +52,12 @@ impl Sound {
              CREATE TRIGGER told BEFORE INSERT ON two FOR EACH ROW SET @told = 1;
              CREATE PROCEDURE nothing() SELECT 1;"
         ));
-        let manifest = store.dump_verified(&database);
+        let dump = store.tool("fwb-dump").args(["-B", &database.name, "--codec", codec]).run().ok().json();
+        let manifest = store.tool("fwb-verify").arg(name(&dump)).run().ok().json();
+        let size_at = if codec == "zstd" { 14 } else { 20 };
         let artifact = fs::read(store.artifact(&manifest)).unwrap();
         let sidecar = fs::read_to_string(store.sidecar(&manifest)).unwrap();
-        Self { store, manifest, artifact, sidecar, sql: HashMap::new() }
+        Self { store, manifest, artifact, sidecar, size_at, sql: HashMap::new() }
     }
 
     fn sections(&self) -> &Vec<Value> {
@@ -58,7 +71,8 @@ impl Sound {
         let mut members = vec![];
         let mut at = 0;
         while at < end {
-            let size = u64::from_le_bytes(self.artifact[at + 20..at + 28].try_into().unwrap());
+            let field = at + self.size_at;
+            let size = u64::from_le_bytes(self.artifact[field..field + 8].try_into().unwrap());
             members.push(at..at + usize::try_from(size).unwrap());
             at = members.last().unwrap().end;
         }
@@ -184,8 +198,15 @@ fn places(size: usize) -> impl Iterator<Item = usize> {
 
 #[test]
 fn a_flipped_byte_is_found_and_other_tables_can_be_had() {
-    let mut sound = Sound::new("bytes", "a note");
-    let masks: &[u8] = if whole() { &[0x01, 0x80, 0xff] } else { &[0x04] };
+    flip_bytes(Sound::new("bytes", "a note"), if whole() { &[0x01, 0x80, 0xff] } else { &[0x04] });
+}
+
+#[test]
+fn a_flipped_byte_of_zstd_is_found_and_other_tables_can_be_had() {
+    flip_bytes(Sound::of_zstd("zbyte", "a note"), if whole() { &[0x01, 0x80, 0xff] } else { &[0x10] });
+}
+
+fn flip_bytes(mut sound: Sound, masks: &[u8]) {
     for mask in masks {
         let flip = |at: usize| {
             let mut bytes = sound.artifact.clone();
@@ -199,7 +220,11 @@ fn a_flipped_byte_is_found_and_other_tables_can_be_had() {
 
 #[test]
 fn a_file_cut_short_is_found_and_tables_before_the_cut_can_be_had() {
-    let mut sound = Sound::new("tails", "a note");
+    cut_short(Sound::new("tails", "a note"));
+    cut_short(Sound::of_zstd("ztail", "a note"));
+}
+
+fn cut_short(mut sound: Sound) {
     let cut = |size| sound.damaged(format!("{size} bytes"), sound.artifact[..size].to_vec());
     let cases = places(sound.artifact.len()).map(cut).collect();
     sound.judge("cuts", cases);
@@ -207,7 +232,11 @@ fn a_file_cut_short_is_found_and_tables_before_the_cut_can_be_had() {
 
 #[test]
 fn members_that_changed_their_places_are_found() {
-    let (mut sound, other) = (Sound::new("mover", "a note"), Sound::new("other", "o note"));
+    move_members(Sound::new("mover", "a note"), &Sound::new("other", "o note"));
+    move_members(Sound::of_zstd("zmove", "a note"), &Sound::of_zstd("zothe", "o note"));
+}
+
+fn move_members(mut sound: Sound, other: &Sound) {
     let (members, others) = (sound.members(), other.members());
     assert!(members.len() > 8 && members.len() == others.len());
     let join = |order: &[&[u8]]| {

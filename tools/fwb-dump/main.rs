@@ -2,19 +2,19 @@
 
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
-use fwb::{CompressionLevel, DumpOptions, Error, Kind, Listing, Manifest, Result, ServerClient, Store};
+use clap::{Parser, ValueEnum};
+use fwb::{Codec, Compression, DumpOptions, Error, Kind, Listing, Manifest, Result, ServerClient, Store};
 use fwb_cli::{Location, LockArgs, Outcome, ServerArgs, Session, StoreArgs};
 use fwb_mysql::Protocol;
 
 /// Dump one database into the store
 ///
-/// Writes {prefix}_backup_{YYYYMMDD_HHMMSS}.sql.gz and its manifest, whole or not at all, and prints the manifest
-/// on standard output.
+/// Writes {prefix}_backup_{YYYYMMDD_HHMMSS}.sql.gz (.sql.zst) and its manifest, whole or not at all, and prints the
+/// manifest on standard output.
 #[allow(clippy::doc_markdown, reason = "it is the help text")]
 #[derive(Debug, Parser)]
 #[command(name = "fwb-dump", version)]
@@ -38,9 +38,13 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
 
-    /// Compression, from 1 (fastest) to 12 (smallest)
-    #[arg(long, value_name = "N", default_value = "5", env = "FWB_LEVEL", value_parser = level)]
-    level: CompressionLevel,
+    /// Compressed format of the artifact: .sql.gz, or .sql.zst, which takes less time to write and to read
+    #[arg(long, value_name = "CODEC", default_value = "gzip", env = "FWB_CODEC")]
+    codec: CodecArg,
+
+    /// Compression, from 1 (fastest) to 12 (smallest), with zstd to 19 [default: 5, with zstd 1]
+    #[arg(long, value_name = "N", env = "FWB_LEVEL", value_parser = level)]
+    level: Option<u8>,
 
     /// Fail where something would have to be left out of the dump, such as a broken view
     #[arg(long)]
@@ -80,12 +84,28 @@ struct Args {
     server: ServerArgs,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum CodecArg {
+    Gzip,
+    Zstd,
+}
+
+impl From<CodecArg> for Codec {
+    fn from(codec: CodecArg) -> Self {
+        match codec {
+            CodecArg::Gzip => Self::Gzip,
+            CodecArg::Zstd => Self::Zstd,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     fwb_cli::run(dump)
 }
 
 fn dump(args: Args, session: &Session) -> Result<Outcome> {
     let context = session.context();
+    let compression = compression(args.codec.into(), args.level)?;
     let addressed = args.server.to_domain()?;
     let server = ServerClient::new(&addressed, &Protocol)?;
     let options = DumpOptions {
@@ -93,7 +113,7 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
         server: args.server.identity(&addressed, &Protocol, &context.cancel)?,
         kind: Kind::Full,
         prefix: args.prefix,
-        level: args.level,
+        compression,
         strict: args.strict,
         allow_partial: args.allow_partial,
         lock_tables: args.lock_tables,
@@ -121,7 +141,10 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
             None if !session.given(&["prefix"]).is_empty() => {
                 return Err(Error::usage("--prefix is for names in the store, and -o gives the whole name"));
             }
-            None => fwb::dump_to_file(path, &server, &options, context)?,
+            None => {
+                check_ending(path, compression.codec())?;
+                fwb::dump_to_file(path, &server, &options, context)?
+            }
         },
         Some(Location::Standard) => fwb::dump_to_stream(session.stdout()?, &server, &options, context)?,
     };
@@ -154,6 +177,37 @@ fn tell_of_others(store: &Store, manifest: &Manifest, session: &Session) {
     }
 }
 
-fn level(text: &str) -> std::result::Result<CompressionLevel, String> {
-    text.parse().ok().and_then(CompressionLevel::new).ok_or_else(|| "a number from 1 to 12 is needed".into())
+fn level(text: &str) -> std::result::Result<u8, String> {
+    let is_a_level =
+        |level| Codec::ALL.into_iter().any(|codec| Compression::new(codec, Some(level)).is_some());
+    let level = text.parse().ok().filter(|level| is_a_level(*level));
+    level.ok_or_else(|| "a number from 1 to 12 is needed, or with zstd to 19".into())
+}
+
+/// A codec and a level that it has.
+fn compression(codec: Codec, level: Option<u8>) -> Result<Compression> {
+    let (least, most) = codec.levels();
+    Compression::new(codec, level).ok_or_else(|| Error::Usage {
+        message: format!(
+            "invalid value '{}' for '--level <N>': a number from {least} to {most} is needed",
+            level.unwrap_or_default()
+        ),
+        hint: Some("try 'fwb-dump --help'".into()),
+    })
+}
+
+/// A file that is named for another codec would be read by no program that goes by its name.
+fn check_ending(path: &Path, codec: Codec) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let other = Codec::ALL.into_iter().find(|other| *other != codec && name.ends_with(other.suffix()));
+    other.map_or(Ok(()), |other| {
+        Err(Error::Usage {
+            message: format!(
+                "{name} is the name of a file of {}, and the codec is {}",
+                other.as_str(),
+                codec.as_str()
+            ),
+            hint: Some(format!("end the name with {}, or give --codec {}", codec.suffix(), other.as_str())),
+        })
+    })
 }

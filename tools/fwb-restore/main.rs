@@ -8,8 +8,7 @@ use std::process::ExitCode;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueEnum};
 use fwb::{
-    CompressionLevel, Error, ErrorClass, Plan, RestoreOptions, RestoreProof, Result, ServerClient, Store,
-    Strategy,
+    Compression, Error, ErrorClass, Plan, RestoreOptions, RestoreProof, Result, ServerClient, Store, Strategy,
 };
 use fwb_cli::{LockArgs, Outcome, ServerArgs, Session, StoreArgs, human_size};
 use fwb_mysql::Protocol;
@@ -18,7 +17,7 @@ use fwb_mysql::Protocol;
 ///
 /// Takes one backup: by name or path, or as exactly one manifest on standard input. It is verified first, what is
 /// there is backed up, and the backup is loaded beside it and checked. Then the two change places, and what was there
-/// is kept for --undo. When anything fails the database is as it was. Plain .sql and .sql.gz files that mariadb-dump or
+/// is kept for --undo. When anything fails the database is as it was. Plain .sql, .sql.gz and .sql.zst files that mariadb-dump or
 /// mysqldump made are restored too.
 #[derive(Debug, Parser)]
 #[command(name = "fwb-restore", version)]
@@ -162,7 +161,7 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
         damaged: args.damaged.clone(),
         allow_outside: args.allow_outside,
         safety_backup: !args.no_safety_backup,
-        level: CompressionLevel::default(),
+        compression: Compression::default(),
         wait: args.lock.wait(),
     };
     let prepared = fwb::prepare(&store, &server, options, session.context())?;

@@ -16,7 +16,7 @@ use fwb_mysql::Protocol;
 /// Prove that backups are what their manifests say
 ///
 /// Reads manifests from standard input, or takes names and paths of artifacts; verifies every one of them, records
-/// each outcome in the store and prints each manifest with its `verification`. Plain .sql and .sql.gz files that
+/// each outcome in the store and prints each manifest with its `verification`. Plain .sql, .sql.gz and .sql.zst files that
 /// mariadb-dump or mysqldump made are verified too.
 ///
 /// A drill that cannot be held, because no server is here like the backup's, ends with 1 and takes no proof away:

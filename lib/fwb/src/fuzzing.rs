@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::artifact::{
-    Artifact, ArtifactWriter, CompressionLevel, Cutter, DataHeader, Decoder, Piece, SqlSource,
+    Artifact, ArtifactWriter, Codec, Compression, Cutter, DataHeader, Decoder, Piece, SqlSource,
 };
 use crate::manifest::{Kind, Manifest};
 use crate::oracle;
@@ -32,7 +32,7 @@ pub fn scan_all(sql: &[u8]) {
         joined.extend_from_slice(&piece.raw);
         Ok(())
     };
-    let mut cutter = Cutter::new();
+    let mut cutter = Cutter::new(Codec::Gzip);
     let mut stream = sql.chain(std::io::empty());
     while cutter.read_from(&mut stream, &mut unobserved, &mut push).is_ok_and(|read| read > 0) {}
     assert!(cutter.finish(&mut unobserved, &mut push).is_ok());
@@ -47,19 +47,25 @@ pub fn scan_all(sql: &[u8]) {
 pub fn read_artifact(bytes: &[u8]) {
     read_file(bytes);
     let core: Map<String, Value> = serde_json::from_slice(bytes).unwrap_or_default();
-    let Some(made) = make(bytes, &core) else { return };
+    for codec in Codec::ALL {
+        come_back(bytes, &core, codec);
+    }
+}
+
+fn come_back(bytes: &[u8], core: &Map<String, Value>, codec: Codec) {
+    let Some(made) = make(bytes, core, codec) else { return };
     read_file(&made);
     let Some(artifact) = open(&made).map(Arc::new) else { return };
     let Ok(Some(footer)) = artifact.footer() else { unreachable!("an artifact has a footer") };
-    assert_eq!(footer.core, Value::Object(core));
+    assert_eq!(footer.core, Value::Object(core.clone()));
     let Ok(mut decoder) = Decoder::new(&artifact, vec![(0, footer.offset)], 1) else { return };
     let members = std::iter::from_fn(|| decoder.next().ok().flatten());
     let sql: Vec<u8> = members.flat_map(|decoded| decoded.raw).collect();
     assert_eq!(sql, bytes);
 }
 
-fn make(sql: &[u8], core: &Map<String, Value>) -> Option<Vec<u8>> {
-    let (writer, sender) = ArtifactWriter::new(Vec::new(), CompressionLevel::default(), 1).ok()?;
+fn make(sql: &[u8], core: &Map<String, Value>, codec: Codec) -> Option<Vec<u8>> {
+    let (writer, sender) = ArtifactWriter::new(Vec::new(), Compression::new(codec, None)?, 1).ok()?;
     if !sql.is_empty() {
         let piece = Piece { raw: sql.to_vec(), flags: DataHeader::SECTION, rows: 0, section: 0 };
         sender.push(piece).ok()?;
@@ -118,7 +124,7 @@ pub fn divide_tables(sql: &[u8]) {
 pub fn write_names(bytes: &[u8]) {
     let text = &*String::from_utf8_lossy(bytes);
     let prefix = crate::store::name_prefix(Some(text), "");
-    if let Ok(name) = crate::store::artifact_name(&prefix, Kind::Full, crate::manifest::now()) {
+    if let Ok(name) = crate::store::artifact_name(&prefix, Kind::Full, crate::manifest::now(), Codec::Zstd) {
         assert!(crate::store::check_name(&name).is_ok(), "{name:?}");
     }
     assert_eq!(from_percent(&prefix).as_deref(), Some(text.as_bytes()));

@@ -31,7 +31,7 @@ mod store;
 mod thread;
 mod verify;
 
-pub use artifact::CompressionLevel;
+pub use artifact::{Codec, Compression};
 pub use drill::{Drill, DrillOptions};
 pub use dump::{DumpOptions, dump_to_file, dump_to_store, dump_to_stream, write_manifest};
 pub use error::{Error, ErrorClass, Result};

@@ -15,6 +15,9 @@ use crate::server::NameCase;
 /// The schema that this version reads and writes.
 pub const SCHEMA: &str = "fwb/1";
 
+/// The field that says how an artifact is compressed, where that is not gzip.
+pub(crate) const CODEC: &str = "codec";
+
 /// A timestamp with the offset of the zone it was taken in.
 pub type Timestamp = DateTime<FixedOffset>;
 
@@ -38,7 +41,7 @@ pub enum Kind {
     Full,
     /// Made by `fwb-restore` of what was there before it.
     Safety,
-    /// A `.sql` or `.sql.gz` that another program made.
+    /// A `.sql`, `.sql.gz` or `.sql.zst` that another program made.
     Foreign,
 }
 
@@ -96,7 +99,7 @@ pub struct Manifest {
     /// SHA-256 of the artifact file, as `sha256sum` prints it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// SHA-256 of the SQL, as `gunzip -c | sha256sum` prints it.
+    /// SHA-256 of the SQL, as `gunzip -c | sha256sum` or `zstd -dc | sha256sum` prints it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_sha256: Option<String>,
     /// The longest statement, in bytes: what `max_allowed_packet` must exceed.

@@ -8,6 +8,7 @@ mod outside;
 mod relations;
 mod settings;
 mod survey;
+mod times;
 
 use std::collections::BTreeSet;
 
@@ -21,6 +22,7 @@ pub(crate) use relations::{Relation, relation_positions, relations};
 pub(crate) use settings::PUT_ASIDE;
 use settings::{ClientCharset, set};
 pub(crate) use survey::Survey;
+pub(crate) use times::TimeColumns;
 
 /// What is done with a statement that is no danger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +164,8 @@ impl Admission {
                 plain_insert(Tokens::new(text, reading, mode))?;
                 // A trigger or a view in between would send the rows elsewhere.
                 if self.filling.as_ref() != Some(&target.name) {
-                    return Err("its rows do not follow the table's definition".into());
+                    return Err("its rows do not follow the table's definition; of a dump whose structure and rows were made apart, load both with \
+                                the server's own client into a new database, and dump that".into());
                 }
                 Ok(Admitted::Load)
             }
@@ -189,7 +192,8 @@ impl Admission {
             Head::CreateDatabase(_) if !self.past_header && self.created.is_none() => Ok(Admitted::Skip),
             Head::Use(name) if self.created.as_ref() == Some(name) => Ok(Admitted::Skip),
             Head::CreateDatabase(_) | Head::Use(_) => {
-                Err("it would leave the database that is restored".into())
+                Err("it would leave the database that is restored; of a dump of several databases, load one with the server's own \
+                     client (mariadb --one-database) into a new database, and dump that".into())
             }
             Head::Other(_) if self.is_of_the_server(Tokens::new(text, reading, mode)) => Ok(Admitted::Skip),
             Head::Other(words) => Err(format!("{words:?} is not allowed in a restore: no dump contains it")),

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::outside::{Outside, outside};
 use super::relations::{Relation, relations};
+use super::times::TimeColumns;
 use super::{Admission, engines, name_of};
 use crate::error::{Error, Result};
-use crate::scan::{Head, Reading, Statement, Token, Tokens, Verb};
+use crate::scan::{Head, Reading, Statement, Token, Tokens, Value, Verb};
 
 /// The most accounts, engines, tables and views that are noted: nobody reads a longer list of those that a server lacks.
 const MOST: usize = 10_000;
+/// The most columns of tables that are noted for their times: those of 2,000 tables with 50 each.
+const MOST_COLUMNS: usize = 100_000;
 
 /// What the statements ask for.
 #[derive(Debug, Default)]
@@ -28,8 +31,22 @@ pub(crate) struct Survey {
     pub(crate) views: BTreeMap<String, BTreeSet<Relation>>,
     /// How many views, and relations of them, were noted.
     relations: usize,
+    /// Tables with times whose range differs between servers.
+    pub(crate) times: BTreeMap<String, TimeColumns>,
+    /// Whether the session has the server take rows for history.
+    inserts_history: bool,
+    /// How many columns were noted of them.
+    columns: usize,
+    /// Collations and character sets that tables and sessions are given.
+    pub(crate) collations: BTreeSet<String>,
+    /// Tables that are made.
+    made: BTreeSet<String>,
     /// Engines of tables, in upper case.
     pub(crate) engines: BTreeSet<String>,
+    /// Time zones by name, in which events were made.
+    pub(crate) time_zones: BTreeSet<String>,
+    /// Whether there are events that run where the scheduler does.
+    pub(crate) running_events: bool,
     /// Events that drop themselves once they have run.
     pub(crate) passing_events: BTreeSet<String>,
     /// Whether there are functions or triggers, which a server with a binary log takes from accounts with SUPER only.
@@ -64,8 +81,11 @@ impl Survey {
         })?;
         match statement.head {
             Head::Program(Verb::Create, kind, target) => {
-                if *kind == crate::ObjectKind::Event && is_passing(statement) {
-                    self.passing_events.insert(target.name.clone());
+                if *kind == crate::ObjectKind::Event {
+                    if is_passing(statement) {
+                        self.passing_events.insert(target.name.clone());
+                    }
+                    self.running_events |= runs(statement);
                 }
                 self.functions |= matches!(kind, crate::ObjectKind::Function | crate::ObjectKind::Trigger);
                 if *kind == crate::ObjectKind::Function && is_loose(statement) {
@@ -83,7 +103,42 @@ impl Survey {
                     self.views.insert(target.name.clone(), found);
                 }
             }
-            Head::Table(Verb::Create, target) => self.note_table(&target.name, statement),
+            Head::Table(Verb::Create, target) => {
+                if self.made.len() < MOST && !self.made.insert(target.name.clone()) {
+                    return Err(Error::Inadmissible {
+                        name: self.name.clone(),
+                        statement: name_of(statement),
+                        offset: statement.offset,
+                        why: format!(
+                            "table {} is made for the second time, as in dumps that were appended to one another: keep one of them",
+                            target.name
+                        ),
+                    });
+                }
+                self.note_table(&target.name, statement);
+            }
+            Head::Set(assignments) => {
+                for (what, to) in assignments {
+                    self.inserts_history |= sets(what, "system_versioning_insert_history")
+                        && matches!(to, Value::Word(value) if value == "1");
+                    match to {
+                        Value::Word(name) | Value::Text(name) if sets_collation(what) => {
+                            self.note_collation(name)
+                        }
+                        Value::Text(zone)
+                            if sets(what, "time_zone") && is_zone(zone) && self.time_zones.len() < MOST =>
+                        {
+                            self.time_zones.insert(zone.clone());
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            Head::Insert(target) => {
+                if let Some(times) = self.times.get_mut(&target.name) {
+                    times.observe(statement, self.inserts_history);
+                }
+            }
             _ => {}
         }
         Ok(())
@@ -145,11 +200,27 @@ impl Survey {
         }
     }
 
+    fn note_collation(&mut self, name: &str) {
+        let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let is_name = is_word && !name.is_empty() && name.len() <= 64;
+        if is_name && !name.eq_ignore_ascii_case("NULL") && self.collations.len() < MOST {
+            self.collations.insert(name.to_ascii_lowercase());
+        }
+    }
+
     fn note_table(&mut self, table: &str, statement: &Statement<'_>) {
         let tokens: Vec<_> =
             Tokens::new(statement.text, Reading::Everything, statement.mode.quotes()).collect();
         if let (Ok(Some(outside)), true) = (outside(&tokens), self.outside.len() < MOST) {
             self.outside.insert(table.to_owned(), Outside { offset: statement.offset, ..outside });
+        }
+        let times = TimeColumns::of(statement.text, statement.mode.quotes());
+        if let Some(times) = times.filter(|times| self.columns + times.all.len() <= MOST_COLUMNS) {
+            self.columns += times.all.len();
+            self.times.insert(table.to_owned(), times);
+        }
+        for name in collations(&tokens) {
+            self.note_collation(&name);
         }
         for engine in engines(&tokens) {
             if self.engines.len() < MOST && engine.len() <= 64 {
@@ -157,6 +228,40 @@ impl Survey {
             }
         }
     }
+}
+
+/// Whether this variable is a session's collation or character set.
+fn sets_collation(variable: &str) -> bool {
+    ["collation_connection", "character_set_client", "character_set_results"]
+        .into_iter()
+        .any(|name| sets(variable, name))
+}
+
+/// Whether an assignment to `variable` sets the session's variable of this name.
+fn sets(variable: &str, name: &str) -> bool {
+    !variable.starts_with("@saved_")
+        && variable.rsplit(['.', '@']).next().is_some_and(|set| set.eq_ignore_ascii_case(name))
+}
+
+/// Whether this names a time zone, rather than an offset or the system's own, and leads to no other file.
+fn is_zone(zone: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-' | b'+');
+    let begins = zone.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
+    begins && zone.len() <= 64 && zone.bytes().all(plain) && !zone.eq_ignore_ascii_case("SYSTEM")
+}
+
+/// The names after `COLLATE`, `CHARSET` and `CHARACTER SET`.
+fn collations(tokens: &[Token<'_>]) -> Vec<String> {
+    let name_after = |rest: &[Token<'_>]| match rest {
+        [Token::Symbol(b'='), name, ..] | [name, ..] => name.identifier(),
+        [] => None,
+    };
+    let named = |at: usize| match &tokens[at..] {
+        [word, rest @ ..] if word.is("COLLATE") || word.is("CHARSET") => name_after(rest),
+        [word, set, rest @ ..] if word.is("CHARACTER") && set.is("SET") => name_after(rest),
+        _ => None,
+    };
+    (0..tokens.len()).filter_map(named).collect()
 }
 
 /// `ON SCHEDULE AT …`, or an interval with `ENDS`, without `ON COMPLETION PRESERVE`. What stands after `DO` is the
@@ -168,6 +273,12 @@ fn is_passing(statement: &Statement<'_>) -> bool {
         schedule.windows(words.len()).any(|at| at.iter().zip(words).all(|(token, word)| token.is(word)))
     };
     (has(&["SCHEDULE", "AT"]) || has(&["ENDS"])) && !has(&["COMPLETION", "PRESERVE"])
+}
+
+/// Whether an event is not disabled, neither everywhere nor on replicas.
+fn runs(statement: &Statement<'_>) -> bool {
+    let tokens = Tokens::new(statement.text, Reading::Everything, statement.mode.quotes());
+    !tokens.take_while(|token| !token.is("DO")).any(|token| token.is("DISABLE"))
 }
 
 /// Neither `DETERMINISTIC` nor `NO SQL` nor `READS SQL DATA` stands before the body (MariaDB's manual, "Binary Logging
@@ -187,4 +298,38 @@ fn is_loose(statement: &Statement<'_>) -> bool {
         harmless |= word.is("SQL") && (before.is("NO") || before.is("READS"));
     }
     !harmless
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_are_time_zones() {
+        for zone in ["Europe/Berlin", "UTC", "Etc/GMT-9", "America/Port-au-Prince"] {
+            assert!(is_zone(zone), "{zone}");
+        }
+        for other in ["+00:00", "SYSTEM", "system", "../../etc/passwd", "/etc/passwd", "", "Europe/..", "a b"]
+        {
+            assert!(!is_zone(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn collations_are_found_where_tables_and_sessions_are_given_them() {
+        let named = |sql: &str| {
+            let tokens: Vec<_> =
+                Tokens::new(sql.as_bytes(), Reading::Everything, crate::scan::QuoteMode::default()).collect();
+            collations(&tokens)
+        };
+        let create = "CREATE TABLE `collate` (`charset` text CHARACTER SET ascii COLLATE ascii_bin COMMENT 'COLLATE x') DEFAULT \
+                      CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci";
+        assert_eq!(named(create), ["ascii", "ascii_bin", "utf8mb4", "utf8mb4_0900_ai_ci"]);
+        for variable in
+            ["collation_connection", "@@session.character_set_client", "SESSION.CHARACTER_SET_RESULTS"]
+        {
+            assert!(sets_collation(variable), "{variable}");
+        }
+        assert!(!sets_collation("@saved_col_connection") && !sets_collation("sql_mode"));
+    }
 }

@@ -3,17 +3,18 @@
 
 use std::io::Read;
 
+use super::codec::Codec;
+use super::deflate::digits;
 use super::format::DataHeader;
 use crate::error::{Error, Result};
 use crate::scan::{Event, Observer, Scanner, Summary};
 
-/// A member is cut at the first statement boundary after this many bytes of SQL. Larger ones compress no better, and leave
-/// the cache while they do.
-const SOFT_SIZE: usize = 128 << 10;
 /// A member is cut inside a statement after this many bytes of SQL.
 const HARD_SIZE: usize = 4 << 20;
 /// How much is read at once, in bytes.
-const READ_SIZE: u64 = 256 << 10;
+const READ_SIZE: u64 = ROOM as u64;
+/// How much comes at once, in bytes, as a rule.
+const ROOM: usize = 256 << 10;
 
 /// What becomes a member.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,6 +32,7 @@ pub(crate) struct Piece {
 /// The state of cutting.
 pub(crate) struct Cutter {
     scanner: Scanner,
+    codec: Codec,
     buffer: Vec<u8>,
     /// Where in the buffer the present piece begins.
     start: usize,
@@ -44,9 +46,11 @@ pub(crate) struct Cutter {
 }
 
 impl Cutter {
-    pub(crate) fn new() -> Self {
+    /// Cuts members for an artifact of this codec.
+    pub(crate) fn new(codec: Codec) -> Self {
         Self {
             scanner: Scanner::new(),
+            codec,
             buffer: Vec::new(),
             start: 0,
             scanned: 0,
@@ -147,7 +151,7 @@ impl Cutter {
                 }
                 Event::StatementEnd { at, rows } => {
                     let at = self.index(at);
-                    if at.saturating_sub(self.start) >= SOFT_SIZE {
+                    if self.is_full(at) {
                         self.cut(at, rows, push)?;
                         self.flags &= DataHeader::DATA;
                     }
@@ -155,6 +159,14 @@ impl Cutter {
             }
         }
         Ok(())
+    }
+
+    /// Whether a member that ends here, which is an index in the buffer, is large enough.
+    fn is_full(&self, end: usize) -> bool {
+        let size = end.saturating_sub(self.start);
+        size >= self.codec.member_size()
+            && (size >= self.codec.member_size_of_digits()
+                || !digits::are_most_of(&self.buffer[self.start..end]))
     }
 
     /// The index in the buffer of an absolute offset. Offsets never lie before the buffer.
@@ -182,7 +194,7 @@ impl Cutter {
             self.start = end;
             return raw;
         }
-        let mut next = Vec::with_capacity(4 * SOFT_SIZE);
+        let mut next = Vec::with_capacity(self.codec.member_size() + 2 * ROOM);
         next.extend_from_slice(&self.buffer[end..]);
         let mut raw = std::mem::replace(&mut self.buffer, next);
         raw.truncate(end);
@@ -209,7 +221,7 @@ mod tests {
 
     fn cut(sql: &[u8]) -> (Vec<Piece>, Summary) {
         let mut pieces = Vec::new();
-        let mut cutter = Cutter::new();
+        let mut cutter = Cutter::new(Codec::Gzip);
         let mut stream = sql;
         let mut push = |piece| {
             pieces.push(piece);
@@ -252,6 +264,34 @@ mod tests {
             );
         }
         assert!(pieces.iter().filter(|piece| piece.section == 1).count() >= 4);
+    }
+
+    #[test]
+    fn members_of_zstd_are_larger_and_those_of_binary_values_largest() {
+        let rows =
+            |value: &str| format!("INSERT INTO `t` VALUES (1,{});\n", value.repeat(8 << 10)).repeat(160);
+        for (codec, value, least, most) in [
+            (Codec::Gzip, "0x1A2B3C4D5E6F7089", 128 << 10, 300 << 10),
+            (Codec::Zstd, "'some words'", 512 << 10, 700 << 10),
+            (Codec::Zstd, "A1A2B3C4D5E6F708", 7 << 19, 4 << 20),
+        ] {
+            let sql = rows(value);
+            let (mut pieces, mut cutter) = (Vec::new(), Cutter::new(codec));
+            let mut push = |piece: Piece| {
+                pieces.push(piece.raw);
+                Ok(())
+            };
+            let mut stream = sql.as_bytes();
+            while cutter.read_from(&mut stream, &mut unobserved, &mut push).unwrap() > 0 {}
+            cutter.finish(&mut unobserved, &mut push).unwrap();
+            assert_eq!(pieces.concat(), sql.as_bytes());
+            let whole = &pieces[..pieces.len() - 1];
+            assert!(whole.len() > 2, "{codec:?} {value}");
+            for piece in whole {
+                assert!((least..most).contains(&piece.len()), "{codec:?} {value}: {}", piece.len());
+                assert!(piece.ends_with(b";\n"), "{codec:?} {value}");
+            }
+        }
     }
 
     #[test]

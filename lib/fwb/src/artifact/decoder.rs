@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use libdeflater::Decompressor;
 use sha2::{Digest, Sha256};
 
 use super::crc32::Crc32;
-use super::format::{self, DataHeader};
+use super::format::DataHeader;
+use super::member::{Unpacker, crc32_of};
 use super::reader::{Artifact, Member};
 use crate::error::{Error, Result};
 use crate::thread;
@@ -169,10 +169,10 @@ fn read(
 }
 
 fn decompress(queue: &Receiver<Task>, artifact: &Artifact, spare: &Spare, packed: &Spare) {
-    let mut decompressor = Decompressor::new();
+    let mut unpacker = Unpacker::default();
     for Task { member, bytes, done } in queue {
-        let raw = format::decompress(&mut decompressor, &bytes, &member.header, spare.take());
-        let crc32 = format::crc32_of(&bytes);
+        let raw = unpacker.unpack(&bytes, &member.header, spare.take());
+        let crc32 = crc32_of(&bytes, &member.header);
         packed.give(bytes);
         let damaged = || {
             Error::damaged(

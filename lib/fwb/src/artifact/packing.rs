@@ -42,7 +42,11 @@ impl Packing {
             (&[0xfd, b'7', b'z', b'X', b'Z', 0], Packing::Xz),
             (&[0x28, 0xb5, 0x2f, 0xfd], Packing::Zstd),
         ];
-        MAGIC.into_iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, packing)| packing)
+        let known = MAGIC.into_iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, packing)| packing);
+        // pzstd, among others, writes skippable frames before those of zstd: sixteen numbers are for them.
+        let is_skippable = head.first().is_some_and(|byte| byte & 0xf0 == 0x50)
+            && head[1..].starts_with(&[0x2a, 0x4d, 0x18]);
+        known.or(is_skippable.then_some(Self::Zstd))
     }
 
     fn unpack(self, stream: Stream) -> io::Result<Stream> {
@@ -236,6 +240,7 @@ mod tests {
     #[test]
     fn a_dump_is_read_however_it_is_packed() {
         let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
+        let skippable: &[u8] = &[0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, b'p', b'z', 0, 0];
         for (how, file) in [
             ("plain", DUMP.to_vec()),
             ("with a byte order mark", [b"\xef\xbb\xbf", DUMP].concat()),
@@ -250,6 +255,10 @@ mod tests {
             ("zstd", zstd(DUMP)),
             ("zstd in parts", [zstd(&DUMP[..20]), zstd(&DUMP[20..])].concat()),
             ("zstd in gzip", gzip(&zstd(DUMP))),
+            (
+                "zstd after a skippable frame",
+                [skippable, &zstd(&DUMP[..20]), skippable, &zstd(&DUMP[20..])].concat(),
+            ),
         ] {
             assert_eq!(read(file).unwrap(), Ok(DUMP.to_vec()), "{how}");
         }

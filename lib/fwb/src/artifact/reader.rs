@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::format::{self, DATA_HEADER_SIZE, DataHeader, END_SIZE, End};
+use super::codec::Codec;
+use super::format::{self, DataHeader, End, MAX_END, MAX_HEADER};
 use crate::error::{Error, Result};
 use crate::manifest::Timestamp;
 
@@ -18,6 +20,8 @@ pub(crate) struct Artifact {
     path: PathBuf,
     name: String,
     size: u64,
+    /// What its beginning says of its codec, once it was read.
+    begins: OnceLock<Option<Codec>>,
 }
 
 /// What an artifact says of itself at its end.
@@ -27,6 +31,8 @@ pub(crate) struct Footer {
     pub(crate) core: Value,
     /// Where the footer begins, in bytes: the end of the data members.
     pub(crate) offset: u64,
+    /// Where the last member begins, in bytes.
+    pub(crate) end_offset: u64,
     /// SHA-256 of everything before the last member.
     pub(crate) sha256: [u8; 32],
 }
@@ -48,7 +54,7 @@ impl Artifact {
             return Err(Error::usage(format!("{} is not a regular file", path.display())));
         }
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok(Self { file, path: path.to_owned(), name, size: metadata.len() })
+        Ok(Self { file, path: path.to_owned(), name, size: metadata.len(), begins: OnceLock::new() })
     }
 
     /// The file's name, for messages.
@@ -100,7 +106,16 @@ impl Artifact {
 
     /// Whether the file begins as ours do.
     pub(crate) fn is_ours(&self) -> Result<bool> {
-        Ok(format::is_ours(&self.read_at(0, DATA_HEADER_SIZE)?))
+        Ok(self.codec()?.is_some())
+    }
+
+    /// How an artifact of ours is compressed; none where the file begins as none does.
+    pub(crate) fn codec(&self) -> Result<Option<Codec>> {
+        if let Some(known) = self.begins.get() {
+            return Ok(*known);
+        }
+        let codec = format::codec_of(&self.read_at(0, MAX_HEADER)?);
+        Ok(*self.begins.get_or_init(|| codec))
     }
 
     /// The footer; none where the file ends in another way. The core's own hash is checked, the data's is not.
@@ -108,8 +123,12 @@ impl Artifact {
     /// # Errors
     /// The file cannot be read, or it ends as an artifact does and the footer is damaged.
     pub(crate) fn footer(&self) -> Result<Option<Footer>> {
-        let Some(end_offset) = self.size.checked_sub(END_SIZE as u64) else { return Ok(None) };
-        let Some(end) = End::decode(&self.read_at(end_offset, END_SIZE)?) else { return Ok(None) };
+        let last = self.read_at(self.size.saturating_sub(MAX_END as u64), MAX_END)?;
+        let Some(end) = End::decode(&last) else { return Ok(None) };
+        if self.codec()?.is_some_and(|codec| codec != end.codec) {
+            return Err(self.damaged("its beginning and its end are of different codecs"));
+        }
+        let end_offset = self.size - end.size() as u64;
         let fits = end.core_size <= format::MAX_CORE
             && end.footer_offset.checked_add(end.pieces_size()) == Some(end_offset);
         if !fits {
@@ -117,13 +136,12 @@ impl Artifact {
         }
         let pieces_size = usize::try_from(end.pieces_size()).unwrap_or(usize::MAX);
         let pieces = self.read_at(end.footer_offset, pieces_size)?;
-        let core =
-            format::core_of(&pieces, end.core_size).ok_or_else(|| self.damaged("its footer is malformed"))?;
+        let core = end.core_of(&pieces).ok_or_else(|| self.damaged("its footer is malformed"))?;
         if Sha256::digest(&core)[..] != end.core_sha256 {
             return Err(self.damaged("its footer differs from its own hash"));
         }
         let core = serde_json::from_slice(&core).map_err(|_| self.damaged("its footer is not JSON"))?;
-        Ok(Some(Footer { core, offset: end.footer_offset, sha256: end.sha256 }))
+        Ok(Some(Footer { core, offset: end.footer_offset, end_offset, sha256: end.sha256 }))
     }
 
     /// The data member at `offset`.
@@ -131,7 +149,10 @@ impl Artifact {
     /// # Errors
     /// The file cannot be read, or something else stands there.
     pub(crate) fn member(&self, offset: u64) -> Result<Member> {
-        let header = DataHeader::decode(&self.read_at(offset, DATA_HEADER_SIZE)?);
+        let header = match self.codec()? {
+            Some(codec) => DataHeader::decode(codec, &self.read_at(offset, MAX_HEADER)?),
+            None => None,
+        };
         let header = header.ok_or_else(|| self.damaged(format!("no member begins at byte {offset}")))?;
         Ok(Member { offset, header })
     }

@@ -9,38 +9,19 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use libdeflater::CompressionLvl;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::codec::{Codec, Compression};
 use super::crc32::Crc32;
 use super::cutter::Piece;
-use super::deflate::Deflater;
 use super::format::{self, End};
+use super::member::{PackedMember, Packer};
 use crate::error::{Error, Result};
 use crate::thread;
 
 /// How a failure to write the artifact is named.
 pub(crate) const WRITE_ARTIFACT: &str = "write the artifact";
-
-/// How hard to compress: libdeflate's levels, 1 (fastest) to 12 (smallest).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CompressionLevel(CompressionLvl);
-
-impl CompressionLevel {
-    /// A level from 1 to 12; none for other numbers.
-    pub fn new(level: u8) -> Option<Self> {
-        (1..=12).contains(&level).then_some(())?;
-        CompressionLvl::new(i32::from(level)).ok().map(Self)
-    }
-}
-
-impl Default for CompressionLevel {
-    /// Level 5: a tenth less work than level 6, for half a percent more bytes.
-    fn default() -> Self {
-        Self::new(5).unwrap_or(Self(CompressionLvl::default()))
-    }
-}
 
 /// Where a section's members lie, and what they hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,7 +53,7 @@ pub(crate) struct Placed {
 }
 
 /// A compressed member, or why there is none.
-type Packed = Result<Vec<u8>>;
+type Packed = Result<PackedMember>;
 
 struct Task {
     piece: Arc<Piece>,
@@ -94,6 +75,7 @@ pub(crate) struct ArtifactWriter<W> {
 
 /// Takes the pieces of the SQL, in order.
 pub(crate) struct PieceSender {
+    codec: Codec,
     tasks: Sender<Task>,
     orders: Sender<Order>,
     to_hash: Sender<Arc<Piece>>,
@@ -102,6 +84,7 @@ pub(crate) struct PieceSender {
 /// The data members, written; the footer is still to come.
 pub(crate) struct Members<W> {
     sink: W,
+    codec: Codec,
     sha256: Sha256,
     size: u64,
     /// The sections, in the order of the file.
@@ -113,20 +96,21 @@ impl<W: Write + Send + 'static> ArtifactWriter<W> {
     ///
     /// # Errors
     /// The operating system refuses a thread.
-    pub(crate) fn new(sink: W, level: CompressionLevel, jobs: usize) -> Result<(Self, PieceSender)> {
-        let jobs = jobs.max(1);
+    pub(crate) fn new(sink: W, compression: Compression, jobs: usize) -> Result<(Self, PieceSender)> {
+        let (jobs, codec) = (jobs.max(1), compression.codec());
         let (tasks, task_queue) = bounded::<Task>(jobs);
         let (to_hash, hash_queue) = bounded::<Arc<Piece>>(jobs);
         let (orders, order_queue) = bounded::<Order>(2 * jobs);
         let workers = (0..jobs)
             .map(|_| {
                 let queue = task_queue.clone();
-                thread::start(move || compress(&queue, level))
+                let packer = Packer::new(compression)?;
+                thread::start(move || compress(&queue, packer))
             })
             .collect::<Result<_>>()?;
         let hasher = thread::start(move || hash(&hash_queue))?;
-        let writer = thread::start(move || write(Members::new(sink), &order_queue))?;
-        Ok((Self { workers, hasher, writer }, PieceSender { tasks, orders, to_hash }))
+        let writer = thread::start(move || write(Members::new(sink, codec), &order_queue))?;
+        Ok((Self { workers, hasher, writer }, PieceSender { codec, tasks, orders, to_hash }))
     }
 
     /// Waits until all members are written, which they are when the sender is gone. Returns them and the SHA-256 of
@@ -147,6 +131,11 @@ impl<W: Write + Send + 'static> ArtifactWriter<W> {
 }
 
 impl PieceSender {
+    /// How the artifact is compressed.
+    pub(crate) fn codec(&self) -> Codec {
+        self.codec
+    }
+
     /// Takes the next piece.
     ///
     /// # Errors
@@ -161,13 +150,11 @@ impl PieceSender {
     }
 }
 
-fn compress(queue: &Receiver<Task>, level: CompressionLevel) {
-    let mut deflater = Deflater::new(level.0);
-    let mut room = Vec::new();
+fn compress(queue: &Receiver<Task>, mut packer: Packer) {
     for Task { piece, done } in queue {
-        let packed = format::data_member(&mut deflater, &piece.raw, piece.flags, piece.rows, &mut room);
+        let made = packer.member(&piece.raw, piece.flags, piece.rows);
         // The writer is gone only after a failure of its own, which is reported in its place.
-        let _sent = done.send(packed);
+        let _sent = done.send(made);
     }
 }
 
@@ -182,7 +169,7 @@ fn hash(queue: &Receiver<Arc<Piece>>) -> [u8; 32] {
 fn write<W: Write>(mut members: Members<W>, orders: &Receiver<Order>) -> Result<Members<W>> {
     for Order { section, packed } in orders {
         let member = packed.recv().map_err(|_| failed(io::Error::other("a worker is gone")))??;
-        members.add(section, &member)?;
+        members.add(section, &member.bytes, member.crc32)?;
     }
     Ok(members)
 }
@@ -193,15 +180,15 @@ fn failed(source: io::Error) -> Error {
 }
 
 impl<W: Write> Members<W> {
-    fn new(sink: W) -> Self {
-        Self { sink, sha256: Sha256::new(), size: 0, placed: Vec::new() }
+    fn new(sink: W, codec: Codec) -> Self {
+        Self { sink, codec, sha256: Sha256::new(), size: 0, placed: Vec::new() }
     }
 
     /// Writes the next member.
     ///
     /// # Errors
     /// The sink cannot be written.
-    fn add(&mut self, section: usize, member: &[u8]) -> Result<()> {
+    fn add(&mut self, section: usize, member: &[u8], crc32: Crc32) -> Result<()> {
         if self.placed.last().is_none_or(|last| last.section != section) {
             let extent = Extent { offset: self.size, ..Extent::default() };
             self.placed.push(Placed { section, extent });
@@ -209,7 +196,7 @@ impl<W: Write> Members<W> {
         self.put(member)?;
         if let Some(placed) = self.placed.last_mut() {
             placed.extent.size += member.len() as u64;
-            placed.extent.crc32.append(format::crc32_of(member));
+            placed.extent.crc32.append(crc32);
         }
         Ok(())
     }
@@ -231,8 +218,9 @@ impl<W: Write> Members<W> {
             return Err(failed(io::Error::other("its manifest is larger than any reader takes")));
         }
         let footer_offset = self.size;
-        self.put(&format::footer_pieces(&core))?;
+        self.put(&format::footer_pieces(self.codec, &core))?;
         let end = End {
+            codec: self.codec,
             footer_offset,
             core_size: core.len() as u64,
             core_sha256: Sha256::digest(&core).into(),

@@ -193,7 +193,7 @@ impl Drill {
         if let Some(not_held) = unlike(&facts, input) {
             return Ok(not_held.into());
         }
-        input.lower_case = facts.keeps_lower_case;
+        input.suit(&facts);
         if let Place::Own(throwaway) = &place {
             let made = beside::make(throwaway, store, input, context);
             drilled.notes.extend(made.map_err(|error| place.explain(error))?);
@@ -300,16 +300,11 @@ impl Place {
         let (manifest, survey) = (&input.manifest, &input.survey);
         let (_, findings) = preflight::look(server, manifest, survey, database, &context.cancel)?;
         for finding in findings {
-            match (finding.gravity, self) {
-                (Gravity::Warning, _) => drilled.notes.push(finding.message),
-                (Gravity::Refusal, Self::Own(_)) => drilled.problems.push(finding.message),
-                (Gravity::Refusal, Self::Named(_)) => {
-                    return Ok(Some(NotHeld::new(finding.message, finding.remedy)));
-                }
+            match finding.gravity {
+                Gravity::Warning => drilled.notes.push(finding.message),
+                // It says something of the server, not of the backup.
+                Gravity::Refusal => return Ok(Some(NotHeld::new(finding.message, finding.remedy))),
             }
-        }
-        if !drilled.problems.is_empty() {
-            return Ok(None);
         }
         let begun = Instant::now();
         self.create_database(&input.manifest, context)?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::pieces::PieceStream;
 use super::snapshot::Begun;
-use super::writer::{Ahead, Header, LeftOutProgram, Look, Part, Task, Written, write};
+use super::writer::{Ahead, Header, LeftOutProgram, Look, Part, Past, Task, Written, write};
 use crate::admission::Outside;
 use crate::artifact::PieceSender;
 use crate::error::{Error, Result};
@@ -37,8 +37,8 @@ pub(super) struct Read {
     pub(super) left_out: Vec<LeftOutProgram>,
     /// Tables that reach outside of the database, and how.
     pub(super) outside: BTreeMap<String, Outside>,
-    /// Options that a restore loses, by table: servers keep them and do not know them.
-    pub(super) inert: BTreeMap<String, Vec<String>>,
+    /// What a restore makes otherwise than it was: sentences.
+    pub(super) otherwise: Vec<String>,
 }
 
 /// Writes a database over the first connection. What the others read meanwhile it takes from them. Where one fails, all
@@ -63,6 +63,7 @@ pub(super) fn write_all(
         collation: &facts.collation,
         broken_views: &broken,
         part: Part::All,
+        past: Past::default(),
         holds_definitions: request.holds_definitions,
     };
     let stream = PieceStream::new(&facts.database, sender, context);
@@ -115,10 +116,8 @@ fn write_one(
     let tables = written.iter().filter_map(Written::table);
     let definitions = tables.map(|(name, definition)| (name.to_owned(), definition)).collect();
     let left_out = written.iter().flat_map(|written| written.left_out.iter().cloned()).collect();
-    let inert = written.iter().filter(|written| !written.inert.is_empty());
-    let inert =
-        inert.filter_map(|written| Some((written.name()?.to_owned(), written.inert.clone()))).collect();
-    Ok(Read { summary, definitions, left_out, outside, inert })
+    let otherwise = written.iter().flat_map(|written| written.otherwise.iter().cloned()).collect();
+    Ok(Read { summary, definitions, left_out, outside, otherwise })
 }
 
 /// Holds what the scanner found in the SQL against what was written: a reader of the dump finds the same.

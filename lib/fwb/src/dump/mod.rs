@@ -3,6 +3,7 @@
 mod beside;
 mod connections;
 mod direct;
+mod inventory;
 mod nowhere;
 mod pieces;
 mod run;
@@ -14,7 +15,7 @@ mod writer;
 use std::io::Write;
 use std::path::Path;
 
-use crate::artifact::CompressionLevel;
+use crate::artifact::Compression;
 use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
 use crate::manifest::{self, Kind, Manifest};
@@ -27,6 +28,7 @@ use crate::store::{
 use beside::{Restores, starting_over, wait_for_restores};
 pub(crate) use nowhere::{dump_to_nowhere, is_our_form};
 use run::Dump;
+pub(crate) use writer::Past;
 pub(crate) use writer::{in_order_of_needs, view_order, without_counter};
 
 /// What to dump, and how.
@@ -40,8 +42,8 @@ pub struct DumpOptions {
     pub kind: Kind,
     /// The first part of the artifact's name; by default made of the database's name.
     pub prefix: Option<String>,
-    /// How hard to compress.
-    pub level: CompressionLevel,
+    /// How, and how hard, to compress.
+    pub compression: Compression,
     /// Fail where something would have to be left out.
     pub strict: bool,
     /// Dump what the account sees where it may not see everything. The manifest says so, and the backup is never proved.
@@ -101,7 +103,7 @@ fn dump_under(
     let prefix = name_prefix(options.prefix.as_deref(), &options.database);
     let (partial, manifest) = retrying(server, context, || {
         let started_at = manifest::now();
-        let name = store.free_name(&prefix, options.kind, started_at, lock)?;
+        let name = store.free_name(&prefix, options.kind, started_at, options.compression.codec(), lock)?;
         let dump = Dump::begin(server, options, restores, started_at, name.clone(), &context.cancel)?;
         let partial = store.begin(&name, lock)?;
         let manifest = dump.run_into(&partial, context)?;
@@ -181,7 +183,7 @@ pub fn dump_to_stream<W: Write + Send + 'static>(
 ) -> Result<Manifest> {
     let started_at = manifest::now();
     let prefix = name_prefix(options.prefix.as_deref(), &options.database);
-    let name = artifact_name(&prefix, options.kind, started_at)?;
+    let name = artifact_name(&prefix, options.kind, started_at, options.compression.codec())?;
     let dump = Dump::begin(server, options, Restores::Respected, started_at, name, &context.cancel)?;
     dump.run(stream, context)
 }

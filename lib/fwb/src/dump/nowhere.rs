@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::connections::connect;
-use super::writer::{FORM_OF_ROWS, Header, PROGRAM, Part, Sink, Task, begin, write};
+use super::writer::{FORM_OF_ROWS, Header, PROGRAM, Part, Past, Sink, Task, begin, write};
 use crate::error::Result;
 use crate::manifest::Manifest;
 use crate::progress::Context;
@@ -20,11 +20,17 @@ pub(crate) fn is_our_form(manifest: &Manifest) -> bool {
     })
 }
 
-/// Reads the tables of a database as a dump of it would hold them, and throws them away.
+/// Reads the tables of a database as a dump of it would hold them, and throws them away. `past`: what of the
+/// history of tables.
 ///
 /// # Errors
 /// The server refuses or does not answer, or a signal arrived.
-pub(crate) fn dump_to_nowhere(server: &ServerClient, database: &str, context: &Context) -> Result<Summary> {
+pub(crate) fn dump_to_nowhere(
+    server: &ServerClient,
+    database: &str,
+    past: Past<'_>,
+    context: &Context,
+) -> Result<Summary> {
     const DOING: &str = "reading the restored database";
     let mut connection = connect(server, Role::Single, database, DOING, &context.cancel)?;
     begin(connection.session(), DOING)?;
@@ -32,7 +38,7 @@ pub(crate) fn dump_to_nowhere(server: &ServerClient, database: &str, context: &C
     let header = Header { version: &version, host: "", database, binlog: None };
     let none = BTreeSet::new();
     let task =
-        Task { header, collation: "", broken_views: &none, part: Part::Rows, holds_definitions: false };
+        Task { header, collation: "", broken_views: &none, part: Part::Rows, past, holds_definitions: false };
     let mut scanned = Scanned { feed: Feed::new(), sql: Vec::new(), context };
     let written = write(connection.session(), &mut scanned, &task, None, &|_| Ok(()), String::new);
     context.cancel.check()?;

@@ -24,7 +24,8 @@ pub(super) struct PieceStream<'a> {
 
 impl<'a> PieceStream<'a> {
     pub(super) fn new(database: &str, sender: PieceSender, context: &'a Context) -> Self {
-        Self { cutter: Cutter::new(), cut: Vec::new(), judge: Judge::new(database), sender, context }
+        let cutter = Cutter::new(sender.codec());
+        Self { cutter, cut: Vec::new(), judge: Judge::new(database), sender, context }
     }
 
     /// Takes what was written to its end. Returns what it was, and which tables reach outside of the database.

@@ -9,16 +9,19 @@ use super::DumpOptions;
 use super::beside::{Restores, check_definitions, check_identities};
 use super::connections::{connect, worthwhile};
 use super::direct::{self, Definitions, Read, Request};
+use super::inventory;
 use super::snapshot::{self, Snapshot};
 use super::warnings::{self, warnings};
 use super::whole::Whole;
 use super::writer::{FORM_OF_ROWS, LeftOutProgram, PROGRAM, unsound_views};
-use crate::artifact::{ArtifactWriter, WRITE_ARTIFACT, Written};
+use crate::artifact::{ArtifactWriter, Codec, WRITE_ARTIFACT, Written};
 use crate::error::{DUMPING, Error, Result};
-use crate::manifest::{self, Client, Manifest, SCHEMA, Section, SectionKind, Server, Timestamp};
+use crate::manifest::{
+    self, CODEC, Client, Manifest, Object, SCHEMA, Section, SectionKind, Server, Timestamp,
+};
 use crate::progress::{Cancel, Context};
 use crate::server::{
-    Connection, DatabaseFacts, Identities, Lacking, Role, ServerClient, ServerVersion, quote_name,
+    Connection, DatabaseFacts, Identities, Lacking, Named, Role, ServerClient, ServerVersion, quote_name,
 };
 use crate::store::Partial;
 
@@ -31,6 +34,8 @@ pub(super) struct Dump<'a> {
     server: &'a ServerClient,
     restores: Restores,
     facts: DatabaseFacts,
+    /// What the database held before.
+    before: BTreeSet<Named>,
     /// The tables as they were before the snapshot.
     tables: Identities,
     name: String,
@@ -50,6 +55,7 @@ impl<'a> Dump<'a> {
         cancel: &Cancel,
     ) -> Result<Self> {
         let mut facts = server.facts(&options.database, cancel)?;
+        let before = server.names(&facts.database, cancel)?;
         let tables = server.identities(&options.database, cancel)?;
         restores.check(server, &facts.database, cancel)?;
         let version = ServerVersion::parse(&facts.version);
@@ -73,6 +79,7 @@ impl<'a> Dump<'a> {
             server,
             restores,
             facts,
+            before,
             tables,
             name,
             started_at,
@@ -128,7 +135,7 @@ impl<'a> Dump<'a> {
         let newest_table = self.server.newest_table(&self.tables, &context.cancel)?;
         let snapshot = begun.snapshot.take();
         let binlog = begun.binlog.clone();
-        let (writer, sender) = ArtifactWriter::new(sink, self.options.level, context.jobs)?;
+        let (writer, sender) = ArtifactWriter::new(sink, self.options.compression, context.jobs)?;
         let host = self.options.server.address.as_ref();
         let host = host.map_or_else(|| "localhost".to_owned(), ToString::to_string);
         let holds_definitions = self.options.hold_definitions;
@@ -141,17 +148,18 @@ impl<'a> Dump<'a> {
         context.cancel.check()?;
         // A failure to write comes first: it is why the connections were ended.
         let (members, raw_sha256) = writer.finish()?;
-        let Read { summary, definitions, left_out, outside, inert } = read?;
+        let Read { summary, definitions, left_out, outside, otherwise } = read?;
         let whole = Whole { binlog, ..Whole::new(summary, &members.placed) };
         if !holds_definitions {
             look(&names(&whole.sections))?;
         }
         self.look_again(&definitions, context)?;
+        self.check_inventory(&whole.sections, &left_out, &context.cancel)?;
         if let Some(mut locked) = locked {
             // If releasing the locks succeeds, the connection never lost them.
             locked.execute("UNLOCK TABLES", LOCKING)?;
         }
-        let found = warnings::found(&left_out, &outside, &inert);
+        let found = warnings::found(&left_out, &outside, otherwise);
         if let (true, Some(what)) = (self.options.strict, found.first()) {
             return Err(Error::Strict { what: what.clone() });
         }
@@ -170,6 +178,24 @@ impl<'a> Dump<'a> {
         check_definitions(server, database, definitions, cancel)
     }
 
+    /// Whether all that is there is in the dump, or is named.
+    fn check_inventory(
+        &self,
+        sections: &[Section],
+        left_out: &[LeftOutProgram],
+        cancel: &Cancel,
+    ) -> Result<()> {
+        let database = &self.facts.database;
+        let after = self.server.names(database, cancel)?;
+        let mut told = inventory::held(sections);
+        told.extend(self.facts.broken_views.iter().map(|view| Named::Relation(view.name.clone())));
+        let program = |LeftOutProgram { kind, left_out }: &LeftOutProgram| {
+            Named::Object(Object { kind: *kind, name: left_out.name.clone() })
+        };
+        told.extend(left_out.iter().map(program));
+        inventory::check(database, &self.before, &after, &told)
+    }
+
     fn manifest(
         self,
         whole: Whole,
@@ -179,6 +205,11 @@ impl<'a> Dump<'a> {
     ) -> Manifest {
         let mut extra = serde_json::Map::new();
         extra.insert("tables_identified_by".into(), json!(self.tables.by()));
+        // Without this field it is gzip, as in backups of earlier versions.
+        let codec = self.options.compression.codec();
+        if codec != Codec::default() {
+            extra.insert(CODEC.into(), json!(codec));
+        }
         if let Some(snapshot) = snapshot {
             extra.insert("snapshot".into(), json!(snapshot));
         }

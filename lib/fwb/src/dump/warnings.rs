@@ -42,16 +42,22 @@ pub(super) fn warnings(facts: &DatabaseFacts, lacking: Option<&Lacking>) -> Vec<
             facts.without_default.join(", ")
         ));
     }
+    if !facts.libraries.is_empty() {
+        warnings.push(format!(
+            "libraries of programs in JavaScript are not in this backup: {}",
+            facts.libraries.join(", ")
+        ));
+    }
     broken(facts, &mut warnings);
     warnings
 }
 
 /// What was found while the database was read: one sentence for each program that is left out, one for tables that reach
-/// outside, and one for each table that has options which nobody knows.
+/// outside, and those on what a restore makes otherwise.
 pub(super) fn found(
     left_out: &[LeftOutProgram],
     tables: &BTreeMap<String, Outside>,
-    inert: &BTreeMap<String, Vec<String>>,
+    otherwise: Vec<String>,
 ) -> Vec<String> {
     let programs = left_out.iter().map(|LeftOutProgram { kind, left_out }| {
         format!(
@@ -61,13 +67,7 @@ pub(super) fn found(
             left_out.error
         )
     });
-    let inert = inert.iter().map(|(table, options)| {
-        format!(
-            "the server does not know options of table {table}, and a restore loses them: {}",
-            options.join(", ")
-        )
-    });
-    programs.chain(outside(tables)).chain(inert).collect()
+    programs.chain(outside(tables)).chain(otherwise).collect()
 }
 
 /// One sentence for tables that read elsewhere, and one for those whose files lie elsewhere.

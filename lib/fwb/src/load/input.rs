@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::admission::Survey;
-use crate::artifact::{Artifact, Cutter, DataHeader, Decoder, Piece, SqlSource};
+use crate::artifact::{Artifact, Codec, Cutter, DataHeader, Decoder, Piece, SqlSource};
 use crate::error::{Error, Result};
 use crate::manifest::{Level, Manifest, Section, SectionKind};
 use crate::progress::Context;
 use crate::scan::unobserved;
-use crate::server::NameCase;
+use crate::server::{LastTimestamp, NameCase, ServerFacts};
 use crate::store::Store;
 use crate::verify::{self, Findings, Index};
 
@@ -45,6 +45,8 @@ pub(crate) struct Input {
     pub(crate) survey: Survey,
     /// Whether the server that it is restored to keeps the names of tables in lower case.
     pub(crate) lower_case: bool,
+    /// How far TIMESTAMP reaches on the server that it is restored to.
+    pub(crate) last_timestamp: LastTimestamp,
     /// Views that are not restored.
     left_out: BTreeSet<String>,
     /// Whether tables that reach outside of their database are made as they were. Otherwise they are refused, or, where it
@@ -77,6 +79,7 @@ impl Input {
                 chosen: Some(chosen),
                 survey,
                 lower_case: false,
+                last_timestamp: LastTimestamp::default(),
                 left_out: BTreeSet::new(),
                 allows_outside: false,
             };
@@ -105,9 +108,16 @@ impl Input {
             chosen,
             survey,
             lower_case: false,
+            last_timestamp: LastTimestamp::default(),
             left_out: BTreeSet::new(),
             allows_outside: false,
         })
+    }
+
+    /// Takes the ways of the server that it is restored to.
+    pub(crate) fn suit(&mut self, facts: &ServerFacts) {
+        self.lower_case = facts.keeps_lower_case;
+        self.last_timestamp = facts.last_timestamp;
     }
 
     /// Leaves views out, as if the backup did not hold them.
@@ -155,6 +165,7 @@ impl Input {
             chosen: None,
             survey,
             lower_case: false,
+            last_timestamp: LastTimestamp::default(),
             left_out: BTreeSet::new(),
             allows_outside: false,
         })
@@ -232,7 +243,7 @@ impl Input {
         }
         let mut stream =
             SourceStream { source: SqlSource::foreign(&self.artifact)?, chunk: Vec::new(), at: 0 };
-        let mut cutter = Cutter::new();
+        let mut cutter = Cutter::new(Codec::default());
         let mut push = |piece: Piece| {
             let wanted = self.wants(piece.section) && part.has(piece.flags);
             if wanted { each(piece, None) } else { Ok(()) }

@@ -13,6 +13,7 @@ mod rename;
 mod rows;
 mod script;
 mod session;
+mod shape;
 mod shares;
 mod stages;
 

@@ -63,9 +63,8 @@ pub(crate) struct Origin {
     pub(crate) events: BTreeMap<String, Status>,
     /// How triggers and views were written that have their database's name in them: by `TRIGGER` or `VIEW`, and name.
     pub(crate) texts: BTreeMap<(&'static str, String), Vec<u8>>,
-    /// How views were written that are our own account's where they were loaded; and programs that the server does not show
-    /// as they were written, because it mixes character sets, or escapes a comment against its `sql_mode`. None has its
-    /// database's name in it. By kind, as SQL has it, and name.
+    /// How views were written that are our own account's where they were loaded. None has its database's name in it. By kind,
+    /// as SQL has it, and name.
     pub(crate) plain: BTreeMap<(&'static str, String), Vec<u8>>,
 }
 
@@ -261,12 +260,6 @@ impl Script {
         };
         if let Some((kind, target)) = written.filter(|_| text != amended_text) {
             self.origin.texts.insert((kind, target.name.clone()), amended_text.to_vec());
-        }
-        if let Head::Program(Verb::Create, kind, target) = statement.head
-            && *kind != ObjectKind::Trigger
-            && (!text.is_ascii() || text.contains(&b'\\') && !mode.escapes(b'\''))
-        {
-            self.origin.plain.insert((kind.as_sql(), target.name.clone()), text.clone());
         }
         let is_table = matches!(statement.head, Head::Table(Verb::Create, _));
         if is_table && !is_ordered_by_key(statement) {

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::dump::{dump_to_nowhere, is_our_form};
+use crate::dump::{Past, dump_to_nowhere, is_our_form};
 use crate::error::Result;
 use crate::load::Input;
 use crate::manifest::{Section, SectionKind};
 use crate::progress::{Cancel, Context};
-use crate::server::{ServerClient, Sql};
+use crate::server::{LastTimestamp, ServerClient, ServerVersion, Sql};
 
 /// What a comparison found.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,14 @@ pub(crate) fn compare(
     context: &Context,
 ) -> Result<Compared> {
     context.progress.begin(format!("comparing {database}"), input.raw_size());
-    let summary = dump_to_nowhere(server, database, context)?;
+    // Servers before 10.11 take no history, so their dumps have none.
+    let times = input.survey.times.iter();
+    let without: BTreeSet<String> = times
+        .filter(|(_, columns)| columns.row_end.is_some() && !columns.has_history)
+        .map(|(table, _)| input.spelled(table))
+        .collect();
+    let past = Past { row_end: row_end(input), without: Some(&without) };
+    let summary = dump_to_nowhere(server, database, past, context)?;
     let is_same_form = is_our_form(&input.manifest);
     let said = input.sections().filter(|section| section.kind == SectionKind::Table).cloned();
     let said: Vec<Section> = said
@@ -41,6 +48,13 @@ pub(crate) fn compare(
         .collect();
     let renumbered = renumbered(server, database, &context.cancel)?;
     Ok(judge(&said, &summary.sections, !is_same_form, &renumbered))
+}
+
+/// How rows that hold now end on the server, and in the backup, where that differs.
+fn row_end(input: &Input) -> Option<(&'static str, &'static str)> {
+    let source = input.manifest.server.as_ref().map(|server| ServerVersion::parse(&server.version))?;
+    let (here, there) = (input.last_timestamp, LastTimestamp::of(&source));
+    (here != there).then(|| (here.end_of_current_rows(), there.end_of_current_rows()))
 }
 
 /// Tables whose history goes by transactions: their rows hold the server's own numbers, which no restore can keep.

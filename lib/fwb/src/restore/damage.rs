@@ -263,10 +263,12 @@ fn shape(create: &str) -> Shape {
         let next = |ahead: usize| tokens.get(at + ahead);
         if token.is("PRIMARY") && next(1).is_some_and(|token| token.is("KEY")) && shape.key.is_empty() {
             let mut depth = 0_u32;
-            for token in &tokens[at + 2..] {
+            for (behind, token) in tokens.iter().enumerate().skip(at + 2) {
                 match token {
                     Token::Symbol(b'(') => depth += 1,
                     Token::Symbol(b')') => depth = depth.saturating_sub(1),
+                    // The name of a period is none of a column: `WITHOUT OVERLAPS` follows it.
+                    Token::Name(_) if tokens.get(behind + 1).is_some_and(|next| next.is("WITHOUT")) => {}
                     Token::Name(name) if depth == 1 => {
                         shape.key.push(String::from_utf8_lossy(name).into_owned());
                     }

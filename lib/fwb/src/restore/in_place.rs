@@ -84,6 +84,7 @@ impl InPlace<'_> {
         // Opening it judges all of its statements, rows too.
         let mut all = open_safety(store, name, &[], context)?;
         all.lower_case = input.lower_case;
+        all.last_timestamp = input.last_timestamp;
         let held = all.names();
         if let Some(table) = self.state.tables.keys().find(|table| !held.contains(*table)) {
             return Err(Error::Preflight {

@@ -2,8 +2,10 @@
 //! there, checked afterwards, and undone when that fails.
 
 mod check;
+mod collations;
 mod compare;
 mod damage;
+mod events;
 mod extract;
 mod finding;
 mod in_place;
@@ -17,8 +19,10 @@ mod run;
 mod safety;
 mod scope;
 mod shadow;
+mod space;
 mod stand_ins;
 mod swap;
+mod times;
 mod undo;
 mod ungrounded;
 

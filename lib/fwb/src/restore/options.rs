@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::artifact::CompressionLevel;
+use crate::artifact::Compression;
 use crate::identity::ServerIdentity;
 use crate::store::Wait;
 
@@ -53,7 +53,7 @@ pub struct RestoreOptions {
     /// How many of the databases that swaps leave behind are kept afterwards, this one's included; none: all.
     pub keep_before: Option<usize>,
     /// How hard to compress the safety backup.
-    pub level: CompressionLevel,
+    pub compression: Compression,
     /// Whether to wait for the store's lock, for the safety backup.
     pub wait: Wait,
 }

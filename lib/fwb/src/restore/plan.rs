@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::damage::{self, DamagedTable, Looked};
+use super::events;
 use super::finding::Finding;
 use super::in_place::Before;
-use super::options::{RestoreOptions, Strategy};
+use super::options::{RestoreOptions, RestoreProof, Strategy};
 use super::preflight;
 use super::scope;
+use super::space;
 use super::swap;
+use super::times;
 use super::ungrounded;
 use crate::error::{Error, Result};
 use crate::load::Input;
@@ -96,7 +99,13 @@ pub fn prepare<'a>(
     let cancel = &context.cancel;
     let database = server.database_name(&database, cancel)?;
     let (facts, mut findings) = preflight::look(server, &input.manifest, &input.survey, &database, cancel)?;
-    input.lower_case = facts.keeps_lower_case;
+    input.suit(&facts);
+    let proof =
+        if preflight::crosses(&facts, &input.manifest) { RestoreProof::Digest } else { options.proof };
+    let options = RestoreOptions { proof, ..options };
+    findings.extend(times::too_late(&facts, &input, context)?);
+    findings.extend(events::scheduler(&facts, &input.survey));
+    findings.extend(space::free(server, &input, cancel)?);
     let lacking = ungrounded::ungrounded(server, &input, cancel)?;
     findings.extend(ungrounded::finding(&lacking, &options.tables));
     input.leave_out(lacking.into_keys());
@@ -184,12 +193,14 @@ fn plan(store: &Store, options: &RestoreOptions, strategy: Strategy, input: &Inp
     }
     let replaced = if input.is_partial() { "the chosen tables" } else { "everything" };
     let size = input.raw_size();
+    let checked = match options.proof {
+        RestoreProof::Rows => "objects and row counts",
+        RestoreProof::Digest => "objects, row counts and rows",
+    };
     match strategy {
         Strategy::Swap => {
             steps.push(format!("load {size} bytes of SQL into a shadow database"));
-            steps.push(
-                "check objects and row counts there, and remove the shadow if any of this fails".into(),
-            );
+            steps.push(format!("check {checked} there, and remove the shadow if any of this fails"));
             steps.push(if exists && !inventory.is_empty() {
                 format!("swap {replaced} of {database} with it, and keep what was there for --undo")
             } else {
@@ -213,7 +224,7 @@ fn plan(store: &Store, options: &RestoreOptions, strategy: Strategy, input: &Inp
                 (true, true) => format!("replace the chosen tables of {database}"),
             });
             steps.push(format!("load {size} bytes of SQL"));
-            steps.push("check objects and row counts".into());
+            steps.push(format!("check {checked}"));
             if safety_backup || !exists || inventory.is_empty() {
                 steps.push("roll back if any of this fails".into());
             }

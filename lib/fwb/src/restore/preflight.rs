@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::collations;
+use super::events;
 use super::finding::{Finding, Gravity};
 use super::replication;
 use super::swap::Unproved;
+use super::times;
 use crate::admission::Survey;
 use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
@@ -28,8 +31,11 @@ pub(crate) fn look(
     findings.extend(packet(&facts, manifest));
     findings.extend(version(&facts, manifest));
     findings.extend(engines(&facts, survey));
+    findings.extend(collations::lacking(server, manifest, survey, cancel)?);
     findings.extend(enforced_engine(&facts, survey));
     findings.extend(temporal_format(&facts));
+    findings.extend(events::time_zones(server, survey, cancel)?);
+    findings.extend(times::history(&facts, manifest, survey));
     findings.extend(functions(&facts, survey));
     findings.extend(definers(&facts, survey));
     findings.extend(replication::findings(
@@ -112,6 +118,11 @@ pub(super) fn swap_obstacle(
     })
 }
 
+/// Whether the server is of another flavor than the backup's, or older: then values may come out otherwise without an error.
+pub(super) fn crosses(facts: &ServerFacts, manifest: &Manifest) -> bool {
+    version(facts, manifest).is_some()
+}
+
 /// What stands against a swap.
 pub(super) fn swap(
     server: &ServerClient,
@@ -184,17 +195,17 @@ pub(super) fn referring(tables: &BTreeSet<String>) -> Option<Finding> {
     })
 }
 
-/// The first refusal as an error.
+/// All refusals as one error.
 pub(super) fn refuse(findings: &[Finding]) -> Result<()> {
     for finding in findings.iter().filter(|finding| finding.gravity == Gravity::Warning) {
         log::warn!(code = crate::notice::EXPECT.code; "{} ({})", finding.message, finding.remedy);
     }
-    match findings.iter().find(|finding| finding.gravity == Gravity::Refusal) {
-        Some(finding) => {
-            Err(Error::Preflight { finding: finding.message.clone(), remedy: finding.remedy.clone() })
-        }
-        None => Ok(()),
+    let refusals = || findings.iter().filter(|finding| finding.gravity == Gravity::Refusal);
+    if refusals().next().is_none() {
+        return Ok(());
     }
+    let all = |text: fn(&Finding) -> &str| refusals().map(text).collect::<Vec<_>>().join("; ");
+    Err(Error::Preflight { finding: all(|finding| &finding.message), remedy: all(|finding| &finding.remedy) })
 }
 
 fn refusal(message: String, remedy: impl Into<String>) -> Finding {
@@ -225,7 +236,10 @@ fn version(facts: &ServerFacts, manifest: &Manifest) -> Option<Finding> {
     let kind = |version: &str| version.contains("MariaDB");
     if kind(dumped) != kind(&facts.version) {
         let message = format!("the dump is of server {dumped} and this one is {}", facts.version);
-        return Some(warning(message, "MariaDB and MySQL differ; look at the result"));
+        return Some(warning(
+            message,
+            "MariaDB and MySQL differ: the rows are compared with the backup's, too",
+        ));
     }
     (from > to).then(|| {
         let message = format!("the dump is of a newer server, {dumped}, than this one, {}", facts.version);

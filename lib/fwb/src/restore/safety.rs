@@ -43,7 +43,7 @@ impl Prepared<'_> {
             server: self.options.server.clone(),
             kind: Kind::Safety,
             prefix: None,
-            level: self.options.level,
+            compression: self.options.compression,
             strict: false,
             allow_partial: false,
             lock_tables: false,

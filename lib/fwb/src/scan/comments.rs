@@ -1,5 +1,7 @@
 //! The comments between statements: mariadb-dump's announcements, its header and its last line.
 
+use std::collections::BTreeSet;
+
 use super::sections::Announcement;
 use crate::manifest::Binlog;
 
@@ -8,11 +10,16 @@ const KEPT: usize = 4096;
 /// The last line of a complete dump.
 const END_MARK: &[u8] = b"-- Dump completed";
 
+/// The most databases of other dumps that are noted.
+const OTHERS: usize = 20;
+
 /// What the header's comments say of a dump.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Origin {
     /// The database, from `-- Host: … Database: …`.
     pub(crate) database: Option<String>,
+    /// Other databases, from such lines further on: dumps that were appended to one another.
+    pub(crate) others: BTreeSet<String>,
     /// The server's version, from `-- Server version`.
     pub(crate) server_version: Option<String>,
     /// The program, from the first line.
@@ -79,6 +86,10 @@ impl Comments {
             if in_header {
                 self.origin.read(&text);
             }
+            // A header's line follows a line `--`; after another one it is part of a name.
+            if self.block.as_ref().is_none_or(|block| block.text.is_empty()) {
+                self.origin.read_other(&text);
+            }
             // In an announcement it is part of a name.
             if self.block.is_none() {
                 self.origin.read_binlog(&text, in_header);
@@ -113,17 +124,30 @@ impl Comments {
     }
 }
 
+/// The database that `-- Host: localhost    Database: shop` names; none where it names none, or the line is another one.
+fn database(line: &str) -> Option<&str> {
+    let (_, name) = line.strip_prefix("-- Host: ")?.split_once("Database: ")?;
+    (!name.is_empty()).then_some(name)
+}
+
 impl Origin {
     fn read(&mut self, line: &str) {
-        if let Some((_, name)) = line.strip_prefix("-- Host: ").and_then(|rest| rest.split_once("Database: "))
-        {
-            if !name.is_empty() {
-                self.database.get_or_insert_with(|| name.to_owned());
-            }
+        if let Some(name) = database(line) {
+            self.database.get_or_insert_with(|| name.to_owned());
         } else if let Some(version) = line.strip_prefix("-- Server version") {
             self.server_version.get_or_insert_with(|| version.trim().to_owned());
         } else if line.starts_with("-- MariaDB dump") || line.starts_with("-- MySQL dump") {
             self.program.get_or_insert_with(|| line["-- ".len()..].to_owned());
+        }
+    }
+
+    /// The line of another dump's header.
+    fn read_other(&mut self, line: &str) {
+        let is_first = |name: &&str| self.database.as_deref().is_none_or(|first| first == *name);
+        if let Some(name) = database(line).filter(|name| !is_first(name))
+            && self.others.len() < OTHERS
+        {
+            self.others.insert(name.to_owned());
         }
     }
 

@@ -15,6 +15,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod values;
 
 pub(crate) use feed::Feed;
 
@@ -24,3 +25,4 @@ pub(crate) use outcome::{Event, Observer, Statement, Summary, unobserved};
 pub(crate) use reference::assert_agreement;
 pub(crate) use scanner::Scanner;
 pub(crate) use tokens::{Family, Mark, QuoteMode, Reading, Token, Tokens};
+pub(crate) use values::Values;

@@ -281,9 +281,9 @@ impl Scanner {
         if self.statement.head.is_some() {
             return;
         }
-        let head = head::parse(&self.statement.text, Reading::Everything, self.mode.quotes());
+        let mut head = head::parse(&self.statement.text, Reading::Everything, self.mode.quotes());
         let data = self.statement.insert;
-        let opened = self.sections.statement(&head, self.boundary);
+        let opened = self.sections.statement(&mut head, self.boundary);
         let turned = (data != self.last_was_insert).then_some(self.boundary);
         self.segment(opened.or(turned), data);
         self.last_was_insert = data;

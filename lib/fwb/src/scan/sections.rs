@@ -155,8 +155,13 @@ impl Sections {
         self.open(kind, Some(name.to_owned()), at)
     }
 
-    /// A statement. Returns where the section begins that it opens.
-    pub(super) fn statement(&mut self, head: &Head, boundary: u64) -> Option<u64> {
+    /// A statement. Returns where the section begins that it opens. The name in `head` is in UTF-8 from here on.
+    pub(super) fn statement(&mut self, head: &mut Head, boundary: u64) -> Option<u64> {
+        match head {
+            Head::View(Verb::Create, target) => self.make_known(None, target),
+            Head::Program(Verb::Create, kind, target) => self.make_known(Some(*kind), target),
+            _ => {}
+        }
         let opened = self.opened_by(head, boundary);
         match head {
             Head::View(Verb::Drop, target) => self.dropped = Some((None, target.name.clone())),
@@ -169,33 +174,29 @@ impl Sections {
         opened
     }
 
-    /// The object that is created. Its author's client may have had another character set, and then the server prints its
+    /// Names an object that is created. Its author's client may have had another character set, and then the server prints its
     /// name in that one; the `DROP` before it is UTF-8.
-    fn known(&self, verb: Verb, kind: Option<ObjectKind>, target: &Target) -> Target {
-        let mut known = target.clone();
-        if let (Verb::Create, Some((dropped, name))) = (verb, &self.dropped)
+    fn make_known(&self, kind: Option<ObjectKind>, target: &mut Target) {
+        if let Some((dropped, name)) = &self.dropped
             && *dropped == kind
             && !name.is_ascii()
             && !target.name.is_ascii()
         {
-            known.name.clone_from(name);
+            target.name.clone_from(name);
         }
-        known
     }
 
     fn opened_by(&mut self, head: &Head, boundary: u64) -> Option<u64> {
         match head {
             Head::Table(verb, target) => self.table(*verb, target, boundary),
-            Head::View(verb, target) => self.view(*verb, &self.known(*verb, None, target), boundary),
+            Head::View(verb, target) => self.view(*verb, target, boundary),
             Head::Sequence(_, target) | Head::SetVal(target) => {
                 self.named(SectionKind::Sequence, target, boundary)
             }
             Head::Insert(target) | Head::AlterKeys(target) => {
                 self.named(SectionKind::Table, target, boundary)
             }
-            Head::Program(verb, kind, target) => {
-                self.program(*verb, *kind, &self.known(*verb, Some(*kind), target), boundary)
-            }
+            Head::Program(verb, kind, target) => self.program(*verb, *kind, target, boundary),
             Head::Set(assignments) => self.set(assignments, boundary),
             _ => self.open_pending(),
         }

@@ -41,6 +41,8 @@ pub(crate) struct DatabaseFacts {
     pub(crate) versioned_tables: Vec<String>,
     /// Those among them whose history goes by transactions: no server takes it.
     pub(crate) by_transaction: Vec<String>,
+    /// Libraries of MySQL's programs in JavaScript, which no dump holds.
+    pub(crate) libraries: Vec<String>,
     /// Whether it has views that can be used.
     pub(crate) has_views: bool,
     /// Views that cannot be used, and why.
@@ -89,6 +91,7 @@ SELECT IF(IS_NULLABLE = 'YES' AND COLUMN_DEFAULT IS NULL AND IFNULL(GENERATION_E
     OR CHARACTER_SET_NAME IN ('utf8mb4', 'utf16', 'utf16le', 'utf32')
       AND (DATA_TYPE IN ('enum', 'set') AND COLUMN_TYPE LIKE '%?%' OR COLUMN_DEFAULT LIKE '%?%'))
   ORDER BY TABLE_NAME, ORDINAL_POSITION;
+SELECT 'library' /*!90200 , LIBRARY_NAME FROM information_schema.LIBRARIES WHERE LIBRARY_SCHEMA = DATABASE() */;
 ";
 
 impl ServerClient {
@@ -145,6 +148,7 @@ impl ServerClient {
                         facts.broken_views.push(LeftOut { name, error, definition });
                     }
                 }
+                ["library", name] => facts.libraries.push(name.to_owned()),
                 ["column", table, column, "json", _] => {
                     facts.json_columns.push(format!("{table}.{column}"));
                 }

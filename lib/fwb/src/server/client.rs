@@ -77,7 +77,7 @@ impl ServerClient {
 
     /// Asks over a connection of its own. Where a connection to a pod breaks, it is made again; the question is asked again
     /// only where it may be.
-    fn ask<T>(
+    pub(super) fn ask<T>(
         &self,
         database: Option<&str>,
         sql: Sql<'_>,

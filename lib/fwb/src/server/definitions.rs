@@ -1,9 +1,10 @@
 //! Views and stored programs as the server would make them anew, with the session that they were made in: what
-//! `SHOW CREATE` says.
+//! `SHOW CREATE` says, read as a dump reads it.
 
 use std::collections::BTreeSet;
 
 use super::client::{ServerClient, Sql};
+use super::definition_text::{DefinitionTexts, Shown, is_changed};
 use super::quoting::{quote_name, quote_text};
 use crate::error::{Error, Result};
 use crate::manifest::ObjectKind;
@@ -68,13 +69,16 @@ impl Definition {
 /// Broken views are among the views: `SHOW CREATE` knows them too. Triggers of one table and moment come in the order in
 /// which they run.
 const NAMES: &str = "
-SELECT 'VIEW', TABLE_NAME, CHARACTER_SET_CLIENT, '' FROM information_schema.VIEWS WHERE TABLE_SCHEMA = DATABASE();
-SELECT 'TRIGGER', TRIGGER_NAME, 'binary', EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = DATABASE()
+SELECT 'VIEW', TABLE_NAME, '' FROM information_schema.VIEWS WHERE TABLE_SCHEMA = DATABASE();
+SELECT 'TRIGGER', TRIGGER_NAME, EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = DATABASE()
   ORDER BY EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER;
-SELECT ROUTINE_TYPE, ROUTINE_NAME, 'binary', '' FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE()
+SELECT ROUTINE_TYPE, ROUTINE_NAME, '' FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE()
   ORDER BY ROUTINE_TYPE, ROUTINE_NAME;
-SELECT 'EVENT', EVENT_NAME, 'binary', '' FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE();
+SELECT 'EVENT', EVENT_NAME, '' FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE();
 ";
+
+/// What makes the server show a definition in the character set in which it keeps it.
+const AS_KEPT: &str = "SET character_set_results=binary;\n";
 
 const KINDS: [DefinitionKind; 7] = [
     DefinitionKind::View,
@@ -105,40 +109,67 @@ impl ServerClient {
             };
         let mut wanted = Vec::new();
         for name in names {
-            let [kind, name, charset, table] = &name[..] else { continue };
+            let [kind, name, table] = &name[..] else { continue };
             let Some(kind) = definition_kind(kind) else { continue };
             if without.contains(table) {
                 continue;
             }
-            // A program's text is kept in the charset of its maker, a view's in the server's own.
-            let show = format!(
-                "SET character_set_results={charset};\nSHOW CREATE {} {};\n",
-                kind.as_sql(),
-                quote_name(name)
-            );
+            let show = format!("SHOW CREATE {} {};\n", kind.as_sql(), quote_name(name));
             wanted.push((kind, name.clone(), Some(table.clone()).filter(|table| !table.is_empty()), show));
         }
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let all: String = wanted.iter().map(|(.., show)| show.as_str()).collect();
+        let statements = wanted.iter().map(|(.., show)| show.as_str());
+        let all: String = [AS_KEPT].into_iter().chain(statements).collect();
         let lines = match self.bytes(Some(database), Sql::Read(&all), "reading definitions", cancel) {
             Ok(shown) => shown,
             Err(error) if error.refusal().is_some() => {
                 cancel.check()?;
                 log::debug!("definitions are read one by one: {error}");
-                return self.each_definition(database, wanted, cancel);
+                let each = self.each_definition(database, wanted, cancel)?;
+                return self.in_one_charset(database, each, cancel);
             }
             Err(error) => return Err(error),
         };
-        if lines.len() != wanted.len() {
-            return self.each_definition(database, wanted, cancel);
+        let shown = if lines.len() == wanted.len() {
+            let shown = wanted.into_iter().zip(lines);
+            shown
+                .map(|((kind, name, table, _), line)| parsed(kind, &name, table, &line))
+                .collect::<Result<_>>()?
+        } else {
+            self.each_definition(database, wanted, cancel)?
+        };
+        self.in_one_charset(database, shown, cancel)
+    }
+
+    /// Definitions as a dump has them: each in one character set, and read as its own `sql_mode` reads it.
+    fn in_one_charset(
+        &self,
+        database: &str,
+        shown: Vec<Definition>,
+        cancel: &Cancel,
+    ) -> Result<Vec<Definition>> {
+        let is_asked_for =
+            |Definition { text, charset, sql_mode, .. }: &Definition| is_changed(text, charset, sql_mode);
+        if !shown.iter().any(is_asked_for) {
+            return Ok(shown);
         }
-        wanted
-            .into_iter()
-            .zip(lines)
-            .map(|((kind, name, table, _), line)| parsed(kind, &name, table, &line))
-            .collect()
+        let doing = "reading definitions";
+        self.ask(Some(database), Sql::Read(""), doing, cancel, |connection, _| {
+            let mut texts = DefinitionTexts::new(connection.session(), doing);
+            let one = |definition: &Definition| {
+                let Definition { kind, name, sql_mode, charset, text, .. } = definition.clone();
+                let shown = Shown { text, charset };
+                let Shown { text, charset } = match kind {
+                    DefinitionKind::View => texts.of_view(shown, &name)?,
+                    DefinitionKind::Program(kind) => texts.of_program(shown, kind, &name, &sql_mode)?,
+                };
+                Ok(Definition { charset, text, ..definition.clone() })
+            };
+            let read: Result<Vec<Definition>> = shown.iter().map(one).collect();
+            read.map_err(|error| cancel.explain(error))
+        })
     }
 
     /// Definitions, each asked for alone. A view that cannot be shown, because a table under it is damaged, is read as the
@@ -151,6 +182,7 @@ impl ServerClient {
     ) -> Result<Vec<Definition>> {
         let mut definitions = Vec::new();
         for (kind, name, table, show) in wanted {
+            let show = format!("{AS_KEPT}{show}");
             match self.bytes(Some(database), Sql::Read(&show), "reading a definition", cancel) {
                 Ok(shown) => {
                     let line = shown.first().map(Vec::as_slice).unwrap_or_default();
@@ -197,6 +229,7 @@ impl ServerClient {
             quote_name(host),
             quote_name(name)
         );
+        let charset = if text.is_ascii() { charset } else { "utf8mb4".into() };
         Ok(Some(Definition {
             kind: DefinitionKind::View,
             name: name.to_owned(),

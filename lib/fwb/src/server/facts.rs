@@ -1,11 +1,12 @@
 //! What a server says of itself before a restore.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use super::NameCase;
 use super::client::{ServerClient, Sql};
 use super::quoting::{quote_name, quote_text};
 use super::replication::Replication;
+use super::{LastTimestamp, NameCase};
 use crate::error::{Error, Result};
 use crate::manifest::{Object, ObjectKind};
 use crate::progress::Cancel;
@@ -31,6 +32,10 @@ pub(crate) struct ServerFacts {
     pub(crate) enforced_engine: Option<String>,
     /// Whether columns of times are made in the format of before MariaDB 10 (`mysql56_temporal_format=0`).
     pub(crate) old_temporal_format: bool,
+    /// Whether events run (`event_scheduler`).
+    pub(crate) runs_events: bool,
+    /// How far TIMESTAMP reaches.
+    pub(crate) last_timestamp: LastTimestamp,
     /// All accounts, where we may see them.
     pub(crate) accounts: Option<BTreeSet<(String, String)>>,
     /// The database's default character set and collation; none where it does not exist.
@@ -55,6 +60,35 @@ pub(crate) struct Inventory {
     /// Triggers, events and routines.
     pub(crate) objects: BTreeSet<Object>,
 }
+
+/// One of the things that a database holds, by its name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Named {
+    /// A table, a sequence or a view: no two have one name.
+    Relation(String),
+    /// A trigger, an event, a routine.
+    Object(Object),
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Relation(name) => write!(f, "table or view {name}"),
+            Self::Object(Object { kind, name }) => write!(f, "{} {name}", kind.as_sql().to_lowercase()),
+        }
+    }
+}
+
+/// What is being done, for errors.
+const LISTING: &str = "listing what the database holds";
+/// The names of all of it. No column that makes the server open a table: a damaged one may answer with an error, or worse.
+const NAMES: &str = "
+SELECT 'table', IFNULL(TABLE_TYPE, 'BASE TABLE'), TABLE_NAME, IFNULL(ENGINE = 'Aria', 0)
+  FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE();
+SELECT 'object', ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE();
+SELECT 'object', 'TRIGGER', TRIGGER_NAME FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = DATABASE();
+SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE();
+";
 
 /// Engines whose tables have no rows of their own.
 pub(crate) const ENGINES_WITHOUT_ROWS: [&str; 7] =
@@ -96,10 +130,11 @@ impl ServerClient {
     /// The server cannot be reached.
     pub(crate) fn server_facts(&self, database: &str, cancel: &Cancel) -> Result<ServerFacts> {
         let sql = format!(
-            "SELECT 'server', VERSION(), @@max_allowed_packet, @@log_bin, @@log_bin_trust_function_creators, @@lower_case_table_names;\n\
+            "SELECT 'server', VERSION(), @@max_allowed_packet, @@log_bin, @@log_bin_trust_function_creators, @@lower_case_table_names, @@event_scheduler = 'ON';\n\
              SELECT 'engine', ENGINE FROM information_schema.ENGINES WHERE SUPPORT IN ('YES', 'DEFAULT');\n\
              SELECT 'enforced' /*M!100101 , IFNULL(@@enforce_storage_engine, '') */;\n\
              SELECT 'temporal' /*M!100102 , @@mysql56_temporal_format */;\n\
+             SELECT 'timestamp' /*M!110500 , FROM_UNIXTIME(4294967295) IS NOT NULL */;\n\
              SELECT 'super' FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'SUPER' LIMIT 1;\n\
              SELECT 'database', DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {};\n",
             quote_text(database)
@@ -107,7 +142,8 @@ impl ServerClient {
         let mut facts = ServerFacts::default();
         for row in self.query(None, Sql::Read(&sql), "looking at the server", cancel)? {
             match row.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-                ["server", version, packet, log_bin, trust, lower_case] => {
+                ["server", version, packet, log_bin, trust, lower_case, scheduler] => {
+                    facts.runs_events = scheduler == "1";
                     facts.keeps_lower_case = lower_case == "1";
                     version.clone_into(&mut facts.version);
                     facts.max_allowed_packet = packet.parse().unwrap_or(0);
@@ -117,6 +153,7 @@ impl ServerClient {
                 ["enforced", engine] if !engine.is_empty() => {
                     facts.enforced_engine = Some(engine.to_ascii_uppercase());
                 }
+                ["timestamp", "1"] => facts.last_timestamp = LastTimestamp::In2106,
                 ["temporal", format] => facts.old_temporal_format = format == "0",
                 ["engine", engine] => {
                     facts.engines.insert(engine.to_ascii_uppercase());
@@ -159,17 +196,8 @@ impl ServerClient {
     /// # Errors
     /// The server cannot be reached.
     pub(crate) fn inventory(&self, database: &str, cancel: &Cancel) -> Result<Inventory> {
-        // No column that makes the server open a table: a damaged one may answer with an error, or worse.
-        let sql = "
-SELECT 'table', IFNULL(TABLE_TYPE, 'BASE TABLE'), TABLE_NAME, IFNULL(ENGINE = 'Aria', 0)
-  FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE();
-SELECT 'object', ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE();
-SELECT 'object', 'TRIGGER', TRIGGER_NAME FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = DATABASE();
-SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE();
-";
         let mut inventory = Inventory::default();
-        let rows = match self.query(Some(database), Sql::Read(sql), "listing what the database holds", cancel)
-        {
+        let rows = match self.query(Some(database), Sql::Read(NAMES), LISTING, cancel) {
             Err(Error::NoDatabase { .. }) => return Ok(inventory),
             rows => rows?,
         };
@@ -202,6 +230,22 @@ SELECT 'object', 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_
             }
         }
         Ok(inventory)
+    }
+
+    /// The names of all that a database holds.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or there is no such database.
+    pub(crate) fn names(&self, database: &str, cancel: &Cancel) -> Result<BTreeSet<Named>> {
+        let rows = self.query(Some(database), Sql::Read(NAMES), LISTING, cancel)?;
+        let named = |row: Vec<String>| match &row[..] {
+            [what, _, name, ..] if what == "table" => Some(Named::Relation(name.clone())),
+            [_, kind, name, ..] => {
+                object_kind(kind).map(|kind| Named::Object(Object { kind, name: name.clone() }))
+            }
+            _ => None,
+        };
+        Ok(rows.into_iter().filter_map(named).collect())
     }
 
     /// Those of these views that cannot be used. The server puts a view's error into its comment, but only where the
@@ -363,7 +407,10 @@ mod tests {
             let fake = Fake::new([
                 (
                     "SELECT 'server'",
-                    &[Answer::rows(&[&["server", version, "1024", "1", "0", "0"], &["engine", "InnoDB"]])][..],
+                    &[Answer::rows(&[
+                        &["server", version, "1024", "1", "0", "0", "1"],
+                        &["engine", "InnoDB"],
+                    ])][..],
                 ),
                 ("mysql.user", &[Answer::Refused(1142)]),
                 (log, std::slice::from_ref(&answer)),
@@ -383,7 +430,10 @@ mod tests {
         for part in ["SELECT 'server'", "mysql.user", "SHOW GLOBAL VARIABLES", "SHOW ALL SLAVES STATUS"] {
             let fake = Fake::new([
                 (part, &[Answer::Cut][..]),
-                ("SELECT 'server'", &[Answer::rows(&[&["server", "10.11.6-MariaDB", "1", "0", "0", "0"]])]),
+                (
+                    "SELECT 'server'",
+                    &[Answer::rows(&[&["server", "10.11.6-MariaDB", "1", "0", "0", "0", "1"]])],
+                ),
             ]);
             assert!(fake.client(0).server_facts("shop", &Cancel::default()).is_err(), "{part}");
         }

@@ -1,9 +1,11 @@
 //! The database server: the port through which it is spoken to, and what it tells.
 
+mod answers;
 mod attempts;
 mod catalog;
 mod client;
 mod connection;
+mod definition_text;
 mod definitions;
 mod facts;
 #[cfg(test)]
@@ -11,6 +13,7 @@ mod fake;
 mod foreign_keys;
 mod grants;
 mod identity;
+mod last_timestamp;
 mod likeness;
 mod name_case;
 mod options;
@@ -22,17 +25,20 @@ mod rights;
 mod settings;
 mod version;
 
+pub(crate) use answers::{OwnedRow, ask, tell, text};
 pub(crate) use attempts::retrying;
 pub(crate) use catalog::{DatabaseFacts, LeftOut};
 pub use client::ServerClient;
 pub(crate) use client::Sql;
 pub(crate) use connection::Connection;
+pub(crate) use definition_text::{DefinitionTexts, Shown};
 pub(crate) use definitions::{Definition, DefinitionKind, definition_kind};
-pub(crate) use facts::{ENGINES_WITHOUT_ROWS, Inventory, ServerFacts, version_numbers};
+pub(crate) use facts::{ENGINES_WITHOUT_ROWS, Inventory, Named, ServerFacts, version_numbers};
 #[cfg(test)]
 pub(crate) use fake::{Answer, Fake};
 pub(crate) use foreign_keys::ForeignKey;
 pub(crate) use identity::{Identities, changed};
+pub(crate) use last_timestamp::LastTimestamp;
 pub(crate) use likeness::{LIKENESS, PAGE_SIZE};
 pub use name_case::NameCase;
 pub use options::{Password, PodChoice, PodOptions, ServerOptions, TlsMode, TlsOptions, Via};

@@ -22,7 +22,7 @@ pub use summary::BackupSummary;
 
 use rustix::fs::FileType;
 
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, Codec};
 use crate::error::{Error, Result};
 use crate::manifest::{Decision, Kind, Level, Manifest, NotDrilled, Timestamp, Verification};
 use crate::progress::Cancel;
@@ -181,19 +181,27 @@ impl Store {
     }
 
     /// The first free name for a backup begun at `at`, and the moment in it: a name taken in this second gives way
-    /// to the next free second.
+    /// to the next free second, whatever the codec of the backup that took it.
     pub(crate) fn free_name(
         &self,
         prefix: &str,
         kind: Kind,
         at: Timestamp,
+        codec: Codec,
         _lock: &StoreLock,
     ) -> Result<String> {
         let mut moment = at;
         loop {
-            let name = artifact_name(prefix, kind, moment)?;
-            let path = self.root.join(&name);
-            if is_free(&path)? && is_free(&sidecar_path(&path))? {
+            let name = artifact_name(prefix, kind, moment, codec)?;
+            let mut free = true;
+            // A name of the other codec that is too long for a file is nobody's.
+            for name in
+                Codec::ALL.into_iter().filter_map(|codec| artifact_name(prefix, kind, moment, codec).ok())
+            {
+                let path = self.root.join(name);
+                free &= is_free(&path)? && is_free(&sidecar_path(&path))?;
+            }
+            if free {
                 return Ok(name);
             }
             moment += chrono::TimeDelta::seconds(1);

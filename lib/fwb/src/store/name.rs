@@ -2,11 +2,10 @@
 
 use chrono::{Local, NaiveDateTime, TimeZone};
 
+use crate::artifact::Codec;
 use crate::error::{Error, Result};
 use crate::manifest::{Kind, Timestamp};
 
-/// What an artifact's name ends with.
-const ARTIFACT: &str = ".sql.gz";
 /// What an unpacked foreign dump's name ends with.
 const PLAIN: &str = ".sql";
 /// What a sidecar's name adds to its artifact's.
@@ -35,13 +34,14 @@ pub(crate) fn prefix(given: Option<&str>, database: &str) -> String {
     encoded
 }
 
-/// The name of a backup begun at `at`, in the zone of `at`: `{prefix}_backup_{YYYYMMDD_HHMMSS}.sql.gz`.
+/// The name of a backup begun at `at`, in the zone of `at`: `{prefix}_backup_{YYYYMMDD_HHMMSS}`, and what names of the codec end
+/// with.
 ///
 /// # Errors
 /// The name would be too long for a file.
-pub(crate) fn artifact_name(prefix: &str, kind: Kind, at: Timestamp) -> Result<String> {
+pub(crate) fn artifact_name(prefix: &str, kind: Kind, at: Timestamp, codec: Codec) -> Result<String> {
     let word = if kind == Kind::Safety { "safety" } else { "backup" };
-    let name = format!("{prefix}_{word}_{}{ARTIFACT}", at.format("%Y%m%d_%H%M%S"));
+    let name = format!("{prefix}_{word}_{}{}", at.format("%Y%m%d_%H%M%S"), codec.suffix());
     if name.len() > LONGEST {
         let message = format!("the name {name} is too long for a file");
         return Err(Error::Usage { message, hint: Some("give a shorter one with --prefix".into()) });
@@ -49,9 +49,15 @@ pub(crate) fn artifact_name(prefix: &str, kind: Kind, at: Timestamp) -> Result<S
     Ok(name)
 }
 
-/// Whether a file of this name is a backup: `*.sql.gz`, or a plain `*.sql`.
+/// Whether a file of this name is a backup: `*.sql.gz`, `*.sql.zst`, or a plain `*.sql`.
 pub(super) fn is_artifact(name: &str) -> bool {
-    !name.starts_with('.') && (name.ends_with(ARTIFACT) || name.ends_with(PLAIN))
+    !name.starts_with('.') && stem(name).is_some()
+}
+
+/// A backup's name without its ending; none where the name has another.
+fn stem(name: &str) -> Option<&str> {
+    let packed = Codec::ALL.into_iter().find_map(|codec| name.strip_suffix(codec.suffix()));
+    packed.or_else(|| name.strip_suffix(PLAIN))
 }
 
 /// Checks that a name is a plain file name of a backup: no path, nothing hidden, no control characters.
@@ -71,7 +77,7 @@ pub(crate) fn check(name: &str) -> Result<()> {
 
 /// The moment in a name: `…_20250725_170206.sql.gz`, in local time.
 pub(super) fn timestamp(name: &str) -> Option<Timestamp> {
-    let stem = name.strip_suffix(ARTIFACT).or_else(|| name.strip_suffix(PLAIN))?;
+    let stem = stem(name)?;
     let digits = stem.get(stem.len().checked_sub(15)?..)?;
     let naive = NaiveDateTime::parse_from_str(digits, "%Y%m%d_%H%M%S").ok()?;
     let found = Local.from_local_datetime(&naive);
@@ -86,7 +92,7 @@ mod tests {
     #[test]
     fn names_follow_the_strategy() {
         let at = Timestamp::parse_from_rfc3339("2025-07-25T17:02:06+09:00").unwrap();
-        let name = artifact_name(&prefix(None, "filewallball_db"), Kind::Full, at).unwrap();
+        let name = artifact_name(&prefix(None, "filewallball_db"), Kind::Full, at, Codec::Gzip).unwrap();
         assert_eq!(name, "filewallball_backup_20250725_170206.sql.gz");
         check(&name).unwrap();
         for (database, expected) in [
@@ -99,9 +105,11 @@ mod tests {
             ("a%b", "a%25b"),
         ] {
             assert_eq!(prefix(None, database), expected);
-            check(&artifact_name(&prefix(None, database), Kind::Safety, at).unwrap()).unwrap();
+            for codec in Codec::ALL {
+                check(&artifact_name(&prefix(None, database), Kind::Safety, at, codec).unwrap()).unwrap();
+            }
         }
-        assert!(artifact_name(&"x".repeat(300), Kind::Full, at).is_err());
+        assert!(artifact_name(&"x".repeat(300), Kind::Full, at, Codec::Zstd).is_err());
     }
 
     #[test]
@@ -115,6 +123,8 @@ mod tests {
             "a/b.sql.gz",
             "a\n.sql.gz",
             "x.json",
+            "x.zst",
+            "x.sql.zst.partial",
             "..",
             "\0.sql",
         ] {

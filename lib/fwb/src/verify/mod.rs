@@ -8,12 +8,13 @@ mod section;
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::admission::Survey;
-use crate::artifact::{Artifact, Decoder, Footer, SqlSource, file_sha256, is_packed};
+use crate::artifact::{Artifact, Codec, Decoder, Footer, SqlSource, file_sha256, is_packed};
 use crate::error::{Error, Result};
-use crate::manifest::{Kind, Level, Manifest, NotDrilled, Section, Server, Verification};
+use crate::manifest::{CODEC, Kind, Level, Manifest, NotDrilled, Section, Server, Verification};
 use crate::progress::{Context, seconds_since};
 use crate::scan::{Feed, Observer, Summary, unobserved};
 use crate::store::{Entry, Sidecar, Store, Wait, core_difference, from_core};
@@ -225,6 +226,10 @@ fn ours(
     let damaged = |problem: String| Error::damaged(artifact.name(), problem);
     let said = from_core(footer.core.clone(), artifact.name(), artifact.size()).map_err(damaged)?;
     findings.problems.extend(disagreement(entry, &said)?);
+    let said_codec = said.extra.get(CODEC).map_or(Some(Codec::default().as_str()), Value::as_str);
+    if let Some(codec) = artifact.codec()?.map(Codec::as_str).filter(|codec| Some(*codec) != said_codec) {
+        findings.problems.push(format!("the artifact is of {codec}, which its manifest does not say"));
+    }
     if entry.sidecar != Sidecar::Present {
         findings.manifest = said.clone();
     }
@@ -237,7 +242,8 @@ fn ours(
     compare_summary(&said, &summary, &mut findings.problems);
     let rest = artifact
         .read_at(footer.offset, usize::try_from(artifact.size() - footer.offset).unwrap_or(usize::MAX))?;
-    let (pieces, end) = rest.split_at(rest.len().saturating_sub(crate::artifact::END_SIZE));
+    let pieces_size = usize::try_from(footer.end_offset - footer.offset).unwrap_or(usize::MAX);
+    let (pieces, end) = rest.split_at(pieces_size.min(rest.len()));
     whole.update(pieces);
     if whole.clone().finalize()[..] != footer.sha256 {
         findings.problems.push("the artifact differs from the SHA-256 at its end".into());
@@ -330,6 +336,16 @@ fn foreign(
         context.progress.advance(chunk.len() as u64);
     }
     let summary = feed.finish(observer)?;
+    if !summary.origin.others.is_empty() {
+        let names: Vec<&str> =
+            summary.origin.database.iter().chain(&summary.origin.others).map(String::as_str).collect();
+        findings.problems.push(format!(
+            "it holds dumps of several databases, one after another, and a restore takes one: {}; cut it before each line \
+             \"-- MariaDB dump\" or \"-- MySQL dump\"",
+            names.join(", ")
+        ));
+        findings.is_no_dump = true;
+    }
     let (sha256, raw_sha256) = (hex::encode(file_sha256(artifact)?), hex::encode(raw_sha256.finalize()));
     if entry.sidecar == Sidecar::Present {
         compare_summary(&entry.manifest, &summary, &mut findings.problems);

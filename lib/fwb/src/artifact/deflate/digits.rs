@@ -10,14 +10,14 @@ const STRIDE: usize = 2 << 10;
 const SAMPLE: usize = 16 << 10;
 
 /// Whether digits stand at four of five places at least.
-pub(super) fn are_most_of(raw: &[u8]) -> bool {
+pub(in crate::artifact) fn are_most_of(raw: &[u8]) -> bool {
     let places = || raw.chunks(STRIDE).filter_map(|chunk| chunk.first_chunk());
     let of_digits = places().filter(|place| is_all_digits(place)).count();
     raw.len() >= LEAST_SIZE && of_digits * 5 >= places().count() * 4
 }
 
 /// A piece from the middle of a member, by which the whole is judged.
-pub(super) fn sample(raw: &[u8]) -> &[u8] {
+pub(in crate::artifact) fn sample(raw: &[u8]) -> &[u8] {
     let start = raw.len().saturating_sub(SAMPLE) / 2;
     &raw[start..raw.len().min(start + SAMPLE)]
 }

@@ -1,7 +1,7 @@
 //! Compresses what a member holds. libdeflate does; of binary values that are compressed already, which are digits that
 //! tell nothing of one another, zlib-rs makes Huffman codes without a search for repetitions, in less than half of the time.
 
-mod digits;
+pub(super) mod digits;
 
 use libdeflater::CompressionLvl;
 use zlib_rs::{DeflateConfig, ReturnCode};

@@ -12,7 +12,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::answers::tell;
 use super::catalog::Entry;
 use super::database::Task;
 use super::sink::Sink;
@@ -20,7 +19,7 @@ use super::table::Reading;
 use super::tables::{Savepoint, open, write_rows, write_table};
 use super::written::Written;
 use crate::error::{Error, Result};
-use crate::server::Session;
+use crate::server::{Session, tell};
 
 /// How large a range of a table is to be, in bytes of the table: as much as a channel holds of SQL.
 pub(super) const RANGE: u64 = 4 << 20;

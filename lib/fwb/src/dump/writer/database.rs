@@ -30,8 +30,19 @@ pub(crate) struct Task<'a> {
     pub(crate) broken_views: &'a BTreeSet<String>,
     /// Which part.
     pub(crate) part: Part,
+    /// What is written of the past of system-versioned tables.
+    pub(crate) past: Past<'a>,
     /// Whether nobody may change a table from the snapshot until it is read.
     pub(crate) holds_definitions: bool,
+}
+
+/// What is written of the past of system-versioned tables; by default all of it, as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Past<'a> {
+    /// The end of a row that holds now, as this server has it, and what is written in its place, as literals.
+    pub(crate) row_end: Option<(&'a str, &'a str)>,
+    /// Tables of which only the rows that hold now are written; none: of no table.
+    pub(crate) without: Option<&'a BTreeSet<String>>,
 }
 
 /// Which part of a database.

@@ -19,7 +19,7 @@ pub(super) struct Column {
     pub(super) extra: String,
     /// `GENERATION_EXPRESSION`; empty where it has none.
     pub(super) generated_as: String,
-    /// `COLUMN_TYPE` of ENUM and SET: their members, quoted; else empty.
+    /// `COLUMN_TYPE` of ENUM and SET: their members, quoted; `year(2)`; else empty.
     pub(super) members: String,
 }
 
@@ -95,6 +95,11 @@ impl Column {
         if is_generated || !generated.is_empty() { Origin::Generated } else { Origin::Stored }
     }
 
+    /// Whether it says when a row has ceased to hold, as a time.
+    pub(super) fn is_row_end(&self) -> bool {
+        self.generated_as == "ROW END" && self.data_type == "timestamp"
+    }
+
     /// Whether a value of ENUM or SET is read as its number: the text of some member may mean another one, or none.
     ///
     /// A server takes the first member that is equal in the column's collation; an ENUM's empty text is also its number 0,
@@ -115,9 +120,15 @@ impl Column {
             || !members.iter().flat_map(|text| text.chars()).all(is_sure)
     }
 
+    /// Whether it shows two digits of a year and keeps four: 1901 and 2001 look the same.
+    pub(super) fn is_short_year(&self) -> bool {
+        self.data_type == "year" && !self.members.is_empty()
+    }
+
     /// How its values are written.
     pub(super) fn form(&self) -> Form {
         match self.data_type.as_str() {
+            "year" if self.is_short_year() => Form::Quoted,
             "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "decimal" | "year" => Form::Bare,
             "double" => Form::Double,
             "float" => Form::Float,
@@ -142,6 +153,8 @@ impl Column {
     /// The expression that reads it.
     pub(super) fn read(&self) -> Vec<u8> {
         let (before, after): (&[u8], &[u8]) = match self.form() {
+            // A function is told all of the year. Its year zero is 1900, which a server takes as 0000 alone.
+            Form::Quoted if self.is_short_year() => (b"REPLACE(YEAR(", b"), '1900', '0000')"),
             // Times one, and not plus zero, because that would lose the sign of a negative zero.
             Form::Float => (b"", b"*1e0"),
             Form::Bare if !self.members.is_empty() => (b"CAST(", b" AS UNSIGNED)"),
@@ -181,6 +194,13 @@ mod tests {
     fn column(data_type: &str, charset: &str) -> Column {
         let (data_type, charset) = (data_type.into(), charset.into());
         Column { name: "a`b".into(), data_type, charset, ..Column::default() }
+    }
+
+    #[test]
+    fn a_year_of_two_digits_is_read_with_four() {
+        let year = Column { members: "year(2)".into(), ..column("year", "") };
+        assert_eq!(year.form(), Form::Quoted);
+        assert_eq!(String::from_utf8(year.read()).unwrap(), "REPLACE(YEAR(`a``b`), '1900', '0000')");
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! What a server says of the keys of a table, for whoever cuts it into ranges.
 
-use super::answers::{Answer, ask, text};
 use super::key::KeyColumn;
 use super::ranges::{Keys, Range, Value};
 use crate::error::{Error, Result};
-use crate::server::{Flavor, Session, quote_name};
+use crate::server::{Flavor, OwnedRow, Session, ask, quote_name, text};
 
 /// Asks about one table.
 pub(super) struct TableKeys<'a> {
@@ -22,7 +21,7 @@ pub(super) const ALONG_THE_KEY: &str = " FORCE INDEX (PRIMARY)";
 
 impl TableKeys<'_> {
     /// Where the server refuses, the table is cut no further: what there is of ranges is whole all the same.
-    fn ask(&mut self, sql: &str) -> Result<Vec<Answer>> {
+    fn ask(&mut self, sql: &str) -> Result<Vec<OwnedRow>> {
         match ask(self.session, sql, self.doing) {
             Err(Error::Server { error, doing }) => {
                 log::debug!("{error}, {doing}: {sql}");

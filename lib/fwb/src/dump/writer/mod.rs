@@ -4,7 +4,6 @@
 //! `catalog` and `moment` ask the server, `database` says in which order; all else is pure: it writes what it is given.
 
 mod ahead;
-mod answers;
 mod catalog;
 mod database;
 mod form;
@@ -15,6 +14,7 @@ mod literal;
 mod lookahead;
 mod moment;
 mod number;
+mod otherwise;
 mod program;
 mod ranges;
 mod rows;
@@ -28,7 +28,7 @@ mod view_order;
 mod written;
 
 pub(crate) use ahead::Ahead;
-pub(crate) use database::{Look, Part, Task, write};
+pub(crate) use database::{Look, Part, Past, Task, write};
 pub(crate) use frame::Header;
 pub(crate) use moment::{LogPosition, begin, coordinates, log_position};
 pub(crate) use settings::prepare;

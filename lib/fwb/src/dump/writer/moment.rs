@@ -1,9 +1,8 @@
 //! The moment that a connection shows: its transaction, and where the binary log stands in it.
 
-use super::answers::{ask, tell, text};
 use crate::error::{Error, Result};
 use crate::manifest::Binlog;
-use crate::server::{Flavor, Session};
+use crate::server::{Flavor, Session, ask, tell, text};
 
 /// Begins a transaction that shows the data as they are now, until it ends.
 ///

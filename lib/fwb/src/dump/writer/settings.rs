@@ -1,8 +1,7 @@
 //! What a session must be for what it reads to be exact, whatever the server's own settings say.
 
-use super::answers::tell;
 use crate::error::Result;
-use crate::server::Session;
+use crate::server::{Session, tell};
 
 /// One statement each; every account may set all of it. Without them,
 /// - text would come in another character set than utf8mb4;

@@ -49,8 +49,14 @@ pub(super) fn history(versioned: bool, columns: &[Column], version: &ServerVersi
     }
 }
 
-/// How a table is read.
-pub(super) fn reading(database: &str, table: &str, columns: &[Column], history: History) -> Reading {
+/// How a table is read. `row_end`: the end of a row that holds now, and what is written in its place, as literals.
+pub(super) fn reading(
+    database: &str,
+    table: &str,
+    columns: &[Column],
+    history: History,
+    row_end: Option<(&str, &str)>,
+) -> Reading {
     let is_there = |column: &&Column| match column.origin() {
         Origin::Stored => true,
         Origin::Generated => false,
@@ -66,16 +72,19 @@ pub(super) fn reading(database: &str, table: &str, columns: &[Column], history: 
             select.extend_from_slice(b", ");
             prelude.extend_from_slice(b", ");
         }
-        select.extend_from_slice(&column.read());
+        select.extend_from_slice(&match row_end {
+            Some(row_end) if column.is_row_end() => ended(&column.read(), row_end),
+            _ => column.read(),
+        });
         literal::name(&mut prelude, &column.name);
         forms.push(column.form());
     }
     if forms.is_empty() {
         select.extend_from_slice(b"NULL");
     } else if history == History::Implied {
-        for list in [&mut select, &mut prelude] {
-            list.extend_from_slice(b", row_start, row_end");
-        }
+        prelude.extend_from_slice(b", row_start, row_end");
+        select.extend_from_slice(b", row_start, ");
+        select.extend_from_slice(&row_end.map_or(b"row_end".to_vec(), |row_end| ended(b"row_end", row_end)));
         forms.extend([Form::Quoted, Form::Quoted]);
     }
     prelude.extend_from_slice(b") VALUES ");
@@ -87,6 +96,12 @@ pub(super) fn reading(database: &str, table: &str, columns: &[Column], history: 
     Reading { of: (database.to_owned(), table.to_owned()), select, prelude, forms, history }
 }
 
+/// Reads when a row has ceased to hold, with another literal where it has not.
+fn ended(column: &[u8], (here, written): (&str, &str)) -> Vec<u8> {
+    let column = String::from_utf8_lossy(column);
+    format!("IF({column}={here},{written},{column})").into_bytes()
+}
+
 /// Writes what makes a table.
 pub(super) fn structure(sql: &mut Vec<u8>, table: &str, create: &[u8]) {
     push(sql, "\nDROP TABLE IF EXISTS ");
@@ -96,28 +111,6 @@ pub(super) fn structure(sql: &mut Vec<u8>, table: &str, create: &[u8]) {
     let uncounted = without_counter(create, QuoteMode::default());
     sql.extend_from_slice(uncounted.as_deref().unwrap_or(create));
     push(sql, ";\n/*!40101 SET character_set_client = @saved_cs_client */;\n");
-}
-
-/// The names of options that the server shows in comments, as it does where it keeps and does not know them: those of
-/// another engine, for one (MariaDB's manual, "Engine-defined New Table/Field/Index Attributes").
-pub(super) fn inert_options(create: &[u8]) -> Vec<String> {
-    let mut tokens = Tokens::new(create, Words::Everything, QuoteMode::default());
-    let (mut names, mut from) = (Vec::new(), 0);
-    let spans = std::iter::from_fn(|| tokens.spanned().map(|(_, span)| span))
-        .chain(std::iter::once(create.len()..create.len()));
-    for span in spans {
-        let gap = &create[from..span.start.max(from)];
-        for at in memchr::memmem::find_iter(gap, b"/* ") {
-            // ``/* `foo`='bar' */``, or `/* TRANSACTIONAL=1 */`.
-            let Some(equals) = memchr::memchr(b'=', &gap[at..]) else { continue };
-            let name = String::from_utf8_lossy(&gap[at + 3..at + equals]);
-            names.push(name.trim_matches('`').to_owned());
-        }
-        from = span.end;
-    }
-    names.sort();
-    names.dedup();
-    names
 }
 
 /// A table of engine ARCHIVE without its counter: it takes no number below it, so none of its rows.
@@ -216,14 +209,6 @@ fn push(sql: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    #[test]
-    fn options_that_a_server_does_not_know_are_found_in_comments_alone() {
-        let create = b"CREATE TABLE `a /* `` */` (\n  `f` int /* `foo`='bar' */ COMMENT '/* `no`=1 */' CHECK (`f` > 0)\n) \
-            ENGINE=InnoDB /* `baz`=1 */ /* TRANSACTIONAL=1 */ /*!50100 PARTITION BY HASH (`f`) */";
-        assert_eq!(super::inert_options(create), ["TRANSACTIONAL", "baz", "foo"]);
-        assert!(super::inert_options(b"CREATE TABLE `a` (`f` int)").is_empty());
-    }
-
     use super::*;
 
     fn column(name: &str, data_type: &str, extra: &str, generated_as: &str) -> Column {
@@ -250,7 +235,7 @@ mod tests {
             column("f", "float", "", ""),
             column("g", "int", "VIRTUAL GENERATED", "`f` + 1"),
         ];
-        let reading = reading("d", "t`", &columns, History::None);
+        let reading = reading("d", "t`", &columns, History::None, None);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         assert_eq!(text(&reading.select), "SELECT /*M!100000 SQL_NO_CACHE */ `a``b`, `f`*1e0 FROM `t```");
         assert_eq!(text(&reading.prelude), "INSERT INTO `t``` (`a``b`, `f`) VALUES ");
@@ -278,7 +263,7 @@ mod tests {
         ] {
             let kept = history(versioned, &columns, version);
             assert_eq!(kept, expected, "{columns:?} on {version}");
-            let reading = reading("d", "t", &columns, kept);
+            let reading = reading("d", "t", &columns, kept, None);
             let all = if kept == History::None { "" } else { " FOR SYSTEM_TIME ALL" };
             let select = format!("SELECT /*M!100000 SQL_NO_CACHE */ {list} FROM `t`{all}");
             assert_eq!(String::from_utf8(reading.select).unwrap(), select);
@@ -290,8 +275,24 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_hold_now_are_read_as_another_server_marks_them() {
+        for (columns, history, list) in [
+            (
+                vec![column("id", "int", "", "")],
+                History::Implied,
+                "`id`, row_start, IF(row_end='1','2',row_end)",
+            ),
+            (period("timestamp").to_vec(), History::Declared, "`s`, IF(`e`='1','2',`e`)"),
+        ] {
+            let reading = reading("d", "t", &columns, history, Some(("'1'", "'2'")));
+            let select = format!("SELECT /*M!100000 SQL_NO_CACHE */ {list} FROM `t` FOR SYSTEM_TIME ALL");
+            assert_eq!(String::from_utf8(reading.select).unwrap(), select);
+        }
+    }
+
+    #[test]
     fn a_table_may_have_computed_columns_alone() {
-        let reading = reading("d", "t", &[column("g", "int", "STORED GENERATED", "1")], History::None);
+        let reading = reading("d", "t", &[column("g", "int", "STORED GENERATED", "1")], History::None, None);
         assert_eq!(reading.select, b"SELECT /*M!100000 SQL_NO_CACHE */ NULL FROM `t`");
         assert_eq!(reading.prelude, b"INSERT INTO `t` () VALUES ");
         assert!(reading.forms.is_empty());

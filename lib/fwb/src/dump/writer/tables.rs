@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::answers::tell;
 use super::catalog::{Catalog, Entry, EntryKind};
 use super::database::{Part, Task};
 use super::form::Column;
 use super::frame::{self, announce, title};
+use super::otherwise;
 use super::program::{Program, program};
 use super::rows::RowWriter;
 use super::sink::Sink;
@@ -15,7 +15,8 @@ use super::unsound::unsound_program;
 use super::written::{Written, essence};
 use crate::error::{Error, Result};
 use crate::manifest::{Object, ObjectKind, SectionKind};
-use crate::server::{Session, quote_name};
+use crate::scan::QuoteMode;
+use crate::server::{Session, quote_name, tell};
 
 /// Writes a table as one section.
 ///
@@ -53,14 +54,14 @@ pub(super) fn begin_table(
     let doing = task.doing_all();
     let mut catalog = Catalog::new(session, &doing);
     let create = catalog.definition("TABLE", name)?;
-    if let Some(why) = catalog.does_not_parse(&create, "utf8mb4", "")? {
+    if let Some(why) = catalog.why_no_table(&create)? {
         let (database, object) = (task.header.database.to_owned(), format!("table {name}"));
         return Err(Error::Unrestorable { database, object, why });
     }
     announce(sink.sql(), title(SectionKind::Table), name);
     table::structure(sink.sql(), name, &create);
     let mut written = Written::new(SectionKind::Table, Some(name));
-    written.inert = table::inert_options(&create);
+    written.otherwise = otherwise::of_table(name, &create);
     written.definition = (!task.holds(entry)).then(|| essence(&create));
     Ok(written)
 }
@@ -76,8 +77,9 @@ pub(super) fn reading(
 ) -> Result<(Vec<Column>, Reading)> {
     let columns = Catalog::new(session, &task.doing_all()).columns(&entry.name)?;
     let versioned = matches!(entry.kind, EntryKind::Table { versioned: true });
-    let history = table::history(versioned, &columns, task.header.version);
-    let reading = table::reading(task.header.database, &entry.name, &columns, history);
+    let is_left_out = task.past.without.is_some_and(|tables| tables.contains(&entry.name));
+    let history = table::history(versioned && !is_left_out, &columns, task.header.version);
+    let reading = table::reading(task.header.database, &entry.name, &columns, history, task.past.row_end);
     Ok((columns, reading))
 }
 
@@ -154,6 +156,8 @@ pub(super) fn write_program(
         written.left_out.push(unsound);
         return Ok(());
     }
+    let quotes = QuoteMode::under(&shown.sql_mode);
+    written.otherwise.extend(otherwise::of_program(shown.kind.as_sql(), &shown.name, &shown.text, quotes));
     program(sink.sql(), shown, task.collation);
     written.objects.push(Object { kind: shown.kind, name: shown.name.clone() });
     sink.pass()

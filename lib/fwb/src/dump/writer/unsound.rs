@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use super::catalog::{Catalog, EntryKind, SYNTAX};
+use super::catalog::{Catalog, EntryKind, is_verdict};
 use super::program::{Program, program};
 use super::view::{self, View};
-use crate::admission::refused;
+use crate::admission::{refused, relations};
 use crate::error::{Error, Result};
 use crate::manifest::ObjectKind;
-use crate::scan::{QuoteMode, Reading, Token, Tokens};
+use crate::scan::{QuoteMode, Reading, Tokens};
 use crate::server::{LeftOut, Session};
 
 /// A stored program that is left out.
@@ -41,7 +41,7 @@ pub(crate) fn unsound_views(
         }
         let view = match catalog.view(&entry.name) {
             // The server does not even show what it cannot read itself.
-            Err(Error::Server { error, .. }) if SYNTAX.contains(&error.number) => {
+            Err(Error::Server { error, .. }) if is_verdict(&error, false) => {
                 unsound.push(LeftOut { name: entry.name, error: error.to_string(), definition: None });
                 continue;
             }
@@ -64,7 +64,7 @@ pub(crate) fn unsound_views(
 }
 
 fn why_unsound(catalog: &mut Catalog<'_>, database: &str, view: &View) -> Result<Option<String>> {
-    if let Some(why) = catalog.does_not_parse(&view.text, &view.charset, "")? {
+    if let Some(why) = catalog.why_no_view(view)? {
         return Ok(Some(why));
     }
     let mut sql = Vec::new();
@@ -77,15 +77,13 @@ fn left_out(view: &View, error: String) -> LeftOut {
     LeftOut { name: view.name.clone(), error, definition }
 }
 
-/// The first of these names that stands in a view's definition.
+/// The first of these names that a view selects from.
 fn named(view: &View, names: &BTreeSet<String>) -> Option<String> {
     if names.is_empty() {
         return None;
     }
-    Tokens::new(&view.text, Reading::Everything, QuoteMode::default()).find_map(|token| match token {
-        Token::Name(name) => names.get(String::from_utf8_lossy(&name).as_ref()).cloned(),
-        _ => None,
-    })
+    let found = relations(Tokens::new(&view.text, Reading::Everything, QuoteMode::default()));
+    found.into_iter().map(|(_, name)| name).find(|name| names.contains(name))
 }
 
 /// Why a trigger, an event or a routine cannot be restored; none where it can.
@@ -98,7 +96,7 @@ pub(super) fn unsound_program(
     collation: &str,
     shown: &Program,
 ) -> Result<Option<LeftOutProgram>> {
-    let why = match catalog.does_not_parse(&shown.text, &shown.charset, &shown.sql_mode)? {
+    let why = match catalog.why_no_program(shown)? {
         Some(why) => Some(why),
         None => {
             let mut sql = Vec::new();

@@ -1,7 +1,6 @@
 //! Views: stand-ins of the same columns first, so that whatever needs a view finds one, and the definitions last.
 
 use super::literal;
-use crate::scan::{QuoteMode, Reading, Token, Tokens};
 
 /// A view, as `SHOW CREATE VIEW` tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,42 +53,6 @@ pub(super) fn definition(sql: &mut Vec<u8>, view: &View) {
     push(sql, "/*!50001 SET collation_connection      = @saved_col_connection */;\n");
 }
 
-/// A view's definition with all names quoted that have characters beyond ASCII; none where they are. MariaDB prints names of
-/// common table expressions and windows without quotes.
-pub(super) fn with_quoted_names(text: &[u8]) -> Option<Vec<u8>> {
-    if text.is_ascii() {
-        return None;
-    }
-    let mut tokens = Tokens::new(text, Reading::Everything, QuoteMode::default());
-    let mut quoted = Vec::with_capacity(text.len());
-    let mut from = 0;
-    while let Some((token, span)) = tokens.spanned() {
-        if matches!(token, Token::Word(word) if !word.is_ascii()) {
-            quoted.extend_from_slice(&text[from..span.start]);
-            quoted.push(b'`');
-            quoted.extend_from_slice(&text[span.clone()]);
-            quoted.push(b'`');
-            from = span.end;
-        }
-    }
-    quoted.extend_from_slice(&text[from..]);
-    (from > 0).then_some(quoted)
-}
-
 fn push(sql: &mut Vec<u8>, text: &str) {
     sql.extend_from_slice(text.as_bytes());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_beyond_ascii_are_quoted() {
-        let text = "CREATE VIEW `v` AS with 한글 as (select '말' AS `é`)select 한글.`é` AS `é` from 한글";
-        let quoted =
-            "CREATE VIEW `v` AS with `한글` as (select '말' AS `é`)select `한글`.`é` AS `é` from `한글`";
-        assert_eq!(with_quoted_names(text.as_bytes()).as_deref(), Some(quoted.as_bytes()));
-        assert_eq!(with_quoted_names(quoted.as_bytes()), None);
-    }
 }

@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::scan::{QuoteMode, Reading, Token, Tokens};
+use crate::admission::relations;
+use crate::scan::{QuoteMode, Reading, Tokens};
 
-/// The order in which to make views, given their names and SQL, by index: each after those that it names, else as they
-/// stand.
+/// The order in which to make views, given their names and SQL, by index: each after those that it selects from, else as they
+/// stand. A column, or an alias, may have the name of a view, and is none.
 pub(crate) fn view_order(views: &[(&str, Vec<u8>)]) -> Vec<usize> {
     let by_name: BTreeMap<&str, usize> =
         views.iter().enumerate().map(|(index, (name, _))| (*name, index)).collect();
@@ -24,12 +25,8 @@ pub(crate) fn in_order_of_needs(needs: &[BTreeSet<usize>]) -> Vec<usize> {
 }
 
 fn named(sql: &[u8], by_name: &BTreeMap<&str, usize>) -> BTreeSet<usize> {
-    let tokens = Tokens::new(sql, Reading::Everything, QuoteMode::default());
-    let names = tokens.filter_map(|token| match token {
-        Token::Name(name) => by_name.get(String::from_utf8_lossy(&name).as_ref()).copied(),
-        _ => None,
-    });
-    names.collect()
+    let found = relations(Tokens::new(sql, Reading::Everything, QuoteMode::default()));
+    found.iter().filter_map(|(_, name)| by_name.get(name.as_str()).copied()).collect()
 }
 
 /// Depth first, with a stack of its own: a chain of views may be longer than ours.
@@ -55,7 +52,7 @@ mod tests {
         let views = [
             ("a", b"CREATE VIEW `a` AS select * from `c` WITH LOCAL CHECK OPTION".to_vec()),
             ("b", b"CREATE VIEW `b` AS select 'from `a`'".to_vec()),
-            ("c", b"CREATE VIEW `c` AS select * from `b`".to_vec()),
+            ("c", b"CREATE VIEW `c` AS select `x`.`a` AS `a` from (`b` join `o`.`t` `x`)".to_vec()),
         ];
         assert_eq!(view_order(&views), [1, 2, 0]);
     }

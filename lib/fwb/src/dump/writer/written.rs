@@ -14,8 +14,8 @@ pub(crate) struct Written {
     pub(super) objects: Vec<Object>,
     /// Stored programs that belong here, and are left out.
     pub(crate) left_out: Vec<LeftOutProgram>,
-    /// Options in a table's definition that its server keeps, and does not know.
-    pub(crate) inert: Vec<String>,
+    /// What a restore makes otherwise than it was: sentences.
+    pub(crate) otherwise: Vec<String>,
     /// A table's definition, as [`essence`] has it; none where it was held.
     pub(super) definition: Option<u128>,
 }
@@ -29,7 +29,7 @@ impl Written {
             rows: None,
             objects: Vec::new(),
             left_out: Vec::new(),
-            inert: Vec::new(),
+            otherwise: Vec::new(),
             definition: None,
         }
     }
@@ -37,11 +37,6 @@ impl Written {
     /// A table that was not held, and its definition when it was read.
     pub(crate) fn table(&self) -> Option<(&str, u128)> {
         self.name.as_deref().zip(self.definition)
-    }
-
-    /// The name of what it is, where it has one.
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.name.as_deref()
     }
 
     /// Whether a section that was found in the SQL is this one.

@@ -1,5 +1,6 @@
 //! The rows, as they stand, over several connections at once. The scanner has seen the whole of what is sent.
 
+mod row_end;
 mod stream;
 mod tables;
 
@@ -13,6 +14,7 @@ use crate::admission::Admission;
 use crate::error::{Error, Result};
 use crate::progress::Context;
 use crate::scan::{Feed, Head, Statement};
+use row_end::RowEnds;
 use stream::as_they_come;
 use tables::by_table;
 
@@ -55,8 +57,11 @@ fn write(session: &mut LoadSession, judged: impl IntoIterator<Item = Rows>) -> R
 /// what follows.
 struct Judge<'a> {
     admission: Admission,
-    /// The backup's name, for messages.
-    name: &'a str,
+    input: &'a Input,
+    /// Converts the rows of the present table, where they need it.
+    row_ends: Option<RowEnds>,
+    /// Where the last piece stands, for messages.
+    place: String,
     feed: Feed,
     /// Bytes that were read so far.
     read: u64,
@@ -67,15 +72,35 @@ struct Judge<'a> {
 impl<'a> Judge<'a> {
     fn new(input: &'a Input) -> Self {
         let admission = Admission::new(input.manifest.database.as_deref());
-        Self { admission, name: &input.manifest.name, feed: Feed::new(), read: 0, held: VecDeque::new() }
+        let (row_ends, place) = (None, String::new());
+        Self { admission, input, row_ends, place, feed: Feed::new(), read: 0, held: VecDeque::new() }
+    }
+
+    /// From here on, rows of this table come.
+    fn fill(&mut self, table: Option<&str>) {
+        self.admission.fill(table);
+        let columns = table.and_then(|table| self.input.survey.times.get(table));
+        self.row_ends = columns.and_then(|columns| RowEnds::new(columns, self.input.last_timestamp));
     }
 
     /// Reads the next piece. Returns what was judged as far as it can be without what follows.
     fn push(&mut self, raw: Vec<u8>, place: String) -> Result<Vec<Rows>> {
+        let raw = match &mut self.row_ends {
+            Some(row_ends) => {
+                self.place.clone_from(&place);
+                row_ends.push(raw)
+            }
+            None => raw,
+        };
+        self.judge(raw, place)
+    }
+
+    fn judge(&mut self, raw: Vec<u8>, place: String) -> Result<Vec<Rows>> {
         let size = raw.len() as u64;
         self.held.push_back((self.read, Rows { raw, ends: Vec::new(), place }));
         self.read += size;
-        let Self { admission, name, feed, held, .. } = self;
+        let Self { admission, input, feed, held, .. } = self;
+        let name = &input.manifest.name;
         let mut ends = Vec::new();
         let piece = held.back().map(|(_, rows)| rows.raw.as_slice()).unwrap_or_default();
         feed.push(piece, &mut |statement| judged(admission, name, &mut ends, statement))?;
@@ -87,11 +112,18 @@ impl<'a> Judge<'a> {
 
     /// Ends a run of pieces: the next one does not go on with it. Returns what is left.
     fn flush(&mut self) -> Result<Vec<Rows>> {
-        let Self { admission, name, feed, .. } = self;
+        let waiting = self.row_ends.as_mut().map(RowEnds::flush).filter(|waiting| !waiting.is_empty());
+        let mut judged_before = match waiting {
+            Some(waiting) => self.judge(waiting, self.place.clone())?,
+            None => Vec::new(),
+        };
+        let Self { admission, input, feed, .. } = self;
+        let name = &input.manifest.name;
         let mut ends = Vec::new();
         feed.flush(&mut |statement| judged(admission, name, &mut ends, statement))?;
         self.note(&ends);
-        Ok(self.held.drain(..).map(|(_, rows)| rows).collect())
+        judged_before.extend(self.held.drain(..).map(|(_, rows)| rows));
+        Ok(judged_before)
     }
 
     /// Writes ends of statements down in the pieces in which they lie.

@@ -105,7 +105,7 @@ impl HandOut<'_> {
             self.section = Some(piece.section);
             let section = self.input.manifest.sections.get(piece.section);
             let table = section.filter(|section| section.kind == SectionKind::Table);
-            self.judge.admission.fill(table.and_then(|section| section.name.as_deref()));
+            self.judge.fill(table.and_then(|section| section.name.as_deref()));
             context.progress.focus(format!("loading {}", self.input.title(piece.section)));
         }
         let place = self.input.place(piece.section, offset);

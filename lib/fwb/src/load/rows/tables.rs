@@ -121,7 +121,7 @@ impl<'a> Worker<'a> {
 
     fn load(&mut self, share: &Share) -> Result<()> {
         let section = self.input.manifest.sections.get(share.section);
-        self.judge.admission.fill(section.and_then(|section| section.name.as_deref()));
+        self.judge.fill(section.and_then(|section| section.name.as_deref()));
         let Self { input, context, session, judge, .. } = self;
         let session = match session {
             Some(session) => session,

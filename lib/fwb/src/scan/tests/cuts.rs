@@ -41,7 +41,7 @@ fn cut(sql: &[u8], sizes: &[usize]) -> (Vec<Piece>, Reference) {
         pieces.push(piece);
         Ok(())
     };
-    let mut cutter = Cutter::new();
+    let mut cutter = Cutter::new(crate::artifact::Codec::Gzip);
     let mut stream = Trickle::new(sql, sizes);
     while cutter.read_from(&mut stream, &mut observer, &mut push).unwrap() > 0 {}
     let summary = cutter.finish(&mut observer, &mut push).unwrap();

@@ -208,3 +208,22 @@ fn what_dumps_contain_is_not_irregular() {
         assert!(irregular(sql).iter().all(|why| why.is_empty()), "{sql}: {:?}", irregular(sql));
     }
 }
+
+#[test]
+fn only_another_dumps_header_names_another_database() {
+    let others = |sql: &str| {
+        let mut feed = Feed::new();
+        feed.push(sql.as_bytes(), &mut crate::scan::unobserved).unwrap();
+        feed.finish(&mut crate::scan::unobserved).unwrap().origin.others
+    };
+    let header = |database: &str| {
+        format!(
+            "-- MariaDB dump 10.19\n--\n-- Host: h    Database: {database}\n-- -----\n-- Server version\t10.11\n\nSET @a=1;\n"
+        )
+    };
+    let table = "\n--\n-- Table structure for table `x\n-- Host: h    Database: two`\n--\n\nCREATE TABLE `x\n-- Host: h    Database: two` (a int);\n";
+    let inside = "CREATE TABLE `t` (a int COMMENT '\n-- Host: h    Database: two\n');\n";
+    assert!(others(&[&header("one"), table, inside].concat()).is_empty());
+    assert!(others(&[header("one"), header("one")].concat()).is_empty());
+    assert_eq!(others(&[&header("one"), table, &header("two")].concat()), ["two".to_owned()].into());
+}

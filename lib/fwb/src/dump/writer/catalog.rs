@@ -1,17 +1,15 @@
 //! What the server tells of a database while it is dumped: which objects there are, and how each is defined.
 
-mod charset;
-
-use super::answers::{Answer, ask, tell, text};
 use super::form::Column;
 use super::key::KeyColumn;
 use super::program::Program;
 use super::table::{SequenceState, has_rows};
-use super::view::{View, with_quoted_names};
+use super::view::View;
 use crate::error::{Error, Result};
 use crate::manifest::ObjectKind;
-use crate::scan::QuoteMode;
-use crate::server::{Session, quote_name, quote_text};
+use crate::server::{
+    DefinitionTexts, OwnedRow, ServerError, Session, Shown, ask, quote_name, quote_text, tell, text,
+};
 
 /// A table, sequence or view of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,9 +41,20 @@ impl Entry {
 /// that size would end the connection.
 const LONGEST_PREPARED: usize = 256 << 10;
 
-/// What a server says of text that is no statement: `ER_PARSE_ERROR` and `ER_SYNTAX_ERROR`. Other errors are no verdict on its
-/// form.
-pub(super) const SYNTAX: [u16; 2] = [1064, 1149];
+/// What a server says of a definition that it does not take, whoever asks and whatever else there is: it does not parse, its
+/// collations do not go together, names are there twice or are none, or it needs what another build has
+/// (`ER_PARSE_ERROR`, `ER_SYNTAX_ERROR`, `ER_DUP_FIELDNAME`, `ER_WRONG_COLUMN_NAME`, `ER_UNKNOWN_SYSTEM_VARIABLE`,
+/// `ER_COLLATION_CHARSET_MISMATCH`, `ER_CANT_AGGREGATE_…COLLATIONS`, `ER_FEATURE_DISABLED`, `ER_VIEW_SELECT_VARIABLE`).
+const VERDICTS: [u16; 11] = [1064, 1149, 1060, 1166, 1193, 1253, 1267, 1270, 1271, 1289, 1351];
+/// What has the SQLSTATE of a program that is not in order, and is said of an account: it lacks a right, or has had its share.
+const OF_ACCOUNTS: [u16; 7] = [1044, 1142, 1143, 1203, 1226, 1227, 1370];
+
+/// Whether an error of the server is its verdict on a definition that it was asked to prepare, or to show. Preparing a program does
+/// no more than read it, so that there all that is said of SQL is one.
+pub(super) fn is_verdict(error: &ServerError, is_program: bool) -> bool {
+    let of_sql = ["42", "0A"].iter().any(|class| error.sqlstate.starts_with(class));
+    VERDICTS.contains(&error.number) || is_program && of_sql && !OF_ACCOUNTS.contains(&error.number)
+}
 
 /// Engines with savepoints, and engines that take no part in transactions.
 const HELD: [&str; 5] = ["InnoDB", "ROCKSDB", "MyISAM", "MEMORY", "CSV"];
@@ -61,6 +70,18 @@ pub(super) enum EntryKind {
     View,
 }
 
+/// What gives literals of a prepared text the collation of its maker's session; nothing where that could change the text: a server
+/// converts it to that connection's character set, and reads it in that of the client.
+fn connection_of(text: &[u8], charset: &str, collation: &str) -> String {
+    // A collation's name begins with its character set's; no client speaks in those of several bytes for each letter.
+    let of = collation.split('_').next().unwrap_or_default();
+    let is_spoken = !["ucs2", "utf16", "utf16le", "utf32"].contains(&of);
+    if !is_spoken || !text.is_ascii() && of != charset && of != "utf8mb4" {
+        return String::new();
+    }
+    format!(", SESSION character_set_client = {of}, SESSION collation_connection = {}", quote_text(collation))
+}
+
 /// Asks one session.
 pub(super) struct Catalog<'a> {
     session: &'a mut dyn Session,
@@ -73,12 +94,16 @@ impl<'a> Catalog<'a> {
         Self { session, doing }
     }
 
-    fn ask(&mut self, sql: &str) -> Result<Vec<Answer>> {
+    fn ask(&mut self, sql: &str) -> Result<Vec<OwnedRow>> {
         ask(self.session, sql, self.doing)
     }
 
+    fn texts(&mut self) -> DefinitionTexts<'_> {
+        DefinitionTexts::new(self.session, self.doing)
+    }
+
     /// The one row of an answer.
-    fn one(&mut self, sql: &str) -> Result<Answer> {
+    fn one(&mut self, sql: &str) -> Result<OwnedRow> {
         let rows = self.ask(sql)?;
         rows.into_iter().next().ok_or_else(|| self.refused("the server gives no answer"))
     }
@@ -87,31 +112,44 @@ impl<'a> Catalog<'a> {
         Error::IncompleteDump { database: self.doing.to_owned(), problem: why.to_owned() }
     }
 
-    /// Why the server does not take a definition that it shows, in its words; none where it does, or cannot tell. It is
-    /// prepared and not executed, under this `sql_mode`. The session's own is empty.
-    pub(super) fn does_not_parse(
+    /// Why the server does not take a table's definition that it shows, in its words; none where it does, or cannot tell.
+    pub(super) fn why_no_table(&mut self, definition: &[u8]) -> Result<Option<String>> {
+        self.why_not(definition, "utf8mb4", "", false)
+    }
+
+    /// The same of a view.
+    pub(super) fn why_no_view(&mut self, view: &View) -> Result<Option<String>> {
+        let settings = connection_of(&view.text, &view.charset, &view.collation);
+        self.why_not(&view.text, &view.charset, &settings, false)
+    }
+
+    /// The same of a program.
+    pub(super) fn why_no_program(&mut self, program: &Program) -> Result<Option<String>> {
+        let connection = connection_of(&program.text, &program.charset, &program.collation);
+        let settings = format!("{connection}, SESSION sql_mode = {}", quote_text(&program.sql_mode));
+        self.why_not(&program.text, &program.charset, &settings, true)
+    }
+
+    /// Prepares a definition and does not execute it, under these settings.
+    fn why_not(
         &mut self,
-        text: &[u8],
+        definition: &[u8],
         charset: &str,
-        sql_mode: &str,
+        settings: &str,
+        is_program: bool,
     ) -> Result<Option<String>> {
-        if text.len() > LONGEST_PREPARED {
+        if definition.len() > LONGEST_PREPARED {
             return Ok(None);
         }
         // What is no text in its character set is NULL here: nothing is said of its form then.
-        let literal = format!("COALESCE(CONVERT(0x{} USING {charset}), 'DO 1')", hex::encode(text));
-        tell(
-            self.session,
-            &format!("SET @fwb = {literal}, SESSION sql_mode = {}", quote_text(sql_mode)),
-            self.doing,
-        )?;
+        let literal = format!("COALESCE(CONVERT(0x{} USING {charset}), 'DO 1')", hex::encode(definition));
+        tell(self.session, &format!("SET @fwb = {literal}{settings}"), self.doing)?;
         let prepared = tell(self.session, "PREPARE fwb FROM @fwb", self.doing);
-        if !sql_mode.is_empty() {
-            tell(self.session, "SET SESSION sql_mode = ''", self.doing)?;
+        if !settings.is_empty() {
+            tell(self.session, "SET NAMES utf8mb4, SESSION sql_mode = ''", self.doing)?;
         }
         match prepared {
-            Err(Error::Server { error, .. }) => Ok(SYNTAX
-                .contains(&error.number)
+            Err(Error::Server { error, .. }) => Ok(is_verdict(&error, is_program)
                 .then(|| format!("the server does not take the definition that it shows: {error}"))),
             other => other.map(|()| None),
         }
@@ -140,11 +178,11 @@ impl<'a> Catalog<'a> {
     pub(super) fn columns(&mut self, table: &str) -> Result<Vec<Column>> {
         let sql = format!(
             "SELECT COLUMN_NAME, DATA_TYPE, CHARACTER_SET_NAME, COLLATION_NAME, EXTRA, GENERATION_EXPRESSION, \
-             IF(DATA_TYPE IN ('enum', 'set'), COLUMN_TYPE, '') \
+             IF(DATA_TYPE IN ('enum', 'set') OR COLUMN_TYPE = 'year(2)', COLUMN_TYPE, '') \
              FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = {} ORDER BY ORDINAL_POSITION",
             quote_text(table)
         );
-        let column = |row: &Answer| Column {
+        let column = |row: &OwnedRow| Column {
             name: text(row, 0),
             data_type: text(row, 1).to_ascii_lowercase(),
             charset: text(row, 2),
@@ -163,7 +201,7 @@ impl<'a> Catalog<'a> {
              AND TABLE_NAME = {} AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX",
             quote_text(table)
         );
-        let of = |row: &Answer| {
+        let of = |row: &OwnedRow| {
             let column = columns.iter().find(|column| column.name == text(row, 0))?;
             // An index of the first characters alone has an order of its own.
             if text(row, 1).is_empty() { KeyColumn::of(column) } else { None }
@@ -223,43 +261,43 @@ impl<'a> Catalog<'a> {
         Ok(KINDS.into_iter().flat_map(of).collect())
     }
 
+    /// The one row of an answer in the character sets in which the server keeps it: that of a definition's maker.
+    fn as_kept(&mut self, sql: &str) -> Result<OwnedRow> {
+        tell(self.session, "SET character_set_results=NULL", self.doing)?;
+        let shown = self.one(sql);
+        tell(self.session, "SET character_set_results=utf8mb4", self.doing)?;
+        shown
+    }
+
     /// A trigger, an event or a routine.
     pub(super) fn program(&mut self, kind: ObjectKind, name: &str) -> Result<Program> {
-        // A program's text is kept in the character set of its maker's client, and comes as it is kept.
-        tell(self.session, "SET character_set_results=NULL", self.doing)?;
-        let shown = self.one(&format!("SHOW CREATE {} {}", kind.as_sql(), quote_name(name)));
-        tell(self.session, "SET character_set_results=utf8mb4", self.doing)?;
-        let row = shown?;
+        let row = self.as_kept(&format!("SHOW CREATE {} {}", kind.as_sql(), quote_name(name)))?;
         let is_event = kind == ObjectKind::Event;
         let at = if is_event { 3 } else { 2 };
         let Some(definition) = row.get(at).cloned().flatten() else {
             let kind = kind.as_sql().to_lowercase();
             return Err(self.refused(&format!("the account may not see how {kind} {name} is defined")));
         };
-        let charset = text(&row, at + 1);
-        let quotes = QuoteMode::under(&text(&row, 1));
-        let definition = self.with_comment(definition, kind, name, &text(&row, 1))?;
-        let (definition, charset) = self.in_one_charset(definition, charset, kind, name, quotes)?;
-        let (definition, charset) = self.readable(definition, charset)?;
+        let sql_mode = text(&row, 1);
+        let shown = Shown { text: definition, charset: text(&row, at + 1) };
+        let shown = self.texts().of_program(shown, kind, name, &sql_mode)?;
         Ok(Program {
             kind,
             name: name.to_owned(),
-            sql_mode: text(&row, 1),
+            sql_mode,
             time_zone: is_event.then(|| text(&row, 2)),
-            charset,
+            charset: shown.charset,
             collation: text(&row, at + 2),
             database_collation: text(&row, at + 3),
-            text: definition,
+            text: shown.text,
         })
     }
 
     /// A view.
     pub(super) fn view(&mut self, name: &str) -> Result<View> {
-        let row = self.one(&format!("SHOW CREATE VIEW {}", quote_name(name)))?;
+        let row = self.as_kept(&format!("SHOW CREATE VIEW {}", quote_name(name)))?;
         let shown = row.get(1).cloned().flatten().ok_or_else(|| self.refused("a view is not shown"))?;
-        let (collation, charset) = (text(&row, 3), text(&row, 2));
-        let shown = with_quoted_names(&shown).unwrap_or(shown);
-        let (text, charset) = self.written_in(shown, charset)?;
-        Ok(View { name: name.to_owned(), charset, collation, text })
+        let shown = self.texts().of_view(Shown { text: shown, charset: text(&row, 2) }, name)?;
+        Ok(View { name: name.to_owned(), charset: shown.charset, collation: text(&row, 3), text: shown.text })
     }
 }

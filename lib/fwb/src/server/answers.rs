@@ -2,11 +2,11 @@
 
 use std::io::Read;
 
+use super::port::{Cells, Column, Results, Row, Session};
 use crate::error::{Error, Result};
-use crate::server::{Cells, Column, Results, Row, Session};
 
 /// A row of a result; a cell is none where it is NULL.
-pub(super) type Answer = Vec<Option<Vec<u8>>>;
+pub(crate) type OwnedRow = Vec<Option<Vec<u8>>>;
 
 /// The most that a row may take, in bytes: a definition is some megabytes at most. What is longer is an error.
 const LONGEST: u64 = 64 << 20;
@@ -15,7 +15,7 @@ const LONGEST: u64 = 64 << 20;
 ///
 /// # Errors
 /// The server refuses, or the connection breaks.
-pub(super) fn ask(session: &mut dyn Session, sql: &str, doing: &str) -> Result<Vec<Answer>> {
+pub(crate) fn ask(session: &mut dyn Session, sql: &str, doing: &str) -> Result<Vec<OwnedRow>> {
     let mut taken = Taken::default();
     session.query(sql.as_bytes(), &mut taken).map_err(|error| error.doing(doing))?;
     Ok(taken.0)
@@ -25,18 +25,18 @@ pub(super) fn ask(session: &mut dyn Session, sql: &str, doing: &str) -> Result<V
 ///
 /// # Errors
 /// As [`ask`].
-pub(super) fn tell(session: &mut dyn Session, sql: &str, doing: &str) -> Result<()> {
+pub(crate) fn tell(session: &mut dyn Session, sql: &str, doing: &str) -> Result<()> {
     ask(session, sql, doing).map(drop)
 }
 
 /// A cell as text; empty where it is NULL, or not there.
-pub(super) fn text(answer: &Answer, index: usize) -> String {
+pub(crate) fn text(answer: &OwnedRow, index: usize) -> String {
     let cell = answer.get(index).and_then(Option::as_deref);
     String::from_utf8_lossy(cell.unwrap_or_default()).into_owned()
 }
 
 #[derive(Default)]
-struct Taken(Vec<Answer>);
+struct Taken(Vec<OwnedRow>);
 
 impl Results for Taken {
     fn begin(&mut self, _columns: &[Column]) -> Result<()> {

@@ -1,0 +1,133 @@
+//! What a restore makes otherwise than it was, as the definition tells: what a server keeps from other days, and makes no more.
+
+use crate::scan::{QuoteMode, Reading, Token, Tokens};
+
+/// One sentence for each thing in a table's definition.
+pub(super) fn of_table(name: &str, create: &[u8]) -> Vec<String> {
+    let inert = inert_options(create);
+    let inert = (!inert.is_empty()).then(|| {
+        let options = inert.join(", ");
+        format!("the server does not know options of table {name}, and a restore loses them: {options}")
+    });
+    let keyless = foreign_keys_without_key(create);
+    let keyless = (!keyless.is_empty()).then(|| {
+        let keys = keyless.join(", ");
+        format!("foreign keys of table {name} have no key of their columns, and a restore makes one: {keys}")
+    });
+    inert.into_iter().chain(keyless).collect()
+}
+
+/// A sentence on a program that has no account: one from before MySQL 5.0.17.
+pub(super) fn of_program(kind: &str, name: &str, create: &[u8], quotes: QuoteMode) -> Option<String> {
+    let mut head = Tokens::new(create, Reading::Everything, quotes).take(HEAD);
+    let has_account = head.any(|token| token.is("DEFINER"));
+    (!has_account).then(|| {
+        format!("{} {name} has no account, and a restore gives it the restoring one", kind.to_lowercase())
+    })
+}
+
+/// In so many tokens, a program's definition has its account.
+const HEAD: usize = 4;
+
+/// The names of foreign keys whose columns no key begins with. A server makes such a key with them; it lets it be dropped under
+/// `foreign_key_checks=0`.
+fn foreign_keys_without_key(create: &[u8]) -> Vec<String> {
+    let (mut keys, mut foreign) = (Vec::new(), Vec::new());
+    let tokens: Vec<Token<'_>> = Tokens::new(create, Reading::Everything, QuoteMode::default()).collect();
+    let mut depth = 0_usize;
+    for (at, token) in tokens.iter().enumerate() {
+        let begins = depth == 1 && matches!(tokens[at - 1], Token::Symbol(b'(' | b','));
+        match token {
+            Token::Symbol(b'(') => depth += 1,
+            Token::Symbol(b')') => depth = depth.saturating_sub(1),
+            word if begins && ["PRIMARY", "UNIQUE", "KEY"].iter().any(|key| word.is(key)) => {
+                keys.push(columns(&tokens[at..]));
+            }
+            word if begins && word.is("CONSTRAINT") => {
+                if let [Token::Name(name), word, ..] = &tokens[at + 1..]
+                    && word.is("FOREIGN")
+                {
+                    foreign.push((String::from_utf8_lossy(name).into_owned(), columns(&tokens[at..])));
+                }
+            }
+            _ => {}
+        }
+    }
+    let lacks = |(_, columns): &(String, Vec<&[u8]>)| !keys.iter().any(|key| key.starts_with(columns));
+    foreign.into_iter().filter(lacks).map(|(name, _)| name).collect()
+}
+
+/// The whole columns with which a key begins, or all of a foreign key.
+fn columns<'t>(item: &'t [Token<'t>]) -> Vec<&'t [u8]> {
+    let list = item.iter().position(|token| *token == Token::Symbol(b'(')).map_or(item.len(), |at| at + 1);
+    let mut columns = Vec::new();
+    for part in item[list..].split(|token| matches!(token, Token::Symbol(b',' | b')'))) {
+        // A prefix, ``(`a`(10))``, is no whole column, and what is behind it does not count.
+        let [Token::Name(name), rest @ ..] = part else { break };
+        if rest.contains(&Token::Symbol(b'(')) {
+            break;
+        }
+        columns.push(&**name);
+    }
+    columns
+}
+
+/// The names of options that the server shows in comments, as it does where it keeps and does not know them: those of
+/// another engine, for one (MariaDB's manual, "Engine-defined New Table/Field/Index Attributes").
+fn inert_options(create: &[u8]) -> Vec<String> {
+    let mut tokens = Tokens::new(create, Reading::Everything, QuoteMode::default());
+    let (mut names, mut from) = (Vec::new(), 0);
+    let spans = std::iter::from_fn(|| tokens.spanned().map(|(_, span)| span))
+        .chain(std::iter::once(create.len()..create.len()));
+    for span in spans {
+        let gap = &create[from..span.start.max(from)];
+        for at in memchr::memmem::find_iter(gap, b"/* ") {
+            // ``/* `foo`='bar' */``, or `/* TRANSACTIONAL=1 */`.
+            let Some(equals) = memchr::memchr(b'=', &gap[at..]) else { continue };
+            let name = String::from_utf8_lossy(&gap[at + 3..at + equals]);
+            names.push(name.trim_matches('`').to_owned());
+        }
+        from = span.end;
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_a_server_does_not_know_are_found_in_comments_alone() {
+        let create = b"CREATE TABLE `a /* `` */` (\n  `f` int /* `foo`='bar' */ COMMENT '/* `no`=1 */' CHECK (`f` > 0)\n) \
+            ENGINE=InnoDB /* `baz`=1 */ /* TRANSACTIONAL=1 */ /*!50100 PARTITION BY HASH (`f`) */";
+        assert_eq!(inert_options(create), ["TRANSACTIONAL", "baz", "foo"]);
+        assert!(inert_options(b"CREATE TABLE `a` (`f` int)").is_empty());
+    }
+
+    #[test]
+    fn foreign_keys_without_a_key_of_their_columns_are_found() {
+        let create = |keys: &str| {
+            format!(
+                "CREATE TABLE `t` (\n  `a` int(11) NOT NULL DEFAULT (1 + (2)) COMMENT ', KEY',\n  `b` int,\n  {keys}\n  \
+                 CONSTRAINT `fk` FOREIGN KEY (`a`, `b`) REFERENCES `p` (`a`, `b`) ON DELETE CASCADE,\n  \
+                 CONSTRAINT `c` CHECK (`a` > 0)\n) ENGINE=InnoDB"
+            )
+        };
+        for (keys, lacks) in [
+            ("", true),
+            ("KEY `k` (`a`),", true),
+            ("KEY `k` (`b`,`a`),", true),
+            ("KEY `k` (`a`,`b`(10)),", true),
+            ("FULLTEXT KEY `k` (`a`,`b`),", true),
+            ("KEY `k` (`a`,`b`),", false),
+            ("KEY `k` (`a` DESC,`b`,`c`),", false),
+            ("UNIQUE KEY `k` (`a`,`b`) USING BTREE,", false),
+            ("PRIMARY KEY (`a`,`b`,`c`),", false),
+        ] {
+            let found = foreign_keys_without_key(create(keys).as_bytes());
+            assert_eq!(found, if lacks { vec!["fk"] } else { vec![] }, "{keys}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Times that a server does not hold, or holds in another form, in a preflight.
+
+use super::finding::{Finding, Gravity};
+use crate::admission::{Survey, TimeColumns};
+use crate::artifact::DataHeader;
+use crate::error::Result;
+use crate::load::{Input, Part};
+use crate::manifest::{Manifest, Section, SectionKind};
+use crate::progress::Context;
+use crate::scan::Values;
+use crate::server::{LastTimestamp, ServerFacts, ServerVersion};
+
+/// The last moment before 2106 that every server holds, as text.
+const LAST_OF_2038: &[u8] = b"2038-01-19 03:14:07";
+
+/// The server on which the backup was made; none where it does not say.
+fn source(manifest: &Manifest) -> Option<ServerVersion> {
+    Some(ServerVersion::parse(&manifest.server.as_ref()?.version))
+}
+
+/// What becomes of the history of system-versioned tables.
+pub(super) fn history(facts: &ServerFacts, manifest: &Manifest, survey: &Survey) -> Option<Finding> {
+    let tables: Vec<&str> = survey
+        .times
+        .iter()
+        .filter(|(_, columns)| columns.has_history)
+        .map(|(table, _)| table.as_str())
+        .collect();
+    if tables.is_empty() {
+        return None;
+    }
+    let tables = tables.join(", ");
+    if !ServerVersion::parse(&facts.version).is_mariadb(10, 11) {
+        return Some(Finding {
+            gravity: Gravity::Refusal,
+            message: format!(
+                "the backup holds the history of tables, which MariaDB takes from 10.11 on, and this server is {}: {tables}",
+                facts.version
+            ),
+            remedy: "restore into MariaDB 10.11 or later, or choose other tables: --tables".into(),
+        });
+    }
+    let is_converted =
+        source(manifest).is_none_or(|version| LastTimestamp::of(&version) != facts.last_timestamp);
+    is_converted.then(|| Finding {
+        gravity: Gravity::Warning,
+        message: format!(
+            "rows of system-versioned tables that hold now are marked as this server does, which is not how the backup's \
+             server did: {tables}"
+        ),
+        remedy: "nothing is to be done: the rows are converted".into(),
+    })
+}
+
+/// A TIMESTAMP that the server does not hold: it would make a zero of it, or refuse it in the middle. All rows are read for
+/// it, where the backup's server may hold such.
+///
+/// # Errors
+/// The backup cannot be read, or a signal arrived.
+pub(super) fn too_late(facts: &ServerFacts, input: &Input, context: &Context) -> Result<Option<Finding>> {
+    let reaches_further =
+        source(&input.manifest).is_none_or(|version| LastTimestamp::of(&version) == LastTimestamp::In2106);
+    let has_timestamps = input.survey.times.values().any(|columns| !columns.timestamps.is_empty());
+    if facts.last_timestamp == LastTimestamp::In2106 || !reaches_further || !has_timestamps {
+        return Ok(None);
+    }
+    context.progress.begin("looking for times beyond 2038", input.raw_size());
+    let mut found = None;
+    let mut section = None;
+    let mut reader: Option<(Values, &TimeColumns)> = None;
+    input.for_each_piece(Part::Rows, context, &mut |piece, _| {
+        context.progress.advance(piece.raw.len() as u64);
+        if section != Some(piece.section) {
+            section = Some(piece.section);
+            let columns = columns(input, piece.section).filter(|columns| !columns.timestamps.is_empty());
+            reader = columns.map(|columns| (Values::new(columns.all.clone()), columns));
+        }
+        let (Some((values, columns)), None) = (&mut reader, &found) else { return Ok(()) };
+        if piece.flags & DataHeader::CONTINUES == 0 {
+            values.flush();
+        }
+        values.push(piece.raw, &mut |column, value| {
+            let moment = value.strip_prefix(b"'").and_then(|text| text.get(..LAST_OF_2038.len()));
+            let is_late = moment.is_some_and(|moment| moment > LAST_OF_2038);
+            if is_late && columns.timestamps.iter().any(|name| name.eq_ignore_ascii_case(column)) {
+                found = Some((piece.section, column.to_owned(), String::from_utf8_lossy(value).into_owned()));
+            }
+        });
+        Ok(())
+    })?;
+    Ok(found.map(|(section, column, value)| Finding {
+        gravity: Gravity::Refusal,
+        message: format!(
+            "{} has {value} in column {column}, and TIMESTAMP ends on this server with 2038-01-19 03:14:07",
+            input.title(section)
+        ),
+        remedy: "restore into MariaDB 11.5 or later, or make the column DATETIME before the backup".into(),
+    }))
+}
+
+/// Such columns of the table in the section of this index.
+fn columns(input: &Input, section: usize) -> Option<&TimeColumns> {
+    let table = |section: &&Section| section.kind == SectionKind::Table;
+    let section = input.manifest.sections.get(section).filter(table)?;
+    input.survey.times.get(section.name.as_ref()?)
+}
