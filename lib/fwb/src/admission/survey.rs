@@ -123,7 +123,7 @@ impl Survey {
                         && matches!(to, Value::Word(value) if value == "1");
                     match to {
                         Value::Word(name) | Value::Text(name) if sets_collation(what) => {
-                            self.note_collation(name)
+                            self.note_collation(name);
                         }
                         Value::Text(zone)
                             if sets(what, "time_zone") && is_zone(zone) && self.time_zones.len() < MOST =>
