@@ -92,18 +92,17 @@ fn definitions<'t, 'a>(tokens: &'t [Token<'a>]) -> impl Iterator<Item = &'t [Tok
 mod tests {
     use super::*;
 
-    fn of(create: &str) -> Option<(Vec<String>, Vec<String>, Option<String>)> {
+    /// All columns, those of type TIMESTAMP, the one that ends rows.
+    type Found = (Vec<String>, Vec<String>, Option<String>);
+
+    fn of(create: &str) -> Option<Found> {
         TimeColumns::of(create.as_bytes(), QuoteMode::default())
             .map(|found| (found.all, found.timestamps, found.row_end))
     }
 
-    fn some(
-        all: &[&str],
-        timestamps: &[&str],
-        row_end: Option<&str>,
-    ) -> Option<(Vec<String>, Vec<String>, Option<String>)> {
+    fn found(all: &[&str], timestamps: &[&str], row_end: Option<&str>) -> Found {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Some((owned(all), owned(timestamps), row_end.map(ToOwned::to_owned)))
+        (owned(all), owned(timestamps), row_end.map(ToOwned::to_owned))
     }
 
     #[test]
@@ -113,16 +112,16 @@ mod tests {
             (
                 "CREATE TABLE `t` (\n  `id` decimal(10,2),\n  `a``, b` timestamp NOT NULL DEFAULT current_timestamp(),\n \
                  `c` timestamp(6) NULL,\n KEY `timestamp` (`id`,`c`)\n) ENGINE=InnoDB",
-                some(&["id", "a`, b", "c"], &["a`, b", "c"], None),
+                Some(found(&["id", "a`, b", "c"], &["a`, b", "c"], None)),
             ),
             (
                 "CREATE TABLE `t` (`id` int) ENGINE=InnoDB WITH SYSTEM VERSIONING",
-                some(&["id"], &[], Some("row_end")),
+                Some(found(&["id"], &[], Some("row_end"))),
             ),
             (
                 "CREATE TABLE `t` (`s` timestamp(6) GENERATED ALWAYS AS ROW START, `e` timestamp(6) GENERATED ALWAYS AS ROW END \
                  INVISIBLE, PERIOD FOR SYSTEM_TIME (`s`, `e`)) WITH SYSTEM VERSIONING",
-                some(&["s", "e"], &[], Some("e")),
+                Some(found(&["s", "e"], &[], Some("e"))),
             ),
             (
                 "CREATE TABLE `t` (`s` bigint(20) unsigned GENERATED ALWAYS AS ROW START, `e` bigint(20) unsigned GENERATED \
