@@ -142,14 +142,6 @@ sections[].size number
 server.address string
 server.id string
 server.lower_case_table_names number
-server.settings.character_set_server string
-server.settings.collation_server string
-server.settings.explicit_defaults_for_timestamp string
-server.settings.innodb_default_row_format string
-server.settings.innodb_page_size string
-server.settings.innodb_strict_mode string
-server.settings.old_mode string
-server.settings.sql_mode string
 server.version string
 sha256 string
 size number
