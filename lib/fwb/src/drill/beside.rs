@@ -133,7 +133,7 @@ impl Beside<'_> {
         input.refuse_outside()?;
         self.make_all(&input)?;
         let mut facts = throwaway.server.server_facts(database, cancel)?;
-        input.lower_case = facts.keeps_lower_case;
+        input.suit(&facts);
         likeness::load_engines(throwaway, &input.survey.engines, &mut facts, cancel)?;
         create(throwaway, database, &input.manifest, context)?;
         let made = fill(throwaway, database, &mut input, &facts, context);
