@@ -38,7 +38,6 @@ use not_held::{NotHeld, Verdict, Versions, judge};
 use scratch::Scratch;
 use servers::{Servers, is_fit, source};
 use throwaway::Throwaway;
-use time_zones::TimeZones;
 
 /// Where drills are made.
 #[derive(Debug, Clone, Default)]
@@ -127,10 +126,8 @@ impl Drill {
         let entry = store.entry(name)?;
         context.progress.begin(format!("verifying {name}"), entry.manifest.size);
         let mut survey = Survey::new(name, entry.manifest.database.as_deref());
-        let mut zones = TimeZones::default();
         let Findings { manifest, problems, .. } =
             prove(store, &entry, Level::Full, context, &mut |statement| {
-                zones.observe(statement);
                 survey.observe_all(statement);
                 Ok(())
             })?;
@@ -146,7 +143,7 @@ impl Drill {
                 }
                 None => {
                     let mut input = Input::proved(store, manifest.clone(), survey)?;
-                    self.restore(store, &mut input, &zones, context)?
+                    self.restore(store, &mut input, context)?
                 }
             };
             match held {
@@ -166,13 +163,7 @@ impl Drill {
         conclude(store, &entry, manifest, (outcome, not_drilled), record, context)
     }
 
-    fn restore(
-        &self,
-        store: &Store,
-        input: &mut Input,
-        zones: &TimeZones,
-        context: &Context,
-    ) -> Result<Held> {
+    fn restore(&self, store: &Store, input: &mut Input, context: &Context) -> Result<Held> {
         let cancel = &context.cancel;
         if let Err(error @ Error::Outside { .. }) = input.refuse_outside() {
             let remedy =
@@ -186,7 +177,7 @@ impl Drill {
         let mut facts = place.server().server_facts(place.database(), cancel)?;
         let mut drilled = Drilled::default();
         if let Place::Own(throwaway) = &place {
-            zones.load(throwaway, cancel)?;
+            time_zones::load(&input.survey.time_zones, throwaway, cancel)?;
             drilled.notes.extend(likeness::settle(throwaway, &input.manifest, cancel)?);
             likeness::load_engines(throwaway, &input.survey.engines, &mut facts, cancel)?;
         }

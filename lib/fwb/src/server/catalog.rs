@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ServerVersion;
 use super::client::{ServerClient, Sql};
-use super::facts::ENGINES_WITHOUT_ROWS;
+use super::inventory::ENGINES_WITHOUT_ROWS;
 use super::likeness::{LIKENESS, is_set};
 use super::quoting::{quote_name, quote_text};
 use crate::error::Result;
