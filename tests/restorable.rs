@@ -461,3 +461,22 @@ fn views_over_databases_that_are_not_there_come_when_those_have_come() {
     restore(&["--tables", "across,beyond"], &first).ok();
     assert_eq!(one.query("SELECT id FROM beyond"), "1");
 }
+
+/// What is broken in one database is no matter of a view over another one's table of that name.
+#[test]
+fn a_view_over_another_databases_table_is_not_taken_for_one_over_a_broken_view() {
+    let (database, other, store) = (Database::new("names"), Database::new("names_other"), Store::new());
+    other.sql("CREATE TABLE report (a INT); CREATE FUNCTION total() RETURNS INT DETERMINISTIC RETURN 1;");
+    database.sql(format!(
+        "CREATE TABLE doomed (a INT); CREATE VIEW report AS SELECT * FROM doomed; CREATE VIEW total AS SELECT * FROM doomed;
+         CREATE VIEW sound AS SELECT a, {0}.total() AS b FROM {0}.report; DROP TABLE doomed;",
+        other.quoted()
+    ));
+    let dump = store.dump(&database);
+    let broken: Vec<&str> =
+        dump["broken_views"].as_array().unwrap().iter().map(|view| view["name"].as_str().unwrap()).collect();
+    assert_eq!(broken, ["report", "total"]);
+    database.drop_now();
+    store.tool("fwb-restore").args(["--yes", name(&dump)]).run().ok();
+    assert_eq!(database.query("SELECT COUNT(*) FROM sound"), "0");
+}

@@ -162,6 +162,24 @@ fn a_collation_that_a_server_lacks_is_named_beforehand() {
     }
 }
 
+/// A dump of a server that printed no collations means those that it had.
+#[test]
+fn character_sets_without_a_collation_mean_what_they_meant() {
+    let scene = Scene::new("defaults", &["mariadb-11.8"]);
+    let database = Database::new("defaults");
+    database.sql(
+        "CREATE TABLE t (id INT PRIMARY KEY, word VARCHAR(9), UNIQUE KEY (word)) COLLATE utf8mb4_general_ci",
+    );
+    let sql = String::from_utf8(mariadb_dump(&database, &[])).unwrap();
+    let plain = sql.replace(" COLLATE=utf8mb4_general_ci", "");
+    assert_ne!(plain, sql);
+    scene.store.write("plain.sql", plain);
+    scene.server("mariadb-11.8").sql("CREATE DATABASE plain CHARACTER SET utf8mb4");
+    scene.restore("mariadb-11.8", "plain.sql", &["--database", "plain"]).ok();
+    let collation = "SELECT TABLE_COLLATION FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'plain'";
+    assert_eq!(scene.server("mariadb-11.8").query(collation), "utf8mb4_general_ci");
+}
+
 #[test]
 fn what_events_need_is_looked_for_beforehand() {
     let (database, store) = (Database::new("needs"), Store::new());
@@ -205,4 +223,7 @@ fn rows_are_compared_where_the_flavor_is_another_one() {
     assert_eq!(restored.code, Some(3), "{}", restored.stderr);
     assert!(restored.stderr.contains("the rows of table t are not the same"), "{}", restored.stderr);
     assert_eq!(scene.databases("mysql-9.7"), before);
+    // Whoever wants them counted alone is obeyed.
+    let counted = scene.restore("mysql-9.7", name(&dump), &["--prove", "rows"]).ok();
+    assert!(counted.stderr.contains("--prove rows"), "{}", counted.stderr);
 }

@@ -57,7 +57,7 @@ struct Args {
     #[arg(long, value_name = "N", conflicts_with = "stdout")]
     keep_before: Option<usize>,
 
-    /// What is held against the backup once it is loaded [default: rows]
+    /// What is held against the backup once it is loaded [default: rows, or digest on a server of another flavor than the backup's, or an older one]
     #[arg(long, value_name = "WHAT")]
     prove: Option<ProofArg>,
 
@@ -150,8 +150,9 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
         tables: args.tables.clone(),
         prove_tables: args.prove_tables.clone(),
         proof: match args.prove {
-            None | Some(ProofArg::Rows) => RestoreProof::Rows,
-            Some(ProofArg::Digest) => RestoreProof::Digest,
+            None => None,
+            Some(ProofArg::Rows) => Some(RestoreProof::Rows),
+            Some(ProofArg::Digest) => Some(RestoreProof::Digest),
         },
         strategy: args.strategy.map(|strategy| match strategy {
             StrategyArg::Swap => Strategy::Swap,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::artifact::Crc32;
 use crate::identity::{ServerIdentity, ServerName};
-use crate::server::NameCase;
+use crate::server::{NameCase, ServerVersion};
 
 /// The schema that this version reads and writes.
 pub const SCHEMA: &str = "fwb/1";
@@ -460,6 +460,12 @@ pub enum ManifestError {
 const OUTSIDE_CORE: [&str; 6] = ["store", "verification", "not_drilled", "decision", "size", "sha256"];
 
 impl Manifest {
+    /// The server on which the backup was made; none where nobody knows.
+    pub fn source(&self) -> Option<ServerVersion> {
+        let version = ServerVersion::parse(&self.server.as_ref()?.version);
+        (version.number != (0, 0, 0)).then_some(version)
+    }
+
     /// Reads a manifest from a JSON value.
     pub fn from_value(value: Value) -> Result<Self, ManifestError> {
         match value.get("schema").and_then(Value::as_str) {

@@ -1,4 +1,4 @@
-//! Which tables and views a view selects from, and which functions of other databases it calls, as its definition tells:
+//! Which tables and views a view selects from, and which functions it calls by their database's name, as its definition tells:
 //! what must be there when it is made.
 
 use std::collections::BTreeSet;
@@ -14,9 +14,20 @@ const LONGEST: usize = 256;
 /// Functions whose argument is the name of a sequence, as servers print them.
 const SEQUENCE_FUNCTIONS: [&str; 3] = ["NEXTVAL", "LASTVAL", "SETVAL"];
 
-/// What a view selects from, and functions whose database it names.
+/// What a view selects from.
 pub(crate) fn relations(tokens: Tokens<'_>) -> BTreeSet<Relation> {
     let tokens: Vec<Token<'_>> = tokens.collect();
+    named_at(&tokens, relation_positions(tokens.iter()))
+}
+
+/// Functions and packages whose database a view names.
+pub(crate) fn functions(tokens: Tokens<'_>) -> BTreeSet<Relation> {
+    let tokens: Vec<Token<'_>> = tokens.collect();
+    named_at(&tokens, function_positions(&tokens))
+}
+
+/// The names that begin at these places, by the index of the token.
+fn named_at(tokens: &[Token<'_>], positions: Vec<usize>) -> BTreeSet<Relation> {
     let name = |at: usize| match tokens.get(at) {
         Some(Token::Name(name)) if name.len() <= LONGEST => Some(String::from_utf8_lossy(name).into_owned()),
         _ => None,
@@ -25,8 +36,7 @@ pub(crate) fn relations(tokens: Tokens<'_>) -> BTreeSet<Relation> {
         Some(Token::Symbol(b'.')) => Some((Some(name(at)?), name(at + 2)?)),
         _ => Some((None, name(at)?)),
     };
-    let positions = relation_positions(tokens.iter()).into_iter();
-    positions.chain(function_positions(&tokens)).filter_map(relation).collect()
+    positions.into_iter().filter_map(relation).collect()
 }
 
 /// Where the names of databases begin that functions are called of, by the index of the token. Servers show a call as
@@ -117,7 +127,9 @@ mod tests {
             ),
             ("select `d`.`a` AS `a` from (select `t`.`a` AS `a` from `t`) `d`", &[("", "t")]),
         ] {
-            let found = relations(Tokens::new(sql.as_bytes(), Reading::Everything, QuoteMode::default()));
+            let tokens = || Tokens::new(sql.as_bytes(), Reading::Everything, QuoteMode::default());
+            let mut found = relations(tokens());
+            found.extend(functions(tokens()));
             let found: Vec<(&str, &str)> = found
                 .iter()
                 .map(|(database, name)| (database.as_deref().unwrap_or_default(), name.as_str()))

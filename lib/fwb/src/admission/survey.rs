@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::outside::{Outside, outside};
-use super::relations::{Relation, relations};
+use super::relations::{Relation, functions, relations};
 use super::times::TimeColumns;
 use super::{Admission, engines, name_of};
 use crate::error::{Error, Result};
@@ -12,6 +12,7 @@ use crate::scan::{Head, Reading, Statement, Token, Tokens, Value, Verb};
 /// The most accounts, engines, tables and views that are noted: nobody reads a longer list of those that a server lacks.
 const MOST: usize = 10_000;
 /// The most columns of tables that are noted for their times: those of 2,000 tables with 50 each.
+/// Beyond them, [`Survey::times_are_whole`] says that some are not known.
 const MOST_COLUMNS: usize = 100_000;
 
 /// What the statements ask for.
@@ -29,14 +30,18 @@ pub(crate) struct Survey {
     pub(crate) outside: BTreeMap<String, Outside>,
     /// Views, and what each selects from.
     pub(crate) views: BTreeMap<String, BTreeSet<Relation>>,
+    /// Functions that they call by their database's name, by view.
+    pub(crate) calls: BTreeMap<String, BTreeSet<Relation>>,
     /// How many views, and relations of them, were noted.
     relations: usize,
     /// Tables with times whose range differs between servers.
     pub(crate) times: BTreeMap<String, TimeColumns>,
+    /// How many columns of tables were noted for that.
+    time_columns: usize,
+    /// Whether a table was left out of [`Survey::times`], because there were too many columns.
+    times_are_cut: bool,
     /// Whether the session has the server take rows for history.
     inserts_history: bool,
-    /// How many columns were noted of them.
-    columns: usize,
     /// Collations and character sets that tables and sessions are given.
     pub(crate) collations: BTreeSet<String>,
     /// Tables that are made.
@@ -96,11 +101,12 @@ impl Survey {
             Head::View(Verb::Create, target) => {
                 self.note_definer(statement);
                 if self.relations < MOST {
-                    let tokens = Tokens::new(statement.text, Reading::Everything, statement.mode.quotes());
+                    let tokens = || Tokens::new(statement.text, Reading::Everything, statement.mode.quotes());
                     // The stand-in of a view selects from nothing, and its definition comes later.
-                    let found = relations(tokens);
-                    self.relations += 1 + found.len();
+                    let (found, called) = (relations(tokens()), functions(tokens()));
+                    self.relations += 1 + found.len() + called.len();
                     self.views.insert(target.name.clone(), found);
+                    self.calls.insert(target.name.clone(), called);
                 }
             }
             Head::Table(Verb::Create, target) => {
@@ -200,6 +206,20 @@ impl Survey {
         }
     }
 
+    fn note_times(&mut self, table: &str, times: TimeColumns, most: usize) {
+        if self.time_columns + times.all.len() > most {
+            self.times_are_cut = true;
+            return;
+        }
+        self.time_columns += times.all.len();
+        self.times.insert(table.to_owned(), times);
+    }
+
+    /// Whether [`Survey::times`] has all tables that belong there.
+    pub(crate) fn times_are_whole(&self) -> bool {
+        !self.times_are_cut
+    }
+
     fn note_collation(&mut self, name: &str) {
         let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let is_name = is_word && !name.is_empty() && name.len() <= 64;
@@ -214,10 +234,8 @@ impl Survey {
         if let (Ok(Some(outside)), true) = (outside(&tokens), self.outside.len() < MOST) {
             self.outside.insert(table.to_owned(), Outside { offset: statement.offset, ..outside });
         }
-        let times = TimeColumns::of(statement.text, statement.mode.quotes());
-        if let Some(times) = times.filter(|times| self.columns + times.all.len() <= MOST_COLUMNS) {
-            self.columns += times.all.len();
-            self.times.insert(table.to_owned(), times);
+        if let Some(times) = TimeColumns::of(&tokens) {
+            self.note_times(table, times, MOST_COLUMNS);
         }
         for name in collations(&tokens) {
             self.note_collation(&name);
@@ -303,6 +321,16 @@ fn is_loose(statement: &Statement<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tables_beyond_the_limit_are_known_to_lack() {
+        let times = || TimeColumns { all: vec!["a".into(), "b".into()], ..TimeColumns::default() };
+        let mut survey = Survey::default();
+        survey.note_times("t", times(), 3);
+        assert!(survey.times_are_whole() && survey.times.contains_key("t"));
+        survey.note_times("u", times(), 3);
+        assert!(!survey.times_are_whole() && !survey.times.contains_key("u"));
+    }
 
     #[test]
     fn only_names_are_time_zones() {

@@ -1,6 +1,6 @@
 //! Columns whose values mean something else to a server on which TIMESTAMP reaches less far, or further.
 
-use crate::scan::{QuoteMode, Reading, Statement, Token, Tokens};
+use crate::scan::{Reading, Statement, Token, Tokens};
 
 /// Such columns of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,12 +18,11 @@ pub(crate) struct TimeColumns {
 }
 
 impl TimeColumns {
-    /// Those of the table that this `CREATE TABLE` makes; none where it has no such columns.
-    pub(super) fn of(text: &[u8], mode: QuoteMode) -> Option<Self> {
-        let tokens: Vec<Token<'_>> = Tokens::new(text, Reading::Everything, mode).collect();
+    /// Those of the table that a `CREATE TABLE` of these words makes; none where it has no such columns.
+    pub(super) fn of(tokens: &[Token<'_>]) -> Option<Self> {
         let mut found = Self::default();
         let mut by_transaction = false;
-        for definition in definitions(&tokens) {
+        for definition in definitions(tokens) {
             let [Token::Name(_), data_type, rest @ ..] = definition else { continue };
             let Some(name) = definition[0].identifier() else { continue };
             let has = |words: &[&str]| {
@@ -91,13 +90,15 @@ fn definitions<'t, 'a>(tokens: &'t [Token<'a>]) -> impl Iterator<Item = &'t [Tok
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scan::QuoteMode;
 
     /// All columns, those of type TIMESTAMP, the one that ends rows.
     type Found = (Vec<String>, Vec<String>, Option<String>);
 
     fn of(create: &str) -> Option<Found> {
-        TimeColumns::of(create.as_bytes(), QuoteMode::default())
-            .map(|found| (found.all, found.timestamps, found.row_end))
+        let tokens: Vec<_> =
+            Tokens::new(create.as_bytes(), Reading::Everything, QuoteMode::default()).collect();
+        TimeColumns::of(&tokens).map(|found| (found.all, found.timestamps, found.row_end))
     }
 
     fn found(all: &[&str], timestamps: &[&str], row_end: Option<&str>) -> Found {

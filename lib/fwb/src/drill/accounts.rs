@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::throwaway::Throwaway;
 use crate::error::Result;
 use crate::progress::Cancel;
-use crate::server::{ServerFacts, Sql, quote_name, version_numbers};
+use crate::server::{ServerFacts, ServerVersion, Sql, quote_name};
 
 /// Accounts, as user and host.
 pub(super) type Accounts = BTreeSet<(String, String)>;
@@ -28,7 +28,8 @@ pub(super) fn creation(definer: &(String, String), facts: &ServerFacts) -> Strin
     if definer.1.is_empty() {
         return format!("CREATE ROLE {name};\n");
     }
-    let can_lock = version_numbers(&facts.version).is_some_and(|number| number >= (10, 5));
+    let version = ServerVersion::parse(&facts.version);
+    let can_lock = version.is_mariadb(10, 4) || version.is_mysql(5, 7);
     format!("CREATE USER {name}{};\n", if can_lock { " ACCOUNT LOCK" } else { "" })
 }
 

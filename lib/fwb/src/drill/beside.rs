@@ -68,10 +68,11 @@ const DATABASES: &str = "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA;\n"
 fn named_by(input: &Input) -> BTreeMap<&str, Vec<&str>> {
     let own = input.manifest.database.as_deref().unwrap_or_default();
     let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (view, relations) in &input.survey.views {
+    let views = input.survey.views.iter().chain(&input.survey.calls);
+    for (view, relations) in views {
         for database in relations.iter().filter_map(|(database, _)| database.as_deref()) {
             let views = named.entry(database).or_default();
-            if views.last() != Some(&view.as_str()) {
+            if !views.contains(&view.as_str()) {
                 views.push(view);
             }
         }

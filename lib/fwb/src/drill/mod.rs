@@ -27,7 +27,7 @@ use crate::admission::Survey;
 use crate::error::{Error, Result};
 use crate::load::Input;
 use crate::manifest::{Level, Manifest, Server, Verification};
-use crate::progress::{Context, seconds_since};
+use crate::progress::{Cancel, Context, seconds_since};
 use crate::restore::{Gravity, compare, preflight, ungrounded};
 use crate::server::{
     Connector, ServerClient, ServerFacts, ServerOptions, ServerVersion, Sql, charset_clause, quote_name,
@@ -36,7 +36,7 @@ use crate::store::Store;
 use crate::verify::{self, Findings, Record, Verified, conclude, prove};
 use not_held::{NotHeld, Verdict, Versions, judge};
 use scratch::Scratch;
-use servers::{Servers, is_fit, source};
+use servers::{Servers, is_fit};
 use throwaway::Throwaway;
 
 /// Where drills are made.
@@ -174,13 +174,8 @@ impl Drill {
             Ok(place) => place,
             Err(not_held) => return Ok(not_held.into()),
         };
-        let mut facts = place.server().server_facts(place.database(), cancel)?;
-        let mut drilled = Drilled::default();
-        if let Place::Own(throwaway) = &place {
-            time_zones::load(&input.survey.time_zones, throwaway, cancel)?;
-            drilled.notes.extend(likeness::settle(throwaway, &input.manifest, cancel)?);
-            likeness::load_engines(throwaway, &input.survey.engines, &mut facts, cancel)?;
-        }
+        let (facts, notes) = place.suit(input, cancel).map_err(|error| place.explain(error))?;
+        let mut drilled = Drilled { notes, ..Drilled::default() };
         if let Some(not_held) = unlike(&facts, input) {
             return Ok(not_held.into());
         }
@@ -199,7 +194,7 @@ impl Drill {
             Ok(Some(not_held)) => return Ok(not_held.into()),
             Err(error) => {
                 cancel.check()?;
-                let (source, drill) = (source(&input.manifest), ServerVersion::parse(&facts.version));
+                let (source, drill) = (input.manifest.source(), ServerVersion::parse(&facts.version));
                 let versions = Versions { source: source.as_ref(), drill: &drill };
                 match judge(error, versions).map_err(|error| place.explain(error))? {
                     Verdict::Failed(problem) => drilled.problems.push(problem),
@@ -232,12 +227,12 @@ impl Drill {
 
 /// Why a backup cannot be drilled on this server: it is not like the backup's own.
 fn unlike(facts: &ServerFacts, input: &Input) -> Option<NotHeld> {
-    let (source, version) = (source(&input.manifest), ServerVersion::parse(&facts.version));
+    let (source, version) = (input.manifest.source(), ServerVersion::parse(&facts.version));
     if let Some(source) = source.filter(|source| !is_fit(&version, Some(source))) {
         return Some(NotHeld::on_other_server(&source, &version));
     }
     let case = input.manifest.server.as_ref().and_then(|server| server.lower_case_table_names);
-    if case.is_some_and(|case| case == u64::from(!facts.keeps_lower_case)) {
+    if case.is_some_and(|case| (case == 1) != facts.keeps_lower_case) {
         let reason = "the server of the drill compares names of tables in another way than the backup's";
         return Some(NotHeld::new(reason, "name one with the same lower_case_table_names"));
     }
@@ -265,6 +260,21 @@ impl Place {
             Self::Own(throwaway) => &throwaway.database,
             Self::Named(scratch) => &scratch.database,
         }
+    }
+
+    /// Makes a throwaway server like the backup's, as far as it can be. Returns what the server is then, and what it did not take.
+    ///
+    /// # Errors
+    /// The server cannot be asked, or a signal arrived.
+    fn suit(&self, input: &Input, cancel: &Cancel) -> Result<(ServerFacts, Vec<String>)> {
+        let mut facts = self.server().server_facts(self.database(), cancel)?;
+        let mut notes = Vec::new();
+        if let Self::Own(throwaway) = self {
+            time_zones::load(&input.survey.time_zones, throwaway, cancel)?;
+            notes = likeness::settle(throwaway, &input.manifest, cancel)?;
+            likeness::load_engines(throwaway, &input.survey.engines, &mut facts, cancel)?;
+        }
+        Ok((facts, notes))
     }
 
     /// The restore, and the comparison of what came of it. Problems that do not end it are noted in `drilled`. Returns why it

@@ -63,7 +63,7 @@ impl Servers {
     /// # Errors
     /// None of them is of the backup's flavor, and of its series or a later one.
     pub(super) fn choose(&self, manifest: &Manifest) -> Result<&Installed, NotHeld> {
-        let source = source(manifest);
+        let source = manifest.source();
         let fitting = |servers: &'_ [Installed]| {
             let versions = servers.iter().map(|server| (server.flavor, server.version.as_ref()));
             choose(versions, source.as_ref())
@@ -84,12 +84,6 @@ impl Installed {
             None => flavor_name(self.flavor).to_owned(),
         }
     }
-}
-
-/// The server that a backup is of, as far as its manifest says.
-pub(super) fn source(manifest: &Manifest) -> Option<ServerVersion> {
-    let version = ServerVersion::parse(&manifest.server.as_ref()?.version);
-    (version.number != (0, 0, 0)).then_some(version)
 }
 
 /// A flavor's name.

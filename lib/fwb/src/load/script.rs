@@ -15,9 +15,10 @@ use crate::admission::{Admission, Admitted, engines, name_of, without_directorie
 use crate::artifact::DataHeader;
 use crate::dump::view_order;
 use crate::error::{Error, Result};
-use crate::manifest::{ObjectKind, SectionKind};
+use crate::manifest::{Manifest, ObjectKind, SectionKind};
 use crate::progress::Context;
 use crate::scan::{AlterDatabase, Feed, Head, QuoteMode, Reading, Statement, Tokens, Verb, parse_head};
+use crate::server::{Flavor, quote_text};
 
 /// When a definition is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +124,18 @@ impl Line {
     }
 }
 
+/// What a character set without a collation means in the backup: MariaDB had one meaning before 11.2, and has a setting since.
+/// None: it is of a server that has the setting as servers usually do, or of MySQL.
+fn default_collations(manifest: &Manifest) -> Option<Vec<u8>> {
+    const SETTING: &str = "character_set_collations";
+    let source = manifest.source().filter(|source| source.flavor == Flavor::MariaDb)?;
+    let value = match source.is_mariadb(11, 2) {
+        true => manifest.server.as_ref()?.settings.get(SETTING)?.as_str(),
+        false => "",
+    };
+    Some(format!("/*M!110201 SET SESSION {SETTING}={} */", quote_text(value)).into_bytes())
+}
+
 impl Script {
     /// Reads the definitions; rows are passed over. With `disabled`, the events will not run.
     ///
@@ -163,6 +176,7 @@ impl Script {
         })?;
         feed.flush(&mut |statement| take(statement, section))?;
         script.find_views_under_others();
+        script.header.extend(default_collations(&input.manifest));
         Ok(script)
     }
 

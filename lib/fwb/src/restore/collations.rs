@@ -12,6 +12,9 @@ use crate::server::{ServerClient, Sql};
 /// Errors 1273, "Unknown collation", and 1115, "Unknown character set".
 const UNKNOWN: [Option<u16>; 2] = [Some(1273), Some(1115)];
 
+/// After so many that the server lacks, no more are asked for.
+const ENOUGH: usize = 10;
+
 /// Those that the server lists, or takes without listing them: MariaDB takes names of MySQL's for its own.
 const LISTED: &str = "SELECT COLLATION_NAME FROM information_schema.COLLATIONS;\n\
     SELECT CHARACTER_SET_NAME FROM information_schema.CHARACTER_SETS;\n";
@@ -35,6 +38,10 @@ pub(super) fn lacking(
     needed.retain(|name| !listed.contains(&name.to_ascii_lowercase()));
     let mut lacking = Vec::new();
     for name in needed {
+        if lacking.len() == ENOUGH {
+            lacking.push("and perhaps others");
+            break;
+        }
         if is_unknown(server, name, cancel)? {
             lacking.push(name);
         }

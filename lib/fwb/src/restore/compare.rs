@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::load::Input;
 use crate::manifest::{Section, SectionKind};
 use crate::progress::{Cancel, Context};
-use crate::server::{LastTimestamp, ServerClient, ServerVersion, Sql};
+use crate::server::{LastTimestamp, ServerClient, Sql};
 
 /// What a comparison found.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(crate) fn compare(
     context: &Context,
 ) -> Result<Compared> {
     context.progress.begin(format!("comparing {database}"), input.raw_size());
-    // Servers before 10.11 take no history, so their dumps have none.
+    // Where the backup holds no history of a table, only the rows that hold now are compared.
     let times = input.survey.times.iter();
     let without: BTreeSet<String> = times
         .filter(|(_, columns)| columns.row_end.is_some() && !columns.has_history)
@@ -52,7 +52,7 @@ pub(crate) fn compare(
 
 /// How rows that hold now end on the server, and in the backup, where that differs.
 fn row_end(input: &Input) -> Option<(&'static str, &'static str)> {
-    let source = input.manifest.server.as_ref().map(|server| ServerVersion::parse(&server.version))?;
+    let source = input.manifest.source()?;
     let (here, there) = (input.last_timestamp, LastTimestamp::of(&source));
     (here != there).then(|| (here.end_of_current_rows(), there.end_of_current_rows()))
 }

@@ -17,10 +17,9 @@ pub enum Strategy {
 }
 
 /// What is held against the backup once it is loaded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RestoreProof {
     /// The objects, and the number of rows.
-    #[default]
     Rows,
     /// The rows' contents too: what was restored is dumped once more, to nowhere.
     Digest,
@@ -39,8 +38,9 @@ pub struct RestoreOptions {
     pub tables: Vec<String>,
     /// Count rows in these tables alone when checking; none: in all.
     pub prove_tables: Vec<String>,
-    /// What is held against the backup.
-    pub proof: RestoreProof,
+    /// What is held against the backup; none: rows are counted, and compared where the server is of another flavor than the
+    /// backup's, or older.
+    pub proof: Option<RestoreProof>,
     /// How; none: by swap, unless there is nothing to be hurt and swap is not to be had.
     pub strategy: Option<Strategy>,
     /// Live tables that are taken for damaged and never read: one that ends the server when it is.
@@ -52,7 +52,7 @@ pub struct RestoreOptions {
     pub safety_backup: bool,
     /// How many of the databases that swaps leave behind are kept afterwards, this one's included; none: all.
     pub keep_before: Option<usize>,
-    /// How hard to compress the safety backup.
+    /// How to compress the safety backup.
     pub compression: Compression,
     /// Whether to wait for the store's lock, for the safety backup.
     pub wait: Wait,

@@ -69,6 +69,7 @@ pub struct Prepared<'a> {
     pub(super) input: Input,
     pub(super) plan: Plan,
     pub(super) before: Before,
+    pub(super) proof: RestoreProof,
 }
 
 /// Proves the backup and looks at the server.
@@ -100,9 +101,11 @@ pub fn prepare<'a>(
     let database = server.database_name(&database, cancel)?;
     let (facts, mut findings) = preflight::look(server, &input.manifest, &input.survey, &database, cancel)?;
     input.suit(&facts);
-    let proof =
-        if preflight::crosses(&facts, &input.manifest) { RestoreProof::Digest } else { options.proof };
-    let options = RestoreOptions { proof, ..options };
+    let proof = options.proof.unwrap_or(if preflight::crosses(&facts, &input.manifest) {
+        RestoreProof::Digest
+    } else {
+        RestoreProof::Rows
+    });
     findings.extend(times::too_late(&facts, &input, context)?);
     findings.extend(events::scheduler(&facts, &input.survey));
     findings.extend(space::free(server, &input, cancel)?);
@@ -150,9 +153,9 @@ pub fn prepare<'a>(
     let exists = before.charset.is_some();
     let plan = Plan {
         findings,
-        ..plan(store, &options, strategy, &input, &Live { database, exists, inventory, damaged })
+        ..plan(store, &options, (strategy, proof), &input, &Live { database, exists, inventory, damaged })
     };
-    Ok(Prepared { store, server, options, input, plan, before })
+    Ok(Prepared { store, server, options, input, plan, before, proof })
 }
 
 /// Swap, unless something else was asked for. Where the database does not exist or holds nothing, there is nothing to
@@ -181,7 +184,13 @@ struct Live {
     damaged: Vec<DamagedTable>,
 }
 
-fn plan(store: &Store, options: &RestoreOptions, strategy: Strategy, input: &Input, live: &Live) -> Plan {
+fn plan(
+    store: &Store,
+    options: &RestoreOptions,
+    (strategy, proof): (Strategy, RestoreProof),
+    input: &Input,
+    live: &Live,
+) -> Plan {
     let Live { database, exists, inventory, damaged } = live;
     let exists = *exists;
     let tables: Vec<_> = input.sections().filter(|section| section.kind == SectionKind::Table).collect();
@@ -193,7 +202,7 @@ fn plan(store: &Store, options: &RestoreOptions, strategy: Strategy, input: &Inp
     }
     let replaced = if input.is_partial() { "the chosen tables" } else { "everything" };
     let size = input.raw_size();
-    let checked = match options.proof {
+    let checked = match proof {
         RestoreProof::Rows => "objects and row counts",
         RestoreProof::Digest => "objects, row counts and rows",
     };

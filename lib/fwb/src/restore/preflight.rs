@@ -35,6 +35,7 @@ pub(crate) fn look(
     findings.extend(enforced_engine(&facts, survey));
     findings.extend(temporal_format(&facts));
     findings.extend(events::time_zones(server, survey, cancel)?);
+    findings.extend(times::unknown(&facts, manifest, survey));
     findings.extend(times::history(&facts, manifest, survey));
     findings.extend(functions(&facts, survey));
     findings.extend(definers(&facts, survey));
@@ -238,7 +239,7 @@ fn version(facts: &ServerFacts, manifest: &Manifest) -> Option<Finding> {
         let message = format!("the dump is of server {dumped} and this one is {}", facts.version);
         return Some(warning(
             message,
-            "MariaDB and MySQL differ: the rows are compared with the backup's, too",
+            "MariaDB and MySQL differ: the rows are compared too, unless --prove rows has them counted alone",
         ));
     }
     (from > to).then(|| {

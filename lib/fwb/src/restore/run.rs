@@ -127,7 +127,7 @@ impl Prepared<'_> {
             before: self.before.clone(),
             safety: safety.map(|name| (self.store, name)),
             prove_tables: &self.options.prove_tables,
-            proof: self.options.proof,
+            proof: self.proof,
             state,
             damaged,
         }
@@ -146,7 +146,7 @@ impl Prepared<'_> {
             damaged,
             given,
             prove_tables: &self.options.prove_tables,
-            proof: self.options.proof,
+            proof: self.proof,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::finding::{Finding, Gravity};
 use crate::admission::{Survey, TimeColumns};
 use crate::artifact::DataHeader;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::load::{Input, Part};
 use crate::manifest::{Manifest, Section, SectionKind};
 use crate::progress::Context;
@@ -12,11 +12,6 @@ use crate::server::{LastTimestamp, ServerFacts, ServerVersion};
 
 /// The last moment before 2106 that every server holds, as text.
 const LAST_OF_2038: &[u8] = b"2038-01-19 03:14:07";
-
-/// The server on which the backup was made; none where it does not say.
-fn source(manifest: &Manifest) -> Option<ServerVersion> {
-    Some(ServerVersion::parse(&manifest.server.as_ref()?.version))
-}
 
 /// What becomes of the history of system-versioned tables.
 pub(super) fn history(facts: &ServerFacts, manifest: &Manifest, survey: &Survey) -> Option<Finding> {
@@ -41,7 +36,7 @@ pub(super) fn history(facts: &ServerFacts, manifest: &Manifest, survey: &Survey)
         });
     }
     let is_converted =
-        source(manifest).is_none_or(|version| LastTimestamp::of(&version) != facts.last_timestamp);
+        manifest.source().is_none_or(|version| LastTimestamp::of(&version) != facts.last_timestamp);
     is_converted.then(|| Finding {
         gravity: Gravity::Warning,
         message: format!(
@@ -52,6 +47,19 @@ pub(super) fn history(facts: &ServerFacts, manifest: &Manifest, survey: &Survey)
     })
 }
 
+/// That not all tables with times are known, where that matters: their history would not be converted, nor their rows looked at.
+pub(super) fn unknown(facts: &ServerFacts, manifest: &Manifest, survey: &Survey) -> Option<Finding> {
+    let is_alike =
+        manifest.source().is_some_and(|version| LastTimestamp::of(&version) == facts.last_timestamp);
+    (!is_alike && !survey.times_are_whole()).then(|| Finding {
+        gravity: Gravity::Refusal,
+        message: "the backup has too many columns in tables with TIMESTAMP or history to look at them all, and TIMESTAMP ends at \
+                  another moment on this server"
+            .into(),
+        remedy: "restore into a server of the same series; or some of the tables at a time: --tables".into(),
+    })
+}
+
 /// A TIMESTAMP that the server does not hold: it would make a zero of it, or refuse it in the middle. All rows are read for
 /// it, where the backup's server may hold such.
 ///
@@ -59,13 +67,14 @@ pub(super) fn history(facts: &ServerFacts, manifest: &Manifest, survey: &Survey)
 /// The backup cannot be read, or a signal arrived.
 pub(super) fn too_late(facts: &ServerFacts, input: &Input, context: &Context) -> Result<Option<Finding>> {
     let reaches_further =
-        source(&input.manifest).is_none_or(|version| LastTimestamp::of(&version) == LastTimestamp::In2106);
+        input.manifest.source().is_none_or(|version| LastTimestamp::of(&version) == LastTimestamp::In2106);
     let has_timestamps = input.survey.times.values().any(|columns| !columns.timestamps.is_empty());
     if facts.last_timestamp == LastTimestamp::In2106 || !reaches_further || !has_timestamps {
         return Ok(None);
     }
     context.progress.begin("looking for times beyond 2038", input.raw_size());
     let mut found = None;
+    let mut is_lost = false;
     let mut section = None;
     let mut reader: Option<(Values, &TimeColumns)> = None;
     input.for_each_piece(Part::Rows, context, &mut |piece, _| {
@@ -86,8 +95,13 @@ pub(super) fn too_late(facts: &ServerFacts, input: &Input, context: &Context) ->
                 found = Some((piece.section, column.to_owned(), String::from_utf8_lossy(value).into_owned()));
             }
         });
+        is_lost |= values.is_lost();
         Ok(())
     })?;
+    if is_lost {
+        let problem = "the values in its rows cannot be told apart";
+        return Err(Error::damaged(&input.manifest.name, problem));
+    }
     Ok(found.map(|(section, column, value)| Finding {
         gravity: Gravity::Refusal,
         message: format!(

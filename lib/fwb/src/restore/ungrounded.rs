@@ -10,6 +10,13 @@ use crate::load::Input;
 use crate::progress::Cancel;
 use crate::server::{ServerClient, Sql, quote_text};
 
+/// What a view needs of another database: a table or view, or a function; the database, and the name.
+type Needed<'a> = (&'static str, &'a str, &'a str);
+
+/// The beginnings of the names of `information_schema`'s columns.
+const TABLE: &str = "TABLE";
+const FUNCTION: &str = "ROUTINE";
+
 /// The views of a backup that cannot be made on this server, each with what it lacks. Views over such views are among
 /// them.
 ///
@@ -23,38 +30,42 @@ pub(crate) fn ungrounded(
     let own = input.manifest.database.as_deref().unwrap_or_default();
     let views = &input.survey.views;
     let elsewhere = |relation: &&Relation| relation.0.as_deref().is_some_and(|of| of != own);
-    let needed: BTreeSet<&Relation> = views.values().flatten().filter(elsewhere).collect();
+    let calls = &input.survey.calls;
+    let of = |named: &'static str, (database, name)| Some((named, database?, name));
+    let tables = views.values().flatten().filter(elsewhere);
+    let functions = calls.values().flatten().filter(elsewhere);
+    let needed: BTreeSet<Needed<'_>> = tables
+        .filter_map(|(database, name)| of(TABLE, (database.as_deref(), name.as_str())))
+        .chain(functions.filter_map(|(database, name)| of(FUNCTION, (database.as_deref(), name.as_str()))))
+        .collect();
     if needed.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let needed: Vec<(&str, &str)> = needed
-        .into_iter()
-        .filter_map(|(database, name)| Some((database.as_deref()?, name.as_str())))
-        .collect();
-    let ask = |(index, (database, name)): (usize, &(&str, &str))| {
+    let needed: Vec<Needed<'_>> = needed.into_iter().collect();
+    let ask = |(index, (kind, database, name)): (usize, &Needed<'_>)| {
         let (database, name) = (quote_text(database), quote_text(name));
         format!(
-            "SELECT {index} FROM information_schema.TABLES WHERE TABLE_SCHEMA = {database} AND TABLE_NAME = {name};\n\
-             SELECT {index} FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = {database} AND ROUTINE_NAME = {name};\n"
+            "SELECT {index} FROM information_schema.{kind}S WHERE {kind}_SCHEMA = {database} AND {kind}_NAME = {name};\n"
         )
     };
     let sql: String = needed.iter().enumerate().map(ask).collect();
     let rows = server.query(None, Sql::Read(&sql), "looking for tables of other databases", cancel)?;
     let there: BTreeSet<usize> = rows.iter().flatten().filter_map(|index| index.parse().ok()).collect();
-    let missing: BTreeSet<(&str, &str)> = needed
+    let missing: BTreeSet<Needed<'_>> = needed
         .iter()
         .enumerate()
         .filter(|(index, _)| !there.contains(index))
-        .map(|(_, relation)| *relation)
+        .map(|(_, needed)| *needed)
         .collect();
-    Ok(without(views, own, &missing))
+    Ok(without(views, calls, own, &missing))
 }
 
 /// The views that need one of these relations, by themselves or through another view.
 fn without(
     views: &BTreeMap<String, BTreeSet<Relation>>,
+    calls: &BTreeMap<String, BTreeSet<Relation>>,
     own: &str,
-    missing: &BTreeSet<(&str, &str)>,
+    missing: &BTreeSet<Needed<'_>>,
 ) -> BTreeMap<String, String> {
     let mut lacking: BTreeMap<String, String> = BTreeMap::new();
     loop {
@@ -63,12 +74,20 @@ fn without(
             if lacking.contains_key(view) {
                 continue;
             }
-            let lacks = relations.iter().find_map(|(database, name)| match database.as_deref() {
-                Some(database) if database != own => {
-                    missing.contains(&(database, name.as_str())).then(|| format!("{database}.{name}"))
-                }
-                _ => lacking.contains_key(name).then(|| name.clone()),
-            });
+            let is_missing = |kind, (database, name): &Relation| {
+                let database = database.as_deref().filter(|database| *database != own)?;
+                missing.contains(&(kind, database, name.as_str())).then(|| format!("{database}.{name}"))
+            };
+            let is_own = |database: &Option<String>| database.as_deref().is_none_or(|of| of == own);
+            let called = calls.get(view).into_iter().flatten();
+            let lacks = relations
+                .iter()
+                .find_map(|relation| is_missing(TABLE, relation))
+                .or_else(|| called.into_iter().find_map(|function| is_missing(FUNCTION, function)))
+                .or_else(|| {
+                    let views = relations.iter().filter(|(database, _)| is_own(database));
+                    views.map(|(_, name)| name).find(|name| lacking.contains_key(*name)).cloned()
+                });
             lacking.extend(lacks.map(|lacks| (view.clone(), lacks)));
         }
         if lacking.len() == before {
@@ -116,8 +135,14 @@ mod tests {
             view("c", &[(None, "t"), (Some("other"), "gone")]),
             view("d", &[(Some("other"), "there"), (None, "t")]),
         ]);
-        let lacking = without(&views, "own", &BTreeSet::from([("other", "gone")]));
-        let expected = [("a", "b"), ("b", "c"), ("c", "other.gone")];
+        let calls = BTreeMap::from([
+            view("d", &[(Some("other"), "gone"), (Some("own"), "a")]),
+            view("e", &[(Some("other"), "gone_too")]),
+        ]);
+        let views = views.into_iter().chain([view("e", &[])]).collect();
+        let missing = BTreeSet::from([(TABLE, "other", "gone"), (FUNCTION, "other", "gone_too")]);
+        let lacking = without(&views, &calls, "own", &missing);
+        let expected = [("a", "b"), ("b", "c"), ("c", "other.gone"), ("e", "other.gone_too")];
         assert_eq!(lacking.iter().map(|(view, lacks)| (&**view, &**lacks)).collect::<Vec<_>>(), expected);
     }
 }

@@ -76,6 +76,11 @@ impl Values {
         text
     }
 
+    /// Whether something came that is no `INSERT` of a dump, after which no value was shown.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.place == Place::Lost
+    }
+
     /// What still waits.
     pub(crate) fn flush(&mut self) -> Vec<u8> {
         self.place = Place::Prelude;
@@ -242,6 +247,9 @@ mod tests {
             for cut in 1..=sql.len() {
                 assert_eq!(shown(sql, cut).1, sql, "{cut}");
             }
+            let mut values = Values::new(vec!["a".into()]);
+            values.push(sql.as_bytes().to_vec(), &mut |_, _| ());
+            assert_eq!(values.is_lost(), sql.contains(" ON "), "{sql}");
         }
     }
 }

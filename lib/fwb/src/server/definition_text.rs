@@ -5,6 +5,9 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+/// The longest text that is converted, in bytes. Its digits take six times as many, and a packet may have 16 MiB.
+const LONGEST_CONVERTED: usize = 2 << 20;
+
 use super::answers::{OwnedRow, ask, text};
 use super::port::Session;
 use super::quoting::quote_text;
@@ -192,8 +195,12 @@ impl<'a> DefinitionTexts<'a> {
         }
     }
 
-    /// A text in another character set; none where it would not be the same text again.
+    /// A text in another character set; none where it would not be the same text again, or is too long to be sent thrice in one
+    /// packet.
     fn converted(&mut self, text_here: &[u8], from: &str, to: &str) -> Result<Option<Vec<u8>>> {
+        if text_here.len() > LONGEST_CONVERTED {
+            return Ok(None);
+        }
         let literal = format!("_{from} 0x{}", hex::encode(text_here));
         let there = format!("CONVERT({literal} USING {to})");
         let rows: Vec<OwnedRow> = ask(

@@ -54,9 +54,9 @@ pub(crate) fn unsound_views(
     }
     let mut gone: BTreeSet<String> = broken.clone();
     gone.extend(unsound.iter().map(|view| view.name.clone()));
-    while let Some(at) = views.iter().position(|view| named(view, &gone).is_some()) {
+    while let Some(at) = views.iter().position(|view| named(view, database, &gone).is_some()) {
         let view = views.swap_remove(at);
-        let needed = named(&view, &gone).unwrap_or_default();
+        let needed = named(&view, database, &gone).unwrap_or_default();
         unsound.push(left_out(&view, format!("it names view {needed}, which is left out")));
         gone.insert(view.name);
     }
@@ -77,13 +77,14 @@ fn left_out(view: &View, error: String) -> LeftOut {
     LeftOut { name: view.name.clone(), error, definition }
 }
 
-/// The first of these names that a view selects from.
-fn named(view: &View, names: &BTreeSet<String>) -> Option<String> {
+/// The first of these views of its own database that a view selects from.
+fn named(view: &View, database: &str, names: &BTreeSet<String>) -> Option<String> {
     if names.is_empty() {
         return None;
     }
     let found = relations(Tokens::new(&view.text, Reading::Everything, QuoteMode::default()));
-    found.into_iter().map(|(_, name)| name).find(|name| names.contains(name))
+    let is_own = |of: &Option<String>| of.as_deref().is_none_or(|of| of == database);
+    found.into_iter().filter(|(of, _)| is_own(of)).map(|(_, name)| name).find(|name| names.contains(name))
 }
 
 /// Why a trigger, an event or a routine cannot be restored; none where it can.

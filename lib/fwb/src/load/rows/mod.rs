@@ -88,7 +88,11 @@ impl<'a> Judge<'a> {
         let raw = match &mut self.row_ends {
             Some(row_ends) => {
                 self.place.clone_from(&place);
-                row_ends.push(raw)
+                let Some(raw) = row_ends.push(raw) else {
+                    let problem = format!("the values in the rows of {place} cannot be told apart");
+                    return Err(Error::damaged(&self.input.manifest.name, problem));
+                };
+                raw
             }
             None => raw,
         };

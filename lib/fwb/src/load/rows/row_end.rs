@@ -1,5 +1,5 @@
-//! Rows of a system-versioned table that hold now, from a server that marks them otherwise: the end of a row that still holds
-//! is the last moment of TIMESTAMP, and to a server where that is another one the row would be history, or no row at all.
+//! Converts the end of current rows of system-versioned tables. A current row ends with the last moment of TIMESTAMP, which is in
+//! 2038 on servers before MariaDB 11.5 and in 2106 after; elsewhere it would be history, or no row at all.
 
 use crate::admission::TimeColumns;
 use crate::scan::Values;
@@ -22,14 +22,15 @@ impl RowEnds {
         Some(Self { values, column, from: literal(here.other()), to: literal(here) })
     }
 
-    /// Takes the next piece, and returns what is done with.
-    pub(super) fn push(&mut self, piece: Vec<u8>) -> Vec<u8> {
+    /// Takes the next piece, and returns what is done with; none where the rows cannot be told apart.
+    pub(super) fn push(&mut self, piece: Vec<u8>) -> Option<Vec<u8>> {
         let Self { values, column, from, to } = self;
-        values.push(piece, &mut |name, value| {
+        let done = values.push(piece, &mut |name, value| {
             if value == *from && name.eq_ignore_ascii_case(column) {
                 value.copy_from_slice(to);
             }
-        })
+        });
+        (!values.is_lost()).then_some(done)
     }
 
     /// What still waits, at the end of a run of pieces.
