@@ -56,8 +56,13 @@ pub(super) fn write_all(
     let facts = request.facts;
     let broken: BTreeSet<String> = facts.broken_views.iter().map(|view| view.name.clone()).collect();
     let version = ServerVersion::parse(&facts.version);
-    let header =
-        Header { version: &version, host: request.host, database: &facts.database, binlog: binlog.as_ref() };
+    let header = Header {
+        version: &version,
+        host: request.host,
+        database: &facts.database,
+        binlog: binlog.as_ref(),
+        has_checks: facts.has_checks,
+    };
     let task = Task {
         header,
         collation: &facts.collation,

@@ -35,7 +35,7 @@ pub(crate) fn dump_to_nowhere(
     let mut connection = connect(server, Role::Single, database, DOING, &context.cancel)?;
     begin(connection.session(), DOING)?;
     let version = connection.session().version().clone();
-    let header = Header { version: &version, host: "", database, binlog: None };
+    let header = Header { version: &version, host: "", database, binlog: None, has_checks: false };
     let none = BTreeSet::new();
     let task =
         Task { header, collation: "", broken_views: &none, part: Part::Rows, past, holds_definitions: false };

@@ -43,6 +43,8 @@ pub(crate) struct DatabaseFacts {
     pub(crate) by_transaction: Vec<String>,
     /// Libraries of MySQL's programs in JavaScript, which no dump holds.
     pub(crate) libraries: Vec<String>,
+    /// Whether tables have `CHECK` constraints, as far as the server tells.
+    pub(crate) has_checks: bool,
     /// Whether it has views that can be used.
     pub(crate) has_views: bool,
     /// Views that cannot be used, and why.
@@ -91,6 +93,7 @@ SELECT IF(IS_NULLABLE = 'YES' AND COLUMN_DEFAULT IS NULL AND IFNULL(GENERATION_E
     OR CHARACTER_SET_NAME IN ('utf8mb4', 'utf16', 'utf16le', 'utf32')
       AND (DATA_TYPE IN ('enum', 'set') AND COLUMN_TYPE LIKE '%?%' OR COLUMN_DEFAULT LIKE '%?%'))
   ORDER BY TABLE_NAME, ORDINAL_POSITION;
+SELECT 'checks' /*M!100222 FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = DATABASE() LIMIT 1 */;
 SELECT 'library' /*!90200 , LIBRARY_NAME FROM information_schema.LIBRARIES WHERE LIBRARY_SCHEMA = DATABASE() */;
 ";
 
@@ -149,6 +152,7 @@ impl ServerClient {
                     }
                 }
                 ["library", name] => facts.libraries.push(name.to_owned()),
+                ["checks"] => facts.has_checks = true,
                 ["column", table, column, "json", _] => {
                     facts.json_columns.push(format!("{table}.{column}"));
                 }

@@ -94,7 +94,7 @@ pub(crate) fn write(
     writer.sink.pass()?;
     writer.database(ahead, look)?;
     writer.open(SectionKind::Trailer, None);
-    frame::trailer(writer.sink.sql(), &now());
+    frame::trailer(writer.sink.sql(), &task.header, &now());
     writer.sink.pass()?;
     Ok(writer.written)
 }

@@ -15,13 +15,21 @@ pub(crate) struct Header<'a> {
     pub(crate) database: &'a str,
     /// Where the binary log stands.
     pub(crate) binlog: Option<&'a Binlog>,
+    /// Whether tables have checks.
+    pub(crate) has_checks: bool,
 }
 
 /// The first line of a dump of MariaDB: whoever reads it with MariaDB's client is safe from what a server may have put into
 /// it (CVE-2024-21096). A comment to every other client.
 const SANDBOX: &str = "/*M!999999\\- enable the sandbox mode */ \n";
 
-/// Dates such as 2024-02-31 are kept as they are, and rows that a check came too late for; 0 is no request for a number.
+/// Rows that a check came too late for are kept as they are. Neither mariadb-dump nor the first version of these tools knows
+/// these settings, so a dump without checks has none of them.
+const WITHOUT_CHECKS: &str =
+    "/*M!100201 SET @OLD_CHECK_CONSTRAINT_CHECKS=@@CHECK_CONSTRAINT_CHECKS, CHECK_CONSTRAINT_CHECKS=0 */;\n";
+const WITH_CHECKS: &str = "/*M!100201 SET CHECK_CONSTRAINT_CHECKS=@OLD_CHECK_CONSTRAINT_CHECKS */;\n";
+
+/// Dates such as 2024-02-31 are kept as they are; 0 is no request for a number.
 const BEGIN: &str = "
 /*!40101 SET @OLD_CHARACTER_SET_CLIENT=@@CHARACTER_SET_CLIENT */;
 /*!40101 SET @OLD_CHARACTER_SET_RESULTS=@@CHARACTER_SET_RESULTS */;
@@ -31,15 +39,14 @@ const BEGIN: &str = "
 /*!40103 SET TIME_ZONE='+00:00' */;
 /*!40014 SET @OLD_UNIQUE_CHECKS=@@UNIQUE_CHECKS, UNIQUE_CHECKS=0 */;
 /*!40014 SET @OLD_FOREIGN_KEY_CHECKS=@@FOREIGN_KEY_CHECKS, FOREIGN_KEY_CHECKS=0 */;
-/*M!100201 SET @OLD_CHECK_CONSTRAINT_CHECKS=@@CHECK_CONSTRAINT_CHECKS, CHECK_CONSTRAINT_CHECKS=0 */;
 /*!40101 SET @OLD_SQL_MODE=@@SQL_MODE, SQL_MODE='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES' */;
 /*!40111 SET @OLD_SQL_NOTES=@@SQL_NOTES, SQL_NOTES=0 */;
 ";
 
-const END: &str = "/*!40103 SET TIME_ZONE=@OLD_TIME_ZONE */;
-
+/// The trailer begins with this.
+const TIME_ZONE: &str = "/*!40103 SET TIME_ZONE=@OLD_TIME_ZONE */;\n\n";
+const END: &str = "\
 /*!40101 SET SQL_MODE=@OLD_SQL_MODE */;
-/*M!100201 SET CHECK_CONSTRAINT_CHECKS=@OLD_CHECK_CONSTRAINT_CHECKS */;
 /*!40014 SET FOREIGN_KEY_CHECKS=@OLD_FOREIGN_KEY_CHECKS */;
 /*!40014 SET UNIQUE_CHECKS=@OLD_UNIQUE_CHECKS */;
 /*!40101 SET CHARACTER_SET_CLIENT=@OLD_CHARACTER_SET_CLIENT */;
@@ -63,6 +70,9 @@ pub(super) fn header(sql: &mut Vec<u8>, header: &Header<'_>) {
     text += "-- ------------------------------------------------------\n";
     text += &format!("-- Server version\t{}\n", in_comment(&header.version.text));
     text += BEGIN;
+    if header.has_checks {
+        text += WITHOUT_CHECKS;
+    }
     if let Some(Binlog { file, position, gtid }) = header.binlog {
         text += "\n--\n-- The position of the binary log at this moment\n--\n\n";
         let (change, prefix) = if header.version.is_mysql(8, 0) {
@@ -80,7 +90,11 @@ pub(super) fn header(sql: &mut Vec<u8>, header: &Header<'_>) {
 }
 
 /// Ends a dump; `at` is when.
-pub(super) fn trailer(sql: &mut Vec<u8>, at: &str) {
+pub(super) fn trailer(sql: &mut Vec<u8>, header: &Header<'_>, at: &str) {
+    sql.extend_from_slice(TIME_ZONE.as_bytes());
+    if header.has_checks {
+        sql.extend_from_slice(WITH_CHECKS.as_bytes());
+    }
     sql.extend_from_slice(END.as_bytes());
     sql.extend_from_slice(format!("\n-- Dump completed on {at}\n").as_bytes());
 }
@@ -130,12 +144,20 @@ mod tests {
     fn a_scanner_reads_what_the_header_tells() {
         let binlog =
             Binlog { file: "server-bin.000001".into(), position: 45655, gtid: Some("0-1-467,1-2-3".into()) };
-        for said in ["10.11.6-MariaDB-log", "9.7.0"] {
+        for (said, has_checks) in
+            [("10.11.6-MariaDB-log", false), ("10.11.6-MariaDB-log", true), ("9.7.0", false)]
+        {
             let version = ServerVersion::parse(said);
-            let told = Header { version: &version, host: "here", database: "sh'op", binlog: Some(&binlog) };
+            let told = Header {
+                version: &version,
+                host: "here",
+                database: "sh'op",
+                binlog: Some(&binlog),
+                has_checks,
+            };
             let mut sql = Vec::new();
             header(&mut sql, &told);
-            trailer(&mut sql, "2026-11-30 00:55:53");
+            trailer(&mut sql, &told, "2026-11-30 00:55:53");
             let summary = scanned(&sql);
             assert_eq!((summary.incomplete, summary.says_completed), (None, true));
             assert_eq!(summary.origin.database.as_deref(), Some("sh'op"));
@@ -155,12 +177,14 @@ mod tests {
         {
             let mut sql = Vec::new();
             let version = ServerVersion::parse("10.11.6-MariaDB");
-            header(&mut sql, &Header { version: &version, host: name, database: name, binlog: None });
+            let told =
+                Header { version: &version, host: name, database: name, binlog: None, has_checks: true };
+            header(&mut sql, &told);
             announce(&mut sql, title(SectionKind::Table), name);
             sql.extend_from_slice(b"\nDROP TABLE IF EXISTS ");
             super::super::literal::name(&mut sql, name);
             sql.extend_from_slice(b";\n");
-            trailer(&mut sql, "then");
+            trailer(&mut sql, &told, "then");
             let summary = scanned(&sql);
             assert_eq!(summary.incomplete, None, "{name:?}");
             let sections: Vec<_> =
