@@ -36,6 +36,10 @@ def distinct: reduce .[] as $one ([]; if index([$one]) then . else . + [$one] en
 # Which backup: as the stage knows it that was the last to see it.
 | (manifests("verify") + manifests("dump") + if $what == "drill" then manifests("ls") else [] end
    | first // {}) as $backup
+# Why the drill was not held: only from what fwb-verify has printed in this run, because the listing may still have the reason of
+# an earlier one. fwb-verify goes on from the file to the drill only where the file is proved; else it repeats what it has read.
+| (manifests("verify") | first) as $verified
+| (if $what == "drill" and $verified.verification.ok then $verified.not_drilled else null end) as $not_drilled
 | manifests("prune") as $decided
 | [$decided[] | select(.decision.action == "delete")] as $deleted
 
@@ -60,7 +64,7 @@ def distinct: reduce .[] as $one ([]; if index([$one]) then . else . + [$one] en
     raw_size: $backup.raw_size,
     # What was proved of it; and of a drill that was not held, why: what was proved is no more than the file then.
     verification: ($backup.verification | if . then .problems |= (. // [])[:20]
-        | if $what == "drill" and $backup.not_drilled then .not_drilled = $backup.not_drilled else . end
+        | if $not_drilled then .not_drilled = $not_drilled else . end
       else null end),
 
     # How long each stage took that was begun.

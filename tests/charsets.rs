@@ -50,7 +50,7 @@ fn a_restore_and_an_undo_make_what_the_server_keeps() {
     // A character set that has quotes within characters; a definer that is not there, beyond ASCII.
     database.sql(
         b"SET NAMES sjis; CREATE PROCEDURE sjis() COMMENT '\x82\xa0' SELECT '\x82\xa0';
-          SET NAMES cp1251; CREATE DEFINER=`\xfc\xbf`@`%` EVENT e ON SCHEDULE AT '2037-01-01 12:00:00' DO SET @a = '\xfc';",
+          SET NAMES cp1251; CREATE DEFINER=`\xfc\xbf`@`%` EVENT e ON SCHEDULE AT '2037-01-01 12:00:00' DISABLE DO SET @a = '\xfc';",
     );
     let all = || database.query(&kept(&database.name));
     let made = all();

@@ -275,6 +275,24 @@ fn a_drill_that_is_not_held_is_on_record_as_such() {
     assert!(record["verification"]["not_drilled"]["reason"].as_str().unwrap().contains(why), "{record}");
     assert_eq!((&record["proved"], &record["verification"]["level"]), (&json!(1), &json!("full")));
     assert_eq!(store.read_sidecar(&dump)["verification"], before["verification"]);
+
+    // The store still has that reason in a week in which the drill fails for another one.
+    assert!(store.read_sidecar(&dump)["not_drilled"].is_object());
+    let failing = "echo 'fwb-verify: error: no space left' >&2; cat > /dev/null; exit 1";
+    let programs = Programs::new(&[("fwb-verify", failing)]);
+    let record = Job::with("drill", &store, "shop", &[programs.path()]).ends(1, &store);
+    assert_eq!([&record["stage"], &record["reason"]], ["verify", "no space left"]);
+    assert_eq!([&record["name"], &record["size"]], [&dump["name"], &dump["size"]]);
+    assert!(record["verification"].is_object(), "{record}");
+    assert!(record["verification"]["not_drilled"].is_null(), "{record}");
+
+    // And in one in which the file has become damaged, where no drill was tried.
+    let mut bytes = fs::read(store.artifact(&dump)).unwrap();
+    bytes[900] ^= 1;
+    fs::write(store.artifact(&dump), bytes).unwrap();
+    let record = Job::new("drill", &store, "shop").ends(3, &store);
+    assert_eq!([&record["stage"], &record["verification"]["ok"]], [&json!("verify"), &json!(false)]);
+    assert!(record["verification"]["not_drilled"].is_null(), "{record}");
 }
 
 /// A setting that is missing must not look like a quiet night, nor make a store inside the container.

@@ -234,9 +234,14 @@ pub(crate) fn mariadb(defaults_file: &Path, arguments: &[&str]) -> Tool {
 
 /// What mariadb-dump writes, as an old script would have called it.
 pub(crate) fn mariadb_dump(database: &Database, options: &[&str]) -> Vec<u8> {
-    let cnf = Server::shared().defaults_file();
+    mariadb_dump_of(Server::shared(), &database.name, options)
+}
+
+/// The same, of a database on a server that a test has started.
+pub(crate) fn mariadb_dump_of(server: &Server, database: &str, options: &[&str]) -> Vec<u8> {
+    let cnf = server.defaults_file();
     let defaults = [OsStr::new("--defaults-file="), cnf.as_os_str()].join(OsStr::new(""));
-    Tool::program("mariadb-dump").arg(defaults).args(options).arg("--").arg(&database.name).run().ok().stdout
+    Tool::program("mariadb-dump").arg(defaults).args(options).arg("--").arg(database).run().ok().stdout
 }
 
 /// A shell line, as a user would type it: with the tools on `PATH` and a failure anywhere in a pipeline counted.
