@@ -480,3 +480,28 @@ fn a_view_over_another_databases_table_is_not_taken_for_one_over_a_broken_view()
     store.tool("fwb-restore").args(["--yes", name(&dump)]).run().ok();
     assert_eq!(database.query("SELECT COUNT(*) FROM sound"), "0");
 }
+
+/// What a generated column was made of may not make it again: rows are loaded in UTC. In place, nothing is cleared then whose
+/// rows a rollback could not put back.
+#[test]
+fn nothing_is_cleared_whose_rows_could_not_be_put_back() {
+    let server = Server::private("computed", &["--default-time-zone=+09:00"]);
+    let store = Store::new();
+    let tool = |tool: &str| store.tool(tool).env("FWB_DEFAULTS_FILE", server.defaults_file());
+    server.sql(
+        "CREATE DATABASE visits CHARACTER SET utf8mb4; USE visits; CREATE TABLE other (id INT PRIMARY KEY, about JSON);
+         INSERT INTO other VALUES (1, '{}');
+         CREATE TABLE v (usr INT, at TIMESTAMP NULL, day DATE AS (CAST(at AS DATE)) STORED, UNIQUE KEY (usr, day));
+         INSERT INTO v (usr, at) VALUES (1, '2026-01-01 08:00:00'), (1, '2026-01-02 08:00:00');",
+    );
+    let dump = tool("fwb-dump").args(["-B", "visits"]).run().ok().json();
+    let content = || server.query("USE visits; SELECT * FROM v ORDER BY at; SELECT * FROM other");
+    // Nine o'clock in Seoul is midnight in UTC: two visits of two days there are of one day in UTC.
+    server.sql("USE visits; DELETE FROM v; INSERT INTO v (usr, at) VALUES (1, '2026-01-01 23:00:00'), (1, '2026-01-02 01:00:00')");
+    let live = content();
+    let refused = tool("fwb-restore").args(["--yes", "--strategy", "in-place", name(&dump)]).run();
+    refused.fails(2, &["with its rows", "hint: "]);
+    assert_eq!(content(), live, "nothing was touched");
+    let swapped = tool("fwb-restore").args(["--yes", name(&dump)]).run().ok();
+    assert!(swapped.stderr.contains("v.day"), "{}", swapped.stderr);
+}

@@ -353,6 +353,15 @@ fn several_dumps_in_one_file_are_told_apart() {
             refused.stderr
         );
     }
+    // Rows would be read in the character set of the first header.
+    let latin = mariadb_dump(&two, &["--default-character-set=latin1"]);
+    let renamed = String::from_utf8(latin).unwrap().replace(&two.name, &one.name);
+    store.write("headers.sql", [&first[..], renamed.as_bytes()].concat());
+    store
+        .tool("fwb-verify")
+        .arg("headers.sql")
+        .run()
+        .fails(3, &["another character set, time zone or sql_mode"]);
     store.write("parts.sql", [structure, rows].concat());
     store.tool("fwb-verify").arg("parts.sql").run().fails(3, &["structure and rows were made apart"]);
 }

@@ -4,6 +4,8 @@
 //! allowed, and a statement must be on it under every reading that some server could give it. What a routine's or
 //! a view's body holds is not examined: it runs when someone calls it, under its definer's rights.
 
+mod computed;
+mod headers;
 mod outside;
 mod relations;
 mod settings;

@@ -2,18 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::computed::Computed;
+use super::headers::Headers;
 use super::outside::{Outside, outside};
 use super::relations::{Relation, functions, relations};
 use super::times::TimeColumns;
 use super::{Admission, engines, name_of};
 use crate::error::{Error, Result};
-use crate::scan::{Head, Reading, Statement, Token, Tokens, Value, Verb};
+use crate::scan::{Head, Mark, Reading, Statement, Token, Tokens, Value, Verb};
 
 /// The most accounts, engines, tables and views that are noted: nobody reads a longer list of those that a server lacks.
 const MOST: usize = 10_000;
 /// The most columns of tables that are noted for their times: those of 2,000 tables with 50 each.
 /// Beyond them, [`Survey::times_are_whole`] says that some are not known.
 const MOST_COLUMNS: usize = 100_000;
+
+/// Versions in executable comments that no MariaDB server executes: MySQL's (MariaDB's manual, "Comment Syntax").
+const MYSQL_ONLY: (u32, u32) = (50_700, 99_999);
 
 /// What the statements ask for.
 #[derive(Debug, Default)]
@@ -44,6 +49,12 @@ pub(crate) struct Survey {
     inserts_history: bool,
     /// Collations and character sets that tables and sessions are given.
     pub(crate) collations: BTreeSet<String>,
+    /// Tables with what the server computes or checks.
+    pub(crate) computed: BTreeMap<String, Computed>,
+    /// Tables with parts in comments for versions of MySQL that MariaDB passes over.
+    pub(crate) passed_over: BTreeSet<String>,
+    /// The headers of dumps.
+    headers: Headers,
     /// Tables that are made.
     made: BTreeSet<String>,
     /// Engines of tables, in upper case.
@@ -110,6 +121,7 @@ impl Survey {
                 }
             }
             Head::Table(Verb::Create, target) => {
+                self.check_headers(statement)?;
                 if self.made.len() < MOST && !self.made.insert(target.name.clone()) {
                     return Err(Error::Inadmissible {
                         name: self.name.clone(),
@@ -124,6 +136,7 @@ impl Survey {
                 self.note_table(&target.name, statement);
             }
             Head::Set(assignments) => {
+                self.headers.observe(assignments);
                 for (what, to) in assignments {
                     self.inserts_history |= sets(what, "system_versioning_insert_history")
                         && matches!(to, Value::Word(value) if value == "1");
@@ -141,6 +154,7 @@ impl Survey {
                 }
             }
             Head::Insert(target) => {
+                self.check_headers(statement)?;
                 if let Some(times) = self.times.get_mut(&target.name) {
                     times.observe(statement, self.inserts_history);
                 }
@@ -206,6 +220,26 @@ impl Survey {
         }
     }
 
+    /// All rows are loaded under the settings of the first header.
+    fn check_headers(&self, statement: &Statement<'_>) -> Result<()> {
+        if self.headers.agree() {
+            return Ok(());
+        }
+        Err(Error::Inadmissible {
+            name: self.name.clone(),
+            statement: name_of(statement),
+            offset: statement.offset,
+            why: "it is of another dump in the same file, whose header has another character set, time zone or sql_mode: cut the \
+                  file before each header"
+                .into(),
+        })
+    }
+
+    /// Whether the dump's header says that times are in UTC.
+    pub(crate) fn is_utc(&self) -> bool {
+        self.headers.is_utc()
+    }
+
     fn note_times(&mut self, table: &str, times: TimeColumns, most: usize) {
         if self.time_columns + times.all.len() > most {
             self.times_are_cut = true;
@@ -234,7 +268,19 @@ impl Survey {
         if let (Ok(Some(outside)), true) = (outside(&tokens), self.outside.len() < MOST) {
             self.outside.insert(table.to_owned(), Outside { offset: statement.offset, ..outside });
         }
-        if let Some(times) = TimeColumns::of(&tokens) {
+        let times = TimeColumns::of(&tokens);
+        if let Some(computed) = Computed::of(&tokens, times.as_ref())
+            && self.computed.len() < MOST
+        {
+            self.computed.insert(table.to_owned(), computed);
+        }
+        let marks = Tokens::marks(statement.text, Reading::Everything, statement.mode.quotes());
+        let is_passed_over =
+            |mark: &Mark| !mark.mariadb && (MYSQL_ONLY.0..=MYSQL_ONLY.1).contains(&mark.version);
+        if marks.iter().any(is_passed_over) && self.passed_over.len() < MOST {
+            self.passed_over.insert(table.to_owned());
+        }
+        if let Some(times) = times {
             self.note_times(table, times, MOST_COLUMNS);
         }
         for name in collations(&tokens) {

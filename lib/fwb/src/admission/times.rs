@@ -2,6 +2,21 @@
 
 use crate::scan::{Reading, Statement, Token, Tokens};
 
+/// What definitions begin with that are none of columns.
+const NO_COLUMNS: [&str; 11] = [
+    "PRIMARY",
+    "UNIQUE",
+    "KEY",
+    "INDEX",
+    "CONSTRAINT",
+    "FOREIGN",
+    "FULLTEXT",
+    "SPATIAL",
+    "VECTOR",
+    "CHECK",
+    "PERIOD",
+];
+
 /// Such columns of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct TimeColumns {
@@ -23,7 +38,12 @@ impl TimeColumns {
         let mut found = Self::default();
         let mut by_transaction = false;
         for definition in definitions(tokens) {
-            let [Token::Name(_), data_type, rest @ ..] = definition else { continue };
+            let [name @ (Token::Name(_) | Token::Word(_)), data_type, rest @ ..] = definition else {
+                continue;
+            };
+            if NO_COLUMNS.iter().any(|word| name.is(word)) {
+                continue;
+            }
             let Some(name) = definition[0].identifier() else { continue };
             let has = |words: &[&str]| {
                 rest.windows(words.len()).any(|at| at.iter().zip(words).all(|(token, word)| token.is(word)))
@@ -63,7 +83,7 @@ impl TimeColumns {
 }
 
 /// What stands between the commas of a table's definition: columns, keys, constraints.
-fn definitions<'t, 'a>(tokens: &'t [Token<'a>]) -> impl Iterator<Item = &'t [Token<'a>]> {
+pub(super) fn definitions<'t, 'a>(tokens: &'t [Token<'a>]) -> impl Iterator<Item = &'t [Token<'a>]> {
     let open =
         tokens.iter().position(|token| *token == Token::Symbol(b'(')).map_or(tokens.len(), |at| at + 1);
     let mut depth = 0_usize;
@@ -114,6 +134,10 @@ mod tests {
                 "CREATE TABLE `t` (\n  `id` decimal(10,2),\n  `a``, b` timestamp NOT NULL DEFAULT current_timestamp(),\n \
                  `c` timestamp(6) NULL,\n KEY `timestamp` (`id`,`c`)\n) ENGINE=InnoDB",
                 Some(found(&["id", "a`, b", "c"], &["a`, b", "c"], None)),
+            ),
+            (
+                "CREATE TABLE t (id int, at timestamp NULL, PRIMARY KEY (id), KEY timestamp (at)) ENGINE=InnoDB",
+                Some(found(&["id", "at"], &["at"], None)),
             ),
             (
                 "CREATE TABLE `t` (`id` int) ENGINE=InnoDB WITH SYSTEM VERSIONING",

@@ -18,7 +18,8 @@ pub(super) fn held(sections: &[Section]) -> BTreeSet<Named> {
     sections.iter().filter_map(relation).chain(objects).collect()
 }
 
-/// Holds a dump against what its database held before and after it.
+/// Holds a dump against what its database held before and after it. Returns what the operator should know: the server's list of
+/// names is not of one moment, so what was renamed meanwhile may be in the dump under neither name.
 ///
 /// # Errors
 /// [`Error::IncompleteDump`]: something is not in it that was there all the time.
@@ -27,14 +28,24 @@ pub(super) fn check(
     before: &BTreeSet<Named>,
     after: &BTreeSet<Named>,
     told: &BTreeSet<Named>,
-) -> Result<()> {
-    match before.intersection(after).find(|there| !told.contains(there)) {
-        Some(lacking) => Err(Error::IncompleteDump {
+) -> Result<Option<String>> {
+    if let Some(lacking) = before.intersection(after).find(|there| !told.contains(there)) {
+        return Err(Error::IncompleteDump {
             database: database.to_owned(),
             problem: format!("{lacking} is in the database and not in the dump"),
-        }),
-        None => Ok(()),
+        });
     }
+    let lacks = |one: &BTreeSet<Named>, other: &BTreeSet<Named>| {
+        let names = one.difference(other).filter(|named| !told.contains(named)).map(ToString::to_string);
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let (gone, come) = (lacks(before, after), lacks(after, before));
+    Ok((!gone.is_empty() && !come.is_empty()).then(|| {
+        format!(
+            "while it was made, these went and are not in this backup: {gone}; and these came and are not in it either, unless they \
+             are the same under another name: {come}"
+        )
+    }))
 }
 
 #[cfg(test)]
@@ -47,8 +58,10 @@ mod tests {
             names.iter().map(|name| Named::Relation((*name).to_owned())).collect()
         };
         let (before, after) = (set(&["a", "b", "gone"]), set(&["a", "b", "new"]));
-        assert!(check("d", &before, &after, &set(&["a", "b"])).is_ok());
-        assert!(check("d", &before, &after, &set(&["a", "b", "gone", "new"])).is_ok());
+        assert_eq!(check("d", &before, &after, &set(&["a", "b", "gone"])).unwrap(), None);
+        assert_eq!(check("d", &before, &after, &set(&["a", "b", "new"])).unwrap(), None);
+        let renamed = check("d", &before, &after, &set(&["a", "b"])).unwrap().unwrap();
+        assert!(renamed.contains("gone") && renamed.contains("new"), "{renamed}");
         let error = check("d", &before, &after, &set(&["a", "new"])).unwrap_err().to_string();
         assert!(error.contains("table or view b is in the database and not in the dump"), "{error}");
     }

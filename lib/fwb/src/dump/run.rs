@@ -154,12 +154,13 @@ impl<'a> Dump<'a> {
             look(&names(&whole.sections))?;
         }
         self.look_again(&definitions, context)?;
-        self.check_inventory(&whole.sections, &left_out, &context.cancel)?;
+        let renamed = self.check_inventory(&whole.sections, &left_out, &context.cancel)?;
         if let Some(mut locked) = locked {
             // If releasing the locks succeeds, the connection never lost them.
             locked.execute("UNLOCK TABLES", LOCKING)?;
         }
-        let found = warnings::found(&left_out, &outside, otherwise);
+        let mut found = warnings::found(&left_out, &outside, otherwise);
+        found.extend(renamed);
         if let (true, Some(what)) = (self.options.strict, found.first()) {
             return Err(Error::Strict { what: what.clone() });
         }
@@ -184,7 +185,7 @@ impl<'a> Dump<'a> {
         sections: &[Section],
         left_out: &[LeftOutProgram],
         cancel: &Cancel,
-    ) -> Result<()> {
+    ) -> Result<Option<String>> {
         let database = &self.facts.database;
         let after = self.server.names(database, cancel)?;
         let mut told = inventory::held(sections);

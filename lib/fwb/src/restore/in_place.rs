@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use super::check::{Check, Checked};
 use super::live_state::{LiveState, named};
 use super::options::RestoreProof;
-use super::rehearsal;
+use super::rehearsal::{self, Depth};
 use crate::error::{Error, Result};
 use crate::load::{Destination, Input, Load, LoadSession, Renaming, end_session, not_sent};
 use crate::manifest::{Manifest, ObjectKind};
 use crate::progress::{Cancel, Context};
-use crate::server::{Definition, Inventory, ServerClient, Sql, charset_clause, quote_name};
+use crate::server::{Definition, Flavor, Inventory, ServerClient, Sql, charset_clause, quote_name};
 use crate::store::Store;
 
 /// A restore over a live database.
@@ -75,11 +75,11 @@ impl InPlace<'_> {
         if self.before.charset.is_none() || self.before.empty {
             return Ok(());
         }
-        let rehearse = |input: &Input, what: &str| {
+        let rehearse = |input: &Input, what: &str, depth| {
             let live = rehearsal::Live { database: self.database, damaged: self.damaged };
-            rehearsal::definitions(self.server, &live, input, what, context)
+            rehearsal::rehearse(self.server, &live, input, (what, depth), context)
         };
-        rehearse(input, "what the backup holds")?;
+        rehearse(input, "what the backup holds", Depth::Definitions)?;
         let Some((store, name)) = self.safety else { return Ok(()) };
         // Opening it judges all of its statements, rows too.
         let mut all = open_safety(store, name, &[], context)?;
@@ -95,14 +95,36 @@ impl InPlace<'_> {
             });
         }
         let what = format!("what {} holds now, and a rollback would need,", self.database);
-        if !input.is_partial() {
-            return rehearse(&all, &what);
-        }
-        let held: Vec<String> = rehearsal::held(&all, input).into_iter().collect();
-        if held.is_empty() {
+        let held = rehearsal::held(&all, input);
+        if input.is_partial() && held.is_empty() {
             return Ok(());
         }
-        rehearse(&open_safety(store, name, &held, context)?, &what)
+        let open = |tables: &[String]| -> Result<Input> {
+            let mut chosen = open_safety(store, name, tables, context)?;
+            chosen.lower_case = input.lower_case;
+            chosen.last_timestamp = input.last_timestamp;
+            Ok(chosen)
+        };
+        if input.is_partial() {
+            rehearse(&open(&held.iter().cloned().collect::<Vec<_>>())?, &what, Depth::Definitions)?;
+        } else {
+            rehearse(&all, &what, Depth::Definitions)?;
+        }
+        // Their rows may not come back under the settings of the session that loads them.
+        let is_replaced = |table: &&String| !input.is_partial() || held.contains(&all.spelled(table));
+        // On MariaDB the session checks none of them.
+        let is_mysql = all.manifest.source().is_some_and(|source| source.flavor == Flavor::MySql);
+        let computed = all.survey.computed.iter();
+        let computed: Vec<String> = computed
+            .filter(|(_, computed)| computed.generated || computed.checked && is_mysql)
+            .map(|(table, _)| table)
+            .filter(is_replaced)
+            .cloned()
+            .collect();
+        if computed.is_empty() {
+            return Ok(());
+        }
+        rehearse(&open(&computed)?, &format!("{what} with its rows"), Depth::Rows)
     }
 
     /// Who may execute the stored programs that are made anew, which takes that away. Granting it must be possible: it is

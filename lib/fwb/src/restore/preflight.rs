@@ -35,6 +35,8 @@ pub(crate) fn look(
     findings.extend(enforced_engine(&facts, survey));
     findings.extend(temporal_format(&facts));
     findings.extend(events::time_zones(server, survey, cancel)?);
+    findings.extend(times::by_zone(&facts, survey));
+    findings.extend(times::passed_over(&facts, survey));
     findings.extend(times::unknown(&facts, manifest, survey));
     findings.extend(times::history(&facts, manifest, survey));
     findings.extend(functions(&facts, survey));

@@ -22,15 +22,24 @@ pub(super) struct Live<'a> {
     pub(super) damaged: &'a BTreeSet<String>,
 }
 
-/// Makes the definitions of a backup in a database of ours, and removes it again. `what` names the backup in the error.
+/// How far a rehearsal goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Definitions alone.
+    Definitions,
+    /// The rows of tables too, and their triggers.
+    Rows,
+}
+
+/// Makes what a backup holds in a database of ours, and removes it again. `what` names the backup in the error.
 ///
 /// # Errors
-/// [`Error::Rehearsal`]: a definition cannot be made.
-pub(super) fn definitions(
+/// [`Error::Rehearsal`]: a definition cannot be made, or a row not be put back.
+pub(super) fn rehearse(
     server: &ServerClient,
     live: &Live<'_>,
     input: &Input,
-    what: &str,
+    (what, depth): (&str, Depth),
     context: &Context,
 ) -> Result<()> {
     let cancel = &context.cancel;
@@ -39,7 +48,7 @@ pub(super) fn definitions(
     let link = link_name();
     let copies = input.tables().into_iter().chain([link.clone()]);
     let shadow = swap::shadow(server, live.database, copies, charset.as_ref(), cancel)?;
-    let made = make(server, live, &shadow.database, input, context)
+    let made = make(server, live, &shadow.database, input, depth, context)
         .and_then(|()| links(server, live, &shadow.database, &link, input, cancel));
     let removed = swap::remove_shadow(server, &shadow, cancel);
     if let Some(why) = &removed {
@@ -64,6 +73,7 @@ fn make(
     live: &Live<'_>,
     shadow: &str,
     input: &Input,
+    depth: Depth,
     context: &Context,
 ) -> Result<()> {
     let scope = input.names();
@@ -74,7 +84,11 @@ fn make(
     let to = Destination { server, database: shadow, is_live: false };
     // Events are always made disabled: one has written into a live database from a shadow.
     stand_ins(server, live.database, shadow, live.damaged, input, &context.cancel)?;
-    Load::new(input, to, &renaming, true, context)?.definitions()
+    let load = Load::new(input, to, &renaming, true, context)?;
+    match depth {
+        Depth::Definitions => load.definitions(),
+        Depth::Rows => load.all_but_events(),
+    }
 }
 
 /// Tries foreign keys of live tables that stay, to tables that are replaced, on copies without rows: one that does not fit

@@ -8,7 +8,7 @@ use crate::load::{Input, Part};
 use crate::manifest::{Manifest, Section, SectionKind};
 use crate::progress::Context;
 use crate::scan::Values;
-use crate::server::{LastTimestamp, ServerFacts, ServerVersion};
+use crate::server::{Flavor, LastTimestamp, ServerFacts, ServerVersion};
 
 /// The last moment before 2106 that every server holds, as text.
 const LAST_OF_2038: &[u8] = b"2038-01-19 03:14:07";
@@ -37,6 +37,16 @@ pub(super) fn history(facts: &ServerFacts, manifest: &Manifest, survey: &Survey)
     }
     let is_converted =
         manifest.source().is_none_or(|version| LastTimestamp::of(&version) != facts.last_timestamp);
+    if is_converted && !survey.is_utc() {
+        return Some(Finding {
+            gravity: Gravity::Refusal,
+            message: format!(
+                "the history of tables ends at another moment on this server, and the dump does not say in which time zone its \
+                 times are (--skip-tz-utc): {tables}"
+            ),
+            remedy: "dump again without --skip-tz-utc, or restore into a server of the same series".into(),
+        });
+    }
     is_converted.then(|| Finding {
         gravity: Gravity::Warning,
         message: format!(
@@ -57,6 +67,37 @@ pub(super) fn unknown(facts: &ServerFacts, manifest: &Manifest, survey: &Survey)
                   another moment on this server"
             .into(),
         remedy: "restore into a server of the same series; or some of the tables at a time: --tables".into(),
+    })
+}
+
+/// Generated columns whose values depend on the time zone of the session: rows are loaded in UTC.
+pub(super) fn by_zone(facts: &ServerFacts, survey: &Survey) -> Option<Finding> {
+    let columns: Vec<String> = survey
+        .computed
+        .iter()
+        .flat_map(|(table, computed)| computed.by_zone.iter().map(move |column| format!("{table}.{column}")))
+        .collect();
+    (!facts.is_utc && !columns.is_empty()).then(|| Finding {
+        gravity: Gravity::Warning,
+        message: format!(
+            "these generated columns depend on the time zone of whoever writes a row, and are computed as in UTC: {}",
+            columns.join(", ")
+        ),
+        remedy: "look at them; where they are stored, UPDATE in the server's time zone computes them anew".into(),
+    })
+}
+
+/// What MySQL says in comments that MariaDB passes over.
+pub(super) fn passed_over(facts: &ServerFacts, survey: &Survey) -> Option<Finding> {
+    let tables: Vec<&str> = survey.passed_over.iter().map(String::as_str).collect();
+    let is_mariadb = ServerVersion::parse(&facts.version).flavor == Flavor::MariaDb;
+    (is_mariadb && !tables.is_empty()).then(|| Finding {
+        gravity: Gravity::Warning,
+        message: format!(
+            "MariaDB passes over what MySQL says in comments for its versions (INVISIBLE, NOT ENFORCED, SRID and the like) in: {}",
+            tables.join(", ")
+        ),
+        remedy: "look at these tables in the backup, and alter them after the restore".into(),
     })
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct ServerFacts {
     pub(crate) old_temporal_format: bool,
     /// Whether events run (`event_scheduler`).
     pub(crate) runs_events: bool,
+    /// Whether its sessions begin in UTC, in winter and in summer.
+    pub(crate) is_utc: bool,
     /// How far TIMESTAMP reaches.
     pub(crate) last_timestamp: LastTimestamp,
     /// All accounts, where we may see them.
@@ -55,6 +57,8 @@ impl ServerClient {
              SELECT 'enforced' /*M!100101 , IFNULL(@@enforce_storage_engine, '') */;\n\
              SELECT 'temporal' /*M!100102 , @@mysql56_temporal_format */;\n\
              SELECT 'timestamp' /*M!110500 , FROM_UNIXTIME(4294967295) IS NOT NULL */;\n\
+             SELECT 'utc', TIMEDIFF(CONVERT_TZ('2024-01-15 12:00:00', '+00:00', @@global.time_zone), '2024-01-15 12:00:00') = 0
+                AND TIMEDIFF(CONVERT_TZ('2024-07-15 12:00:00', '+00:00', @@global.time_zone), '2024-07-15 12:00:00') = 0;\n\
              SELECT 'super' FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'SUPER' LIMIT 1;\n\
              SELECT 'database', DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {};\n",
             quote_text(database)
@@ -73,6 +77,7 @@ impl ServerClient {
                 ["enforced", engine] if !engine.is_empty() => {
                     facts.enforced_engine = Some(engine.to_ascii_uppercase());
                 }
+                ["utc", is_utc] => facts.is_utc = is_utc == "1",
                 ["timestamp", "1"] => facts.last_timestamp = LastTimestamp::In2106,
                 ["temporal", format] => facts.old_temporal_format = format == "0",
                 ["engine", engine] => {
