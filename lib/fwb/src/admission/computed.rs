@@ -29,9 +29,8 @@ impl Computed {
             }
             found.generated = true;
             let Some(name) = definition.first().and_then(Token::identifier) else { continue };
-            let is_timestamp = |token: &Token<'_>| {
-                token.identifier().is_some_and(|name| timestamps.iter().any(|column| *column == name))
-            };
+            let is_timestamp =
+                |token: &Token<'_>| token.identifier().is_some_and(|name| timestamps.contains(&name));
             if definition.iter().any(is_timestamp) {
                 found.by_zone.push(name);
             }

@@ -129,10 +129,8 @@ impl Line {
 fn default_collations(manifest: &Manifest) -> Option<Vec<u8>> {
     const SETTING: &str = "character_set_collations";
     let source = manifest.source().filter(|source| source.flavor == Flavor::MariaDb)?;
-    let value = match source.is_mariadb(11, 2) {
-        true => manifest.server.as_ref()?.settings.get(SETTING)?.as_str(),
-        false => "",
-    };
+    let value =
+        if source.is_mariadb(11, 2) { manifest.server.as_ref()?.settings.get(SETTING)?.as_str() } else { "" };
     Some(format!("/*M!110201 SET SESSION {SETTING}={} */", quote_text(value)).into_bytes())
 }
 
