@@ -454,6 +454,40 @@ fn dumps_of_other_programs_are_restored() {
     before.holds("a dump that may be half of one");
 }
 
+/// Such a header decides how the rows are read, which are loaded for themselves. Whoever reads them otherwise than the server
+/// refuses the dump, after a restore in place has cleared the database.
+#[test]
+fn rows_are_read_under_the_mode_of_the_header() {
+    let (database, store) = (Database::new("modes"), Store::new());
+    database.sql(
+        r#"CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(40), at TIMESTAMP NULL);
+           INSERT INTO t VALUES (1, 'x''y', '2030-01-01'), (2, '"', NULL), (3, 'end\\', '2037-01-01'), (4, '),(5,;', NULL);
+           CREATE TABLE `two words` (id INT PRIMARY KEY, v BLOB); INSERT INTO `two words` VALUES (1, '\\''');"#,
+    );
+    let rows =
+        || database.query("SELECT id, HEX(v), at FROM t ORDER BY id; SELECT id, HEX(v) FROM `two words`");
+    let before = rows();
+    store.write("ansi.sql", mariadb_dump(&database, &["--compatible=ansi"]));
+    // Without comments nothing says which server it is of, and all times are looked at.
+    store.write("ansi-bare.sql", mariadb_dump(&database, &["--compatible=ansi", "--skip-comments"]));
+    let plain = String::from_utf8(mariadb_dump(&database, &["--skip-comments"])).unwrap();
+    let (set, mode) =
+        ("SQL_MODE='NO_AUTO_VALUE_ON_ZERO'", "SQL_MODE='NO_AUTO_VALUE_ON_ZERO,NO_BACKSLASH_ESCAPES'");
+    assert!(plain.contains(set), "{plain}");
+    // As the server reads it then: a backslash is itself, and quotes are doubled.
+    let plain = plain.replace(set, mode).replace(r"\\", "\u{1}").replace(r"\'", "''").replace(r#"\""#, "\"");
+    let plain = plain.replace('\u{1}', r"\");
+    store.write("no-backslash.sql", &plain);
+    for file in ["ansi.sql", "ansi-bare.sql", "no-backslash.sql"] {
+        for strategy in ["swap", "in-place"] {
+            database.sql("DELETE FROM t; DELETE FROM `two words`");
+            let restore = store.tool("fwb-restore").args(["--yes", "--strategy", strategy]);
+            restore.args(["--database", &database.name, file]).run().ok();
+            assert_eq!(rows(), before, "{file} {strategy}");
+        }
+    }
+}
+
 /// A job that may not do what it was made for must say so at once, and not try through the night: the exit code is that of
 /// a wrong configuration, however far it came.
 #[test]

@@ -189,6 +189,28 @@ fn rights_count_as_the_server_counts_them() {
     }
 }
 
+/// Who may execute a program is told that it is there, and not how it is defined.
+#[test]
+fn a_program_that_is_hidden_is_a_matter_of_rights() {
+    for kind in ["mariadb-10.11", "mariadb-11.8", "mysql-9.7"] {
+        let scene = Scene::new(kind, "hidden");
+        let (server, store) = (&scene.server, &scene.store);
+        server.sql(
+            "CREATE USER backup@'%' IDENTIFIED BY 'the password';
+             GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, EXECUTE ON filewallball_db.* TO backup@'%'",
+        );
+        let words =
+            ["may not see all of database filewallball_db: it lacks", "how procedure total is defined"];
+        let refused = scene.tool("fwb-dump", "backup").run().fails(2, &words);
+        assert!(!refused.stderr.contains("run it again"), "{}", refused.stderr);
+        assert!(!store.names().iter().any(|name| name.contains(".sql")), "nothing is published");
+        let (_, hint) =
+            refused.stderr.split_once("hint: have an administrator run: ").expect("the statements");
+        server.sql(format!("{};", hint.split_once("; or dump").unwrap().0));
+        scene.tool("fwb-dump", "backup").run().ok();
+    }
+}
+
 /// A server that looks at no rights shows everything.
 #[test]
 fn without_grant_tables_everything_is_seen() {

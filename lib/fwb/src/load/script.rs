@@ -17,7 +17,9 @@ use crate::dump::view_order;
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, ObjectKind, SectionKind};
 use crate::progress::Context;
-use crate::scan::{AlterDatabase, Feed, Head, QuoteMode, Reading, Statement, Tokens, Verb, parse_head};
+use crate::scan::{
+    AlterDatabase, Feed, Head, QuoteMode, Reading, SqlMode, Statement, Tokens, Verb, parse_head,
+};
 use crate::server::{Flavor, quote_text};
 
 /// When a definition is made.
@@ -42,6 +44,8 @@ pub(super) enum Stage {
 pub(crate) struct Script {
     /// The session settings before everything else.
     pub(super) header: Vec<Vec<u8>>,
+    /// What they leave in force: a session that loads rows has executed them and nothing else of the dump.
+    pub(super) rows_mode: SqlMode,
     lines: Vec<Line>,
     amends: Amends,
     /// Tables whose rows go over one connection, in the order of the dump, because the table keeps them in the order
@@ -281,6 +285,7 @@ impl Script {
         }
         if stage.is_none() && kind == Some(SectionKind::Header) {
             self.header.push(text);
+            self.rows_mode.apply(statement.head);
             return;
         }
         let view = match statement.head {

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::load::{Input, Part};
 use crate::manifest::{Manifest, Section, SectionKind};
 use crate::progress::Context;
-use crate::scan::Values;
+use crate::scan::{Feed, SqlMode, Statement, Values};
 use crate::server::{LastTimestamp, ServerFacts, ServerVersion};
 
 /// The last moment before 2106 that every server holds, as text.
@@ -77,12 +77,25 @@ pub(super) fn too_late(facts: &ServerFacts, input: &Input, context: &Context) ->
     let mut is_lost = false;
     let mut section = None;
     let mut reader: Option<(Values, &TimeColumns)> = None;
-    input.for_each_piece(Part::Rows, context, &mut |piece, _| {
+    // Rows are read under what the header sets.
+    let (mut header, mut mode) = (Feed::new(), SqlMode::default());
+    let set = |mode: &mut SqlMode, statement: &Statement<'_>| {
+        mode.apply(statement.head);
+        Ok(())
+    };
+    input.for_each_piece(Part::Whole, context, &mut |piece, _| {
         context.progress.advance(piece.raw.len() as u64);
+        if piece.flags & DataHeader::DATA == 0 {
+            let of = input.manifest.sections.get(piece.section);
+            let is_header = of.is_some_and(|section| section.kind == SectionKind::Header);
+            let mut observe = |statement: &Statement<'_>| set(&mut mode, statement);
+            return if is_header { header.push(&piece.raw, &mut observe) } else { Ok(()) };
+        }
         if section != Some(piece.section) {
             section = Some(piece.section);
             let columns = columns(input, piece.section).filter(|columns| !columns.timestamps.is_empty());
-            reader = columns.map(|columns| (Values::new(columns.all.clone()), columns));
+            header.flush(&mut |statement| set(&mut mode, statement))?;
+            reader = columns.map(|columns| (Values::new(columns.all.clone(), mode.quotes()), columns));
         }
         let (Some((values, columns)), None) = (&mut reader, &found) else { return Ok(()) };
         if piece.flags & DataHeader::CONTINUES == 0 {

@@ -2,6 +2,7 @@
 
 use super::outcome::{Event, Observer, Summary};
 use super::scanner::Scanner;
+use super::sql_mode::SqlMode;
 use crate::error::Result;
 
 /// A scanner and what it has not done yet.
@@ -14,7 +15,12 @@ pub(crate) struct Feed {
 
 impl Feed {
     pub(crate) fn new() -> Self {
-        Self { scanner: Scanner::new(), carry: Vec::new(), segments: None }
+        Self::under(SqlMode::default())
+    }
+
+    /// One of a stream that begins under a mode: that of a dump's header, where its rows are read for themselves.
+    pub(crate) fn under(mode: SqlMode) -> Self {
+        Self { scanner: Scanner::under(mode), carry: Vec::new(), segments: None }
     }
 
     /// One that notes where rows and definitions begin: [`Feed::take_segments`] is to be called again and again.

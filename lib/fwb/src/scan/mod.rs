@@ -24,5 +24,6 @@ pub(crate) use outcome::{Event, Observer, Statement, Summary, unobserved};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use reference::assert_agreement;
 pub(crate) use scanner::Scanner;
+pub(crate) use sql_mode::SqlMode;
 pub(crate) use tokens::{Family, Mark, QuoteMode, Reading, Token, Tokens};
 pub(crate) use values::Values;

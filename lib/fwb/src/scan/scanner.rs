@@ -119,13 +119,18 @@ pub(crate) struct Scanner {
 
 impl Scanner {
     pub(crate) fn new() -> Self {
+        Self::under(SqlMode::default())
+    }
+
+    /// One of a stream that begins under a mode.
+    pub(crate) fn under(mode: SqlMode) -> Self {
         let mut scanner = Self {
             place: Place::Gap,
             inside: Inside::Nothing,
             delimiter: Vec::new(),
             stops: [false; 256],
             row_stops: [false; 256],
-            mode: SqlMode::default(),
+            mode,
             executable: false,
             offset: 0,
             line_start: true,

@@ -20,7 +20,7 @@ impl SqlMode {
     }
 
     /// Takes account of a statement that has ended. The server reads all right sides before it changes anything.
-    pub(super) fn apply(&mut self, head: &Head) {
+    pub(crate) fn apply(&mut self, head: &Head) {
         let Head::Set(assignments) = head else { return };
         let before = *self;
         for (what, to) in assignments {

@@ -43,9 +43,8 @@ pub(crate) struct Values {
 }
 
 impl Values {
-    /// Reads the statements of a table with these columns, in its order.
-    pub(crate) fn new(all: Vec<String>) -> Self {
-        let mode = QuoteMode::default();
+    /// Reads the statements of a table with these columns, in its order, under this mode.
+    pub(crate) fn new(all: Vec<String>, mode: QuoteMode) -> Self {
         let (columns, waiting) = (Vec::new(), Vec::new());
         Self { all, mode, place: Place::Prelude, columns, column: 0, waiting }
     }
@@ -185,7 +184,11 @@ mod tests {
          INSERT INTO `t` VALUES ('','it''s',3), ( 4 , 'VALUES (''2038'')','2038');\n";
 
     fn shown(sql: &str, cut: usize) -> (Vec<(String, String)>, String) {
-        let mut values = Values::new(["id", "a)", "end"].map(ToOwned::to_owned).to_vec());
+        shown_under(sql, cut, QuoteMode::default())
+    }
+
+    fn shown_under(sql: &str, cut: usize, mode: QuoteMode) -> (Vec<(String, String)>, String) {
+        let mut values = Values::new(["id", "a)", "end"].map(ToOwned::to_owned).to_vec(), mode);
         let (mut shown, mut passed) = (Vec::new(), Vec::new());
         for piece in sql.as_bytes().chunks(cut) {
             passed.extend(values.push(piece.to_vec(), &mut |column, value| {
@@ -224,6 +227,18 @@ mod tests {
     }
 
     #[test]
+    fn the_mode_decides_what_quotes_and_what_escapes() {
+        let sql = "INSERT INTO \"t\" (\"end\", \"a)\") VALUES ('2038','\\'),('x','\\''(');\n";
+        let expected = [("end", "'2038'"), ("a)", "'\\'"), ("end", "'x'"), ("a)", "'\\''('")];
+        let expected: Vec<_> = expected.map(|(column, value)| (column.to_owned(), value.to_owned())).into();
+        for cut in 1..=sql.len() {
+            let (shown, passed) = shown_under(sql, cut, QuoteMode { no_backslash: true, ansi: true });
+            assert_eq!(shown, expected, "{cut}");
+            assert_eq!(passed, sql.replace("2038", "2106"), "{cut}");
+        }
+    }
+
+    #[test]
     fn long_values_are_passed_over() {
         for inside in ["x", "\\'", "''", ",", ")", "\\\\"] {
             let long = inside.repeat(100);
@@ -247,7 +262,7 @@ mod tests {
             for cut in 1..=sql.len() {
                 assert_eq!(shown(sql, cut).1, sql, "{cut}");
             }
-            let mut values = Values::new(vec!["a".into()]);
+            let mut values = Values::new(vec!["a".into()], QuoteMode::default());
             values.push(sql.as_bytes().to_vec(), &mut |_, _| ());
             assert_eq!(values.is_lost(), sql.contains(" ON "), "{sql}");
         }

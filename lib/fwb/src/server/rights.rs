@@ -34,6 +34,16 @@ pub(crate) struct Lacking {
     pub(crate) grants: Vec<String>,
 }
 
+impl Lacking {
+    /// What an account lacks (`user@host`) that is told of a program and not shown how it is defined.
+    pub(crate) fn of_program(account: &str, database: &str, version: &ServerVersion, program: &str) -> Self {
+        let account = account_name(account);
+        let right = right_on_programs(version);
+        let rights = vec![format!("{right}, and is not shown how {program} is defined")];
+        Self { grants: needed(database, version, &account), account, rights }
+    }
+}
+
 impl ServerClient {
     /// What the account that we are lacks to see all of a database; none where it lacks nothing.
     ///
@@ -101,6 +111,15 @@ fn needed(database: &str, version: &ServerVersion, account: &str) -> Vec<String>
     }
 }
 
+/// The right by which every stored program is shown.
+fn right_on_programs(version: &ServerVersion) -> &'static str {
+    match version.flavor {
+        Flavor::MySql => "SHOW_ROUTINE",
+        Flavor::MariaDb if version.is_mariadb(11, 3) => "SHOW CREATE ROUTINE",
+        Flavor::MariaDb => "SELECT on mysql.proc",
+    }
+}
+
 /// How names of databases are compared.
 #[derive(Debug, Clone, Copy)]
 struct Names {
@@ -164,12 +183,7 @@ impl Rights {
         let mut lacks: Vec<String> =
             ON_DATABASE.iter().filter(|right| !self.has(right)).map(|right| (*right).to_owned()).collect();
         if !self.sees_programs(version) {
-            let right = match version.flavor {
-                Flavor::MySql => "SHOW_ROUTINE",
-                Flavor::MariaDb if version.is_mariadb(11, 3) => "SHOW CREATE ROUTINE",
-                Flavor::MariaDb => "SELECT on mysql.proc",
-            };
-            lacks.push(right.to_owned());
+            lacks.push(right_on_programs(version).to_owned());
         }
         lacks
     }

@@ -5,10 +5,11 @@ use super::key::KeyColumn;
 use super::program::Program;
 use super::table::{SequenceState, has_rows};
 use super::view::View;
-use crate::error::{Error, Result};
+use crate::error::{DUMPING, Error, Result};
 use crate::manifest::ObjectKind;
 use crate::server::{
-    DefinitionTexts, OwnedRow, ServerError, Session, Shown, ask, quote_name, quote_text, tell, text,
+    DefinitionTexts, Lacking, OwnedRow, ServerError, ServerVersion, Session, Shown, ask, quote_name,
+    quote_text, tell, text,
 };
 
 /// A table, sequence or view of the database.
@@ -109,7 +110,19 @@ impl<'a> Catalog<'a> {
     }
 
     fn refused(&self, why: &str) -> Error {
-        Error::IncompleteDump { database: self.doing.to_owned(), problem: why.to_owned() }
+        let of = self.doing.strip_prefix(DUMPING).unwrap_or(self.doing).trim_start();
+        Error::IncompleteDump { database: of.to_owned(), problem: why.to_owned() }
+    }
+
+    /// Why a program is named and its definition is not shown: the account lacks a right.
+    fn hidden(&mut self, kind: ObjectKind, name: &str) -> Result<Error> {
+        let row = self.one("SELECT CURRENT_USER(), DATABASE(), VERSION()")?;
+        let (account, database, version) =
+            (text(&row, 0), text(&row, 1), ServerVersion::parse(&text(&row, 2)));
+        let program = format!("{} {name}", kind.as_sql().to_lowercase());
+        let Lacking { account, rights, grants } =
+            Lacking::of_program(&account, &database, &version, &program);
+        Ok(Error::Rights { account, database, rights, grants })
     }
 
     /// Why the server does not take a table's definition that it shows, in its words; none where it does, or cannot tell.
@@ -275,8 +288,7 @@ impl<'a> Catalog<'a> {
         let is_event = kind == ObjectKind::Event;
         let at = if is_event { 3 } else { 2 };
         let Some(definition) = row.get(at).cloned().flatten() else {
-            let kind = kind.as_sql().to_lowercase();
-            return Err(self.refused(&format!("the account may not see how {kind} {name} is defined")));
+            return Err(self.hidden(kind, name)?);
         };
         let sql_mode = text(&row, 1);
         let shown = Shown { text: definition, charset: text(&row, at + 1) };

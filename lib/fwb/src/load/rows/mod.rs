@@ -13,7 +13,7 @@ use super::session::{LoadSession, Rows};
 use crate::admission::Admission;
 use crate::error::{Error, Result};
 use crate::progress::Context;
-use crate::scan::{Feed, Head, Statement};
+use crate::scan::{Feed, Head, SqlMode, Statement};
 use row_end::RowEnds;
 use stream::as_they_come;
 use tables::by_table;
@@ -58,6 +58,8 @@ fn write(session: &mut LoadSession, judged: impl IntoIterator<Item = Rows>) -> R
 struct Judge<'a> {
     admission: Admission,
     input: &'a Input,
+    /// How the session that loads the rows reads them.
+    mode: SqlMode,
     /// Converts the rows of the present table, where they need it.
     row_ends: Option<RowEnds>,
     /// Where the last piece stands, for messages.
@@ -70,17 +72,18 @@ struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    fn new(input: &'a Input) -> Self {
+    fn new(input: &'a Input, mode: SqlMode) -> Self {
         let admission = Admission::new(input.manifest.database.as_deref());
-        let (row_ends, place) = (None, String::new());
-        Self { admission, input, row_ends, place, feed: Feed::new(), read: 0, held: VecDeque::new() }
+        let (row_ends, place, feed) = (None, String::new(), Feed::under(mode));
+        Self { admission, input, mode, row_ends, place, feed, read: 0, held: VecDeque::new() }
     }
 
     /// From here on, rows of this table come.
     fn fill(&mut self, table: Option<&str>) {
         self.admission.fill(table);
         let columns = table.and_then(|table| self.input.survey.times.get(table));
-        self.row_ends = columns.and_then(|columns| RowEnds::new(columns, self.input.last_timestamp));
+        self.row_ends =
+            columns.and_then(|columns| RowEnds::new(columns, self.mode.quotes(), self.input.last_timestamp));
     }
 
     /// Reads the next piece. Returns what was judged as far as it can be without what follows.

@@ -2,7 +2,7 @@
 //! 2038 on servers before MariaDB 11.5 and in 2106 after; elsewhere it would be history, or no row at all.
 
 use crate::admission::TimeColumns;
-use crate::scan::Values;
+use crate::scan::{QuoteMode, Values};
 use crate::server::LastTimestamp;
 
 /// Converts the rows of one table as they pass.
@@ -14,10 +14,11 @@ pub(super) struct RowEnds {
 }
 
 impl RowEnds {
-    /// For a table with these columns, and a server with this last moment; none where there is nothing to convert.
-    pub(super) fn new(columns: &TimeColumns, here: LastTimestamp) -> Option<Self> {
+    /// For a table with these columns, rows under this mode, and a server with this last moment; none where there is nothing to
+    /// convert.
+    pub(super) fn new(columns: &TimeColumns, mode: QuoteMode, here: LastTimestamp) -> Option<Self> {
         let column = columns.row_end.clone().filter(|_| columns.has_ends)?;
-        let values = Values::new(columns.all.clone());
+        let values = Values::new(columns.all.clone(), mode);
         let literal = |moment: LastTimestamp| moment.end_of_current_rows().as_bytes();
         Some(Self { values, column, from: literal(here.other()), to: literal(here) })
     }

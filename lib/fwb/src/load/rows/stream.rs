@@ -35,8 +35,14 @@ pub(super) fn as_they_come(
             }
             queues.push(queue);
         }
-        let mut hand_out =
-            HandOut { input, script, judge: Judge::new(input), queues, connection: 0, section: None };
+        let mut hand_out = HandOut {
+            input,
+            script,
+            judge: Judge::new(input, script.rows_mode),
+            queues,
+            connection: 0,
+            section: None,
+        };
         let read = started
             .and_then(|()| {
                 input.for_each_piece(Part::Rows, context, &mut |piece, offset| {

@@ -70,7 +70,8 @@ impl<'a> Worker<'a> {
         to: Destination<'a>,
         context: &'a Context,
     ) -> Self {
-        Self { input, script, session: Some(session), to, context, judge: Judge::new(input) }
+        let judge = Judge::new(input, script.rows_mode);
+        Self { input, script, session: Some(session), to, context, judge }
     }
 
     /// Loads, and ends its connection: the program at its end dies with the thread that has started it.
