@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::sections::Announcement;
+use super::tokens::QuoteMode;
 use crate::manifest::Binlog;
 
 /// The longest comment that is looked at, in bytes: a name of 64 characters, all quoted, and the words around it.
@@ -79,7 +80,7 @@ impl Comments {
     }
 
     /// The line has ended. Returns the announcement that it completes.
-    pub(super) fn end_line(&mut self, in_header: bool) -> Option<Announcement> {
+    pub(super) fn end_line(&mut self, in_header: bool, mode: QuoteMode) -> Option<Announcement> {
         let line = self.line.trim_ascii_end();
         if line != b"--" || self.line.len() > 2 && self.line[2] == b' ' {
             let text = String::from_utf8_lossy(line);
@@ -109,7 +110,7 @@ impl Comments {
         }
         match self.block.take() {
             Some(Block { at, text, .. }) if !text.is_empty() => {
-                Announcement::parse(&String::from_utf8_lossy(&text), at)
+                Announcement::parse(&String::from_utf8_lossy(&text), at, mode)
             }
             _ => {
                 let is_crlf = self.line.ends_with(b"\r");

@@ -121,7 +121,7 @@ impl Scanner {
             self.end_mark = EndMark::Line;
         }
         let in_header = self.sections.index() == 0;
-        if let Some(announcement) = self.comments.end_line(in_header) {
+        if let Some(announcement) = self.comments.end_line(in_header, self.mode.quotes()) {
             let opened = self.sections.announce(announcement);
             self.segment(opened, false);
         }

@@ -5,7 +5,7 @@
 
 use super::digest::RowsDigest;
 use super::head::{Head, Target, Value, Verb};
-use super::tokens::LONGEST_NAME;
+use super::tokens::{LONGEST_NAME, QuoteMode};
 use crate::manifest::{Object, ObjectKind, Section, SectionKind};
 
 /// What a three-line comment says of the statements after it.
@@ -20,8 +20,8 @@ pub(super) struct Announcement {
 }
 
 impl Announcement {
-    /// Reads the text between the lines `--`.
-    pub(super) fn parse(text: &str, at: u64) -> Option<Self> {
+    /// Reads the text between the lines `--`, in which a name is quoted as in statements under this mode.
+    pub(super) fn parse(text: &str, at: u64, mode: QuoteMode) -> Option<Self> {
         const TITLES: [(&str, SectionKind); 8] = [
             ("Table structure for table ", SectionKind::Table),
             ("Dumping data for table ", SectionKind::Table),
@@ -34,7 +34,7 @@ impl Announcement {
         ];
         let (title, kind) = TITLES.iter().find(|(title, _)| text.starts_with(title))?;
         let named = !matches!(kind, SectionKind::Events | SectionKind::Routines);
-        let name = named.then(|| unquote(&text[title.len()..]));
+        let name = named.then(|| unquote(&text[title.len()..], mode));
         if name.as_ref().is_some_and(|name| name.len() > LONGEST_NAME) {
             return None;
         }
@@ -42,9 +42,13 @@ impl Announcement {
     }
 }
 
-fn unquote(quoted: &str) -> String {
-    let inner = quoted.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
-    inner.map_or_else(|| quoted.to_owned(), |inner| inner.replace("``", "`"))
+fn unquote(quoted: &str, mode: QuoteMode) -> String {
+    let within = |quote: char| {
+        let inner = quoted.strip_prefix(quote)?.strip_suffix(quote)?;
+        Some(inner.replace(&format!("{quote}{quote}"), &quote.to_string()))
+    };
+    let ansi = || if mode.ansi { within('"') } else { None };
+    within('`').or_else(ansi).unwrap_or_else(|| quoted.to_owned())
 }
 
 /// The most sections, and the most objects in them, that are kept: no dump has as many, and whoever reads a file must not

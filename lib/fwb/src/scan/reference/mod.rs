@@ -201,7 +201,7 @@ impl<'a> Reader<'a> {
         self.announcing = match (bar, self.announcing.take()) {
             (true, Some((from, _, lines))) if !lines.is_empty() => {
                 let text = String::from_utf8_lossy(&lines.join(&b'\n')).into_owned();
-                self.groups.announce(Announcement::parse(&text, from as u64));
+                self.groups.announce(Announcement::parse(&text, from as u64, self.modes[0]));
                 None
             }
             (true, _) => Some((self.quiet_from, line.ends_with(b"\r"), Vec::new())),
