@@ -466,6 +466,13 @@ impl Manifest {
         (version.number != (0, 0, 0)).then_some(version)
     }
 
+    /// Takes note of why no drill was held after a verification at `level`, or that one was.
+    pub(crate) fn note_drill(&mut self, level: Level, not_drilled: Option<&NotDrilled>) {
+        if not_drilled.is_some() || level == Level::Drill {
+            self.not_drilled = not_drilled.cloned();
+        }
+    }
+
     /// Reads a manifest from a JSON value.
     pub fn from_value(value: Value) -> Result<Self, ManifestError> {
         match value.get("schema").and_then(Value::as_str) {

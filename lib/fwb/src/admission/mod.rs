@@ -7,6 +7,7 @@
 mod computed;
 mod headers;
 mod outside;
+mod programs;
 mod relations;
 mod settings;
 mod survey;
@@ -23,7 +24,7 @@ pub(crate) use outside::{Outside, without_directories};
 pub(crate) use relations::{Relation, relation_positions, relations};
 pub(crate) use settings::PUT_ASIDE;
 use settings::{ClientCharset, set};
-pub(crate) use survey::Survey;
+pub(crate) use survey::{Survey, is_collation_name};
 pub(crate) use times::TimeColumns;
 
 /// What is done with a statement that is no danger.

@@ -5,20 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::computed::Computed;
 use super::headers::Headers;
 use super::outside::{Outside, outside};
+use super::programs::{is_loose, is_passing, runs};
 use super::relations::{Relation, functions, relations};
 use super::times::TimeColumns;
 use super::{Admission, engines, name_of};
 use crate::error::{Error, Result};
-use crate::scan::{Head, Mark, Reading, Statement, Token, Tokens, Value, Verb};
+use crate::scan::{Head, Reading, Statement, Token, Tokens, Value, Verb};
 
 /// The most accounts, engines, tables and views that are noted: nobody reads a longer list of those that a server lacks.
 const MOST: usize = 10_000;
 /// The most columns of tables that are noted for their times: those of 2,000 tables with 50 each.
 /// Beyond them, [`Survey::times_are_whole`] says that some are not known.
 const MOST_COLUMNS: usize = 100_000;
-
-/// Versions in executable comments that no MariaDB server executes: MySQL's (MariaDB's manual, "Comment Syntax").
-const MYSQL_ONLY: (u32, u32) = (50_700, 99_999);
 
 /// What the statements ask for.
 #[derive(Debug, Default)]
@@ -255,9 +253,7 @@ impl Survey {
     }
 
     fn note_collation(&mut self, name: &str) {
-        let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        let is_name = is_word && !name.is_empty() && name.len() <= 64;
-        if is_name && !name.eq_ignore_ascii_case("NULL") && self.collations.len() < MOST {
+        if is_collation_name(name) && !name.eq_ignore_ascii_case("NULL") && self.collations.len() < MOST {
             self.collations.insert(name.to_ascii_lowercase());
         }
     }
@@ -275,9 +271,7 @@ impl Survey {
             self.computed.insert(table.to_owned(), computed);
         }
         let marks = Tokens::marks(statement.text, Reading::Everything, statement.mode.quotes());
-        let is_passed_over =
-            |mark: &Mark| !mark.mariadb && (MYSQL_ONLY.0..=MYSQL_ONLY.1).contains(&mark.version);
-        if marks.iter().any(is_passed_over) && self.passed_over.len() < MOST {
+        if marks.iter().any(|mark| mark.is_for_mysql_alone()) && self.passed_over.len() < MOST {
             self.passed_over.insert(table.to_owned());
         }
         if let Some(times) = times {
@@ -314,6 +308,12 @@ fn is_zone(zone: &str) -> bool {
     begins && zone.len() <= 64 && zone.bytes().all(plain) && !zone.eq_ignore_ascii_case("SYSTEM")
 }
 
+/// Whether this can name a collation or a character set: one word.
+pub(crate) fn is_collation_name(name: &str) -> bool {
+    let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_word && !name.is_empty() && name.len() <= 64
+}
+
 /// The names after `COLLATE`, `CHARSET` and `CHARACTER SET`.
 fn collations(tokens: &[Token<'_>]) -> Vec<String> {
     let name_after = |rest: &[Token<'_>]| match rest {
@@ -326,42 +326,6 @@ fn collations(tokens: &[Token<'_>]) -> Vec<String> {
         _ => None,
     };
     (0..tokens.len()).filter_map(named).collect()
-}
-
-/// `ON SCHEDULE AT …`, or an interval with `ENDS`, without `ON COMPLETION PRESERVE`. What stands after `DO` is the
-/// body.
-fn is_passing(statement: &Statement<'_>) -> bool {
-    let tokens = Tokens::new(statement.text, Reading::Everything, statement.mode.quotes());
-    let schedule: Vec<Token<'_>> = tokens.take_while(|token| !token.is("DO")).collect();
-    let has = |words: &[&str]| {
-        schedule.windows(words.len()).any(|at| at.iter().zip(words).all(|(token, word)| token.is(word)))
-    };
-    (has(&["SCHEDULE", "AT"]) || has(&["ENDS"])) && !has(&["COMPLETION", "PRESERVE"])
-}
-
-/// Whether an event is not disabled, neither everywhere nor on replicas.
-fn runs(statement: &Statement<'_>) -> bool {
-    let tokens = Tokens::new(statement.text, Reading::Everything, statement.mode.quotes());
-    !tokens.take_while(|token| !token.is("DO")).any(|token| token.is("DISABLE"))
-}
-
-/// Neither `DETERMINISTIC` nor `NO SQL` nor `READS SQL DATA` stands before the body (MariaDB's manual, "Binary Logging
-/// of Stored Routines"). In Oracle mode, `RETURN` stands before the type and `AS` or `IS` before the body.
-fn is_loose(statement: &Statement<'_>) -> bool {
-    let tokens = Tokens::new(statement.text, Reading::Everything, statement.mode.quotes());
-    let mut plain = false;
-    let mut begins_body = |token: &Token<'_>| {
-        plain |= token.is("RETURNS");
-        token.is("BEGIN") || token.is(if plain { "RETURN" } else { "AS" }) || !plain && token.is("IS")
-    };
-    let before_body: Vec<Token<'_>> = tokens.take_while(|token| !begins_body(token)).collect();
-    let mut harmless = false;
-    for pair in before_body.windows(2) {
-        let [before, word] = pair else { continue };
-        harmless |= word.is("DETERMINISTIC") && !before.is("NOT");
-        harmless |= word.is("SQL") && (before.is("NO") || before.is("READS"));
-    }
-    !harmless
 }
 
 #[cfg(test)]

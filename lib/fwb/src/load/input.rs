@@ -73,17 +73,7 @@ impl Input {
                 agree(&manifest, &entry.manifest, &chosen)?;
             }
             let problem = problem.or(entry.problems.into_iter().next()).or(disagreement).or(known);
-            let input = Self {
-                artifact,
-                manifest,
-                chosen: Some(chosen),
-                survey,
-                lower_case: false,
-                last_timestamp: LastTimestamp::default(),
-                left_out: BTreeSet::new(),
-                allows_outside: false,
-            };
-            let input = input.prove_chosen(context)?;
+            let input = Self::new(artifact, manifest, Some(chosen), survey).prove_chosen(context)?;
             if let Some(problem) = problem {
                 log::warn!(code = crate::notice::VERIFICATION.code; "{name} is damaged, but not in the tables that are restored: {problem}");
             }
@@ -102,7 +92,12 @@ impl Input {
         }
         survey.confirm_database(manifest.database.as_deref())?;
         let chosen = if tables.is_empty() { None } else { Some(choose(&manifest, tables)?) };
-        Ok(Self {
+        Ok(Self::new(artifact, manifest, chosen, survey))
+    }
+
+    /// Before it is known which server it is restored to.
+    fn new(artifact: Arc<Artifact>, manifest: Manifest, chosen: Option<Vec<usize>>, survey: Survey) -> Self {
+        Self {
             artifact,
             manifest,
             chosen,
@@ -111,13 +106,19 @@ impl Input {
             last_timestamp: LastTimestamp::default(),
             left_out: BTreeSet::new(),
             allows_outside: false,
-        })
+        }
     }
 
     /// Takes the ways of the server that it is restored to.
     pub(crate) fn suit(&mut self, facts: &ServerFacts) {
         self.lower_case = facts.keeps_lower_case;
         self.last_timestamp = facts.last_timestamp;
+    }
+
+    /// As [`Input::suit`], for the server that another backup is restored to.
+    pub(crate) fn suit_as(&mut self, other: &Self) {
+        self.lower_case = other.lower_case;
+        self.last_timestamp = other.last_timestamp;
     }
 
     /// Leaves views out, as if the backup did not hold them.
@@ -159,16 +160,7 @@ impl Input {
     /// It is gone, or cannot be opened.
     pub(crate) fn proved(store: &Store, manifest: Manifest, survey: Survey) -> Result<Self> {
         let artifact = store.artifact(&manifest.name)?;
-        Ok(Self {
-            artifact,
-            manifest,
-            chosen: None,
-            survey,
-            lower_case: false,
-            last_timestamp: LastTimestamp::default(),
-            left_out: BTreeSet::new(),
-            allows_outside: false,
-        })
+        Ok(Self::new(artifact, manifest, None, survey))
     }
 
     /// Proves the chosen sections alone. What puts back the session's settings after them may be lost.

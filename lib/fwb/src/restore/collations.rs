@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::finding::{Finding, Gravity};
-use crate::admission::Survey;
+use crate::admission::{Survey, is_collation_name};
 use crate::error::Result;
 use crate::manifest::Manifest;
 use crate::progress::Cancel;
@@ -31,7 +31,8 @@ pub(super) fn lacking(
 ) -> Result<Option<Finding>> {
     let mut needed: BTreeSet<&str> = survey.collations.iter().map(String::as_str).collect();
     let of_database = [&manifest.charset, &manifest.collation];
-    needed.extend(of_database.into_iter().flatten().map(String::as_str).filter(|name| is_name(name)));
+    needed
+        .extend(of_database.into_iter().flatten().map(String::as_str).filter(|name| is_collation_name(name)));
     let listed = server.query(None, Sql::Read(LISTED), "listing collations", cancel)?;
     let listed: BTreeSet<String> =
         listed.into_iter().flatten().map(|name| name.to_ascii_lowercase()).collect();
@@ -68,11 +69,4 @@ fn is_unknown(server: &ServerClient, name: &str, cancel: &Cancel) -> Result<bool
         Err(error) if error.refusal().is_some() => Ok(UNKNOWN.contains(&error.number())),
         Err(error) => Err(error),
     }
-}
-
-/// Whether this is one word.
-fn is_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 64
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

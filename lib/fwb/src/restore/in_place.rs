@@ -83,8 +83,7 @@ impl InPlace<'_> {
         let Some((store, name)) = self.safety else { return Ok(()) };
         // Opening it judges all of its statements, rows too.
         let mut all = open_safety(store, name, &[], context)?;
-        all.lower_case = input.lower_case;
-        all.last_timestamp = input.last_timestamp;
+        all.suit_as(input);
         let held = all.names();
         if let Some(table) = self.state.tables.keys().find(|table| !held.contains(*table)) {
             return Err(Error::Preflight {
@@ -101,8 +100,7 @@ impl InPlace<'_> {
         }
         let open = |tables: &[String]| -> Result<Input> {
             let mut chosen = open_safety(store, name, tables, context)?;
-            chosen.lower_case = input.lower_case;
-            chosen.last_timestamp = input.last_timestamp;
+            chosen.suit_as(input);
             Ok(chosen)
         };
         if input.is_partial() {

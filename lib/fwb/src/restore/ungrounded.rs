@@ -1,5 +1,5 @@
-//! Views over tables, and with functions, of other databases that are not there: on an empty server, until those databases are restored too. No
-//! server makes such a view, so the restore leaves it out and says so, instead of failing for it.
+//! Views over tables, and with functions, of other databases that are not there: on an empty server, until those databases
+//! are restored too. No server makes such a view, so the restore leaves it out and says so, instead of failing for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

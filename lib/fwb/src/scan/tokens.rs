@@ -89,8 +89,7 @@ impl Reading {
         match self {
             Self::Everything => true,
             Self::Server { version, family: Family::MariaDb } => {
-                let foreign = !mark.mariadb && (50_700..=99_999).contains(&mark.version);
-                mark.version <= version && !foreign
+                mark.version <= version && !mark.is_for_mysql_alone()
             }
             Self::Server { version, .. } => mark.version <= version,
         }
@@ -107,6 +106,13 @@ pub(crate) struct Mark {
     /// Whether older servers of MySQL, which read five digits and no sixth, take the sixth for the beginning of what
     /// follows.
     pub(crate) ambiguous: bool,
+}
+
+impl Mark {
+    /// Whether no MariaDB server executes it, because its version is one of MySQL's (MariaDB's manual, "Comment Syntax").
+    pub(crate) fn is_for_mysql_alone(self) -> bool {
+        !self.mariadb && (50_700..=99_999).contains(&self.version)
+    }
 }
 
 /// Reads a mark at the beginning of `text`, with so many digits at most, and its length.

@@ -5,15 +5,15 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// The longest text that is converted, in bytes. Its digits take six times as many, and a packet may have 16 MiB.
-const LONGEST_CONVERTED: usize = 2 << 20;
-
 use super::answers::{OwnedRow, ask, text};
 use super::port::Session;
 use super::quoting::quote_text;
 use crate::error::{Error, Result};
 use crate::manifest::ObjectKind;
 use crate::scan::{QuoteMode, Reading, Token, Tokens};
+
+/// The longest text that is converted, in bytes. Its digits take six times as many, and a packet may have 16 MiB.
+const LONGEST_CONVERTED: usize = 2 << 20;
 
 /// A definition as the server keeps it: what `SHOW CREATE` shows where `character_set_results` is NULL or binary.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -24,7 +24,7 @@ use rustix::fs::FileType;
 
 use crate::artifact::{Artifact, Codec};
 use crate::error::{Error, Result};
-use crate::manifest::{Decision, Kind, Level, Manifest, NotDrilled, Timestamp, Verification};
+use crate::manifest::{Decision, Kind, Manifest, NotDrilled, Timestamp, Verification};
 use crate::progress::Cancel;
 
 /// Open no symbolic link.
@@ -263,9 +263,7 @@ impl Store {
         if replaces {
             manifest.verification = Some(outcome.clone());
         }
-        if not_drilled.is_some() || outcome.level == Level::Drill {
-            manifest.not_drilled = not_drilled.cloned();
-        }
+        manifest.note_drill(outcome.level, not_drilled);
         if replaces || not_drilled.is_some() {
             let written = Manifest { name: entry.recorded_name, ..manifest.clone() };
             self.write_sidecar(&proven.name, &written, lock)?;

@@ -140,9 +140,7 @@ pub(crate) fn conclude(
         Err(error @ Error::Interrupted(_)) => return Err(error),
         Err(error) => (proven, Some(error)),
     };
-    if not_drilled.is_some() || outcome.level == Level::Drill {
-        manifest.not_drilled.clone_from(&not_drilled);
-    }
+    manifest.note_drill(outcome.level, not_drilled.as_ref());
     manifest.verification = Some(outcome);
     manifest.store = Some(store.root().display().to_string());
     let reason = not_drilled.map(|NotDrilled { reason, hint: remedy, .. }| Error::NotDrilled {

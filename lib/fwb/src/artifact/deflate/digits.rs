@@ -17,7 +17,7 @@ pub(in crate::artifact) fn are_most_of(raw: &[u8]) -> bool {
 }
 
 /// A piece from the middle of a member, by which the whole is judged.
-pub(in crate::artifact) fn sample(raw: &[u8]) -> &[u8] {
+pub(super) fn sample(raw: &[u8]) -> &[u8] {
     let start = raw.len().saturating_sub(SAMPLE) / 2;
     &raw[start..raw.len().min(start + SAMPLE)]
 }
