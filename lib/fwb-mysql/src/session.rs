@@ -341,13 +341,7 @@ impl Session for Connection {
 
     fn reset(&mut self, database: Option<&str>) -> Result<(), SessionError> {
         self.settle()?;
-        let done = self.command(RESET, b"");
-        self.noted(done)?;
-        for sql in self.beginning.clone() {
-            self.query(sql.as_bytes(), &mut Discard)?;
-        }
-        let Some(database) = database else { return Ok(()) };
-        let done = self.command(USE, database.as_bytes());
+        let done = self.begin_again(database);
         self.noted(done)
     }
 
@@ -367,24 +361,41 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a command whose answer has no rows.
-    fn command(&mut self, command: u8, argument: &[u8]) -> Result<(), SessionError> {
-        self.packets.set_number(0);
-        let packet = [&[command], argument].concat();
-        self.packets.write(&packet).and_then(|()| self.packets.flush()).map_err(SessionError::Lost)?;
-        self.results(&mut Discard)
+    /// Resets the session, and gives it its beginning and its database. All of it is sent before the first answer is read,
+    /// because each wait for the server costs.
+    /// The first refusal is what counts.
+    fn begin_again(&mut self, database: Option<&str>) -> Result<(), SessionError> {
+        self.expect_nothing()?;
+        let beginning = self.beginning.iter().map(|sql| (QUERY, sql.as_bytes()));
+        let to_use = database.map(|database| (USE, database.as_bytes()));
+        let commands = std::iter::once((RESET, &b""[..])).chain(beginning).chain(to_use);
+        let mut sent = 0;
+        for (command, argument) in commands {
+            send_command(&mut self.packets, command, argument).map_err(SessionError::Lost)?;
+            sent += 1;
+        }
+        let mut refused = None;
+        for _ in 0..sent {
+            self.packets.set_number(1);
+            match self.results(&mut Discard) {
+                Err(SessionError::Server(error)) => refused = refused.or(Some(error)),
+                done => done?,
+            }
+        }
+        refused.map_or(Ok(()), |error| Err(SessionError::Server(error)))
     }
 
-    fn ask(&mut self, sql: &[u8], results: &mut dyn Results) -> Result<(), SessionError> {
-        // It would be taken for the answer.
+    /// Makes sure that nothing has come which nobody has asked for: it would be taken for the next answer.
+    fn expect_nothing(&mut self) -> Result<(), SessionError> {
         if self.packets.is_ahead() {
             return Err(SessionError::Lost(malformed("an answer to nothing")));
         }
-        self.packets.set_number(0);
-        let mut command = Vec::with_capacity(1 + sql.len());
-        command.push(QUERY);
-        command.extend_from_slice(sql);
-        self.packets.write(&command).and_then(|()| self.packets.flush()).map_err(SessionError::Lost)?;
+        Ok(())
+    }
+
+    fn ask(&mut self, sql: &[u8], results: &mut dyn Results) -> Result<(), SessionError> {
+        self.expect_nothing()?;
+        send_command(&mut self.packets, QUERY, sql).map_err(SessionError::Lost)?;
         self.results(results)
     }
 }
@@ -401,6 +412,16 @@ impl Drop for Connection {
         }
         (self.stopper)();
     }
+}
+
+/// Sends a command, and waits for no answer.
+fn send_command(packets: &mut Packets, command: u8, argument: &[u8]) -> io::Result<()> {
+    packets.set_number(0);
+    let mut packet = Vec::with_capacity(1 + argument.len());
+    packet.push(command);
+    packet.extend_from_slice(argument);
+    packets.write(&packet)?;
+    packets.flush()
 }
 
 /// Throws results away.

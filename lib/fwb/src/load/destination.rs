@@ -62,7 +62,7 @@ pub(crate) fn end_session(
 /// after a rollback. It is asked again where the connection to a pod breaks. A server that does not answer has ended it
 /// too.
 fn wait_until_released(lock: &str, server: &ServerClient, cancel: &Cancel) {
-    let sql = format!("SELECT GET_LOCK('{lock}', {PATIENCE});\n");
+    let sql = format!("SELECT GET_LOCK('{lock}', {PATIENCE});\nDO RELEASE_LOCK('{lock}');\n");
     let mut waited = false;
     loop {
         match server.query(None, Sql::Read(&sql), "waiting for the connection to end", cancel) {

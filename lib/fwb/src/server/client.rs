@@ -15,8 +15,10 @@ pub struct ServerClient {
     server: Arc<dyn Server>,
     /// How often a broken connection is worth another attempt.
     retries: u32,
-    /// A connection for the next question, where a new one costs much: through a pod it takes two more programs.
-    idle: Option<Idle>,
+    /// The connection of the last question, for the next one: a new one costs a login, and through a pod two programs.
+    idle: Idle,
+    /// Whether writes go over it too. Where somebody kills connections, a write would end with it, and may not be repeated.
+    keeps_for_writes: bool,
 }
 
 /// Statements, and whether they may be sent again where the connection broke before their answer came.
@@ -46,14 +48,14 @@ impl ServerClient {
     /// An option file cannot be read, or options contradict one another.
     pub fn new(options: &ServerOptions, connector: &dyn Connector) -> Result<Self> {
         let retries = options.pod.as_ref().map_or(0, |pod| pod.retries);
-        let idle = options.pod.as_ref().map(|_| Arc::default());
-        Ok(Self { server: connector.server(options)?, retries, idle })
+        let keeps_for_writes = options.pod.is_some();
+        Ok(Self { server: connector.server(options)?, retries, idle: Idle::default(), keeps_for_writes })
     }
 
     /// Access to a server of a test's.
     #[cfg(test)]
     pub(super) fn of_fake(server: Arc<dyn Server>, retries: u32) -> Self {
-        Self { server, retries, idle: None }
+        Self { server, retries, idle: Idle::default(), keeps_for_writes: false }
     }
 
     /// How often a broken connection is worth another attempt.
@@ -75,7 +77,7 @@ impl ServerClient {
         Connection::open(&self.server, role, database, doing, cancel)
     }
 
-    /// Asks over a connection of its own. Where a connection to a pod breaks, it is made again; the question is asked again
+    /// Asks over a connection that nobody else uses. Where a connection to a pod breaks, it is made again; the question is asked again
     /// only where it may be.
     pub(super) fn ask<T>(
         &self,
@@ -85,38 +87,49 @@ impl ServerClient {
         cancel: &Cancel,
         question: impl Fn(&mut Connection, &str) -> Result<T>,
     ) -> Result<T> {
-        let connect = || self.take(database, doing, cancel);
+        let new = || self.connect(Role::Control, database, doing, cancel);
         let ask = |mut connection: Connection| {
             let answer = question(&mut connection, sql.text())?;
             self.keep(connection);
             Ok(answer)
         };
         match sql {
-            Sql::Read(_) => retrying(self.retries, cancel, || ask(connect()?)),
-            Sql::Write(_) => ask(retrying(self.retries, cancel, connect)?),
+            Sql::Read(_) => retrying(self.retries, cancel, || {
+                let Some(kept) = self.kept(database, doing, cancel)? else { return ask(new()?) };
+                match ask(kept) {
+                    Err(error) if error.has_ended_the_connection() => {
+                        cancel.check()?;
+                        log::debug!(
+                            "a connection that was kept has ended, the question is asked again: {error}"
+                        );
+                        ask(new()?)
+                    }
+                    answer => answer,
+                }
+            }),
+            Sql::Write(_) => ask(retrying(self.retries, cancel, || {
+                let kept = if self.keeps_for_writes { self.kept(database, doing, cancel)? } else { None };
+                kept.map_or_else(new, Ok)
+            })?),
         }
     }
 
-    /// The connection that the last question has left, or a new one.
-    fn take(&self, database: Option<&str>, doing: &str, cancel: &Cancel) -> Result<Connection> {
-        let idle =
-            self.idle.as_ref().and_then(|idle| idle.lock().unwrap_or_else(PoisonError::into_inner).take());
-        if let Some(session) = idle {
-            match Connection::again(session, database, doing, cancel) {
-                Err(error) if !matches!(error, Error::NoDatabase { .. }) => {
-                    cancel.check()?;
-                    log::debug!("a connection is not used again: {error}");
-                }
-                again => return again,
+    /// The connection that the last question has left, as good as new.
+    fn kept(&self, database: Option<&str>, doing: &str, cancel: &Cancel) -> Result<Option<Connection>> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(session) = idle else { return Ok(None) };
+        match Connection::again(session, database, doing, cancel) {
+            Err(error) if !matches!(error, Error::NoDatabase { .. }) => {
+                cancel.check()?;
+                log::debug!("a connection is not used again: {error}");
+                Ok(None)
             }
+            again => again.map(Some),
         }
-        self.connect(Role::Control, database, doing, cancel)
     }
 
     fn keep(&self, connection: Connection) {
-        if let Some(idle) = &self.idle {
-            *idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection.into_session());
-        }
+        *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection.into_session());
     }
 
     /// Runs statements and returns all rows of all results.
@@ -184,6 +197,28 @@ mod tests {
             assert_eq!(fake.sent("SELECT 1").len(), sent, "{sql:?}, {retries} retries");
             assert_eq!(answer.is_ok(), is_answered, "{sql:?}, {retries} retries");
         }
+    }
+
+    /// A connection that waits for the next question may be ended by anybody meanwhile.
+    #[test]
+    fn a_question_outlives_the_connection_that_was_kept_for_it() {
+        let one = Answer::rows(&[&["1"]]);
+        for (sql, ends, sent, is_answered) in [
+            (Sql::Read("SELECT 1"), Answer::Lost, 2, true),
+            (Sql::Read("SELECT 1"), Answer::Refused(1927), 2, true),
+            (Sql::Read("SELECT 1"), Answer::Refused(1142), 1, false),
+            (Sql::Write("DROP SELECT 1"), Answer::Lost, 1, false),
+        ] {
+            let fake = Fake::new([("SELECT 1", &[ends.clone(), one.clone()])]);
+            let client = fake.client(0);
+            let ask = |sql| client.query(None, sql, "asking", &Cancel::default());
+            ask(Sql::Read("SELECT 2")).unwrap();
+            assert_eq!(ask(sql).is_ok(), is_answered, "{sql:?}, {ends:?}");
+            assert_eq!(fake.sent("SELECT 1").len(), sent, "{sql:?}, {ends:?}");
+        }
+        // A new connection that ends was not ended because it was idle.
+        let fake = Fake::new([("SELECT 1", &[Answer::Lost, one])]);
+        assert!(fake.client(0).query(None, Sql::Read("SELECT 1"), "asking", &Cancel::default()).is_err());
     }
 
     #[test]
