@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use clap::{Parser, ValueEnum, ValueHint};
 use fwb::{
-    Drill, DrillOptions, Error, ErrorClass, Level, Manifest, Record, Result, ServerOptions, Store, Verified,
+    Drill, DrillOptions, Error, ErrorClass, Level, Manifest, Recording, Result, ServerOptions, Store,
+    Verified,
 };
 use fwb_cli::{Outcome, RecordWriter, ServerArgs, Session, StoreArgs};
 use fwb_mysql::Protocol;
@@ -156,9 +157,9 @@ impl Run<'_> {
 
     fn prove(&mut self, store: &Path, name: &str) -> Result<Verified> {
         let record = match (self.args.adopt, self.args.no_record) {
-            (true, _) => Record::Adopt,
-            (_, true) => Record::Nothing,
-            _ => Record::Known,
+            (true, _) => Recording::Adopt,
+            (_, true) => Recording::Nothing,
+            _ => Recording::Known,
         };
         let (store, context) = (Store::open(store)?, self.session.context());
         match self.args.level {

@@ -1,4 +1,4 @@
-//! From a place to a connection that is logged in.
+//! From an address to a connection that is logged in.
 
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -13,7 +13,7 @@ use crate::auth::{self, Method, Secrecy};
 use crate::handshake::{self, Answer, Greeting, capabilities, capability, server_error};
 use crate::packet::Packets;
 use crate::session::Connection;
-use crate::target::{Place, Target};
+use crate::target::{Address, Target};
 use crate::tls;
 use crate::transport::{Carrier, Channel};
 use crate::wire::{Fields, malformed};
@@ -31,8 +31,8 @@ pub(crate) fn connect(
     cancel: &Cancel,
 ) -> Result<Connection, SessionError> {
     cancel.check().map_err(|error| SessionError::Taker(Box::new(error)))?;
-    let channel = open(&target.place)
-        .map_err(|source| SessionError::Unreachable { place: name(&target.place), source })?;
+    let channel = open(&target.address)
+        .map_err(|source| SessionError::Unreachable { place: name(&target.address), source })?;
     over(channel, PATIENCE, target, role, database, cancel)
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn over(
     // Nothing is lost yet.
     let unreachable = |source: io::Error| match &carrier {
         Some(carrier) => carrier.cut(source),
-        None => SessionError::Unreachable { place: name(&target.place), source },
+        None => SessionError::Unreachable { place: name(&target.address), source },
     };
     (channel.patience)(Some(patience)).map_err(unreachable)?;
     let opened = Opened {
@@ -74,17 +74,17 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-pub(crate) fn name(place: &Place) -> String {
-    match place {
-        Place::Socket(path) => format!("the server's socket {}", path.display()),
-        Place::Tcp { host, port } => format!("the server at {host}:{port}"),
+pub(crate) fn name(address: &Address) -> String {
+    match address {
+        Address::Socket(path) => format!("the server's socket {}", path.display()),
+        Address::Tcp { host, port } => format!("the server at {host}:{port}"),
     }
 }
 
-fn open(place: &Place) -> io::Result<Channel> {
-    match place {
-        Place::Socket(path) => Channel::unix(UnixStream::connect(path)?),
-        Place::Tcp { host, port } => {
+fn open(address: &Address) -> io::Result<Channel> {
+    match address {
+        Address::Socket(path) => Channel::unix(UnixStream::connect(path)?),
+        Address::Tcp { host, port } => {
             let mut refused = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
             for address in (host.as_str(), *port).to_socket_addrs()? {
                 match TcpStream::connect_timeout(&address, PATIENCE) {
@@ -204,9 +204,9 @@ impl Opened {
         let number = self.packets.number();
         let packets = std::mem::replace(&mut self.packets, Packets::new(Box::new(io::empty())));
         let stream = packets.into_stream().ok_or_else(|| SessionError::Lost(tls::read_ahead()))?;
-        let host = match &target.place {
-            Place::Socket(_) => "localhost",
-            Place::Tcp { host, .. } => host,
+        let host = match &target.address {
+            Address::Socket(_) => "localhost",
+            Address::Tcp { host, .. } => host,
         };
         // Without an authority of the operator's, the password can prove whose certificate it is.
         let has_password = target.password.as_ref().is_some_and(|password| !password.reveal().is_empty());

@@ -11,7 +11,7 @@ use fwb::{
 use crate::connect::over;
 use crate::option_files;
 use crate::session::Connection;
-use crate::target::{Place, Target};
+use crate::target::{Address, Target};
 use crate::transport::Channel;
 
 /// What the server says, whatever it is told; then it closes the connection.
@@ -89,7 +89,7 @@ fn connected(bytes: Vec<u8>, most: usize) -> Result<Connection, SessionError> {
         carrier: None,
     };
     let target = Target {
-        place: Place::Tcp { host: "localhost".into(), port: 3306 },
+        address: Address::Tcp { host: "localhost".into(), port: 3306 },
         port: 3306,
         user: "app".into(),
         password: Some(Password::new("secret".into())),

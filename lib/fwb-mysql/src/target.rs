@@ -20,7 +20,7 @@ pub struct Protocol;
 
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Address {
     Socket(PathBuf),
     Tcp { host: String, port: u16 },
 }
@@ -28,7 +28,7 @@ pub(crate) enum Place {
 /// A server, and an account of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
-    pub(crate) place: Place,
+    pub(crate) address: Address,
     /// The port, for whoever cannot reach a socket.
     pub(crate) port: u16,
     pub(crate) user: String,
@@ -60,12 +60,16 @@ impl Connector for Protocol {
         Ok(Arc::new(Direct { target: found_here(options, named)?, outage }))
     }
 
-    fn place(&self, options: &ServerOptions) -> Result<fwb::Place> {
+    fn address(&self, options: &ServerOptions) -> Result<fwb::ServerAddress> {
         let named = options.defaults_file.as_deref().map(option_files::read_file);
         let target = found_here(options, named.transpose().map_err(unreadable)?)?;
-        Ok(match target.place {
-            Place::Socket(socket) => fwb::Place { socket: Some(socket), ..fwb::Place::default() },
-            Place::Tcp { host, port } => fwb::Place { host: Some(host), port: Some(port), socket: None },
+        Ok(match target.address {
+            Address::Socket(socket) => {
+                fwb::ServerAddress { socket: Some(socket), ..fwb::ServerAddress::default() }
+            }
+            Address::Tcp { host, port } => {
+                fwb::ServerAddress { host: Some(host), port: Some(port), socket: None }
+            }
         })
     }
 }
@@ -149,11 +153,11 @@ impl Target {
             Some("tcp") => given.socket.is_none(),
             _ => !is_local && given.socket.is_none() || given.port.is_some() && socket.is_none(),
         };
-        let place = if by_tcp {
+        let address = if by_tcp {
             let host = host.filter(|host| !host.is_empty()).unwrap_or_else(|| "localhost".into());
-            Place::Tcp { host, port: port.unwrap_or(PORT) }
+            Address::Tcp { host, port: port.unwrap_or(PORT) }
         } else {
-            Place::Socket(
+            Address::Socket(
                 socket
                     .or_else(|| environment("MYSQL_UNIX_PORT").map(PathBuf::from))
                     .unwrap_or_else(|| usual_socket(surroundings.sockets)),
@@ -174,15 +178,15 @@ impl Target {
             given.server_public_key.clone().or_else(|| of_files("server-public-key-path").map(PathBuf::from));
         let port = port.unwrap_or(PORT);
         let compress = given.compress.unwrap_or_else(|| compresses(files));
-        Ok(Self { place, port, user, password, tls: tls(&given.tls, files)?, public_key, compress })
+        Ok(Self { address, port, user, password, tls: tls(&given.tls, files)?, public_key, compress })
     }
 
     /// What is asked of TLS: on this machine and through tunnels it is welcome, elsewhere the server has to prove who
     /// it is.
     pub(crate) fn tls_mode(&self) -> TlsMode {
-        let is_here = match &self.place {
-            Place::Socket(_) => true,
-            Place::Tcp { host, .. } => {
+        let is_here = match &self.address {
+            Address::Socket(_) => true,
+            Address::Tcp { host, .. } => {
                 host == "localhost"
                     || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
             }
@@ -269,25 +273,25 @@ mod tests {
         Target::new(given, files, &surroundings).unwrap()
     }
 
-    fn place(given: ServerOptions, files: &[(&str, &str)]) -> Place {
-        target(&given, &options(files), &|_| None).place
+    fn address(given: ServerOptions, files: &[(&str, &str)]) -> Address {
+        target(&given, &options(files), &|_| None).address
     }
 
     #[test]
     fn a_server_is_found_as_client_programs_find_it() {
         let given = ServerOptions::default;
-        let tcp = |host: &str, port| Place::Tcp { host: host.into(), port };
-        let socket = |path: &str| Place::Socket(path.into());
-        assert_eq!(place(given(), &[("socket", "/s")]), socket("/s"));
-        assert_eq!(place(given(), &[("host", "db"), ("socket", "/s")]), tcp("db", 3306));
-        assert_eq!(place(given(), &[("host", "localhost"), ("port", "7"), ("socket", "/s")]), socket("/s"));
-        assert_eq!(place(given(), &[("protocol", "tcp"), ("port", "7")]), tcp("localhost", 7));
+        let tcp = |host: &str, port| Address::Tcp { host: host.into(), port };
+        let socket = |path: &str| Address::Socket(path.into());
+        assert_eq!(address(given(), &[("socket", "/s")]), socket("/s"));
+        assert_eq!(address(given(), &[("host", "db"), ("socket", "/s")]), tcp("db", 3306));
+        assert_eq!(address(given(), &[("host", "localhost"), ("port", "7"), ("socket", "/s")]), socket("/s"));
+        assert_eq!(address(given(), &[("protocol", "tcp"), ("port", "7")]), tcp("localhost", 7));
         let host = ServerOptions { host: Some("db".into()), port: Some(3307), ..given() };
-        assert_eq!(place(host, &[("port", "7")]), tcp("db", 3307));
+        assert_eq!(address(host, &[("port", "7")]), tcp("db", 3307));
         let port = ServerOptions { port: Some(3307), ..given() };
-        assert_eq!(place(port.clone(), &[]), tcp("localhost", 3307));
+        assert_eq!(address(port.clone(), &[]), tcp("localhost", 3307));
         let both = ServerOptions { socket: Some("/mine".into()), ..port };
-        assert_eq!(place(both, &[("host", "db")]), socket("/mine"));
+        assert_eq!(address(both, &[("host", "db")]), socket("/mine"));
     }
 
     #[test]

@@ -50,9 +50,9 @@ pub use restore::{
 pub use retention::{Backup, Policy, Proof, decide};
 pub use select::{Listing, Selection};
 pub use server::{
-    Cells, Column, Connector, Flavor, Malformed, NameCase, Password, Place, PodChoice, PodOptions, Results,
-    Role, Row, Server as DatabaseServer, ServerClient, ServerError, ServerOptions, ServerVersion, Session,
-    SessionError, Stopper, TlsMode, TlsOptions, Via,
+    Cells, Column, Connector, Flavor, Malformed, NameCase, Password, PodChoice, PodOptions, Results, Role,
+    Row, Server as DatabaseServer, ServerAddress, ServerClient, ServerError, ServerOptions, ServerVersion,
+    Session, SessionError, Stopper, TlsMode, TlsOptions, Via,
 };
 pub use store::{BackupSummary, Space, Store, StoreLock, Wait};
-pub use verify::{Record, Verified, verify};
+pub use verify::{Recording, Verified, verify};

@@ -21,7 +21,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// How the connection goes into kubectl.
-pub(super) enum Input {
+pub(super) enum ChildStdin {
     /// Through its stdin.
     Pipe(Stdin),
     /// Through a port, over this connection; kubectl's stdout stays open as long, because it writes there when somebody
@@ -36,7 +36,7 @@ pub(super) struct Running {
     place: String,
     child: Mutex<Option<Child>>,
     killer: Killer,
-    input: Input,
+    input: ChildStdin,
     /// By which name the server knows the connection; none before it is logged in.
     mark: Arc<Mutex<Option<String>>>,
     /// Whether the server has said anything yet.
@@ -50,7 +50,7 @@ impl Running {
         pod: &Arc<Pod>,
         place: String,
         child: Child,
-        input: Input,
+        input: ChildStdin,
         mark: Arc<Mutex<Option<String>>>,
     ) -> Self {
         Self {
@@ -73,8 +73,8 @@ impl Running {
 
     fn close_input(&self) {
         match &self.input {
-            Input::Pipe(stdin) => drop(locked(stdin).take()),
-            Input::Port { socket, .. } => socket.shutdown(Shutdown::Write).unwrap_or_default(),
+            ChildStdin::Pipe(stdin) => drop(locked(stdin).take()),
+            ChildStdin::Port { socket, .. } => socket.shutdown(Shutdown::Write).unwrap_or_default(),
         }
     }
 
@@ -118,8 +118,8 @@ impl Carrier for Running {
 
     fn check_peer(&self) -> Result<(), String> {
         match &self.input {
-            Input::Pipe(_) => Ok(()),
-            Input::Port { socket, .. } => forward::is_ours(socket),
+            ChildStdin::Pipe(_) => Ok(()),
+            ChildStdin::Port { socket, .. } => forward::is_ours(socket),
         }
     }
 
@@ -127,9 +127,11 @@ impl Carrier for Running {
         self.is_closed.store(true, Ordering::SeqCst);
         self.close_input();
         let has_ended = match &self.input {
-            Input::Pipe(_) => self.ended(FAREWELL).is_some(),
+            ChildStdin::Pipe(_) => self.ended(FAREWELL).is_some(),
             // kubectl goes on listening.
-            Input::Port { socket, .. } => is_ready(socket.as_fd(), PollFlags::IN, FAREWELL).unwrap_or(false),
+            ChildStdin::Port { socket, .. } => {
+                is_ready(socket.as_fd(), PollFlags::IN, FAREWELL).unwrap_or(false)
+            }
         };
         if !has_ended {
             log::debug!("the connection to {} does not end by itself", self.place);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fwb::{Cancel, SessionError};
 
-use super::carrier::{Input, Running, without_urls};
+use super::carrier::{ChildStdin, Running, without_urls};
 use super::pipes::{Pipes, Waits};
 use super::{Carried, Found, LOOPBACK, Pod, taken};
 
@@ -70,7 +70,7 @@ impl Pod {
             self,
             Self::place(found),
             child,
-            Input::Port { socket: held, _stdout: stdout },
+            ChildStdin::Port { socket: held, _stdout: stdout },
             mark,
         );
         Ok(Carried::new(Arc::new(kubectl), Box::new(pipes), false, patience))

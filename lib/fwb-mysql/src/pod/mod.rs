@@ -21,7 +21,7 @@ use fwb::{
     Session, SessionError, Via,
 };
 
-use self::carrier::{Input, Running, without_urls};
+use self::carrier::{ChildStdin, Running, without_urls};
 use self::kept::Kept;
 use self::kubectl::Kubectl;
 use self::pipes::{Pipes, Waits};
@@ -31,7 +31,7 @@ use crate::connect;
 use crate::option_files::Options;
 use crate::outage::{Outage, Refusal};
 use crate::session::Connection;
-use crate::target::{Place, Surroundings, Target};
+use crate::target::{Address, Surroundings, Target};
 use crate::transport::{Carrier, Channel, Transport};
 
 fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -219,12 +219,12 @@ impl Pod {
     /// What carries a connection there, and where that one leads.
     fn way(&self, survey: &Survey, mut target: Target) -> std::result::Result<(Way, Target), SessionError> {
         if self.options.via != Via::PortForward {
-            if let Some(relay) = survey.relays.iter().find(|relay| relay.reaches(&target.place)) {
+            if let Some(relay) = survey.relays.iter().find(|relay| relay.reaches(&target.address)) {
                 return Ok((Way::Relay(*relay), target));
             }
-            let by_tcp = Place::Tcp { host: LOOPBACK.into(), port: target.port };
+            let by_tcp = Address::Tcp { host: LOOPBACK.into(), port: target.port };
             if let Some(relay) = survey.relays.iter().find(|relay| relay.reaches(&by_tcp)) {
-                target.place = by_tcp;
+                target.address = by_tcp;
                 return Ok((Way::Relay(*relay), target));
             }
         }
@@ -235,15 +235,15 @@ impl Pod {
                 remedy: "use --via port-forward, or name another container: --container".into(),
             });
         }
-        match &target.place {
-            Place::Tcp { host, .. } if host != "localhost" && host != LOOPBACK => {
+        match &target.address {
+            Address::Tcp { host, .. } if host != "localhost" && host != LOOPBACK => {
                 Err(SessionError::Refused {
                     problem: format!("a forwarded port leads to the pod itself, and not to {host}"),
                     remedy: "leave --host out, or use --via exec".into(),
                 })
             }
             _ => {
-                target.place = Place::Tcp { host: LOOPBACK.into(), port: target.port };
+                target.address = Address::Tcp { host: LOOPBACK.into(), port: target.port };
                 Ok((Way::Port, target))
             }
         }
@@ -278,14 +278,14 @@ impl Pod {
         let (way, target) = self.way(&known.survey, self.target(&known.survey).map_err(taken)?)?;
         log::debug!("{} is reached by {way}", Self::place(&known.found));
         let carried = match way {
-            Way::Relay(relay) => self.relay(relay, &known.found, &target.place, cancel)?,
+            Way::Relay(relay) => self.relay(relay, &known.found, &target.address, cancel)?,
             Way::Port => self.forward(&known.found, target.port, cancel)?,
         };
         let (kubectl, patience) = (carried.kubectl, carried.patience);
         let first = limit.unwrap_or(self.options.silence);
         let logged_in = connect::over(carried.channel, first, &target, role, database, cancel);
-        let mut connection = logged_in.map_err(|error| match (error, &target.place) {
-            (SessionError::Server(error), Place::Tcp { .. }) => SessionError::Server(over_tcp(error)),
+        let mut connection = logged_in.map_err(|error| match (error, &target.address) {
+            (SessionError::Server(error), Address::Tcp { .. }) => SessionError::Server(over_tcp(error)),
             (other, _) => other,
         })?;
         if limit.is_some() {
@@ -340,10 +340,10 @@ impl Pod {
         self: &Arc<Self>,
         relay: Relay,
         found: &Found,
-        place: &Place,
+        address: &Address,
         cancel: &Cancel,
     ) -> std::result::Result<Carried, SessionError> {
-        let command = relay.command(place);
+        let command = relay.command(address);
         let words: Vec<&str> = command.iter().map(String::as_str).collect();
         let program = self.kubectl.exec(&self.options, found, &words);
         let (stdin, stdout, child) = program.duplex(cancel, |_| true).map_err(|error| taken(error.into()))?;
@@ -352,8 +352,8 @@ impl Pod {
         let patience = Arc::clone(&waits.patience);
         let failed = |source| SessionError::Unreachable { place: Self::place(found), source };
         let (pipes, stdin) = Pipes::new(stdin, stdout, waits).map_err(failed)?;
-        let kubectl = Arc::new(Running::new(self, Self::place(found), child, Input::Pipe(stdin), mark));
-        Ok(Carried::new(kubectl, Box::new(pipes), matches!(place, Place::Socket(_)), patience))
+        let kubectl = Arc::new(Running::new(self, Self::place(found), child, ChildStdin::Pipe(stdin), mark));
+        Ok(Carried::new(kubectl, Box::new(pipes), matches!(address, Address::Socket(_)), patience))
     }
 
     /// How a connection waits. It is known to the server by `mark` once that holds something.

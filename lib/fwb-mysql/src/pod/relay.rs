@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::target::Place;
+use crate::target::Address;
 
 /// Written for perl, Python and bash. Comments would be a part of the URL of every call.
 const PERL: &str = include_str!("relay.pl");
@@ -34,14 +34,14 @@ impl Relay {
     }
 
     /// Whether it can reach the server there.
-    pub(super) fn reaches(self, place: &Place) -> bool {
-        match (self, place) {
-            (Self::Bash, Place::Socket(_)) => false,
+    pub(super) fn reaches(self, address: &Address) -> bool {
+        match (self, address) {
+            (Self::Bash, Address::Socket(_)) => false,
             // These mean something in an address of socat's.
-            (Self::Socat, Place::Socket(path)) => {
+            (Self::Socat, Address::Socket(path)) => {
                 !path.to_string_lossy().contains([',', ':', '!', '\'', '"', '\\', '(', '[', '{'])
             }
-            (Self::Socat, Place::Tcp { host, .. }) => {
+            (Self::Socat, Address::Tcp { host, .. }) => {
                 !host.contains([',', ':', '!', '\'', '"', '\\', '(', '[', '{'])
             }
             _ => true,
@@ -49,10 +49,10 @@ impl Relay {
     }
 
     /// The command that relays to the server there.
-    pub(super) fn command(self, place: &Place) -> Vec<String> {
-        let (kind, at): (&str, Vec<String>) = match place {
-            Place::Socket(path) => ("unix", vec![text(path)]),
-            Place::Tcp { host, port } => ("tcp", vec![host.clone(), port.to_string()]),
+    pub(super) fn command(self, address: &Address) -> Vec<String> {
+        let (kind, at): (&str, Vec<String>) = match address {
+            Address::Socket(path) => ("unix", vec![text(path)]),
+            Address::Tcp { host, port } => ("tcp", vec![host.clone(), port.to_string()]),
         };
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         match self {
@@ -91,9 +91,9 @@ mod tests {
 
     #[test]
     fn no_address_is_taken_for_anything_else() {
-        let socket = Place::Socket("/run/mysqld/mysqld.sock".into());
-        let odd = Place::Socket("/run/a,exec:rm".into());
-        let tcp = Place::Tcp { host: "127.0.0.1".into(), port: 3306 };
+        let socket = Address::Socket("/run/mysqld/mysqld.sock".into());
+        let odd = Address::Socket("/run/a,exec:rm".into());
+        let tcp = Address::Tcp { host: "127.0.0.1".into(), port: 3306 };
         assert!(Relay::Socat.reaches(&socket) && !Relay::Socat.reaches(&odd) && Relay::Perl.reaches(&odd));
         assert!(!Relay::Bash.reaches(&socket) && Relay::Bash.reaches(&tcp));
         assert_eq!(Relay::Socat.command(&tcp).last().map(String::as_str), Some("TCP:127.0.0.1:3306,nodelay"));

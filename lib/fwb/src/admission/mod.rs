@@ -17,8 +17,8 @@ use std::collections::BTreeSet;
 
 use crate::manifest::ObjectKind;
 use crate::scan::{
-    Family, Feed, Head, Mark, QuoteMode, Reading, Statement, Target, Token, Tokens, Verb, first_words,
-    parse_head,
+    Family, Feed, Head, QuoteMode, Reading, Statement, Target, Token, Tokens, Verb, VersionComment,
+    first_words, parse_head,
 };
 pub(crate) use outside::{Outside, without_directories};
 pub(crate) use relations::{Relation, relation_positions, relations};
@@ -278,8 +278,9 @@ impl Admission {
 
 /// The readings that servers could give a statement, and the executable comments in it. Where one reading finds a quote,
 /// another one may find a comment, and by its version there are more readings.
-fn readings(text: &[u8], mode: QuoteMode) -> Result<(Vec<Reading>, BTreeSet<Mark>), String> {
-    let mut marks: BTreeSet<Mark> = Tokens::marks(text, Reading::Everything, mode).into_iter().collect();
+fn readings(text: &[u8], mode: QuoteMode) -> Result<(Vec<Reading>, BTreeSet<VersionComment>), String> {
+    let mut marks: BTreeSet<VersionComment> =
+        Tokens::marks(text, Reading::Everything, mode).into_iter().collect();
     if marks.is_empty() {
         return Ok((Vec::new(), marks));
     }

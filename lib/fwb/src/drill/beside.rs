@@ -7,7 +7,7 @@ use super::accounts;
 use super::likeness;
 use super::throwaway::Throwaway;
 use crate::error::{Error, Result};
-use crate::load::{Destination, Input, Load, Renaming};
+use crate::load::{Destination, Load, OpenBackup, Renaming};
 use crate::manifest::{Kind, Manifest};
 use crate::progress::Context;
 use crate::restore::ungrounded;
@@ -42,7 +42,7 @@ pub(super) struct Beside<'a> {
 pub(super) fn make(
     throwaway: &Throwaway,
     store: &Store,
-    input: &Input,
+    input: &OpenBackup,
     context: &Context,
 ) -> Result<Vec<String>> {
     if named_by(input).is_empty() {
@@ -65,7 +65,7 @@ pub(super) fn make(
 const DATABASES: &str = "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA;\n";
 
 /// The other databases that a backup's views name, each with those views.
-fn named_by(input: &Input) -> BTreeMap<&str, Vec<&str>> {
+fn named_by(input: &OpenBackup) -> BTreeMap<&str, Vec<&str>> {
     let own = input.manifest.database.as_deref().unwrap_or_default();
     let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let views = input.survey.views.iter().chain(&input.survey.calls);
@@ -83,7 +83,7 @@ fn named_by(input: &Input) -> BTreeMap<&str, Vec<&str>> {
 
 impl Beside<'_> {
     /// Makes the databases that a backup's views name; what those need is made before them.
-    fn make_all(&mut self, input: &Input) -> Result<()> {
+    fn make_all(&mut self, input: &OpenBackup) -> Result<()> {
         for (database, views) in named_by(input) {
             if self.left == 0 || !self.known.insert(database.to_owned()) {
                 continue;
@@ -130,7 +130,7 @@ impl Beside<'_> {
 
     fn make_one(&mut self, database: &str, name: &str) -> Result<()> {
         let (throwaway, context, cancel) = (self.throwaway, self.context, &self.context.cancel);
-        let mut input = Input::open(self.store, name, &[], context)?;
+        let mut input = OpenBackup::open(self.store, name, &[], context)?;
         input.refuse_outside()?;
         self.make_all(&input)?;
         let mut facts = throwaway.server.server_facts(database, cancel)?;
@@ -155,7 +155,7 @@ fn create(throwaway: &Throwaway, database: &str, manifest: &Manifest, context: &
 fn fill(
     throwaway: &Throwaway,
     database: &str,
-    input: &mut Input,
+    input: &mut OpenBackup,
     facts: &ServerFacts,
     context: &Context,
 ) -> Result<()> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::Result;
-use crate::load::{Destination, Input, Load, Renaming};
+use crate::load::{Destination, Load, OpenBackup, Renaming};
 use crate::progress::Context;
 use crate::restore::{Check, RestoreProof};
 use crate::server::{ServerClient, ServerVersion};
@@ -15,7 +15,7 @@ use crate::server::{ServerClient, ServerVersion};
 /// # Errors
 /// A statement fails, or the result differs, or the server cannot be reached.
 pub(super) fn load(
-    input: &Input,
+    input: &OpenBackup,
     server: &ServerClient,
     version: &str,
     database: &str,

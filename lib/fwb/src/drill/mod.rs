@@ -25,7 +25,7 @@ use std::time::Instant;
 
 use crate::admission::Survey;
 use crate::error::{Error, Result};
-use crate::load::Input;
+use crate::load::OpenBackup;
 use crate::manifest::{Level, Manifest, Server, Verification};
 use crate::progress::{Cancel, Context, seconds_since};
 use crate::restore::{Gravity, compare, preflight, ungrounded};
@@ -33,7 +33,7 @@ use crate::server::{
     Connector, ServerClient, ServerFacts, ServerOptions, ServerVersion, Sql, charset_clause, quote_name,
 };
 use crate::store::Store;
-use crate::verify::{self, Findings, Record, Verified, conclude, prove};
+use crate::verify::{self, Findings, Recording, Verified, conclude, prove};
 use not_held::{NotHeld, Verdict, Versions, judge};
 use scratch::Scratch;
 use servers::{Servers, is_fit};
@@ -69,7 +69,7 @@ enum Ground {
 }
 
 /// Where one backup is restored; it is removed when this is dropped.
-enum Place {
+enum DrillServer {
     Own(Throwaway),
     Named(Scratch),
 }
@@ -121,7 +121,7 @@ impl Drill {
     /// # Errors
     /// There is no such backup, or it cannot be read or restored for reasons that say nothing about it. Nothing is
     /// recorded then.
-    pub fn run(&self, store: &Store, name: &str, record: Record, context: &Context) -> Result<Verified> {
+    pub fn run(&self, store: &Store, name: &str, record: Recording, context: &Context) -> Result<Verified> {
         let begun = Instant::now();
         let entry = store.entry(name)?;
         context.progress.begin(format!("verifying {name}"), entry.manifest.size);
@@ -142,7 +142,7 @@ impl Drill {
                     Held::Yes(Drilled { problems: vec![verify::refusal(error)], ..Drilled::default() })
                 }
                 None => {
-                    let mut input = Input::proved(store, manifest.clone(), survey)?;
+                    let mut input = OpenBackup::proved(store, manifest.clone(), survey)?;
                     self.restore(store, &mut input, context)?
                 }
             };
@@ -163,40 +163,40 @@ impl Drill {
         conclude(store, &entry, manifest, (outcome, not_drilled), record, context)
     }
 
-    fn restore(&self, store: &Store, input: &mut Input, context: &Context) -> Result<Held> {
+    fn restore(&self, store: &Store, input: &mut OpenBackup, context: &Context) -> Result<Held> {
         let cancel = &context.cancel;
         if let Err(error @ Error::Outside { .. }) = input.refuse_outside() {
             let remedy =
                 "fwb-restore --allow-outside --database NAME tries it on a server that reaches the same";
             return Ok(NotHeld::new(error.to_string(), remedy).into());
         }
-        let place = match self.place(input, context)? {
-            Ok(place) => place,
+        let here = match self.server(input, context)? {
+            Ok(here) => here,
             Err(not_held) => return Ok(not_held.into()),
         };
-        let (facts, notes) = place.suit(input, cancel).map_err(|error| place.explain(error))?;
+        let (facts, notes) = here.suit(input, cancel).map_err(|error| here.explain(error))?;
         let mut drilled = Drilled { notes, ..Drilled::default() };
         if let Some(not_held) = unlike(&facts, input) {
             return Ok(not_held.into());
         }
         input.suit(&facts);
-        if let Place::Own(throwaway) = &place {
+        if let DrillServer::Own(throwaway) = &here {
             let made = beside::make(throwaway, store, input, context);
-            drilled.notes.extend(made.map_err(|error| place.explain(error))?);
+            drilled.notes.extend(made.map_err(|error| here.explain(error))?);
         }
-        let lacking = ungrounded(place.server(), input, cancel)?;
+        let lacking = ungrounded(here.server(), input, cancel)?;
         drilled.notes.extend(lacking.iter().map(|(view, lacks)| {
             format!("view {view} was not tried: it needs {lacks}, which is of another database")
         }));
         input.leave_out(lacking.into_keys());
-        match place.rehearse(input, &facts, &mut drilled, context) {
+        match here.rehearse(input, &facts, &mut drilled, context) {
             Ok(None) => {}
             Ok(Some(not_held)) => return Ok(not_held.into()),
             Err(error) => {
                 cancel.check()?;
                 let (source, drill) = (input.manifest.source(), ServerVersion::parse(&facts.version));
                 let versions = Versions { source: source.as_ref(), drill: &drill };
-                match judge(error, versions).map_err(|error| place.explain(error))? {
+                match judge(error, versions).map_err(|error| here.explain(error))? {
                     Verdict::Failed(problem) => drilled.problems.push(problem),
                     Verdict::NotHeld(not_held) => return Ok(not_held.into()),
                 }
@@ -210,7 +210,7 @@ impl Drill {
     }
 
     /// Where the backup is restored. The inner error: no server is here for it.
-    fn place(&self, input: &Input, context: &Context) -> Result<Result<Place, NotHeld>> {
+    fn server(&self, input: &OpenBackup, context: &Context) -> Result<Result<DrillServer, NotHeld>> {
         match &self.ground {
             Ground::Own { servers, dir } => {
                 let installed = match servers.choose(&input.manifest) {
@@ -218,15 +218,17 @@ impl Drill {
                     Err(not_held) => return Ok(Err(not_held)),
                 };
                 let (manifest, connector) = (&input.manifest, &*self.connector);
-                Throwaway::start(installed, dir, manifest, connector, context).map(Place::Own).map(Ok)
+                Throwaway::start(installed, dir, manifest, connector, context).map(DrillServer::Own).map(Ok)
             }
-            Ground::Named(server) => Scratch::make(server, input, &context.cancel).map(Place::Named).map(Ok),
+            Ground::Named(server) => {
+                Scratch::make(server, input, &context.cancel).map(DrillServer::Named).map(Ok)
+            }
         }
     }
 }
 
 /// Why a backup cannot be drilled on this server: it is not like the backup's own.
-fn unlike(facts: &ServerFacts, input: &Input) -> Option<NotHeld> {
+fn unlike(facts: &ServerFacts, input: &OpenBackup) -> Option<NotHeld> {
     let (source, version) = (input.manifest.source(), ServerVersion::parse(&facts.version));
     if let Some(source) = source.filter(|source| !is_fit(&version, Some(source))) {
         return Some(NotHeld::on_other_server(&source, &version));
@@ -247,7 +249,7 @@ fn unlike(facts: &ServerFacts, input: &Input) -> Option<NotHeld> {
     })
 }
 
-impl Place {
+impl DrillServer {
     fn server(&self) -> &ServerClient {
         match self {
             Self::Own(throwaway) => &throwaway.server,
@@ -266,7 +268,7 @@ impl Place {
     ///
     /// # Errors
     /// The server cannot be asked, or a signal arrived.
-    fn suit(&self, input: &Input, cancel: &Cancel) -> Result<(ServerFacts, Vec<String>)> {
+    fn suit(&self, input: &OpenBackup, cancel: &Cancel) -> Result<(ServerFacts, Vec<String>)> {
         let mut facts = self.server().server_facts(self.database(), cancel)?;
         let mut notes = Vec::new();
         if let Self::Own(throwaway) = self {
@@ -284,7 +286,7 @@ impl Place {
     /// What fails in it, of whatever kind.
     fn rehearse(
         &self,
-        input: &Input,
+        input: &OpenBackup,
         facts: &ServerFacts,
         drilled: &mut Drilled,
         context: &Context,

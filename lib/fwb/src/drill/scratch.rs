@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::accounts::{Accounts, creation, missing, name_of, removal};
 use crate::error::{Error, Result};
-use crate::load::Input;
+use crate::load::OpenBackup;
 use crate::manifest::{ObjectKind, now};
 use crate::progress::Cancel;
 use crate::server::{
@@ -118,7 +118,7 @@ impl Scratch {
     ///
     /// # Errors
     /// The server cannot be asked; or it runs events, and the backup has some.
-    pub(super) fn make(server: &ServerClient, input: &Input, cancel: &Cancel) -> Result<Self> {
+    pub(super) fn make(server: &ServerClient, input: &OpenBackup, cancel: &Cancel) -> Result<Self> {
         sweep(server, cancel)?;
         let has_events = input
             .sections()

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::ServerName;
 use crate::process::Program;
 use crate::progress::Cancel;
-use crate::server::{Connector, Place, PodChoice, PodOptions, ServerOptions};
+use crate::server::{Connector, PodChoice, PodOptions, ServerAddress, ServerOptions};
 
 /// The port where nobody names one.
 const USUAL_PORT: u16 = 3306;
@@ -39,7 +39,7 @@ pub(super) fn address_of(
     match &options.pod {
         Some(pod) => of_pod(pod, &namespace(pod, cancel)?),
         // Whoever connects says what is wrong with an option file.
-        None => of_place(&connector.place(options).ok()?, machine().as_deref()),
+        None => of_address(&connector.address(options).ok()?, machine().as_deref()),
     }
 }
 
@@ -99,13 +99,13 @@ fn namespace(pod: &PodOptions, cancel: &Cancel) -> Option<String> {
 }
 
 /// The address of a server that is reached from here. `machine` is the name of this machine, where that lasts.
-fn of_place(place: &Place, machine: Option<&str>) -> Option<ServerName> {
-    let port = place.port.unwrap_or(USUAL_PORT);
-    let host = place.host.as_deref().map(|host| host.trim_end_matches('.').to_ascii_lowercase());
+fn of_address(address: &ServerAddress, machine: Option<&str>) -> Option<ServerName> {
+    let port = address.port.unwrap_or(USUAL_PORT);
+    let host = address.host.as_deref().map(|host| host.trim_end_matches('.').to_ascii_lowercase());
     let (host, port) = match host.as_deref() {
         Some(host) if !is_loopback(host) => (host, port),
         // A client takes the socket for localhost, whatever port it is told.
-        None | Some("" | "localhost") => match &place.socket {
+        None | Some("" | "localhost") => match &address.socket {
             Some(socket) if !is_usual(socket) => {
                 return ServerName::of_text(&format!("{}:{}", machine?, socket.display()));
             }
@@ -147,8 +147,8 @@ mod tests {
     use super::*;
 
     fn of(host: Option<&str>, port: Option<u16>, socket: Option<&str>) -> Option<String> {
-        let place = Place { host: host.map(Into::into), port, socket: socket.map(Into::into) };
-        of_place(&place, Some("web1")).map(Into::into)
+        let address = ServerAddress { host: host.map(Into::into), port, socket: socket.map(Into::into) };
+        of_address(&address, Some("web1")).map(Into::into)
     }
 
     /// An operator who says localhost one day and the socket the next must not have two servers.
@@ -194,10 +194,10 @@ mod tests {
     /// A container's machine name would make a server of each start, and none of their backups would ever go.
     #[test]
     fn a_name_that_does_not_last_is_none() {
-        let local = Place::default();
-        assert_eq!(of_place(&local, None), None);
-        let far = Place { host: Some("mariadb-service".into()), ..Place::default() };
-        assert_eq!(of_place(&far, None).unwrap().as_str(), "mariadb-service:3306");
+        let local = ServerAddress::default();
+        assert_eq!(of_address(&local, None), None);
+        let far = ServerAddress { host: Some("mariadb-service".into()), ..ServerAddress::default() };
+        assert_eq!(of_address(&far, None).unwrap().as_str(), "mariadb-service:3306");
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::ops::Range;
 use super::amends::Amends;
 use super::definer::{as_ourselves, or_replace, under_others};
 use super::event::{self, Status};
-use super::input::{Input, Part};
 use super::keys::{Candidate, divide};
+use super::open_backup::{OpenBackup, Part};
 use super::parents::children_first;
 use super::rename::Renaming;
 use crate::admission::{Admission, Admitted, engines, name_of, without_directories};
@@ -24,7 +24,7 @@ use crate::server::{Flavor, quote_text};
 
 /// When a definition is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum LoadStage {
     /// Tables and sequences, before any row.
     Structure,
     /// Foreign keys that were put off, after all rows and keys.
@@ -106,7 +106,7 @@ pub(super) struct Line {
     /// What is sent.
     pub(super) text: Vec<u8>,
     /// When; none for a session setting, which goes along with what it stands beside.
-    stage: Option<Stage>,
+    stage: Option<LoadStage>,
     /// The view that it is about.
     view: Option<String>,
     /// Whether it is a setting of the database, which tables do not need.
@@ -118,13 +118,13 @@ pub(super) struct Line {
 }
 
 impl Line {
-    fn new(section: usize, text: Vec<u8>, stage: Option<Stage>) -> Self {
+    fn new(section: usize, text: Vec<u8>, stage: Option<LoadStage>) -> Self {
         Self { section, text, stage, view: None, of_database: false, mode: QuoteMode::default(), ours: None }
     }
 
     /// Whether two lines of a stage, one after the other, are of one part.
     fn belongs_with(&self, other: &Self) -> bool {
-        self.view == other.view && (self.stage != Some(Stage::Structure) || self.section == other.section)
+        self.view == other.view && (self.stage != Some(LoadStage::Structure) || self.section == other.section)
     }
 }
 
@@ -144,7 +144,7 @@ impl Script {
     /// # Errors
     /// The backup cannot be read, or holds what no dump holds.
     pub(super) fn read(
-        input: &Input,
+        input: &OpenBackup,
         renaming: &Renaming<'_>,
         disabled: bool,
         context: &Context,
@@ -187,7 +187,7 @@ impl Script {
         let is_made = |line: &Line| {
             matches!(parse_head(&line.text, Reading::Everything, line.mode), Head::View(Verb::Create, _))
         };
-        let ranges = self.ranges(Stage::Views);
+        let ranges = self.ranges(LoadStage::Views);
         let made: Vec<(Range<usize>, usize)> = ranges
             .into_iter()
             .filter_map(|range| {
@@ -232,7 +232,7 @@ impl Script {
         &mut self,
         statement: &Statement<'_>,
         section: usize,
-        input: &Input,
+        input: &OpenBackup,
         renaming: &Renaming<'_>,
         disabled: bool,
     ) {
@@ -243,11 +243,11 @@ impl Script {
             _ if kind == Some(SectionKind::Trailer) => return,
             // A view's stand-in helps those who load views in the order of the dump.
             _ if kind == Some(SectionKind::ViewPlaceholder) => return,
-            Head::Table(..) | Head::Sequence(..) | Head::SetVal(_) => Some(Stage::Structure),
-            Head::View(..) => Some(Stage::Views),
-            Head::Program(_, ObjectKind::Trigger, _) => Some(Stage::Triggers),
-            Head::Program(_, ObjectKind::Event, _) => Some(Stage::Events),
-            Head::Program(..) => Some(Stage::Routines),
+            Head::Table(..) | Head::Sequence(..) | Head::SetVal(_) => Some(LoadStage::Structure),
+            Head::View(..) => Some(LoadStage::Views),
+            Head::Program(_, ObjectKind::Trigger, _) => Some(LoadStage::Triggers),
+            Head::Program(_, ObjectKind::Event, _) => Some(LoadStage::Events),
+            Head::Program(..) => Some(LoadStage::Routines),
             // DISABLE KEYS does nothing for InnoDB, and rows of other engines arrive over several connections.
             _ => return,
         };
@@ -300,7 +300,7 @@ impl Script {
     }
 
     /// Puts off the keys of large tables until those have their rows.
-    pub(super) fn put_off_keys(&mut self, input: &Input) {
+    pub(super) fn put_off_keys(&mut self, input: &OpenBackup) {
         let many =
             |section: usize| input.manifest.sections.get(section)?.rows.filter(|rows| *rows >= MANY_ROWS);
         let candidates: Vec<Candidate<'_>> = self
@@ -321,7 +321,7 @@ impl Script {
             let before: Vec<Line> = before.filter(|line| line.section == section).cloned().collect();
             let (adding, number) = (divided.keys_at_any_rate(), divided.number);
             if let Some(text) = divided.references {
-                let stage = Some(Stage::References);
+                let stage = Some(LoadStage::References);
                 references.extend_from_slice(&before);
                 references.push(Line::new(section, text, stage));
             }
@@ -330,7 +330,7 @@ impl Script {
         }
         if let (Some(first), Some(last)) = (references.first(), references.last()) {
             let turn = |line: &Line, text: &str| Line {
-                stage: Some(Stage::References),
+                stage: Some(LoadStage::References),
                 text: text.into(),
                 ..line.clone()
             };
@@ -355,11 +355,11 @@ impl Script {
     /// What a session is sent for a stage, in order, by parts that belong together: statements, and the settings before
     /// and after them. A pair of `SET` statements may be sent twice, which is harmless: it restores the saved value
     /// before it saves the value again.
-    pub(super) fn parts(&self, stage: Stage) -> Vec<&[Line]> {
+    pub(super) fn parts(&self, stage: LoadStage) -> Vec<&[Line]> {
         self.ranges(stage).into_iter().map(|range| &self.lines[range]).collect()
     }
 
-    fn ranges(&self, stage: Stage) -> Vec<Range<usize>> {
+    fn ranges(&self, stage: LoadStage) -> Vec<Range<usize>> {
         let mut parts: Vec<Range<usize>> = Vec::new();
         let mut last: Option<usize> = None;
         for (index, line) in self.lines.iter().enumerate().filter(|(_, line)| line.stage == Some(stage)) {
@@ -374,11 +374,11 @@ impl Script {
             last = Some(index);
         }
         let ordered = |order: Vec<usize>| order.into_iter().map(|index| parts[index].clone()).collect();
-        if stage == Stage::Structure {
+        if stage == LoadStage::Structure {
             let creates: Vec<_> = parts.iter().map(|part| self.create(part)).collect();
             return ordered(children_first(&creates));
         }
-        if stage != Stage::Views {
+        if stage != LoadStage::Views {
             return parts;
         }
         let views: Vec<(&str, Vec<u8>)> = parts

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::input::Input;
+use super::open_backup::OpenBackup;
 use super::script::Script;
 use crate::error::Result;
 
@@ -97,7 +97,7 @@ impl Shares {
     ///
     /// # Errors
     /// The backup cannot be read.
-    pub(super) fn new(input: &Input, script: &Script, connections: usize) -> Result<Self> {
+    pub(super) fn new(input: &OpenBackup, script: &Script, connections: usize) -> Result<Self> {
         let mut keyless = Vec::new();
         let tables: Vec<(usize, (u64, u64), u64)> = input
             .tables_with_rows()

@@ -1,16 +1,16 @@
 //! The stages of a load: tables first, then the rows over several connections, then what rows must not meet.
 
 use super::destination::{Destination, end_session, not_sent, start_session};
-use super::input::Input;
+use super::open_backup::OpenBackup;
 use super::rename::Renaming;
 use super::rows::load_rows;
-use super::script::{Script, Stage};
+use super::script::{LoadStage, Script};
 use crate::error::Result;
 use crate::progress::Context;
 
 /// A backup that is being loaded.
 pub(crate) struct Load<'a> {
-    input: &'a Input,
+    input: &'a OpenBackup,
     to: Destination<'a>,
     pub(crate) script: Script,
     context: &'a Context,
@@ -22,7 +22,7 @@ impl<'a> Load<'a> {
     /// # Errors
     /// The backup cannot be read, or holds what no dump holds.
     pub(crate) fn new(
-        input: &'a Input,
+        input: &'a OpenBackup,
         to: Destination<'a>,
         renaming: &Renaming<'_>,
         disabled: bool,
@@ -56,9 +56,9 @@ impl<'a> Load<'a> {
     /// # Errors
     /// A statement fails, or the backup cannot be read.
     pub(crate) fn all_but_events(&self) -> Result<()> {
-        self.stages(&[Stage::Structure])?;
+        self.stages(&[LoadStage::Structure])?;
         load_rows(self.input, &self.script, self.to, self.context)?;
-        self.stages(&[Stage::References, Stage::Routines, Stage::Views, Stage::Triggers])
+        self.stages(&[LoadStage::References, LoadStage::Routines, LoadStage::Views, LoadStage::Triggers])
     }
 
     /// Makes everything, and loads no rows.
@@ -67,12 +67,12 @@ impl<'a> Load<'a> {
     /// A statement fails.
     pub(crate) fn definitions(&self) -> Result<()> {
         self.stages(&[
-            Stage::Structure,
-            Stage::References,
-            Stage::Routines,
-            Stage::Views,
-            Stage::Triggers,
-            Stage::Events,
+            LoadStage::Structure,
+            LoadStage::References,
+            LoadStage::Routines,
+            LoadStage::Views,
+            LoadStage::Triggers,
+            LoadStage::Events,
         ])
     }
 
@@ -81,18 +81,18 @@ impl<'a> Load<'a> {
     /// # Errors
     /// As [`Load::all_but_events`].
     pub(crate) fn events(&self) -> Result<()> {
-        self.stages(&[Stage::Events])
+        self.stages(&[LoadStage::Events])
     }
 
-    fn stages(&self, stages: &[Stage]) -> Result<()> {
+    fn stages(&self, stages: &[LoadStage]) -> Result<()> {
         let parts: Vec<_> = stages
             .iter()
             .flat_map(|stage| {
-                let finals = self.script.finals().filter(|_| *stage == Stage::Views);
+                let finals = self.script.finals().filter(|_| *stage == LoadStage::Views);
                 let parts = self.script.parts(*stage).into_iter().chain(finals);
                 parts.flatten().map(move |line| (*stage, line))
             })
-            .filter(|(stage, line)| !(line.of_database && *stage == Stage::Structure))
+            .filter(|(stage, line)| !(line.of_database && *stage == LoadStage::Structure))
             .map(|(_, line)| line)
             .collect();
         if parts.is_empty() {

@@ -6,7 +6,7 @@ use super::compare::compare;
 use super::live_state::named;
 use super::options::RestoreProof;
 use crate::error::{Error, Result};
-use crate::load::Input;
+use crate::load::OpenBackup;
 use crate::manifest::{Object, ObjectKind, SectionKind};
 use crate::progress::Context;
 use crate::server::{Inventory, ServerClient};
@@ -23,7 +23,7 @@ pub(crate) struct Checked {
 
 /// A check of what was restored.
 pub(crate) struct Check<'a> {
-    pub(crate) input: &'a Input,
+    pub(crate) input: &'a OpenBackup,
     pub(crate) server: &'a ServerClient,
     pub(crate) database: &'a str,
     /// Rows are counted in these tables alone; none: in all.
@@ -148,7 +148,7 @@ impl Check<'_> {
 }
 
 /// What the backup should have made.
-fn expected(input: &Input) -> Inventory {
+fn expected(input: &OpenBackup) -> Inventory {
     let named = |kind: SectionKind| {
         input
             .sections()

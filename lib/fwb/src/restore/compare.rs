@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::dump::{Past, dump_to_nowhere, is_our_form};
 use crate::error::Result;
-use crate::load::Input;
+use crate::load::OpenBackup;
 use crate::manifest::{Section, SectionKind};
 use crate::progress::{Cancel, Context};
 use crate::server::{LastTimestamp, ServerClient, Sql};
@@ -26,7 +26,7 @@ pub(crate) struct Compared {
 pub(crate) fn compare(
     server: &ServerClient,
     database: &str,
-    input: &Input,
+    input: &OpenBackup,
     context: &Context,
 ) -> Result<Compared> {
     context.progress.begin(format!("comparing {database}"), input.raw_size());
@@ -51,7 +51,7 @@ pub(crate) fn compare(
 }
 
 /// How rows that hold now end on the server, and in the backup, where that differs.
-fn row_end(input: &Input) -> Option<(&'static str, &'static str)> {
+fn row_end(input: &OpenBackup) -> Option<(&'static str, &'static str)> {
     let source = input.manifest.source()?;
     let (here, there) = (input.last_timestamp, LastTimestamp::of(&source));
     (here != there).then(|| (here.end_of_current_rows(), there.end_of_current_rows()))

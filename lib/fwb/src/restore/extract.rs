@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::error::{Error, Result};
-use crate::load::{Input, Part};
+use crate::load::{OpenBackup, Part};
 use crate::progress::Context;
 use crate::store::Store;
 
@@ -21,7 +21,7 @@ pub fn extract(
     write: &'static str,
     context: &Context,
 ) -> Result<()> {
-    let input = Input::open(store, name, tables, context)?;
+    let input = OpenBackup::open(store, name, tables, context)?;
     context.progress.begin(format!("writing {name}"), input.raw_size());
     let failed = |source| Error::Stream { action: write, source };
     input.for_each_piece(Part::Whole, context, &mut |piece, _| {

@@ -7,7 +7,7 @@ use super::live_state::{LiveState, named};
 use super::options::RestoreProof;
 use super::rehearsal::{self, Depth};
 use crate::error::{Error, Result};
-use crate::load::{Destination, Input, Load, LoadSession, Renaming, end_session, not_sent};
+use crate::load::{Destination, Load, LoadSession, OpenBackup, Renaming, end_session, not_sent};
 use crate::manifest::{Manifest, ObjectKind};
 use crate::progress::{Cancel, Context};
 use crate::server::{Definition, Flavor, Inventory, ServerClient, Sql, charset_clause, quote_name};
@@ -47,7 +47,7 @@ pub(super) struct Before {
 
 impl InPlace<'_> {
     /// Rehearses, restores, checks, and rolls back when one of the last two fails.
-    pub(super) fn run(&self, input: &Input, context: &Context) -> Result<Checked> {
+    pub(super) fn run(&self, input: &OpenBackup, context: &Context) -> Result<Checked> {
         let untouched =
             |cause: Error| self.state.after_failure(cause, self.server, self.database, &context.cancel);
         let load = self.load(input, context).map_err(untouched)?;
@@ -71,11 +71,11 @@ impl InPlace<'_> {
 
     /// Makes what the backup and the safety backup define in a database of ours, without rows: what cannot be made would
     /// be lost, and could not be put back.
-    fn rehearse(&self, input: &Input, context: &Context) -> Result<()> {
+    fn rehearse(&self, input: &OpenBackup, context: &Context) -> Result<()> {
         if self.before.charset.is_none() || self.before.empty {
             return Ok(());
         }
-        let rehearse = |input: &Input, what: &str, depth| {
+        let rehearse = |input: &OpenBackup, what: &str, depth| {
             let live = rehearsal::Live { database: self.database, damaged: self.damaged };
             rehearsal::rehearse(self.server, &live, input, (what, depth), context)
         };
@@ -98,7 +98,7 @@ impl InPlace<'_> {
         if input.is_partial() && held.is_empty() {
             return Ok(());
         }
-        let open = |tables: &[String]| -> Result<Input> {
+        let open = |tables: &[String]| -> Result<OpenBackup> {
             let mut chosen = open_safety(store, name, tables, context)?;
             chosen.suit_as(input);
             Ok(chosen)
@@ -184,7 +184,7 @@ impl InPlace<'_> {
         self.server.query(None, Sql::Write(&sql), "granting what was granted", cancel).map(drop)
     }
 
-    fn check<'a>(&'a self, input: &'a Input, only: &'a [String]) -> Check<'a> {
+    fn check<'a>(&'a self, input: &'a OpenBackup, only: &'a [String]) -> Check<'a> {
         Check {
             input,
             server: self.server,
@@ -196,12 +196,12 @@ impl InPlace<'_> {
     }
 
     /// The events come last: one that is due runs at once.
-    fn add_events(&self, input: &Input, load: &Load<'_>, context: &Context) -> Result<()> {
+    fn add_events(&self, input: &OpenBackup, load: &Load<'_>, context: &Context) -> Result<()> {
         load.events()?;
         self.check(input, &[]).events(context)
     }
 
-    fn replace(&self, input: &Input, load: &Load<'_>, context: &Context) -> Result<()> {
+    fn replace(&self, input: &OpenBackup, load: &Load<'_>, context: &Context) -> Result<()> {
         if self.before.charset.is_none() {
             // It has just been made.
         } else if !input.is_partial() {
@@ -214,7 +214,7 @@ impl InPlace<'_> {
         load.all_but_events()
     }
 
-    fn load<'a>(&'a self, input: &'a Input, context: &'a Context) -> Result<Load<'a>> {
+    fn load<'a>(&'a self, input: &'a OpenBackup, context: &'a Context) -> Result<Load<'a>> {
         let to = self.destination();
         let original = input.manifest.database.as_deref();
         let from = original.filter(|original| *original != self.database);
@@ -222,7 +222,7 @@ impl InPlace<'_> {
         Load::new(input, to, &renaming, false, context)
     }
 
-    fn create(&self, input: &Input, cancel: &Cancel) -> Result<()> {
+    fn create(&self, input: &OpenBackup, cancel: &Cancel) -> Result<()> {
         let sql = format!("CREATE DATABASE {}{};\n", quote_name(self.database), clause_of(&input.manifest));
         self.server.query(None, Sql::Write(&sql), "creating the database", cancel).map(drop)
     }
@@ -236,9 +236,9 @@ impl InPlace<'_> {
     }
 
     /// Removes everything from the database but broken views, unless `coming` needs their names.
-    fn clear(&self, coming: Option<&Input>, cancel: &Cancel) -> Result<()> {
+    fn clear(&self, coming: Option<&OpenBackup>, cancel: &Cancel) -> Result<()> {
         let mut inventory = self.server.inventory(self.database, cancel)?;
-        let names = coming.map(Input::names).unwrap_or_default();
+        let names = coming.map(OpenBackup::names).unwrap_or_default();
         let taken = inventory.broken_views.iter().filter(|view| names.contains(*view));
         inventory.views.extend(taken.cloned());
         // First: the engine keeps tables to which a damaged one refers.
@@ -285,7 +285,7 @@ impl InPlace<'_> {
     }
 
     /// Puts back what was there. Signals that arrive now wait: half a rollback helps nobody.
-    fn roll_back(&self, cause: Error, input: &Input, context: &Context) -> Result<Checked> {
+    fn roll_back(&self, cause: Error, input: &OpenBackup, context: &Context) -> Result<Checked> {
         let context = &Context { cancel: Cancel::never(), ..context.clone() };
         log::warn!(code = crate::notice::ROLLS_BACK.code; "{cause}; rolling back");
         let cause = Box::new(cause);
@@ -310,7 +310,7 @@ impl InPlace<'_> {
     }
 
     /// Looks whether what was rolled back has the names and definitions that it had.
-    fn looks_as_before(&self, input: &Input, context: &Context) -> Result<()> {
+    fn looks_as_before(&self, input: &OpenBackup, context: &Context) -> Result<()> {
         let now = LiveState::read(self.server, self.database, &BTreeSet::new(), &context.cancel)?;
         // Every table was made anew.
         let differences = self.state.without_identities().differences(&now);
@@ -342,7 +342,13 @@ impl InPlace<'_> {
     }
 
     /// Puts back the chosen tables alone: the others have not been touched.
-    fn put_tables_back(&self, store: &Store, safety: &str, failed: &Input, context: &Context) -> Result<()> {
+    fn put_tables_back(
+        &self,
+        store: &Store,
+        safety: &str,
+        failed: &OpenBackup,
+        context: &Context,
+    ) -> Result<()> {
         let held = store.entry(safety)?.manifest;
         let names = failed.names();
         let (before, new): (Vec<&String>, Vec<&String>) = names
@@ -367,8 +373,8 @@ impl InPlace<'_> {
 }
 
 /// Opens the safety backup, or some tables of it. What it holds was there a moment ago, and comes back as it was.
-fn open_safety(store: &Store, name: &str, tables: &[String], context: &Context) -> Result<Input> {
-    Ok(Input::open(store, name, tables, context)?.allowing_outside(true))
+fn open_safety(store: &Store, name: &str, tables: &[String], context: &Context) -> Result<OpenBackup> {
+    Ok(OpenBackup::open(store, name, tables, context)?.allowing_outside(true))
 }
 
 /// `GRANT` statements, one after the other.

@@ -16,7 +16,7 @@ use super::swap;
 use super::times;
 use super::ungrounded;
 use crate::error::{Error, Result};
-use crate::load::Input;
+use crate::load::OpenBackup;
 use crate::manifest::{SectionKind, Timestamp};
 use crate::progress::Context;
 use crate::server::{Inventory, ServerClient};
@@ -66,7 +66,7 @@ pub struct Prepared<'a> {
     pub(super) store: &'a Store,
     pub(super) server: &'a ServerClient,
     pub(super) options: RestoreOptions,
-    pub(super) input: Input,
+    pub(super) input: OpenBackup,
     pub(super) plan: Plan,
     pub(super) before: Before,
     pub(super) proof: RestoreProof,
@@ -82,8 +82,8 @@ pub fn prepare<'a>(
     options: RestoreOptions,
     context: &Context,
 ) -> Result<Prepared<'a>> {
-    let mut input =
-        Input::open(store, &options.name, &options.tables, context)?.allowing_outside(options.allow_outside);
+    let mut input = OpenBackup::open(store, &options.name, &options.tables, context)?
+        .allowing_outside(options.allow_outside);
     input.refuse_outside()?;
     let Some(database) = options.database.clone().or_else(|| input.manifest.database.clone()) else {
         return Err(Error::Usage {
@@ -188,7 +188,7 @@ fn plan(
     store: &Store,
     options: &RestoreOptions,
     (strategy, proof): (Strategy, RestoreProof),
-    input: &Input,
+    input: &OpenBackup,
     live: &Live,
 ) -> Plan {
     let Live { database, exists, inventory, damaged } = live;

@@ -13,7 +13,7 @@ use super::times;
 use crate::admission::Survey;
 use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
-use crate::load::Input;
+use crate::load::OpenBackup;
 use crate::manifest::{Manifest, Section, SectionKind};
 use crate::progress::Cancel;
 use crate::server::{Inventory, ServerClient, ServerFacts, version_numbers};
@@ -72,7 +72,7 @@ pub(super) fn other_server(manifest: &Manifest, addressed: &ServerIdentity) -> O
 }
 
 /// Tables of the backup whose files lay in other directories, and that are made without.
-pub(super) fn outside(input: &Input) -> Option<Finding> {
+pub(super) fn outside(input: &OpenBackup) -> Option<Finding> {
     let tables: Vec<&str> = input.survey.outside.keys().map(String::as_str).collect();
     (!input.allows_outside && !tables.is_empty()).then(|| {
         let tables = tables.join(", ");
@@ -88,7 +88,7 @@ pub(super) fn swap_obstacle(
     facts: &ServerFacts,
     live: &Inventory,
     elsewhere: &[String],
-    input: &Input,
+    input: &OpenBackup,
 ) -> Option<String> {
     let marks = facts.version.contains("MariaDB") && version_numbers(&facts.version) >= Some((10, 6));
     if !marks {
@@ -131,7 +131,7 @@ pub(super) fn swap(
     server: &ServerClient,
     facts: &ServerFacts,
     obstacle: Option<String>,
-    input: &Input,
+    input: &OpenBackup,
     database: &str,
     cancel: &Cancel,
 ) -> Result<Vec<Finding>> {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::stand_ins::stand_ins;
 use super::swap;
 use crate::error::{Error, Result};
-use crate::load::{Destination, Input, Load, Renaming};
+use crate::load::{Destination, Load, OpenBackup, Renaming};
 use crate::progress::{Cancel, Context};
 use crate::server::{ServerClient, Sql, quote_name};
 
@@ -38,7 +38,7 @@ pub(super) enum Depth {
 pub(super) fn rehearse(
     server: &ServerClient,
     live: &Live<'_>,
-    input: &Input,
+    input: &OpenBackup,
     (what, depth): (&str, Depth),
     context: &Context,
 ) -> Result<()> {
@@ -72,7 +72,7 @@ fn make(
     server: &ServerClient,
     live: &Live<'_>,
     shadow: &str,
-    input: &Input,
+    input: &OpenBackup,
     depth: Depth,
     context: &Context,
 ) -> Result<()> {
@@ -101,7 +101,7 @@ pub(super) fn links(
     Live { database: live, damaged }: &Live<'_>,
     shadow: &str,
     copy: &str,
-    input: &Input,
+    input: &OpenBackup,
     cancel: &Cancel,
 ) -> Result<()> {
     if !input.is_partial() {
@@ -140,6 +140,6 @@ pub(super) fn links(
 }
 
 /// The chosen tables that a safety backup holds too.
-pub(super) fn held(safety: &Input, input: &Input) -> BTreeSet<String> {
+pub(super) fn held(safety: &OpenBackup, input: &OpenBackup) -> BTreeSet<String> {
     safety.names().intersection(&input.names()).cloned().collect()
 }

@@ -6,7 +6,7 @@ use crate::dump::{DumpOptions, dump_locked};
 use crate::error::{Error, Result, deadly_table};
 use crate::manifest::{Kind, Level};
 use crate::progress::Context;
-use crate::verify::{Record, verify};
+use crate::verify::{Recording, verify};
 
 impl Prepared<'_> {
     /// What is there may be too damaged for a dump. A swap keeps it as it is; over it, nothing is loaded then.
@@ -55,7 +55,7 @@ impl Prepared<'_> {
             Error::SafetyBackup { database: options.database.clone(), cause: Box::new(cause) }
         })?;
         drop(lock);
-        let proved = verify(self.store, &made.name, Level::Full, Record::Known, context)?;
+        let proved = verify(self.store, &made.name, Level::Full, Recording::Known, context)?;
         let problem = proved.manifest.verification.and_then(|outcome| outcome.problems.into_iter().next());
         problem.map_or(Ok(made.name.clone()), |problem| Err(Error::damaged(made.name, problem)))
     }

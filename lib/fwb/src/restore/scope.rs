@@ -6,7 +6,7 @@ use super::damage::DamagedTable;
 use super::finding::{Finding, Gravity};
 use super::options::Strategy;
 use crate::error::Result;
-use crate::load::Input;
+use crate::load::OpenBackup;
 use crate::manifest::ObjectKind;
 use crate::progress::Cancel;
 use crate::server::ServerClient;
@@ -19,7 +19,7 @@ use crate::server::ServerClient;
 pub(super) fn triggers(
     server: &ServerClient,
     database: &str,
-    input: &Input,
+    input: &OpenBackup,
     cancel: &Cancel,
 ) -> Result<Option<Finding>> {
     let replaced = input.names();
@@ -52,7 +52,7 @@ fn taken_names<'a>(taken: &[String], coming: impl Iterator<Item = &'a str>) -> O
 pub(super) fn hidden_keys(
     server: &ServerClient,
     database: &str,
-    input: &Input,
+    input: &OpenBackup,
     damaged: &[DamagedTable],
     cancel: &Cancel,
 ) -> Result<Option<Finding>> {

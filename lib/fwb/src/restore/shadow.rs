@@ -10,7 +10,7 @@ use super::rehearsal;
 use super::stand_ins::stand_ins;
 use super::swap::{self, Guard, Marked, Swap, Swapped};
 use crate::error::{Error, Result};
-use crate::load::{Destination, Input, Load, Origin, Renaming};
+use crate::load::{Destination, Load, OpenBackup, Origin, Renaming};
 use crate::progress::Context;
 use crate::server::{ServerClient, Sql, quote_name};
 
@@ -35,7 +35,12 @@ impl Beside<'_> {
     ///
     /// # Errors
     /// [`Error::Untouched`] and, if the swap was cut off, [`Error::Unfinished`].
-    pub(super) fn run(&self, guard: Guard, input: &Input, context: &Context) -> Result<(Checked, Swapped)> {
+    pub(super) fn run(
+        &self,
+        guard: Guard,
+        input: &OpenBackup,
+        context: &Context,
+    ) -> Result<(Checked, Swapped)> {
         let swap = Swap {
             server: self.server,
             live: self.database,
@@ -83,7 +88,7 @@ impl Beside<'_> {
         })
     }
 
-    fn load(&self, shadow: &Marked, input: &Input, context: &Context) -> Result<(Checked, Origin)> {
+    fn load(&self, shadow: &Marked, input: &OpenBackup, context: &Context) -> Result<(Checked, Origin)> {
         let to = Destination { server: self.server, database: &shadow.database, is_live: false };
         let scope = input.names();
         let here = |name: &str| !input.is_partial() || scope.contains(&input.spelled(name));

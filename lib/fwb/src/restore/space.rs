@@ -2,7 +2,7 @@
 
 use super::finding::{Finding, Gravity};
 use crate::error::Result;
-use crate::load::Input;
+use crate::load::OpenBackup;
 use crate::progress::Cancel;
 use crate::server::{ServerClient, Sql};
 
@@ -15,7 +15,7 @@ const FREE: &str = "SELECT Available FROM information_schema.DISKS WHERE LEFT(@@
 ///
 /// # Errors
 /// The server cannot be reached.
-pub(super) fn free(server: &ServerClient, input: &Input, cancel: &Cancel) -> Result<Option<Finding>> {
+pub(super) fn free(server: &ServerClient, input: &OpenBackup, cancel: &Cancel) -> Result<Option<Finding>> {
     let rows = match server.query(None, Sql::Read(FREE), "asking for free space", cancel) {
         // It has no such plugin.
         Err(error) if error.refusal().is_some() => return Ok(None),

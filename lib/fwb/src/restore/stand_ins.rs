@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::Result;
-use crate::load::Input;
+use crate::load::OpenBackup;
 use crate::manifest::{ObjectKind, SectionKind};
 use crate::progress::Cancel;
 use crate::server::{Definition, DefinitionKind, ServerClient, Sql, quote_name};
@@ -15,7 +15,7 @@ pub(super) fn stand_ins(
     live: &str,
     shadow: &str,
     damaged: &BTreeSet<String>,
-    input: &Input,
+    input: &OpenBackup,
     cancel: &Cancel,
 ) -> Result<BTreeSet<String>> {
     let views = input.sections().any(|section| section.kind == SectionKind::View);

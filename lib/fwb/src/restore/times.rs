@@ -4,7 +4,7 @@ use super::finding::{Finding, Gravity};
 use crate::admission::{Survey, TimeColumns};
 use crate::artifact::DataHeader;
 use crate::error::{Error, Result};
-use crate::load::{Input, Part};
+use crate::load::{OpenBackup, Part};
 use crate::manifest::{Manifest, Section, SectionKind};
 use crate::progress::Context;
 use crate::scan::{Feed, SqlMode, Statement, Values};
@@ -106,7 +106,11 @@ pub(super) fn passed_over(facts: &ServerFacts, survey: &Survey) -> Option<Findin
 ///
 /// # Errors
 /// The backup cannot be read, or a signal arrived.
-pub(super) fn too_late(facts: &ServerFacts, input: &Input, context: &Context) -> Result<Option<Finding>> {
+pub(super) fn too_late(
+    facts: &ServerFacts,
+    input: &OpenBackup,
+    context: &Context,
+) -> Result<Option<Finding>> {
     let reaches_further =
         input.manifest.source().is_none_or(|version| LastTimestamp::of(&version) == LastTimestamp::In2106);
     let has_timestamps = input.survey.times.values().any(|columns| !columns.timestamps.is_empty());
@@ -167,7 +171,7 @@ pub(super) fn too_late(facts: &ServerFacts, input: &Input, context: &Context) ->
 }
 
 /// Such columns of the table in the section of this index.
-fn columns(input: &Input, section: usize) -> Option<&TimeColumns> {
+fn columns(input: &OpenBackup, section: usize) -> Option<&TimeColumns> {
     let table = |section: &&Section| section.kind == SectionKind::Table;
     let section = input.manifest.sections.get(section).filter(table)?;
     input.survey.times.get(section.name.as_ref()?)

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::finding::{Finding, Gravity};
 use crate::admission::Relation;
 use crate::error::Result;
-use crate::load::Input;
+use crate::load::OpenBackup;
 use crate::progress::Cancel;
 use crate::server::{ServerClient, Sql, quote_text};
 
@@ -24,7 +24,7 @@ const FUNCTION: &str = "ROUTINE";
 /// The server cannot be reached.
 pub(crate) fn ungrounded(
     server: &ServerClient,
-    input: &Input,
+    input: &OpenBackup,
     cancel: &Cancel,
 ) -> Result<BTreeMap<String, String>> {
     let own = input.manifest.database.as_deref().unwrap_or_default();

@@ -4,7 +4,7 @@
 //! otherwise, so that one could be shown a statement that the other takes for a comment, the statement is marked
 //! as irregular.
 
-use super::scanner::{Current, EndMark, Inside, LOOKAHEAD, Place, Scanner, Step};
+use super::scanner::{Current, EndMark, Inside, LOOKAHEAD, ScanState, Scanner, Step};
 use super::tokens::{is_space, is_word};
 
 /// The first line of newer dumps; it is a client command, not part of a statement (MariaDB 10.5.25).
@@ -61,16 +61,16 @@ impl Scanner {
         let insert = word.eq_ignore_ascii_case(b"INSERT") || word.eq_ignore_ascii_case(b"REPLACE");
         // Dumps write rows under no other delimiter.
         let insert = insert && self.delimiter == b";";
-        self.begin(at, if insert { Place::Prelude } else { Place::Text });
+        self.begin(at, if insert { ScanState::Prelude } else { ScanState::Text });
         self.statement.insert = insert;
     }
 
-    fn begin(&mut self, at: usize, place: Place) {
+    fn begin(&mut self, at: usize, state: ScanState) {
         let mut text = std::mem::take(&mut self.statement.text);
         text.clear();
         let offset = self.offset + at as u64;
         self.statement = Current { offset, text, text_from: Some(at), ..Current::default() };
-        self.place = place;
+        self.state = state;
         self.end_mark = EndMark::None;
     }
 
@@ -103,12 +103,12 @@ impl Scanner {
 
     pub(super) fn in_line_comment(&mut self, window: &[u8], at: usize) -> Step {
         let end = memchr::memchr(b'\n', &window[at..]).map(|found| at + found);
-        if self.place == Place::Gap {
+        if self.state == ScanState::Gap {
             self.comments.extend(&window[at..end.unwrap_or(window.len())]);
         }
         let Some(end) = end else { return Step::To(window.len()) };
         self.inside = Inside::Nothing;
-        if self.place == Place::Gap {
+        if self.state == ScanState::Gap {
             self.end_line_comment();
             self.line_start = true;
             self.comments.mark_gap(self.offset + end as u64 + 1);
@@ -167,8 +167,8 @@ impl Scanner {
     /// The server takes what begins at `at` for the end of the comment sooner than the client does. What stands
     /// there is shown to the observer as a statement, so that it is not passed over.
     fn distrust_comment(&mut self, at: usize) {
-        if self.place == Place::Gap {
-            self.begin(at, Place::Text);
+        if self.state == ScanState::Gap {
+            self.begin(at, ScanState::Text);
         }
         self.statement.irregular.get_or_insert("a comment begins inside a comment");
     }

@@ -25,5 +25,5 @@ pub(crate) use outcome::{Event, Observer, Statement, Summary, unobserved};
 pub(crate) use reference::assert_agreement;
 pub(crate) use scanner::Scanner;
 pub(crate) use sql_mode::SqlMode;
-pub(crate) use tokens::{Family, Mark, QuoteMode, Reading, Token, Tokens};
+pub(crate) use tokens::{Family, QuoteMode, Reading, Token, Tokens, VersionComment};
 pub(crate) use values::Values;

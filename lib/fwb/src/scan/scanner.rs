@@ -23,7 +23,7 @@ pub(crate) const TEXT_KEPT: usize = 1 << 20;
 pub(super) const LOOKAHEAD: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ScanState {
     /// Between two statements.
     Gap,
     /// In a statement, outside of rows.
@@ -91,7 +91,7 @@ pub(super) struct Current {
 
 /// The state of a scan.
 pub(crate) struct Scanner {
-    pub(super) place: Place,
+    pub(super) state: ScanState,
     pub(super) inside: Inside,
     pub(super) delimiter: Vec<u8>,
     /// Bytes that need a look outside quotes.
@@ -125,7 +125,7 @@ impl Scanner {
     /// One of a stream that begins under a mode.
     pub(crate) fn under(mode: SqlMode) -> Self {
         let mut scanner = Self {
-            place: Place::Gap,
+            state: ScanState::Gap,
             inside: Inside::Nothing,
             delimiter: Vec::new(),
             stops: [false; 256],
@@ -155,23 +155,23 @@ impl Scanner {
     /// Only what `observer` returns.
     pub(crate) fn scan(&mut self, window: &[u8], eof: bool, observer: &mut Observer<'_>) -> Result<usize> {
         let mut at = 0;
-        match self.place {
-            Place::Text | Place::Prelude => self.statement.text_from = Some(0),
-            Place::Row(_) => self.statement.row_from = Some(0),
-            Place::Gap | Place::Rows => {}
+        match self.state {
+            ScanState::Text | ScanState::Prelude => self.statement.text_from = Some(0),
+            ScanState::Row(_) => self.statement.row_from = Some(0),
+            ScanState::Gap | ScanState::Rows => {}
         }
         while at < window.len() {
             let opened = self.executable && self.inside != Inside::Block;
-            let step = match (self.inside, self.place) {
+            let step = match (self.inside, self.state) {
                 (Inside::Quote(quote), _) => self.in_quote(window, at, eof, quote),
                 (Inside::Line, _) => self.in_line_comment(window, at),
                 (Inside::Block, _) => self.in_block_comment(window, at, eof),
                 (Inside::Delimiter, _) => self.in_delimiter_line(window, at),
-                (Inside::Nothing, Place::Gap) => self.in_gap(window, at, eof),
-                (Inside::Nothing, Place::Text) => self.in_text(window, at, eof, observer)?,
-                (Inside::Nothing, Place::Prelude) => self.in_prelude(window, at, eof, observer)?,
-                (Inside::Nothing, Place::Rows) => self.in_rows(window, at, eof, observer)?,
-                (Inside::Nothing, Place::Row(depth)) => self.in_row(window, at, eof, depth, observer)?,
+                (Inside::Nothing, ScanState::Gap) => self.in_gap(window, at, eof),
+                (Inside::Nothing, ScanState::Text) => self.in_text(window, at, eof, observer)?,
+                (Inside::Nothing, ScanState::Prelude) => self.in_prelude(window, at, eof, observer)?,
+                (Inside::Nothing, ScanState::Rows) => self.in_rows(window, at, eof, observer)?,
+                (Inside::Nothing, ScanState::Row(depth)) => self.in_row(window, at, eof, depth, observer)?,
             };
             let (next, wait) = match step {
                 Step::To(next) => (next, false),
@@ -210,7 +210,7 @@ impl Scanner {
 
     /// Whether the scan is inside a statement.
     pub(crate) fn in_statement(&self) -> bool {
-        self.place != Place::Gap
+        self.state != ScanState::Gap
     }
 
     /// The section that is being read: its index, kind and name.
@@ -221,8 +221,8 @@ impl Scanner {
 
     /// Decides now what the unfinished statement is, because the stream must be cut before its end.
     pub(crate) fn force_boundary(&mut self) {
-        match self.place {
-            Place::Gap => {
+        match self.state {
+            ScanState::Gap => {
                 self.boundary = self.offset;
                 self.comments.mark_gap(self.offset);
             }
@@ -236,10 +236,10 @@ impl Scanner {
     /// Only what `observer` returns for a last statement that has no delimiter, which the client executes too.
     pub(crate) fn finish(mut self, observer: &mut Observer<'_>) -> Result<Summary> {
         let mut incomplete = None;
-        if self.inside == Inside::Line && self.place == Place::Gap {
+        if self.inside == Inside::Line && self.state == ScanState::Gap {
             self.end_line_comment();
         }
-        if self.place != Place::Gap {
+        if self.state != ScanState::Gap {
             incomplete = Some("it ends in the middle of a statement");
             self.statement.irregular.get_or_insert("it has no end");
             self.end_statement(&[], 0, observer)?;
@@ -335,7 +335,7 @@ impl Scanner {
         if is_last_statement(&head) {
             self.end_mark = EndMark::LastStatement;
         }
-        self.place = Place::Gap;
+        self.state = ScanState::Gap;
         self.drop_row();
         if self.delimiter == b";" {
             self.end_unit(self.offset + next as u64);
@@ -345,13 +345,13 @@ impl Scanner {
 
     /// What no dump contains, as far as it shows at a statement's end.
     fn irregular(&self, head: &Head) -> Option<&'static str> {
-        let rows_are_read = matches!(self.place, Place::Rows | Place::Row(_));
+        let rows_are_read = matches!(self.state, ScanState::Rows | ScanState::Row(_));
         match head {
             Head::Insert(_) if !rows_are_read => Some("it is an INSERT whose rows cannot be read"),
             // A trigger stands in an executable comment, whatever comments its body holds.
             Head::Program(Verb::Create, ..) => None,
             _ if self.statement.nested_comment => Some("a comment stands inside an executable comment"),
-            _ if matches!(self.place, Place::Row(_)) => Some("it ends inside a row"),
+            _ if matches!(self.state, ScanState::Row(_)) => Some("it ends inside a row"),
             _ => None,
         }
     }

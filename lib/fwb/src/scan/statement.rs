@@ -2,7 +2,7 @@
 
 use super::digest::RowHasher;
 use super::outcome::Observer;
-use super::scanner::{Inside, LOOKAHEAD, Place, Scanner, Step};
+use super::scanner::{Inside, LOOKAHEAD, ScanState, Scanner, Step};
 use super::tokens::{is_space, is_word};
 use crate::error::Result;
 
@@ -123,7 +123,7 @@ impl Scanner {
         let values = text.eq_ignore_ascii_case(b"VALUES") || text.eq_ignore_ascii_case(b"VALUE");
         if values && !goes_on && self.statement.depth == 0 {
             self.keep_text(window, at + word);
-            self.place = Place::Rows;
+            self.state = ScanState::Rows;
             self.classify();
         }
         Ok(Step::To(at + word))
@@ -145,7 +145,8 @@ impl Scanner {
             return Ok(Step::To(at + 1));
         };
         let quote = matches!(self.inside, Inside::Quote(_));
-        if self.place == Place::Prelude && !quote && !matches!(step, Step::Wait(_)) && window[at] != b'\n' {
+        if self.state == ScanState::Prelude && !quote && !matches!(step, Step::Wait(_)) && window[at] != b'\n'
+        {
             self.statement.irregular.get_or_insert("a comment stands in an INSERT");
         }
         Ok(step)
@@ -164,7 +165,7 @@ impl Scanner {
         }
         if window[at] == b'(' {
             self.statement.row_from = Some(at);
-            self.place = Place::Row(1);
+            self.state = ScanState::Row(1);
             return Ok(Step::To(at + 1));
         }
         if window[at] != b';' {
@@ -198,12 +199,12 @@ impl Scanner {
                     return Ok(Step::To(at + 1));
                 }
                 b')' => {
-                    self.place = Place::Row(depth - 1);
+                    self.state = ScanState::Row(depth - 1);
                     return Ok(Step::To(at + 1));
                 }
                 b'(' => {
                     self.statement.irregular.get_or_insert("a row holds an expression");
-                    self.place = Place::Row(depth.saturating_add(1));
+                    self.state = ScanState::Row(depth.saturating_add(1));
                     return Ok(Step::To(at + 1));
                 }
                 _ if at > from => return Ok(Step::To(at)),
@@ -242,7 +243,7 @@ impl Scanner {
     }
 
     fn end_row(&mut self, window: &[u8], end: usize) {
-        self.place = Place::Rows;
+        self.state = ScanState::Rows;
         self.rows += 1;
         let Some(from) = self.statement.row_from.take() else { return };
         let last_piece = &window[from..end];

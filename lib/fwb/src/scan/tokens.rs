@@ -75,7 +75,7 @@ impl Family {
 
 impl Reading {
     /// Whether it is a comment like any other, which ends with the first `*/`: so MySQL takes those of MariaDB.
-    fn is_plain(self, mark: Mark) -> bool {
+    fn is_plain(self, mark: VersionComment) -> bool {
         matches!(self, Self::Server { family: Family::MySql | Family::OldMySql, .. }) && mark.mariadb
     }
 
@@ -85,7 +85,7 @@ impl Reading {
     }
 
     /// Whether what is in it counts, where it is not plain.
-    fn executes(self, mark: Mark) -> bool {
+    fn executes(self, mark: VersionComment) -> bool {
         match self {
             Self::Everything => true,
             Self::Server { version, family: Family::MariaDb } => {
@@ -98,7 +98,7 @@ impl Reading {
 
 /// The beginning of an executable comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Mark {
+pub(crate) struct VersionComment {
     /// The version it needs; 0 where none is given.
     pub(crate) version: u32,
     /// `/*M!` rather than `/*!`.
@@ -108,7 +108,7 @@ pub(crate) struct Mark {
     pub(crate) ambiguous: bool,
 }
 
-impl Mark {
+impl VersionComment {
     /// Whether no MariaDB server executes it, because its version is one of MySQL's (MariaDB's manual, "Comment Syntax").
     pub(crate) fn is_for_mysql_alone(self) -> bool {
         !self.mariadb && (50_700..=99_999).contains(&self.version)
@@ -116,7 +116,7 @@ impl Mark {
 }
 
 /// Reads a mark at the beginning of `text`, with so many digits at most, and its length.
-fn mark(text: &[u8], most: usize) -> Option<(Mark, usize)> {
+fn mark(text: &[u8], most: usize) -> Option<(VersionComment, usize)> {
     let (mariadb, skip) = match text {
         [b'/', b'*', b'!', ..] => (false, 3),
         [b'/', b'*', b'M', b'!', ..] => (true, 4),
@@ -126,7 +126,7 @@ fn mark(text: &[u8], most: usize) -> Option<(Mark, usize)> {
     let digits = if digits < 5 { 0 } else { digits };
     let version = text[skip..skip + digits].iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
     let follows = text.get(skip + digits).is_some_and(|byte| !is_space(*byte));
-    Some((Mark { version, mariadb, ambiguous: digits == 6 && !mariadb && follows }, skip + digits))
+    Some((VersionComment { version, mariadb, ambiguous: digits == 6 && !mariadb && follows }, skip + digits))
 }
 
 /// How far a quote's end is looked for byte by byte.
@@ -200,7 +200,7 @@ impl<'a> Tokens<'a> {
 
     /// The executable comments that this reading finds in the statement, those included that are nested in others that
     /// count.
-    pub(crate) fn marks(text: &'a [u8], reading: Reading, mode: QuoteMode) -> Vec<Mark> {
+    pub(crate) fn marks(text: &'a [u8], reading: Reading, mode: QuoteMode) -> Vec<VersionComment> {
         let mut tokens = Self::new(text, reading, mode);
         let mut found = Vec::new();
         loop {
@@ -260,7 +260,7 @@ impl<'a> Tokens<'a> {
         self.at = self.text.len();
     }
 
-    fn skip_blank(&mut self, on_mark: &mut impl FnMut(Mark)) {
+    fn skip_blank(&mut self, on_mark: &mut impl FnMut(VersionComment)) {
         loop {
             let rest = self.rest();
             match rest {

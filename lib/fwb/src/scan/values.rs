@@ -14,7 +14,7 @@ pub(crate) type Show<'s> = dyn FnMut(&str, &mut [u8]) + 's;
 
 /// Where the next byte stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Position {
     /// Before the rows of a statement.
     Prelude,
     /// Between two rows, or after the last one.
@@ -33,7 +33,7 @@ pub(crate) struct Values {
     /// The table's columns, in its order: what a statement without a list of columns means.
     all: Vec<String>,
     mode: QuoteMode,
-    place: Place,
+    position: Position,
     /// Those of the statement that is being read.
     columns: Vec<String>,
     /// Which of them the value is of.
@@ -46,7 +46,7 @@ impl Values {
     /// Reads the statements of a table with these columns, in its order, under this mode.
     pub(crate) fn new(all: Vec<String>, mode: QuoteMode) -> Self {
         let (columns, waiting) = (Vec::new(), Vec::new());
-        Self { all, mode, place: Place::Prelude, columns, column: 0, waiting }
+        Self { all, mode, position: Position::Prelude, columns, column: 0, waiting }
     }
 
     /// Reads the next piece, and returns what is done with: some bytes may wait for the next one.
@@ -63,48 +63,48 @@ impl Values {
             at = next;
         }
         // A part of a value that is too long to be shown goes on with the next piece, and so does what is lost.
-        match self.place {
-            Place::Passing { quoted } if quoted && self.mode.escapes(b'\'') => {
+        match self.position {
+            Position::Passing { quoted } if quoted && self.mode.escapes(b'\'') => {
                 // A backslash at the end belongs to what follows.
                 let backslashes = text.iter().rev().take_while(|byte| **byte == b'\\').count();
                 self.waiting = text.split_off(text.len() - backslashes % 2);
             }
-            Place::Passing { .. } | Place::Lost => {}
-            Place::Prelude | Place::Rows | Place::Value => self.waiting = text.split_off(at),
+            Position::Passing { .. } | Position::Lost => {}
+            Position::Prelude | Position::Rows | Position::Value => self.waiting = text.split_off(at),
         }
         text
     }
 
     /// Whether something came that is no `INSERT` of a dump, after which no value was shown.
     pub(crate) fn is_lost(&self) -> bool {
-        self.place == Place::Lost
+        self.position == Position::Lost
     }
 
     /// What still waits.
     pub(crate) fn flush(&mut self) -> Vec<u8> {
-        self.place = Place::Prelude;
+        self.position = Position::Prelude;
         std::mem::take(&mut self.waiting)
     }
 
     /// Goes on from `at`. None: all was read, or what follows is needed.
     fn step(&mut self, text: &mut [u8], at: usize, show: &mut Show<'_>) -> Option<usize> {
-        match self.place {
-            Place::Lost => None,
-            Place::Prelude => self.prelude(text, at),
-            Place::Rows => {
+        match self.position {
+            Position::Lost => None,
+            Position::Prelude => self.prelude(text, at),
+            Position::Rows => {
                 let next =
                     at + text[at..].iter().take_while(|byte| is_space(**byte) || **byte == b',').count();
-                self.place = match text.get(next)? {
+                self.position = match text.get(next)? {
                     b'(' => {
                         self.column = 0;
-                        Place::Value
+                        Position::Value
                     }
-                    b';' => Place::Prelude,
-                    _ => Place::Lost,
+                    b';' => Position::Prelude,
+                    _ => Position::Lost,
                 };
                 Some(next + 1)
             }
-            Place::Value => match self.end_of_value(text, at, false) {
+            Position::Value => match self.end_of_value(text, at, false) {
                 Ok(end) => {
                     let from = at + text[at..end].iter().take_while(|byte| is_space(**byte)).count();
                     if let (Some(column), true) = (self.columns.get(self.column), end - from <= LONGEST) {
@@ -115,7 +115,7 @@ impl Values {
                 Err(_) if text.len() - at <= LONGEST => None,
                 Err(quoted) => self.pass(quoted),
             },
-            Place::Passing { quoted } => match self.end_of_value(text, at, quoted) {
+            Position::Passing { quoted } => match self.end_of_value(text, at, quoted) {
                 Ok(end) => Some(self.after_value(text, end)),
                 Err(quoted) => self.pass(quoted),
             },
@@ -124,12 +124,12 @@ impl Values {
 
     /// Goes on in a value that has no end yet.
     fn pass(&mut self, quoted: bool) -> Option<usize> {
-        self.place = Place::Passing { quoted };
+        self.position = Position::Passing { quoted };
         None
     }
 
     fn after_value(&mut self, text: &[u8], end: usize) -> usize {
-        self.place = if text[end] == b',' { Place::Value } else { Place::Rows };
+        self.position = if text[end] == b',' { Position::Value } else { Position::Rows };
         self.column += 1;
         end + 1
     }
@@ -162,7 +162,7 @@ impl Values {
                 Token::Symbol(b')') => depth = depth.saturating_sub(1),
                 ref word if depth == 0 && (word.is("VALUES") || word.is("VALUE")) => {
                     self.columns = if listed { names } else { self.all.clone() };
-                    self.place = Place::Rows;
+                    self.position = Position::Rows;
                     return Some(at + span.end);
                 }
                 ref name if depth == 1 => names.extend(name.identifier()),
@@ -170,7 +170,7 @@ impl Values {
             }
         }
         if rest.len() > LONGEST_PRELUDE {
-            self.place = Place::Lost;
+            self.position = Position::Lost;
         }
         None
     }

@@ -318,16 +318,16 @@ fn settle(entries: &mut [BackupSummary], now: Timestamp) {
 }
 
 /// The database and the server that a backup counts for.
-type Place<'a, D> = (D, &'a Owner);
+type Slot<'a, D> = (D, &'a Owner);
 
-fn place_of(entry: &BackupSummary) -> Place<'_, &str> {
+fn place_of(entry: &BackupSummary) -> Slot<'_, &str> {
     (entry.belonging.database.as_deref().unwrap_or_default(), entry.owner())
 }
 
 fn newest_of_each<'a>(
     entries: impl Iterator<Item = &'a BackupSummary>,
-) -> BTreeMap<Place<'a, Option<&'a str>>, &'a BackupSummary> {
-    let mut newest: BTreeMap<Place<'_, Option<&str>>, &BackupSummary> = BTreeMap::new();
+) -> BTreeMap<Slot<'a, Option<&'a str>>, &'a BackupSummary> {
+    let mut newest: BTreeMap<Slot<'_, Option<&str>>, &BackupSummary> = BTreeMap::new();
     for entry in entries {
         let place = (entry.belonging.database.as_deref(), entry.owner());
         let best = newest.entry(place).or_insert(entry);
@@ -339,7 +339,7 @@ fn newest_of_each<'a>(
 }
 
 /// Why none of these is taken: they are of several databases, or of one database of several servers.
-fn ambiguous(newest: &BTreeMap<Place<'_, Option<&str>>, &BackupSummary>) -> Error {
+fn ambiguous(newest: &BTreeMap<Slot<'_, Option<&str>>, &BackupSummary>) -> Error {
     let databases: BTreeSet<&str> =
         newest.values().map(|entry| entry.database.as_deref().unwrap_or("(unknown)")).collect();
     let keys: BTreeSet<Option<&str>> = newest.keys().map(|(database, _)| *database).collect();

@@ -21,12 +21,12 @@ pub trait Connector: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// As [`Connector::server`].
-    fn place(&self, options: &ServerOptions) -> Result<Place>;
+    fn address(&self, options: &ServerOptions) -> Result<ServerAddress>;
 }
 
 /// Where a server listens.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct ServerAddress {
     /// Host name or address; none for a socket.
     pub host: Option<String>,
     /// TCP port.

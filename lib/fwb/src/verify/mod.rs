@@ -2,7 +2,7 @@
 
 mod damage;
 mod hashing;
-mod places;
+mod member_starts;
 mod section;
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::store::{Entry, Sidecar, Store, Wait, core_difference, from_core};
 use damage::Damage;
 pub(crate) use damage::Index;
 use hashing::{beside, reuse, sha256};
-use places::Places;
+use member_starts::MemberStarts;
 pub(crate) use section::prove_section;
 
 /// What is said of an artifact of ours that does not end as one.
@@ -29,7 +29,7 @@ const NO_FOOTER: &str = "it is truncated: it has no footer";
 
 /// What to do with the outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Record {
+pub enum Recording {
     /// Write it into the sidecar of an artifact of ours, or of a foreign one that has been adopted.
     Known,
     /// Write it, and a manifest for a foreign file that has none.
@@ -58,7 +58,7 @@ pub fn verify(
     store: &Store,
     name: &str,
     level: Level,
-    record: Record,
+    record: Recording,
     context: &Context,
 ) -> Result<Verified> {
     let begun = Instant::now();
@@ -120,14 +120,14 @@ pub(crate) fn conclude(
     entry: &Entry,
     proven: Manifest,
     (outcome, not_drilled): (Verification, Option<NotDrilled>),
-    record: Record,
+    record: Recording,
     context: &Context,
 ) -> Result<Verified> {
     let foreign = proven.kind == Kind::Foreign && entry.sidecar == Sidecar::Absent;
     let write = match record {
-        Record::Nothing => false,
-        Record::Known => !foreign,
-        Record::Adopt => true,
+        Recording::Nothing => false,
+        Recording::Known => !foreign,
+        Recording::Adopt => true,
     };
     let recorded = if write {
         let lock = store.lock(Wait::Yes, &context.cancel);
@@ -270,7 +270,7 @@ fn read_members(
 ) -> Result<Summary> {
     let mut decoder = Decoder::new(artifact, vec![(0, footer.offset)], context.jobs)?;
     let mut feed = Feed::noting();
-    let mut places = Places::new(&said.sections);
+    let mut places = MemberStarts::new(&said.sections);
     let spare = decoder.spare();
     let raw_sha256 = beside(
         context.jobs,

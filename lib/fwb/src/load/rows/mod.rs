@@ -7,7 +7,7 @@ mod tables;
 use std::collections::VecDeque;
 
 use super::destination::{Destination, is_not_sent, not_sent, start_session};
-use super::input::Input;
+use super::open_backup::OpenBackup;
 use super::script::{Script, inadmissible};
 use super::session::{LoadSession, Rows};
 use crate::admission::Admission;
@@ -26,7 +26,7 @@ const WORTH_A_CONNECTION: u64 = 4 << 20;
 /// # Errors
 /// A statement fails, or the backup cannot be read.
 pub(super) fn load_rows(
-    input: &Input,
+    input: &OpenBackup,
     script: &Script,
     to: Destination<'_>,
     context: &Context,
@@ -57,7 +57,7 @@ fn write(session: &mut LoadSession, judged: impl IntoIterator<Item = Rows>) -> R
 /// what follows.
 struct Judge<'a> {
     admission: Admission,
-    input: &'a Input,
+    input: &'a OpenBackup,
     /// How the session that loads the rows reads them.
     mode: SqlMode,
     /// Converts the rows of the present table, where they need it.
@@ -72,7 +72,7 @@ struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    fn new(input: &'a Input, mode: SqlMode) -> Self {
+    fn new(input: &'a OpenBackup, mode: SqlMode) -> Self {
         let admission = Admission::new(input.manifest.database.as_deref());
         let (row_ends, place, feed) = (None, String::new(), Feed::under(mode));
         Self { admission, input, mode, row_ends, place, feed, read: 0, held: VecDeque::new() }

@@ -6,7 +6,7 @@ use super::{Judge, believed, ended_early, stopped, write};
 use crate::artifact::{DataHeader, Piece};
 use crate::error::Result;
 use crate::load::destination::{Destination, end_session, not_sent};
-use crate::load::input::{Input, Part};
+use crate::load::open_backup::{OpenBackup, Part};
 use crate::load::script::Script;
 use crate::load::session::{LoadSession, Rows};
 use crate::manifest::SectionKind;
@@ -18,7 +18,7 @@ const WAITING: usize = 2;
 
 /// Loads the rows.
 pub(super) fn as_they_come(
-    input: &Input,
+    input: &OpenBackup,
     script: &Script,
     sessions: Vec<LoadSession>,
     to: Destination<'_>,
@@ -92,7 +92,7 @@ fn end_all(
 
 /// Reads pieces in their order, judges them, and hands them to the connections.
 struct HandOut<'a> {
-    input: &'a Input,
+    input: &'a OpenBackup,
     script: &'a Script,
     judge: Judge<'a>,
     queues: Vec<Sender<Rows>>,

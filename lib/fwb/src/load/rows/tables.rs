@@ -4,7 +4,7 @@ use super::{Judge, believed, ended_early, stopped, write};
 use crate::artifact::DataHeader;
 use crate::error::Result;
 use crate::load::destination::{Destination, end_session, not_sent, start_session};
-use crate::load::input::Input;
+use crate::load::open_backup::OpenBackup;
 use crate::load::script::{LateKeys, Script};
 use crate::load::session::LoadSession;
 use crate::load::shares::{Share, Shares, Task};
@@ -16,7 +16,7 @@ use crate::thread;
 /// connection's time, and 0.65 where both load each table together. So they do only where one would be left with it, and
 /// its keys, at the end.
 pub(super) fn by_table(
-    input: &Input,
+    input: &OpenBackup,
     script: &Script,
     sessions: Vec<LoadSession>,
     to: Destination<'_>,
@@ -53,7 +53,7 @@ pub(super) fn by_table(
 
 /// Loads shares of the rows over one connection at a time.
 struct Worker<'a> {
-    input: &'a Input,
+    input: &'a OpenBackup,
     script: &'a Script,
     /// The connection for rows; none before the next ones after keys.
     session: Option<LoadSession>,
@@ -64,7 +64,7 @@ struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     fn new(
-        input: &'a Input,
+        input: &'a OpenBackup,
         script: &'a Script,
         session: LoadSession,
         to: Destination<'a>,

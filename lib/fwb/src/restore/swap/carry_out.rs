@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::journal::{self, BEGUN, COLUMNS, FAILED, Journal, STOP};
 use super::seal::{Phase, unguessable};
-use super::steps::Stage;
+use super::steps::SwapStage;
 use super::whereabouts::Damaged;
 use crate::error::Result;
 use crate::load::LoadSession;
@@ -96,8 +96,8 @@ impl CarryOut<'_> {
              END LOOP;\n\
              {after}\
              END",
-            clear = self.run(&steps, Stage::Clear, OnFailure::Stop),
-            rename = self.run(&steps, Stage::Rename, OnFailure::Stop),
+            clear = self.run(&steps, SwapStage::Clear, OnFailure::Stop),
+            rename = self.run(&steps, SwapStage::Rename, OnFailure::Stop),
             closed = self.unblock(),
             after = self.after(&steps)?,
         );
@@ -141,7 +141,7 @@ impl CarryOut<'_> {
     pub(super) fn keep(&self, cancel: &Cancel) -> Result<()> {
         let database = &self.journal.keeper.database;
         let steps = temporary(database);
-        let sql = format!("BEGIN NOT ATOMIC\n{}END", self.run(&steps, Stage::Keep, OnFailure::GoOn));
+        let sql = format!("BEGIN NOT ATOMIC\n{}END", self.run(&steps, SwapStage::Keep, OnFailure::GoOn));
         self.execute(database, &steps, &sql, cancel)
     }
 
@@ -150,7 +150,7 @@ impl CarryOut<'_> {
         let database = &self.journal.keeper.database;
         let steps = temporary(database);
         let forget = format!("DELETE FROM {} WHERE stage = '{FAILED}';\n", self.journal.place());
-        let kept = self.run(&steps, Stage::Keep, OnFailure::WriteDown);
+        let kept = self.run(&steps, SwapStage::Keep, OnFailure::WriteDown);
         self.execute(database, &steps, &format!("BEGIN NOT ATOMIC\n{forget}{kept}END"), cancel)?;
         let failures = self.journal.failures(self.server, cancel)?;
         self.server.query(None, Sql::Write(&forget), "writing the journal", cancel)?;
@@ -195,11 +195,11 @@ impl CarryOut<'_> {
              INSERT INTO {journal} VALUES (NULL, '{BEGUN}', 'GAP', @gap, '', '', '', '', '', '', '');\n\
              {aside}{loosen}{damaged}{late}{make}\
              IF unfinished = 0 THEN EXECUTE IMMEDIATE {seal}; END IF;\n",
-            triggers = run(Stage::Triggers, OnFailure::WriteDown),
-            aside = run(Stage::Aside, OnFailure::UnlessDone),
-            loosen = run(Stage::Loosen, OnFailure::GoOn),
-            late = run(Stage::LateTriggers, OnFailure::WriteDown),
-            make = run(Stage::Make, OnFailure::WriteDown),
+            triggers = run(SwapStage::Triggers, OnFailure::WriteDown),
+            aside = run(SwapStage::Aside, OnFailure::UnlessDone),
+            loosen = run(SwapStage::Loosen, OnFailure::GoOn),
+            late = run(SwapStage::LateTriggers, OnFailure::WriteDown),
+            make = run(SwapStage::Make, OnFailure::WriteDown),
             seal = quote_text(&self.journal.seal(Phase::Swapped)?),
         ))
     }
@@ -290,7 +290,7 @@ impl CarryOut<'_> {
     /// Executes the steps of a stage, each in the session that it was made in. No handler leaves the loop: the server
     /// would keep its cursor open. Warnings have a handler of their own: without it, the one for errors takes the warning
     /// that a program is of a deprecated form, although the program is made (tried on MariaDB 10.11).
-    fn run(&self, steps: &str, stage: Stage, failure: OnFailure) -> String {
+    fn run(&self, steps: &str, stage: SwapStage, failure: OnFailure) -> String {
         let is_last = failure == OnFailure::Stop;
         let (ask, end) = if is_last { ("IF failed = 0 THEN\n", "END IF;\n") } else { ("", "") };
         format!(

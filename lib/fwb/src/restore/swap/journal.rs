@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::mark::{self, Marked};
 use super::seal::{JournalSeal, Phase, unguessable};
-use super::steps::{Stage, Step};
+use super::steps::{Step, SwapStage};
 use super::whereabouts::Moves;
 use crate::error::Result;
 use crate::progress::Cancel;
@@ -98,7 +98,7 @@ impl Journal {
         let Some(steps) = steps.filter(|steps| digest(steps) == sha256) else {
             return Ok(Err(format!("its journal, {table}, is not what was sealed")));
         };
-        let plan = steps.iter().find(|step| step.stage == Stage::Plan);
+        let plan = steps.iter().find(|step| step.stage == SwapStage::Plan);
         let moves = plan.and_then(|plan| serde_json::from_slice::<Moves>(&plan.definition.text).ok());
         let Some(moves) = moves else { return Ok(Err(format!("its journal, {table}, has no plan"))) };
         Ok(Ok(Self { keeper: keeper.clone(), table, phase, moves, steps }))
@@ -110,7 +110,7 @@ impl Journal {
     }
 
     /// The steps of a stage.
-    pub(super) fn stage(&self, stage: Stage) -> Vec<Definition> {
+    pub(super) fn stage(&self, stage: SwapStage) -> Vec<Definition> {
         let steps = self.steps.iter().filter(|step| step.stage == stage);
         steps.map(|step| step.definition.clone()).collect()
     }
@@ -211,7 +211,7 @@ fn digest(steps: &[Step]) -> String {
 /// What a row of the journal says; none where it is not one of ours.
 pub(crate) fn step(row: &[String]) -> Option<Step> {
     let (stage, definition) = row.split_first()?;
-    Some(Step { stage: Stage::read(stage)?, definition: self::definition(definition)? })
+    Some(Step { stage: SwapStage::read(stage)?, definition: self::definition(definition)? })
 }
 
 /// The columns of a row from `kind` to `text`.
@@ -244,12 +244,12 @@ mod tests {
     #[test]
     fn another_step_another_order_or_another_cut_is_another_journal() {
         let step = |stage, name: &str, text: &str| Step { stage, definition: own(name, text.into()) };
-        let one = vec![step(Stage::Clear, "a", "b"), step(Stage::Make, "c", "d")];
+        let one = vec![step(SwapStage::Clear, "a", "b"), step(SwapStage::Make, "c", "d")];
         let others = [
-            vec![step(Stage::Make, "c", "d"), step(Stage::Clear, "a", "b")],
-            vec![step(Stage::Clear, "a", "b")],
-            vec![step(Stage::Clear, "ab", ""), step(Stage::Make, "c", "d")],
-            vec![step(Stage::Back, "a", "b"), step(Stage::Make, "c", "d")],
+            vec![step(SwapStage::Make, "c", "d"), step(SwapStage::Clear, "a", "b")],
+            vec![step(SwapStage::Clear, "a", "b")],
+            vec![step(SwapStage::Clear, "ab", ""), step(SwapStage::Make, "c", "d")],
+            vec![step(SwapStage::Back, "a", "b"), step(SwapStage::Make, "c", "d")],
         ];
         assert_eq!(digest(&one), digest(&one.clone()));
         for other in others {

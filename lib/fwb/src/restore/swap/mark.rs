@@ -19,7 +19,7 @@ const LONGEST_NAME: usize = 64;
 /// What a database of ours is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Role {
+pub(crate) enum DatabaseRole {
     /// A backup is loaded into it, to be proved before it takes the live database's place.
     Shadow,
     /// It keeps what a swap has taken away, so that it can be undone.
@@ -28,7 +28,7 @@ pub(crate) enum Role {
     Going,
 }
 
-impl Role {
+impl DatabaseRole {
     fn word(self) -> &'static str {
         match self {
             Self::Shadow => "shadow",
@@ -41,7 +41,7 @@ impl Role {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Comment {
     #[serde(rename = "fwb-restore")]
-    role: Role,
+    role: DatabaseRole,
     of: String,
     at: String,
 }
@@ -92,7 +92,7 @@ pub(crate) struct Found {
 
 impl Found {
     /// Those for this.
-    pub(super) fn with_role(&self, role: Role) -> impl Iterator<Item = &Marked> {
+    pub(super) fn with_role(&self, role: DatabaseRole) -> impl Iterator<Item = &Marked> {
         self.ours.iter().filter(move |marked| marked.seal.role == role)
     }
 }
@@ -104,7 +104,7 @@ impl Found {
 /// The server does not let us.
 pub(super) fn create(
     server: &ServerClient,
-    role: Role,
+    role: DatabaseRole,
     of: &str,
     copies: impl IntoIterator<Item = String>,
     charset: Option<&(String, String)>,
@@ -223,7 +223,7 @@ fn claims(database: &str, comment: Option<&Comment>, of: &str, case: NameCase) -
 fn base_of(database: &str) -> Option<&str> {
     let (base, suffix) = database.rsplit_once("__")?;
     let (word, at) = suffix.split_once('_')?;
-    let ours = [Role::Shadow, Role::Before].iter().any(|role| role.word() == word);
+    let ours = [DatabaseRole::Shadow, DatabaseRole::Before].iter().any(|role| role.word() == word);
     let shape: Vec<usize> = at.split('_').map(str::len).collect();
     let digits = at.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
     (ours && digits && shape == [8, 6] && !base.is_empty()).then_some(base)
@@ -240,7 +240,7 @@ pub(super) fn remove_shadow(server: &ServerClient, shadow: &Marked, cancel: &Can
     let database = &shadow.database;
     let (candidates, trusted) = seal::candidates(server, &[database], cancel)?;
     match seal::judge(database, &candidates, &trusted) {
-        Ok(seal) if seal.role != Role::Before && seal.view == shadow.seal.view => {}
+        Ok(seal) if seal.role != DatabaseRole::Before && seal.view == shadow.seal.view => {}
         Ok(_) => return Ok(Some("it is another one now".into())),
         Err(_) if !exists(server, database, cancel)? => return Ok(None),
         Err(why) => return Ok(Some(why)),
@@ -283,7 +283,7 @@ pub(super) fn remove_if_empty(
 /// The server does not let us.
 pub(super) fn forget(server: &ServerClient, kept: &Marked, cancel: &Cancel) -> Result<()> {
     let copies = server.table_names(&kept.database, cancel)?;
-    let going = Seal { role: Role::Going, journal: None, copies, ..kept.seal.clone() };
+    let going = Seal { role: DatabaseRole::Going, journal: None, copies, ..kept.seal.clone() };
     let sql = going.statement()? + ";\n";
     server.query(None, Sql::Write(&sql), "sealing a database anew", cancel)?;
     drop_database(server, &kept.database, cancel)
@@ -350,7 +350,7 @@ mod tests {
         let database = format!("shop__shadow_20250725_17020{sequence}");
         let seal = Seal {
             view: format!("fwb_seal_{sequence}"),
-            role: Role::Shadow,
+            role: DatabaseRole::Shadow,
             database: database.clone(),
             of: "shop".into(),
             sequence,
@@ -488,7 +488,7 @@ mod tests {
         ] {
             let [(one, first), (two, second)] = &script;
             let fake = Fake::new([(*one, &first[..]), (*two, &second[..])]);
-            let made = create(&fake.client(0), Role::Shadow, "shop", [], None, &Cancel::default());
+            let made = create(&fake.client(0), DatabaseRole::Shadow, "shop", [], None, &Cancel::default());
             assert_eq!(made.is_ok(), is_made, "{what}");
             assert_eq!(fake.sent("CREATE DATABASE").len(), creates, "{what}");
             assert_eq!(fake.sent("DROP DATABASE").len(), drops, "{what}");
@@ -541,7 +541,7 @@ mod tests {
         assert!(claims(None, "shop", NameCase::Sensitive));
         assert!(!claims(None, "Shop", NameCase::Sensitive));
         assert!(claims(None, "Shop", NameCase::Insensitive));
-        let comment = Comment { role: Role::Before, of: "other".into(), at: String::new() };
+        let comment = Comment { role: DatabaseRole::Before, of: "other".into(), at: String::new() };
         assert!(!claims(Some(&comment), "shop", NameCase::Sensitive));
         assert!(!claims(Some(&comment), "shop", NameCase::Insensitive));
         assert!(!super::claims("sh__before_20250725_170206", None, "shop", NameCase::Sensitive));

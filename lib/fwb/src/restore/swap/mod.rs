@@ -21,9 +21,9 @@ use std::collections::BTreeSet;
 
 use self::carry_out::CarryOut;
 use self::journal::Journal;
-use self::mark::Role;
+use self::mark::DatabaseRole;
 use self::recovery::{Settled, finish, settle};
-use self::steps::{Exchange, Side, Stage};
+use self::steps::{Exchange, Side, SwapStage};
 use self::whereabouts::{ASIDE, Damaged, Leaving, Moves};
 use super::damage::{self, DamagedTable, Looked};
 use super::live_state::LiveState;
@@ -51,7 +51,7 @@ pub(super) fn shadow(
     charset: Option<&(String, String)>,
     cancel: &Cancel,
 ) -> Result<Marked> {
-    mark::create(server, Role::Shadow, live, copies, charset, cancel)
+    mark::create(server, DatabaseRole::Shadow, live, copies, charset, cancel)
 }
 
 /// Removes a shadow; why not, where it is left. A signal stops that only where it takes long: the next run does it then.
@@ -134,9 +134,9 @@ impl Swap<'_> {
             .collect();
         self.scope = (!journal.moves.whole).then(|| came.union(&tables).cloned().collect());
         self.stay.clone_from(&lost);
-        let mut definitions = journal.stage(Stage::Definition);
+        let mut definitions = journal.stage(SwapStage::Definition);
         definitions.retain(|definition| definition.table.as_ref().is_none_or(|table| !lost.contains(table)));
-        let again = [journal.stage(Stage::Relink), journal.stage(Stage::Grants)].concat();
+        let again = [journal.stage(SwapStage::Relink), journal.stage(SwapStage::Grants)].concat();
         let incoming =
             Side { database: database.clone(), tables, definitions, charset: kept.charset.clone() };
         let alone = kept.damaged(self.server, self.cancel)?;
@@ -229,8 +229,14 @@ impl Swap<'_> {
         definitions.retain(|definition| self.scope.is_some() || !broken(definition));
         self.refuse_beyond(&incoming)?;
         let empty = tables.is_empty() && definitions.is_empty() && damaged.is_empty();
-        let keeper =
-            mark::create(self.server, Role::Before, self.live, [], self.charset.as_ref(), self.cancel)?;
+        let keeper = mark::create(
+            self.server,
+            DatabaseRole::Before,
+            self.live,
+            [],
+            self.charset.as_ref(),
+            self.cancel,
+        )?;
         let outgoing =
             Side { database: keeper.database.clone(), tables, definitions, charset: self.charset.clone() };
         let moves = self.moves(&keeper, &incoming, &outgoing, &found, alone);

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 use super::carry_out::CarryOut;
 use super::journal::Journal;
-use super::mark::{self, Found, Marked, Role, Unproved};
+use super::mark::{self, DatabaseRole, Found, Marked, Unproved};
 use super::seal::{self, Phase, Seal};
-use super::steps::{STAND_IN, Stage};
+use super::steps::{STAND_IN, SwapStage};
 use super::whereabouts::{Moves, Standing, Whereabouts};
 use crate::error::{Error, Result};
 use crate::load::{IN_TURN, NEXT};
@@ -92,7 +92,7 @@ fn whereabouts(server: &ServerClient, journal: &Journal, cancel: &Cancel) -> Res
 /// Takes back what a swap needed before its tables could move, and removes its two databases.
 fn take_back(server: &ServerClient, journal: &Journal, cancel: &Cancel) -> Result<()> {
     let live = &journal.moves.live;
-    for step in journal.stage(Stage::Back) {
+    for step in journal.stage(SwapStage::Back) {
         let sql = format!(
             "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} AND TABLE_COMMENT = '{STAND_IN}';\n",
             quote_text(live),
@@ -104,7 +104,7 @@ fn take_back(server: &ServerClient, journal: &Journal, cancel: &Cancel) -> Resul
             server.query(None, Sql::Write(&sql), "removing a stand-in", cancel)?;
         }
     }
-    let made = journal.stage(Stage::Clear);
+    let made = journal.stage(SwapStage::Clear);
     if made.iter().any(|step| step.text.starts_with(b"CREATE DATABASE"))
         && server.inventory(live, cancel)?.is_empty()
     {
@@ -128,7 +128,7 @@ fn take_back(server: &ServerClient, journal: &Journal, cancel: &Cancel) -> Resul
     if !remove_incoming_or_keep(server, journal, cancel)? {
         // What an undo would have put back is kept on, and so are its names.
         let mut sql = String::new();
-        for step in journal.stage(Stage::Unalias) {
+        for step in journal.stage(SwapStage::Unalias) {
             sql += &format!("{};\n", String::from_utf8_lossy(&step.text));
         }
         let sql = format!("SET SESSION foreign_key_checks=0;\n{IN_TURN};\n{sql}{NEXT};\n");
@@ -142,7 +142,7 @@ fn remove_incoming_or_keep(server: &ServerClient, journal: &Journal, cancel: &Ca
     let incoming = &journal.moves.incoming;
     let found = mark::list(server, None, cancel)?;
     let Some(marked) = found.ours.iter().find(|marked| marked.database == *incoming) else { return Ok(true) };
-    if marked.seal.role == Role::Before {
+    if marked.seal.role == DatabaseRole::Before {
         return Ok(false);
     }
     leave(incoming, mark::remove_shadow(server, marked, cancel)?);
@@ -261,7 +261,7 @@ pub(in crate::restore) fn newest_kept(
 ) -> Result<Option<std::result::Result<Kept, Error>>> {
     let found = mark::list(server, Some(live), cancel)?;
     // One without a journal was cut off before anything was done.
-    let written = found.with_role(Role::Before).filter(|marked| marked.seal.is_written());
+    let written = found.with_role(DatabaseRole::Before).filter(|marked| marked.seal.is_written());
     for marked in written.collect::<Vec<_>>().into_iter().rev() {
         let database = marked.database.clone();
         let journal = match Journal::open(server, marked, cancel)? {
@@ -282,7 +282,8 @@ pub(in crate::restore) fn newest_kept(
 
 /// What swaps have kept, oldest first: those that were finished.
 pub(in crate::restore) fn all_kept(found: &Found) -> Vec<Marked> {
-    let done = found.with_role(Role::Before).filter(|marked| marked.seal.phase() == Some(Phase::Done));
+    let done =
+        found.with_role(DatabaseRole::Before).filter(|marked| marked.seal.phase() == Some(Phase::Done));
     done.cloned().collect()
 }
 
@@ -302,7 +303,7 @@ pub(in crate::restore) fn recover(server: &ServerClient, live: &str, cancel: &Ca
         log::warn!(code = crate::notice::SWAP.code; "{what}");
         told.push(what);
     };
-    for marked in mark::list(server, Some(live), cancel)?.with_role(Role::Before) {
+    for marked in mark::list(server, Some(live), cancel)?.with_role(DatabaseRole::Before) {
         let (database, at) = (&marked.database, marked.at());
         if marked.seal.phase() == Some(Phase::Done) {
             continue;
@@ -330,10 +331,10 @@ pub(in crate::restore) fn recover(server: &ServerClient, live: &str, cancel: &Ca
         }
     }
     let found = mark::list(server, Some(live), cancel)?;
-    for marked in found.ours.iter().filter(|marked| marked.seal.role != Role::Before) {
+    for marked in found.ours.iter().filter(|marked| marked.seal.role != DatabaseRole::Before) {
         let (database, at) = (&marked.database, marked.at());
         match mark::remove_shadow(server, marked, cancel)? {
-            None if marked.seal.role == Role::Going => tell(format!(
+            None if marked.seal.role == DatabaseRole::Going => tell(format!(
                 "{database}, which kept what a swap of {live} had replaced at {at}, was being removed when that was cut off: it is removed"
             )),
             None => tell(format!(
@@ -366,10 +367,9 @@ pub(in crate::restore) fn unsettled(
     cancel: &Cancel,
 ) -> Result<(Vec<String>, Vec<Unproved>)> {
     let found = mark::list(server, Some(live), cancel)?;
-    let open = found
-        .ours
-        .iter()
-        .filter(|marked| marked.seal.role != Role::Before || marked.seal.phase() != Some(Phase::Done));
+    let open = found.ours.iter().filter(|marked| {
+        marked.seal.role != DatabaseRole::Before || marked.seal.phase() != Some(Phase::Done)
+    });
     let open = open.map(|marked| marked.database.clone()).collect();
     Ok((open, found.unproved))
 }
@@ -387,7 +387,7 @@ mod tests {
         let leaving = |table: &str| Leaving { table: table.into(), aside: None };
         let seal = Seal {
             view: "fwb_seal_1".into(),
-            role: Role::Before,
+            role: DatabaseRole::Before,
             database: database.clone(),
             of: "shop".into(),
             sequence: 1,

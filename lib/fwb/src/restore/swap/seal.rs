@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::mark::Role;
+use super::mark::DatabaseRole;
 use crate::error::Result;
 use crate::progress::Cancel;
 use crate::server::{ServerClient, Sql, quote_name, quote_text};
@@ -28,7 +28,7 @@ pub(super) struct Seal {
     /// The view that says this. A view can be renamed without its DEFINER, but then it does not name itself any more.
     pub(super) view: String,
     /// What the database is for.
-    pub(super) role: Role,
+    pub(super) role: DatabaseRole,
     /// The database that it lies in.
     pub(super) database: String,
     /// The live database that it belongs to.
@@ -231,7 +231,7 @@ mod tests {
             phase.map(|phase| JournalSeal { table: "fwb_journal_1".into(), sha256: "ab".into(), phase });
         Seal {
             view: "fwb_seal_1".into(),
-            role: Role::Before,
+            role: DatabaseRole::Before,
             database: "d'__before_1".into(),
             of: "d'".into(),
             sequence: 7,

@@ -14,7 +14,7 @@ use crate::server::{Definition, DefinitionKind, ForeignKey, charset_clause, quot
 
 /// When a step is carried out. The order is that of the swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum SwapStage {
     /// Before the tables change places: what they need. Nothing that is there goes.
     Clear,
     /// The one statement in which the tables change places.
@@ -29,7 +29,7 @@ pub(super) enum Stage {
     LateTriggers,
     /// In the live database: everything else.
     Make,
-    /// In the live database, where the tables could not change places: what [`Stage::Clear`] may have left.
+    /// In the live database, where the tables could not change places: what [`SwapStage::Clear`] may have left.
     Back,
     /// In the database that keeps what there was.
     Keep,
@@ -45,7 +45,7 @@ pub(super) enum Stage {
     Plan,
 }
 
-impl Stage {
+impl SwapStage {
     const ALL: [Self; 14] = [
         Self::Clear,
         Self::Rename,
@@ -90,7 +90,7 @@ impl Stage {
 /// A statement, and the session that it is executed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
-    pub(super) stage: Stage,
+    pub(super) stage: SwapStage,
     pub(super) definition: Definition,
 }
 
@@ -133,7 +133,7 @@ pub(super) struct Exchange<'a> {
     /// Defaults from sequences that are in the live database only once they have come in: the sequence, and the
     /// statement that makes it the default.
     pub(super) late: Vec<(String, String)>,
-    /// Statements of an earlier swap's [`Stage::Relink`] and [`Stage::Grants`].
+    /// Statements of an earlier swap's [`SwapStage::Relink`] and [`SwapStage::Grants`].
     pub(super) again: Vec<Definition>,
     /// Who may execute the stored programs that are removed, as `GRANT` statements.
     pub(super) grants: Vec<String>,
@@ -174,35 +174,35 @@ impl Exchange<'_> {
     /// All steps, in order.
     pub(super) fn steps(&self, plan: String) -> Vec<Step> {
         let mut steps = Vec::new();
-        let mut add = |stage: Stage, definitions: Vec<Definition>| {
+        let mut add = |stage: SwapStage, definitions: Vec<Definition>| {
             steps.extend(definitions.into_iter().map(|definition| Step { stage, definition }));
         };
-        add(Stage::Plan, vec![own("", plan)]);
-        add(Stage::Clear, self.clear());
-        add(Stage::Rename, self.rename().into_iter().collect());
+        add(SwapStage::Plan, vec![own("", plan)]);
+        add(SwapStage::Clear, self.clear());
+        add(SwapStage::Rename, self.rename().into_iter().collect());
         let (late, triggers): (Vec<&Definition>, _) =
             self.incoming.of(TRIGGER).partition(|trigger| self.is_of_damaged(trigger));
         let old = self.outgoing.of(TRIGGER);
         let mut changed: Vec<Definition> = self.live_charset().into_iter().collect();
         changed.extend(old.map(|trigger| self.drop(trigger)));
         changed.extend(self.made_triggers(&triggers));
-        add(Stage::Triggers, changed);
-        add(Stage::Aside, self.aside());
-        add(Stage::Loosen, self.loosen());
-        add(Stage::LateTriggers, self.made_triggers(&late));
-        add(Stage::Make, self.make());
-        add(Stage::Back, self.back());
-        add(Stage::Keep, self.keep());
+        add(SwapStage::Triggers, changed);
+        add(SwapStage::Aside, self.aside());
+        add(SwapStage::Loosen, self.loosen());
+        add(SwapStage::LateTriggers, self.made_triggers(&late));
+        add(SwapStage::Make, self.make());
+        add(SwapStage::Back, self.back());
+        add(SwapStage::Keep, self.keep());
         let unalias = self
             .aliases
             .iter()
             .flat_map(|(key, alias)| key.renamed(&key.child.0, &key.parent.0, alias, &key.name));
-        add(Stage::Unalias, unalias.map(|text| own("", text)).collect());
-        add(Stage::Definition, self.outgoing.definitions.clone());
+        add(SwapStage::Unalias, unalias.map(|text| own("", text)).collect());
+        add(SwapStage::Definition, self.outgoing.definitions.clone());
         let live = &self.moves.live;
         let relink = self.leaving_keys().flat_map(|key| key.again(live, &key.parent.0));
-        add(Stage::Relink, relink.map(|text| own("", text)).collect());
-        add(Stage::Grants, self.grants.iter().map(|grant| own("", grant.clone())).collect());
+        add(SwapStage::Relink, relink.map(|text| own("", text)).collect());
+        add(SwapStage::Grants, self.grants.iter().map(|grant| own("", grant.clone())).collect());
         steps
     }
 

@@ -89,14 +89,14 @@ fn steps(case: &Case) -> Vec<Step> {
     exchange.steps("{}".into())
 }
 
-fn of(steps: &[Step], stage: Stage) -> Vec<String> {
+fn of(steps: &[Step], stage: SwapStage) -> Vec<String> {
     let of_stage = steps.iter().filter(|step| step.stage == stage);
     of_stage.map(|step| String::from_utf8_lossy(&step.definition.text).into_owned()).collect()
 }
 
 #[test]
 fn only_healthy_tables_change_places_together() {
-    let renames = of(&steps(&case()), Stage::Rename);
+    let renames = of(&steps(&case()), SwapStage::Rename);
     assert_eq!(
         renames,
         ["RENAME TABLE `l`.`child` TO `k`.`child`, `l`.`guarded` TO `l`.`x_1`, `l`.`plain` TO `k`.`plain`, \
@@ -108,37 +108,37 @@ fn only_healthy_tables_change_places_together() {
 #[test]
 fn nothing_goes_before_the_tables_have_changed_places() {
     let steps = steps(&case());
-    assert_eq!(of(&steps, Stage::Clear), ["USE `l`"]);
-    assert_eq!(of(&steps, Stage::Back), [""; 0], "so there is nothing to put back");
+    assert_eq!(of(&steps, SwapStage::Clear), ["USE `l`"]);
+    assert_eq!(of(&steps, SwapStage::Back), [""; 0], "so there is nothing to put back");
 }
 
 #[test]
 fn triggers_follow_their_tables() {
     let steps = steps(&case());
-    let triggers = of(&steps, Stage::Triggers);
+    let triggers = of(&steps, SwapStage::Triggers);
     assert_eq!(
         triggers[1..3],
         ["DROP TRIGGER IF EXISTS `l`.`old`", "DROP TRIGGER IF EXISTS `l`.`tr`"],
         "the old ones, wherever their table waits, and what a first try has made"
     );
     assert!(triggers[3].contains("TRIGGER `tr`") && triggers.len() == 4, "{triggers:?}");
-    let late = of(&steps, Stage::LateTriggers);
+    let late = of(&steps, SwapStage::LateTriggers);
     assert!(late.iter().all(|step| step.contains("tr_hurt")), "{late:?}");
 }
 
 #[test]
 fn what_waited_aside_goes_on_when_its_triggers_are_gone() {
-    let aside = of(&steps(&case()), Stage::Aside);
+    let aside = of(&steps(&case()), SwapStage::Aside);
     assert_eq!(aside, ["RENAME TABLE `l`.`x_1` TO `k`.`guarded`", "DROP VIEW IF EXISTS `l`.`x_2`"]);
 }
 
 #[test]
 fn a_damaged_table_is_bound_to_nothing_when_it_moves_and_an_undo_binds_again() {
     let steps = steps(&case());
-    let loosened = of(&steps, Stage::Loosen);
+    let loosened = of(&steps, SwapStage::Loosen);
     let unlinked = "ALTER TABLE `k`.`child` DROP FOREIGN KEY IF EXISTS `fk`";
     assert_eq!(loosened, ["DROP TRIGGER IF EXISTS `l`.`tr_hurt`", unlinked]);
-    let relinked = of(&steps, Stage::Relink);
+    let relinked = of(&steps, SwapStage::Relink);
     assert!(
         relinked[1].contains("ADD CONSTRAINT `fk`") && relinked[1].contains("REFERENCES `l`.`hurt`"),
         "{relinked:?}"
@@ -148,14 +148,14 @@ fn a_damaged_table_is_bound_to_nothing_when_it_moves_and_an_undo_binds_again() {
 #[test]
 fn names_of_foreign_keys_come_back_when_the_old_ones_have_gone() {
     let steps = steps(&case());
-    let made = of(&steps, Stage::Make);
+    let made = of(&steps, SwapStage::Make);
     assert!(made[0].contains("GET_LOCK") && made[0].ends_with("60)"), "{}", made[0]);
     assert_eq!(
         made[2],
         "ALTER TABLE `l`.`child` DROP FOREIGN KEY IF EXISTS `fwb_key_1`, \
          ADD CONSTRAINT `fk2` FOREIGN KEY (`up`) REFERENCES `l`.`plain` (`id`) ON DELETE CASCADE"
     );
-    let unalias = of(&steps, Stage::Unalias);
+    let unalias = of(&steps, SwapStage::Unalias);
     assert!(
         unalias[1].contains("`s`.`child`") && unalias[1].contains("REFERENCES `s`.`plain`"),
         "{unalias:?}"
@@ -165,7 +165,7 @@ fn names_of_foreign_keys_come_back_when_the_old_ones_have_gone() {
 #[test]
 fn what_the_backup_lacks_goes_and_is_kept_for_an_undo() {
     let steps = steps(&case());
-    let made = of(&steps, Stage::Make);
+    let made = of(&steps, SwapStage::Make);
     for gone in ["DROP PROCEDURE IF EXISTS `l`.`p`", "DROP VIEW IF EXISTS `l`.`gone`"] {
         assert!(made.iter().any(|step| step == gone), "{gone}: {made:?}");
     }
@@ -173,15 +173,15 @@ fn what_the_backup_lacks_goes_and_is_kept_for_an_undo() {
         !made.iter().any(|step| step.contains("DROP VIEW IF EXISTS `l`.`both`")),
         "a table has that name now"
     );
-    assert_eq!(of(&steps, Stage::Definition).len(), 4);
-    assert_eq!(of(&steps, Stage::Grants), ["GRANT Execute ON PROCEDURE `l`.`p` TO 'app'@'%'"]);
+    assert_eq!(of(&steps, SwapStage::Definition).len(), 4);
+    assert_eq!(of(&steps, SwapStage::Grants), ["GRANT Execute ON PROCEDURE `l`.`p` TO 'app'@'%'"]);
 }
 
 #[test]
 fn every_stage_is_read_as_it_is_written() {
-    for stage in Stage::ALL {
-        assert_eq!(Stage::read(stage.as_str()), Some(stage));
+    for stage in SwapStage::ALL {
+        assert_eq!(SwapStage::read(stage.as_str()), Some(stage));
         assert!(stage.as_str().len() <= 10, "the journal's column holds 10 characters");
     }
-    assert_eq!(Stage::read("failed"), None);
+    assert_eq!(SwapStage::read("failed"), None);
 }

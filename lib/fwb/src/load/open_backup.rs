@@ -35,7 +35,7 @@ impl Part {
 }
 
 /// A backup that is open for restoring.
-pub(crate) struct Input {
+pub(crate) struct OpenBackup {
     artifact: Arc<Artifact>,
     /// Its manifest; a foreign file's is made while it is verified.
     pub(crate) manifest: Manifest,
@@ -54,7 +54,7 @@ pub(crate) struct Input {
     pub(crate) allows_outside: bool,
 }
 
-impl Input {
+impl OpenBackup {
     /// Opens a backup and proves it: all of it, or the sections of the chosen tables.
     ///
     /// # Errors
@@ -115,7 +115,7 @@ impl Input {
         self.last_timestamp = facts.last_timestamp;
     }
 
-    /// As [`Input::suit`], for the server that another backup is restored to.
+    /// As [`OpenBackup::suit`], for the server that another backup is restored to.
     pub(crate) fn suit_as(&mut self, other: &Self) {
         self.lower_case = other.lower_case;
         self.last_timestamp = other.last_timestamp;
@@ -283,7 +283,7 @@ impl Input {
     /// Hands on the members in an extent that hold rows, each with its offset; the sections they are in are not told.
     ///
     /// # Errors
-    /// As [`Input::for_each_piece`].
+    /// As [`OpenBackup::for_each_piece`].
     pub(crate) fn rows(
         &self,
         extent: (u64, u64),

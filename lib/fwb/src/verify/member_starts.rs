@@ -9,7 +9,7 @@ use crate::manifest::Section;
 
 /// Where a member begins.
 #[derive(Clone, Copy)]
-struct Place {
+struct MemberStart {
     /// In the artifact, in bytes.
     offset: u64,
     /// Rows before it.
@@ -19,10 +19,10 @@ struct Place {
 }
 
 /// Where members begin that sections begin or end with.
-pub(super) struct Places {
+pub(super) struct MemberStarts {
     /// Where sections begin and end, in bytes of SQL, in ascending order; of each, the offset of the member there in the
     /// artifact, and what comes before it.
-    boundaries: Vec<(u64, Option<Place>)>,
+    boundaries: Vec<(u64, Option<MemberStart>)>,
     /// How many boundaries lie before the next member.
     passed: usize,
     /// Where the next member begins in the SQL, in bytes.
@@ -40,7 +40,7 @@ pub(super) struct Places {
     mistold: bool,
 }
 
-impl Places {
+impl MemberStarts {
     pub(super) fn new(sections: &[Section]) -> Self {
         let ends =
             |section: &Section| [section.raw_offset, section.raw_offset.saturating_add(section.raw_size)];
@@ -84,7 +84,7 @@ impl Places {
         let Self { raw, rows, crc32, .. } = *self;
         self.passed += self.boundaries[self.passed..].partition_point(|(at, _)| *at < raw);
         if let Some((_, place)) = self.boundaries.get_mut(self.passed).filter(|(at, _)| *at == raw) {
-            *place = Some(Place { offset, rows, crc32 });
+            *place = Some(MemberStart { offset, rows, crc32 });
         }
     }
 
