@@ -3,6 +3,7 @@
 //! Each file of `tests/corpus` makes one database, named after the file, as the `mariadb` client reads it. The table
 //! below says what becomes of it when the same options' `mariadb-dump | mariadb` is all that one has.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fs;
 
@@ -105,6 +106,25 @@ const HISTORIES: [&str; 3] = ["corpus_history", "corpus_periods", "corpus_transa
 /// tool of ours.
 const DEADLY: [&str; 1] = ["corpus_sequences"];
 
+/// The name of a foreign key, which servers before MariaDB 10.11.7 and 10.5.24 print as it is, and then do not read.
+const UNQUOTED: (&str, &str) = ("corpus_foreign_keys", "odd``name; -- x");
+
+/// The file as this server can give it back. What it cannot is an error of the dump.
+fn within<'a>(name: &str, made: &'a [u8]) -> Cow<'a, [u8]> {
+    if name != UNQUOTED.0 {
+        return made.into();
+    }
+    let database = Database::named(name);
+    database.sql(made);
+    let shown = database.query("SHOW CREATE TABLE a_child");
+    if shown.contains(UNQUOTED.1) {
+        return made.into();
+    }
+    let dump = Store::new().tool("fwb-dump").args(["-B", name]).run();
+    dump.fails(2, &["table a_child", "the server does not take the definition that it shows"]);
+    String::from_utf8_lossy(made).replace(UNQUOTED.1, "odd name").into_bytes().into()
+}
+
 /// What can be had of a file on an older server; whether that was all.
 fn is_beyond(name: &str, made: &[u8]) -> bool {
     if HISTORIES.contains(&name) && !Server::shared().is_mariadb((10, 11)) {
@@ -142,6 +162,7 @@ fn comes_back(name: &str, made: &[u8], plain: &Plain, warnings: &[&str]) {
     if is_beyond(name, made) {
         return;
     }
+    let made = &*within(name, made);
     let (database, store) = (Database::named(name), Store::new());
     database.sql(made);
     let plain_dump = Tool::program("mariadb-dump").arg(defaults()).args(PLAIN_OPTIONS).arg(name).run();

@@ -114,8 +114,9 @@ fn every_row_comes_once(server: &Server, more: &str) {
 }
 
 #[test]
-fn every_row_comes_once_from_mariadb() {
-    every_row_comes_once(&Server::in_memory("ranges", &["--skip-log-bin"]), HISTORY);
+fn every_row_comes_once_from_the_usual_server() {
+    let server = Server::in_memory("ranges", &["--skip-log-bin"]);
+    every_row_comes_once(&server, if server.is_mariadb((10, 11)) { HISTORY } else { "" });
 }
 
 #[test]
@@ -127,11 +128,12 @@ fn every_row_comes_once_from_mysql() {
 #[test]
 fn what_is_deleted_meanwhile_is_still_seen() {
     let server = Server::private("deletes", &[]);
-    server.sql(
+    let values: Vec<String> = (1..=16000).map(|id| format!("({id},REPEAT(SHA2({id},256),40))")).collect();
+    server.sql(format!(
         "CREATE DATABASE moves; USE moves;
          CREATE TABLE a (id INT PRIMARY KEY, pad VARCHAR(3000) CHARACTER SET latin1);
          CREATE TABLE b LIKE a;
-         INSERT INTO a SELECT seq, REPEAT(MD5(seq), 80) FROM seq_1_to_16000;
+         INSERT INTO a VALUES {};
          INSERT INTO b SELECT id + 20000, pad FROM a;
          ANALYZE TABLE a, b;
          DELIMITER //
@@ -147,7 +149,8 @@ fn what_is_deleted_meanwhile_is_still_seen() {
            COMMIT;
          END LOOP //
          DELIMITER ;",
-    );
+        values.join(",")
+    ));
     let client = mariadb(&server.defaults_file(), &["--database=moves"]);
     let mut mover = client.stdin("CALL move_about();").spawn();
     sees(&server, "moves", "info LIKE '%FOR UPDATE%' OR info LIKE 'DELETE%'");

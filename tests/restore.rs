@@ -182,6 +182,30 @@ fn keys_that_come_after_the_rows_come_to_the_same() {
     assert_eq!(database.query(orphan), "20000", "the foreign key is at work");
 }
 
+/// Programs keep the collation that the database had when they were made, which a dump sets around each. The database's own
+/// comes back after the last of them.
+#[test]
+fn a_database_has_its_collation_after_a_restore_in_place() {
+    let (database, store) = (Database::new("collated"), Store::new());
+    database.sql(include_str!("corpus/collations.sql"));
+    let collation = || {
+        let sql =
+            "SELECT default_collation_name FROM information_schema.schemata WHERE schema_name = DATABASE()";
+        database.query(sql).trim().to_owned()
+    };
+    let dump = store.dump_verified(&database);
+    let in_place = || restore(&store, &dump).args(["--strategy", "in-place"]);
+    assert_eq!(collation(), "latin1_german1_ci");
+    in_place().run().ok();
+    assert_eq!(collation(), "latin1_german1_ci", "over the live one");
+    database.sql("ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
+    in_place().args(["--tables", "t"]).run().ok();
+    assert_eq!(collation(), "utf8mb4_bin", "of chosen tables, the database is as it was");
+    database.drop_now();
+    in_place().run().ok();
+    assert_eq!(collation(), "latin1_german1_ci", "where nothing was");
+}
+
 /// What is there is backed up first, and rows are loaded for hours: the connection that keeps other restores out does
 /// nothing meanwhile.
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::{Account, is_quiet, large};
 use crate::faults::signal;
-use crate::support::{Pod, Server, Store, Tool, free_port, name, until};
+use crate::support::{Pod, Server, Store, Tool, free_port, name, over_a_live_one, until};
 
 /// Puts a directory with all programs of the machine but these before the pod's `PATH`.
 fn without(pod: &Pod, hidden: &[&str]) {
@@ -56,7 +56,7 @@ fn every_relay_carries_a_database_there_and_back() {
         fs::write(pod.file(".my.cnf"), options).unwrap();
         let dump = pod.tool(&store, "fwb-dump").args(["-B", "relayed"]).run().ok().json();
         server.sql("DELETE FROM relayed.bulk WHERE id < 100");
-        pod.tool(&store, "fwb-restore").args([name(&dump), "--yes"]).run().ok();
+        pod.tool(&store, "fwb-restore").args([name(&dump), "--yes"]).args(over_a_live_one()).run().ok();
         assert_eq!(rows(), before, "{relay}");
         let undo = pod.set(Tool::alone("fwb-restore"));
         undo.args(["--drop-before", "--yes", "--database", "relayed"]).run().ok();
@@ -133,7 +133,7 @@ fn a_port_is_forwarded_where_nothing_relays_or_somebody_asks() {
     let dumped = dump(&pod).run().ok();
     assert_eq!(dumped.stderr, "");
     database.sql("DELETE FROM bulk WHERE id > 100");
-    pod.tool(&store, "fwb-restore").args([name(&dumped.json()), "--yes"]).run().ok();
+    pod.tool(&store, "fwb-restore").args([name(&dumped.json()), "--yes"]).args(over_a_live_one()).run().ok();
     assert_eq!(database.content(), before);
     account.is_gone("after a forwarded port");
     is_quiet(&pod, "after a forwarded port");

@@ -67,6 +67,11 @@ pub(crate) fn restore(store: &Store, dump: &Value) -> Tool {
     store.tool("fwb-restore").arg("--yes").stdin(dump.to_string())
 }
 
+/// What a restore over a live database is told where the server cannot swap, which `swap::can_swap` shows.
+pub(crate) fn over_a_live_one() -> &'static [&'static str] {
+    if Server::shared().is_mariadb((10, 6)) { &[] } else { &["--strategy", "in-place"] }
+}
+
 /// What a database is, to the last definition and row: it must be the same after everything that fails.
 pub(crate) struct Before<'a> {
     database: &'a Database,

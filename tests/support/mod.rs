@@ -13,7 +13,7 @@ mod server;
 mod store;
 mod tool;
 
-pub(crate) use before::{Before, definitions, digests, restore};
+pub(crate) use before::{Before, definitions, digests, over_a_live_one, restore};
 pub(crate) use database::{Database, quoted};
 pub(crate) use numbers::Numbers;
 pub(crate) use pod::Pod;

@@ -198,7 +198,22 @@ impl InPlace<'_> {
     /// The events come last: one that is due runs at once.
     fn add_events(&self, input: &OpenBackup, load: &Load<'_>, context: &Context) -> Result<()> {
         load.events()?;
+        self.give_charset(input, context)?;
         self.check(input, &[]).events(context)
+    }
+
+    /// Gives the database its character set once more, at the end of a load: statements around stored programs set others,
+    /// which are those that the programs were made under. With chosen tables, it keeps the one that it had.
+    fn give_charset(&self, input: &OpenBackup, context: &Context) -> Result<()> {
+        let of_backup = input.manifest.charset.as_ref().zip(input.manifest.collation.as_ref());
+        let before = self.before.charset.as_ref().map(|(charset, collation)| (charset, collation));
+        let wanted = if input.is_partial() { before.or(of_backup) } else { of_backup.or(before) };
+        let Some((charset, collation)) = wanted else { return Ok(()) };
+        let has = self.server.database_charset(self.database, &context.cancel)?;
+        if has.is_some_and(|(_, has)| has == *collation) {
+            return Ok(());
+        }
+        self.alter(&charset_clause(Some(charset), Some(collation)), &context.cancel)
     }
 
     fn replace(&self, input: &OpenBackup, load: &Load<'_>, context: &Context) -> Result<()> {
@@ -368,6 +383,7 @@ impl InPlace<'_> {
         let tables: Vec<String> = before.into_iter().cloned().collect();
         let input = open_safety(store, safety, &tables, context)?;
         self.load(&input, context)?.all_but_events()?;
+        self.give_charset(&input, context)?;
         self.check(&input, &[]).all_but_events(context).map(drop)
     }
 }
