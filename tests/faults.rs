@@ -321,6 +321,13 @@ fn a_killed_restore_leaves_a_proved_safety_backup() {
 }
 
 pub(crate) fn restart(server: &Server) {
+    // One that lives on is left as it is.
+    for _ in 0..3000 {
+        if server.has_ended() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/sandbox.sh");
     let dir = server.defaults_file();
     Tool::program(script).args(["start", "--dir"]).arg(dir.parent().unwrap()).run().ok();

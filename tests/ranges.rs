@@ -158,7 +158,9 @@ fn what_is_deleted_meanwhile_is_still_seen() {
     let mut moments = Vec::new();
     for _ in 0..3 {
         let (manifest, ranges) = dump(&server, &store, "moves", "4");
-        assert!(ranges["a"] > 4 && ranges["b"] > 4, "{ranges:?}");
+        // MySQL estimates the rows of a range otherwise while others write.
+        let least = if server.is_mariadb((10, 3)) { 4 } else { 1 };
+        assert!(ranges["a"] > least && ranges["b"] > least, "{ranges:?}");
         moments.push(manifest["binlog"]["position"].as_u64().unwrap());
         let mut ids: Vec<i32> = rows(&store, &manifest).values().flatten().map(|row| id(row)).collect();
         ids.sort_unstable();

@@ -131,6 +131,14 @@ impl Server {
         text.trim().parse().expect("a pid")
     }
 
+    /// Whether no process serves its data: one that was killed takes its time to end where the machine is busy.
+    pub(crate) fn has_ended(&self) -> bool {
+        let Ok(pid) = fs::read_to_string(self.dir.join("server.pid")) else { return true };
+        let command = fs::read_to_string(format!("/proc/{}/cmdline", pid.trim())).unwrap_or_default();
+        let serves = format!("--datadir={}", self.dir.join("data").display());
+        !command.split('\0').any(|argument| argument == serves)
+    }
+
     /// Runs SQL; the client reads it from standard input, so `DELIMITER` works.
     pub(crate) fn sql(&self, sql: impl AsRef<[u8]>) {
         mariadb(&self.defaults_file(), &[]).stdin(sql).run().ok();
