@@ -16,6 +16,9 @@ use crate::support::{Server, Store, Tool, quoted};
 pub(crate) enum Verdict {
     /// The case held what was to be dumped.
     Held,
+    /// The case has edited the server's files or tables under it: the server shows one thing and lists another, and whoever
+    /// asks gets what it shows.
+    Edited,
     /// The restored database is equal.
     Equal,
     /// It is not, and the dump or the restore has named what it lacks.
@@ -35,6 +38,7 @@ impl Verdict {
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Held => "held",
+            Self::Edited => "edited by hand",
             Self::Equal => "equal",
             Self::Named => "named",
             Self::Refused(_) => "refused at the dump",
@@ -149,12 +153,22 @@ fn one(source: &Server, target: &Server, database: &str, place: &Path) -> Option
         );
     }
     let mut named = names(&dumped, &said);
-    let restore = tool("fwb-restore", target).args(["--yes", "--no-safety-backup"]).stdin(&manifest);
-    let Some((code, _, restored)) = run(restore) else {
-        return wrong("fwb-restore does not end".into(), &[]);
+    let restore = |more: &[&str]| {
+        let tool = tool("fwb-restore", target).args(["--yes", "--no-safety-backup"]).args(more);
+        run(tool.stdin(&manifest))
     };
+    let does_not_end = || wrong("fwb-restore does not end".into(), &[]);
+    let Some((mut code, _, mut restored)) = restore(&[]) else { return does_not_end() };
+    // What cannot be swapped, an operator who reads the hint restores in place.
+    if code == Some(2) && restored.contains("hint: use --strategy in-place") {
+        let Some(again) = restore(&["--strategy", "in-place"]) else { return does_not_end() };
+        (code, restored) = (again.0, again.2);
+    }
     named += &restored;
     if code != Some(0) && named.contains("--allow-outside only") && restored.contains("--allow-outside") {
+        return Some(Verdict::Named);
+    }
+    if code != Some(0) && named.contains("innodb_file_per_table=OFF") && restored.contains("errno: 168") {
         return Some(Verdict::Named);
     }
     if code != Some(0) {
@@ -173,6 +187,10 @@ fn one(source: &Server, target: &Server, database: &str, place: &Path) -> Option
     if unnamed.is_empty() {
         return Some(Verdict::Named);
     }
+    let is_edited = |what: &&str| edited_by_hand(source, database, what);
+    if unnamed.iter().all(is_edited) {
+        return Some(Verdict::Edited);
+    }
     for what in &unnamed {
         let table = what.rsplit_once("table ").map_or("", |(_, table)| table);
         for (side, server) in [("source", source), ("target", target)] {
@@ -186,16 +204,40 @@ fn one(source: &Server, target: &Server, database: &str, place: &Path) -> Option
     wrong(unnamed.join(", "), &[("differences", text), ("manifest.json", manifest), ("said", named)])
 }
 
-/// Without what says nothing of the database: a view whose account lacks rights is shown with the database's name before
+/// Without what says nothing of the database: a counter that is at its end; a view whose account lacks rights is shown with the database's name before
 /// its columns; and TIME and its like from before MariaDB 10 are kept in another way, with the same values.
 fn plain(database: &str, content: Vec<Shown>) -> Vec<Shown> {
     let own = format!("{}.", quoted(database));
     let plain = |shown: Shown| {
         let text = shown.text.replace(" /* mariadb-5.3 */", "");
+        // A counter at its end is not shown by every engine, and gives no number either way.
+        let text = text.replace(" AUTO_INCREMENT=18446744073709551615", "");
         let text = if shown.what.starts_with("view ") { text.replace(&own, "") } else { text };
         Shown { text, ..shown }
     };
     content.into_iter().map(plain).collect()
+}
+
+/// Whether the account of a program is another one in what the server shows and in what it lists.
+fn edited_by_hand(source: &Server, database: &str, what: &str) -> bool {
+    let Some((kind, name)) = what.split_once(' ') else { return false };
+    let ask = |sql: &str| content::ask(&source.defaults_file(), Some(database), sql);
+    let (kinds, list): (&[&str], &str) = match kind {
+        "trigger" => (&["TRIGGER"], "TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() AND TRIGGER_NAME"),
+        "program" => {
+            (&["PROCEDURE", "FUNCTION"], "ROUTINES WHERE ROUTINE_SCHEMA = DATABASE() AND ROUTINE_NAME")
+        }
+        _ => return false,
+    };
+    let name_as_text = format!("'{}'", name.replace('\'', "''"));
+    let listed = ask(&format!(
+        "SELECT CONCAT('`', REPLACE(DEFINER, '@', '`@`'), '`') FROM information_schema.{list} = {name_as_text}"
+    ));
+    let listed = listed.trim().trim_end_matches("@``");
+    kinds.iter().map(|kind| ask(&format!("SHOW CREATE {kind} {}", quoted(name)))).any(|shown| {
+        let definer = shown.split_once("DEFINER=").and_then(|(_, rest)| rest.split_whitespace().next());
+        definer.is_some_and(|definer| definer != listed)
+    })
 }
 
 fn last(said: &str) -> &str {

@@ -126,6 +126,10 @@ pub(super) fn crosses(facts: &ServerFacts, manifest: &Manifest) -> bool {
     version(facts, manifest).is_some()
 }
 
+/// What to do where a swap cannot be.
+pub(super) const USE_IN_PLACE: &str =
+    "use --strategy in-place: it loads over what is there, and rolls back from a safety backup";
+
 /// What stands against a swap.
 pub(super) fn swap(
     server: &ServerClient,
@@ -135,10 +139,8 @@ pub(super) fn swap(
     database: &str,
     cancel: &Cancel,
 ) -> Result<Vec<Finding>> {
-    let in_place =
-        "use --strategy in-place: it loads over what is there, and rolls back from a safety backup";
     let mut findings: Vec<Finding> =
-        obstacle.map(|obstacle| refusal(obstacle, in_place)).into_iter().collect();
+        obstacle.map(|obstacle| refusal(obstacle, USE_IN_PLACE)).into_iter().collect();
     let foreign: BTreeSet<String> = server
         .foreign_children(database, cancel)?
         .into_iter()
@@ -153,10 +155,11 @@ pub(super) fn swap(
         let message = format!(
             "tables of other databases have foreign keys to what would be swapped, and would follow it out: {names}"
         );
-        findings.push(refusal(message, in_place));
+        findings.push(refusal(message, USE_IN_PLACE));
     }
     findings.extend(
-        replication::swap_obstacle(&facts.replication, database).map(|obstacle| refusal(obstacle, in_place)),
+        replication::swap_obstacle(&facts.replication, database)
+            .map(|obstacle| refusal(obstacle, USE_IN_PLACE)),
     );
     findings.extend(replication::replicas_filters(&facts.replication, database));
     Ok(findings)

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::check::{Check, Checked};
 use super::live_state::LiveState;
 use super::options::RestoreProof;
+use super::preflight;
 use super::rehearsal;
 use super::stand_ins::stand_ins;
 use super::swap::{self, Guard, Marked, Swap, Swapped};
@@ -101,7 +102,7 @@ impl Beside<'_> {
         let own: BTreeSet<String> =
             stand_ins.iter().cloned().chain([shadow.seal_view().to_owned()]).collect();
         let load = Load::new(input, to, &renaming, true, context)?.with_late_keys()?.leaving_views_ours();
-        load.all_but_events()?;
+        load.all_but_events().map_err(too_long)?;
         load.events()?;
         let check = Check {
             input,
@@ -127,5 +128,16 @@ impl Beside<'_> {
             origin.texts.clear();
         }
         Ok((checked, origin))
+    }
+}
+
+/// What it means that the path of a table's file is too long beside: it need not be in the database itself.
+fn too_long(error: Error) -> Error {
+    if error.number() != Some(rehearsal::PATH_TOO_LONG) {
+        return error;
+    }
+    Error::Preflight {
+        finding: format!("a swap cannot be, because the database beside has a longer name: {error}"),
+        remedy: preflight::USE_IN_PLACE.into(),
     }
 }

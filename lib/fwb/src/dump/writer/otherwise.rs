@@ -14,7 +14,39 @@ pub(super) fn of_table(name: &str, create: &[u8]) -> Vec<String> {
         let keys = keyless.join(", ");
         format!("foreign keys of table {name} have no key of their columns, and a restore makes one: {keys}")
     });
-    inert.into_iter().chain(keyless).collect()
+    let nameless = (longest_file_name(name, create) > LONGEST_FILE_NAME).then(|| {
+        format!(
+            "the names of partitions of table {name} are too long for files: a restore makes it only on a server with innodb_file_per_table=OFF"
+        )
+    });
+    inert.into_iter().chain(keyless).chain(nameless).collect()
+}
+
+/// The longest name of a file on Linux, in bytes.
+const LONGEST_FILE_NAME: usize = 255;
+
+/// The most bytes that the name of a partition's file takes: `table#P#partition#SP#subpartition.ibd`.
+fn longest_file_name(table: &str, create: &[u8]) -> usize {
+    let tokens: Vec<Token<'_>> = Tokens::new(create, Reading::Everything, QuoteMode::default()).collect();
+    let longest = |word: &str, mark: &str| {
+        let names = tokens.windows(2).filter_map(|pair| match pair {
+            [of, Token::Name(name)] if of.is(word) => Some(name),
+            _ => None,
+        });
+        names.map(|name| mark.len() + in_file_name(&String::from_utf8_lossy(name))).max().unwrap_or_default()
+    };
+    in_file_name(table) + longest("PARTITION", "#P#") + longest("SUBPARTITION", "#SP#") + ".ibd".len()
+}
+
+/// So many bytes a name takes in a file's (MariaDB's manual, "Identifier to File Name Mapping"): letters outside of ASCII at
+/// least three, where nobody counts which.
+fn in_file_name(name: &str) -> usize {
+    let size = |char: char| match char {
+        '0'..='9' | 'A'..='Z' | 'a'..='z' | '_' => 1,
+        '\u{c0}'..='\u{5ff}' | '\u{1e00}'..='\u{1fff}' => 3,
+        _ => 5,
+    };
+    name.chars().map(size).sum()
 }
 
 /// A sentence on a program that has no account: one from before MySQL 5.0.17.
@@ -104,6 +136,30 @@ mod tests {
             ENGINE=InnoDB /* `baz`=1 */ /* TRANSACTIONAL=1 */ /*!50100 PARTITION BY HASH (`f`) */";
         assert_eq!(inert_options(create), ["TRANSACTIONAL", "baz", "foo"]);
         assert!(inert_options(b"CREATE TABLE `a` (`f` int)").is_empty());
+    }
+
+    #[test]
+    fn partitions_whose_names_are_too_long_for_files_are_found() {
+        let create = |partition: &str, below: &str| {
+            format!(
+                "CREATE TABLE `t` (\n  `partition` int\n) ENGINE=InnoDB\n PARTITION BY RANGE (`partition`)\n\
+                 SUBPARTITION BY HASH (`partition`)\n(PARTITION `{partition}` VALUES LESS THAN (10)\n \
+                 (SUBPARTITION `{below}` ENGINE = InnoDB,\n  SUBPARTITION `s` ENGINE = InnoDB))"
+            )
+        };
+        let long = "p".repeat(64);
+        for (partition, below, is_too_long) in [
+            ("p", "s", false),
+            (&*long, &*long, false),
+            (&*"$".repeat(48), "s", false),
+            (&*"$".repeat(64), "s", true),
+            ("p", &*"가".repeat(64), true),
+            ("p", &*"é".repeat(64), false),
+        ] {
+            let said = of_table("t", create(partition, below).as_bytes());
+            assert_eq!(said.len(), usize::from(is_too_long), "{partition} {below}: {said:?}");
+        }
+        assert_eq!(longest_file_name("t", b"CREATE TABLE `t` (\n  `a` int\n)"), "t.ibd".len());
     }
 
     #[test]
