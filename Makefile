@@ -32,6 +32,9 @@ matrix: ## Run the tests that depend on the server on each of four; SERVERS='mar
 	  case $$server in mysql-*) modules='$(MYSQL_MODULES)' ;; *) modules='$(MARIADB_MODULES)' ;; esac; \
 	  printf 'matrix: %s: %s\n' "$$server" "$$modules"; \
 	  FWB_TEST_SERVER=$$server cargo test --locked --test integration -- $$modules || status=1; \
+	  case $$server in mysql-*) continue ;; esac; \
+	  printf 'matrix: %s: restores in place: corpus::\n' "$$server"; \
+	  FWB_TEST_SERVER=$$server FWB_TEST_IN_PLACE=1 cargo test --locked --test integration -- corpus:: || status=1; \
 	done; exit $$status
 
 peers: ## Run the server's own test cases, and back up and restore what they make; CASES='main/create json'; takes an hour
