@@ -76,26 +76,38 @@ const SNAPSHOTS: [&str; 5] = ["InnoDB", "ROCKSDB", "TokuDB", "BLACKHOLE", ""];
 /// that asks for columns.
 ///
 /// The server puts a view's error into its comment (MariaDB's manual, "Information Schema TABLES Table"), but only
-/// where the query needs a column for which it must open the view: `TABLE_ROWS`.
+/// where the query needs a column for which it must open the view: `TABLE_ROWS`. One that it cannot even read is a table
+/// then, on MariaDB 11.8; so views are asked for alone before.
 const FACTS: &str = "
 SELECT 'schema', VERSION(), SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME, @@log_bin,
     @@lower_case_table_names
   FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = DATABASE();
+SELECT 'view', TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'VIEW';
 SELECT 'table', TABLE_NAME, TABLE_TYPE, TABLE_COMMENT, TABLE_COMMENT <> 'VIEW' AND TABLE_ROWS IS NULL,
     IFNULL(ENGINE, ''), IFNULL(DATA_LENGTH, 0)
   FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME;
-SELECT IF(IS_NULLABLE = 'YES' AND COLUMN_DEFAULT IS NULL AND IFNULL(GENERATION_EXPRESSION, '') = '' AND VERSION() LIKE '%MariaDB%',
-    'bare column', 'column'), TABLE_NAME, COLUMN_NAME, DATA_TYPE, GENERATION_EXPRESSION
-  FROM information_schema.COLUMNS
-  WHERE TABLE_SCHEMA = DATABASE() AND (DATA_TYPE = 'json'
-    OR IS_NULLABLE = 'YES' AND COLUMN_DEFAULT IS NULL AND IFNULL(GENERATION_EXPRESSION, '') = '' AND VERSION() LIKE '%MariaDB%'
-    OR DATA_TYPE = 'bigint' AND GENERATION_EXPRESSION = 'ROW START'
-    OR CHARACTER_SET_NAME IN ('utf8mb4', 'utf16', 'utf16le', 'utf32')
-      AND (DATA_TYPE IN ('enum', 'set') AND COLUMN_TYPE LIKE '%?%' OR COLUMN_DEFAULT LIKE '%?%'))
-  ORDER BY TABLE_NAME, ORDINAL_POSITION;
 SELECT 'checks' /*M!100222 FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = DATABASE() LIMIT 1 */;
 SELECT 'library' /*!90200 , LIBRARY_NAME FROM information_schema.LIBRARIES WHERE LIBRARY_SCHEMA = DATABASE() */;
 ";
+
+/// Of these tables alone: a view that is broken can end a query that would open it, on MariaDB 11.8 with error 1105.
+fn columns_of(tables: &[(String, u64)]) -> String {
+    let names: Vec<String> = tables.iter().map(|(name, _)| quote_text(name)).collect();
+    format!(
+        "SELECT IF(IS_NULLABLE = 'YES' AND COLUMN_DEFAULT IS NULL AND IFNULL(GENERATION_EXPRESSION, '') = '' \
+           AND VERSION() LIKE '%MariaDB%', 'bare column', 'column'), \
+           TABLE_NAME, COLUMN_NAME, DATA_TYPE, GENERATION_EXPRESSION \
+         FROM information_schema.COLUMNS \
+         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ({}) AND (DATA_TYPE = 'json' \
+           OR IS_NULLABLE = 'YES' AND COLUMN_DEFAULT IS NULL AND IFNULL(GENERATION_EXPRESSION, '') = '' \
+             AND VERSION() LIKE '%MariaDB%' \
+           OR DATA_TYPE = 'bigint' AND GENERATION_EXPRESSION = 'ROW START' \
+           OR CHARACTER_SET_NAME IN ('utf8mb4', 'utf16', 'utf16le', 'utf32') \
+             AND (DATA_TYPE IN ('enum', 'set') AND COLUMN_TYPE LIKE '%?%' OR COLUMN_DEFAULT LIKE '%?%')) \
+         ORDER BY TABLE_NAME, ORDINAL_POSITION;\n",
+        names.join(", ")
+    )
+}
 
 impl ServerClient {
     /// Looks at a database before a dump.
@@ -114,17 +126,20 @@ impl ServerClient {
             {
                 facts.settings.insert(name.clone(), value.clone());
             }
-            let mut row: Vec<&str> = row.iter().map(String::as_str).collect();
-            if let ["bare column", table, column, data_type, _] = row[..] {
-                if !views.contains(table) {
-                    facts.without_default.push(format!("{table}.{column}"));
-                }
-                if !["enum", "set"].contains(&data_type) {
-                    continue;
-                }
-                row[0] = "column";
-            }
+            let row: Vec<&str> = row.iter().map(String::as_str).collect();
             match row[..] {
+                ["view", view] => {
+                    views.insert(view.to_owned());
+                }
+                ["table", view, _, error, broken, ..] if views.contains(view) => {
+                    facts.has_views |= broken != "1";
+                    if broken == "1" {
+                        let definition = self.view_definition(database, view, cancel)?;
+                        let error = if error.is_empty() { "the server cannot read it" } else { error };
+                        let (name, error) = (view.to_owned(), error.to_owned());
+                        facts.broken_views.push(LeftOut { name, error, definition });
+                    }
+                }
                 ["schema", version, name, charset, collation, log_bin, lower_case_table_names] => {
                     facts.lower_case_table_names = lower_case_table_names.parse().unwrap_or_default();
                     facts.log_bin = log_bin == "1";
@@ -142,31 +157,43 @@ impl ServerClient {
                         facts.versioned_tables.push(table.to_owned());
                     }
                 }
-                ["table", view, "VIEW", error, broken, ..] => {
-                    views.insert(view.to_owned());
-                    facts.has_views |= broken != "1";
-                    if broken == "1" {
-                        let definition = self.definition(database, "VIEW", 1, view, cancel)?;
-                        let (name, error) = (view.to_owned(), error.to_owned());
-                        facts.broken_views.push(LeftOut { name, error, definition });
-                    }
-                }
                 ["library", name] => facts.libraries.push(name.to_owned()),
                 ["checks"] => facts.has_checks = true,
-                ["column", table, column, "json", _] => {
-                    facts.json_columns.push(format!("{table}.{column}"));
-                }
-                ["column", table, _, "bigint", "ROW START"] => facts.by_transaction.push(table.to_owned()),
-                ["column", table, column, data_type, _]
-                    if !views.contains(table)
-                        && self.is_garbled(database, table, column, data_type, cancel)? =>
-                {
-                    facts.garbled_columns.push(format!("{table}.{column}"));
+                _ => {}
+            }
+        }
+        self.look_at_columns(&mut facts, cancel)?;
+        Ok(facts)
+    }
+
+    /// Looks at the columns of the tables that were found.
+    fn look_at_columns(&self, facts: &mut DatabaseFacts, cancel: &Cancel) -> Result<()> {
+        if facts.tables.is_empty() {
+            return Ok(());
+        }
+        let (database, sql) = (facts.database.clone(), columns_of(&facts.tables));
+        let rows =
+            self.query(Some(&database), Sql::Read(&sql), "looking at the database's columns", cancel)?;
+        for row in rows {
+            let Ok([what, table, column, data_type, generated_as]) = <[String; 5]>::try_from(row) else {
+                continue;
+            };
+            let name = format!("{table}.{column}");
+            let is_bare = what == "bare column";
+            if is_bare {
+                facts.without_default.push(name.clone());
+            }
+            match (data_type.as_str(), generated_as.as_str()) {
+                (data_type, _) if is_bare && !["enum", "set"].contains(&data_type) => {}
+                ("json", _) => facts.json_columns.push(name),
+                ("bigint", "ROW START") => facts.by_transaction.push(table),
+                (data_type, _) if self.is_garbled(&database, &table, &column, data_type, cancel)? => {
+                    facts.garbled_columns.push(name);
                 }
                 _ => {}
             }
         }
-        Ok(facts)
+        Ok(())
     }
 
     /// Whether a column's default, or a row's value of those that are listed in its type, holds a character that the
@@ -204,23 +231,26 @@ impl ServerClient {
         Ok(false)
     }
 
-    /// What `SHOW CREATE` says in its column of this index; none where it fails.
-    fn definition(
-        &self,
-        database: &str,
-        what: &str,
-        column: usize,
-        name: &str,
-        cancel: &Cancel,
-    ) -> Result<Option<String>> {
-        let sql = format!("SHOW CREATE {what} {};", quote_name(name));
-        match self.query(Some(database), Sql::Read(&sql), "reading a definition", cancel) {
-            Ok(rows) => Ok(rows.into_iter().next().and_then(|row| row.into_iter().nth(column))),
-            Err(error) => {
-                cancel.check()?;
-                log::warn!(code = crate::notice::DEFINITION.code; "the definition of {name} cannot be read: {error}");
-                Ok(None)
-            }
+    /// How a view was made, or, where the server cannot read that any more, what it selects; none where neither is told.
+    fn view_definition(&self, database: &str, view: &str, cancel: &Cancel) -> Result<Option<String>> {
+        const DOING: &str = "reading a definition";
+        let first = |rows: Vec<Vec<String>>, column| rows.into_iter().next()?.into_iter().nth(column);
+        let shown = format!("SHOW CREATE VIEW {};", quote_name(view));
+        let why = match self.query(Some(database), Sql::Read(&shown), DOING, cancel) {
+            Ok(rows) => return Ok(first(rows, 1)),
+            Err(why) => why,
+        };
+        cancel.check()?;
+        let listed = format!(
+            "SELECT VIEW_DEFINITION FROM information_schema.VIEWS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = {};",
+            quote_text(view)
+        );
+        let listed = self.query(Some(database), Sql::Read(&listed), DOING, cancel);
+        cancel.check()?;
+        let selects = listed.ok().and_then(|rows| first(rows, 0)).filter(|text| !text.is_empty());
+        if selects.is_none() {
+            log::warn!(code = crate::notice::DEFINITION.code; "the definition of {view} cannot be read: {why}");
         }
+        Ok(selects)
     }
 }

@@ -470,19 +470,21 @@ impl Swap<'_> {
     /// Columns whose default is a sequence of the incoming database: table, column, sequence, and the default with the
     /// live database's name.
     fn sequence_defaults(&self, incoming: &Side) -> Result<Vec<(String, String, String, String)>> {
+        // Of tables alone: a view shows the defaults of the table that it selects from, and a broken one can end the query.
+        let tables: Vec<String> = incoming.tables.iter().map(|table| quote_text(table)).collect();
+        if tables.is_empty() {
+            return Ok(Vec::new());
+        }
         let sql = format!(
             "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_DEFAULT FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} \
-             AND INSTR(COLUMN_DEFAULT, {}) > 0;\n",
+             AND TABLE_NAME IN ({}) AND INSTR(COLUMN_DEFAULT, {}) > 0;\n",
             quote_text(&incoming.database),
+            tables.join(", "),
             quote_text(&format!("{}.", quote_name(&incoming.database))),
         );
         let rows = self.server.query(None, Sql::Read(&sql), "looking at defaults", self.cancel)?;
         let read = |row: Vec<String>| {
             let [table, column, default] = <[String; 3]>::try_from(row).ok()?;
-            // A view shows the defaults of the table that it selects from; it has none of its own.
-            if !incoming.tables.contains(&table) {
-                return None;
-            }
             let (sequence, expression) = in_database(&default, &incoming.database, self.live)?;
             Some((table, column, sequence, expression))
         };
