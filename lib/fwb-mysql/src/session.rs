@@ -339,9 +339,9 @@ impl Session for Connection {
         self.noted(done)
     }
 
-    fn reset(&mut self, database: Option<&str>) -> Result<(), SessionError> {
+    fn reset(&mut self, database: Option<&str>, settings: &str) -> Result<(), SessionError> {
         self.settle()?;
-        let done = self.begin_again(database);
+        let done = self.begin_again(database, settings);
         self.noted(done)
     }
 
@@ -361,14 +361,15 @@ impl Connection {
         Ok(())
     }
 
-    /// Resets the session, and gives it its beginning and its database. All of it is sent before the first answer is read,
+    /// Resets the session, and gives it its beginning, its database and its settings. All of it is sent before the first answer is read,
     /// because each wait for the server costs.
     /// The first refusal is what counts.
-    fn begin_again(&mut self, database: Option<&str>) -> Result<(), SessionError> {
+    fn begin_again(&mut self, database: Option<&str>, settings: &str) -> Result<(), SessionError> {
         self.expect_nothing()?;
         let beginning = self.beginning.iter().map(|sql| (QUERY, sql.as_bytes()));
         let to_use = database.map(|database| (USE, database.as_bytes()));
         let commands = std::iter::once((RESET, &b""[..])).chain(beginning).chain(to_use);
+        let commands = commands.chain([(QUERY, settings.as_bytes())]);
         let mut sent = 0;
         for (command, argument) in commands {
             send_command(&mut self.packets, command, argument).map_err(SessionError::Lost)?;

@@ -109,8 +109,8 @@ impl Session for Kept {
         self.with(Session::settle)
     }
 
-    fn reset(&mut self, database: Option<&str>) -> Result<(), SessionError> {
-        self.with(|connection| connection.reset(database))
+    fn reset(&mut self, database: Option<&str>, settings: &str) -> Result<(), SessionError> {
+        self.with(|connection| connection.reset(database, settings))
     }
 
     fn stopper(&self) -> Stopper {

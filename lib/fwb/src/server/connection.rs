@@ -43,7 +43,8 @@ impl Connection {
             .map_err(|error| refused(error, database, doing, cancel))?;
         let stops = Some(cancel.stops(session.stopper()));
         let mut connection = Self { session, stops, cancel: cancel.clone() };
-        connection.prepare(doing)?;
+        let settings = settings(connection.session.version());
+        connection.execute(&settings, doing)?;
         Ok(connection)
     }
 
@@ -58,15 +59,9 @@ impl Connection {
         cancel: &Cancel,
     ) -> Result<Self> {
         let stops = Some(cancel.stops(session.stopper()));
-        session.reset(database).map_err(|error| refused(error, database, doing, cancel))?;
-        let mut connection = Self { session, stops, cancel: cancel.clone() };
-        connection.prepare(doing)?;
-        Ok(connection)
-    }
-
-    fn prepare(&mut self, doing: &str) -> Result<()> {
-        let settings = settings(self.session.version());
-        self.execute(&settings, doing)
+        let settings = settings(session.version());
+        session.reset(database, &settings).map_err(|error| refused(error, database, doing, cancel))?;
+        Ok(Self { session, stops, cancel: cancel.clone() })
     }
 
     /// The session, for [`Connection::again`].

@@ -170,7 +170,7 @@ impl Session for FakeSession {
         Ok(())
     }
 
-    fn reset(&mut self, _database: Option<&str>) -> Result<(), SessionError> {
+    fn reset(&mut self, _database: Option<&str>, _settings: &str) -> Result<(), SessionError> {
         Ok(())
     }
 

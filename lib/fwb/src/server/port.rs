@@ -90,11 +90,12 @@ pub trait Session: fmt::Debug + Send {
     fn settle(&mut self) -> Result<(), SessionError>;
 
     /// Makes the session what it was when it began, with `database` for its default: settings, locks and temporary tables
-    /// of before are gone (`COM_RESET_CONNECTION`; MariaDB 10.2, MySQL 5.7).
+    /// of before are gone (`COM_RESET_CONNECTION`; MariaDB 10.2, MySQL 5.7). Then it executes `settings`, one statement
+    /// without rows, for which nobody waits alone.
     ///
     /// # Errors
     /// The connection has ended, the server refuses, or there is no such database.
-    fn reset(&mut self, database: Option<&str>) -> Result<(), SessionError>;
+    fn reset(&mut self, database: Option<&str>, settings: &str) -> Result<(), SessionError>;
 
     /// Closes the connection at once from another thread: whoever waits for an answer gets an error.
     fn stopper(&self) -> Stopper;
