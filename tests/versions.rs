@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::hostile::foreign;
 use crate::support::{Database, Output, Server, Store, mariadb_dump, mariadb_dump_of, name};
 
 const HISTORY: &str = "SET time_zone = '+00:00';
@@ -227,4 +228,17 @@ fn rows_are_compared_where_the_flavor_is_another_one() {
     // Whoever wants them counted alone is obeyed.
     let counted = scene.restore("mysql-9.7", name(&dump), &["--prove", "rows"]).ok();
     assert!(counted.stderr.contains("--prove rows"), "{}", counted.stderr);
+}
+
+/// Where the last moment of TIMESTAMP is another one than before MariaDB 11.5, a safety backup is one of this server.
+#[test]
+fn a_rollback_leaves_current_rows_current() {
+    let (server, store) = (Server::of("mariadb-11.8", "rolls-back", &[]), Store::new());
+    server.sql("CREATE DATABASE d; USE d; CREATE TABLE t (id INT PRIMARY KEY) WITH SYSTEM VERSIONING; INSERT INTO t VALUES (1)");
+    let body = "CREATE TABLE `x` (`id` int PRIMARY KEY);\nINSERT INTO `x` VALUES (1),(1);";
+    store.write("bad.sql", foreign("d", body));
+    let restore = store.tool("fwb-restore").env("FWB_DEFAULTS_FILE", server.defaults_file());
+    let restored = restore.args(["--yes", "--strategy", "in-place", "--database", "d", "bad.sql"]).run();
+    restored.fails(1, &["rolled back"]);
+    assert_eq!(server.query("SELECT COUNT(*) FROM d.t"), "1");
 }

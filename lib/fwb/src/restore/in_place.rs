@@ -82,8 +82,7 @@ impl InPlace<'_> {
         rehearse(input, "what the backup holds", Depth::Definitions)?;
         let Some((store, name)) = self.safety else { return Ok(()) };
         // Opening it judges all of its statements, rows too.
-        let mut all = open_safety(store, name, &[], context)?;
-        all.suit_as(input);
+        let all = open_safety(store, name, &[], input, context)?;
         let held = all.names();
         if let Some(table) = self.state.tables.keys().find(|table| !held.contains(*table)) {
             return Err(Error::Preflight {
@@ -98,11 +97,7 @@ impl InPlace<'_> {
         if input.is_partial() && held.is_empty() {
             return Ok(());
         }
-        let open = |tables: &[String]| -> Result<OpenBackup> {
-            let mut chosen = open_safety(store, name, tables, context)?;
-            chosen.suit_as(input);
-            Ok(chosen)
-        };
+        let open = |tables: &[String]| open_safety(store, name, tables, input, context);
         if input.is_partial() {
             rehearse(&open(&held.iter().cloned().collect::<Vec<_>>())?, &what, Depth::Definitions)?;
         } else {
@@ -313,7 +308,7 @@ impl InPlace<'_> {
             (_, Some((store, safety))) if input.is_partial() => {
                 self.put_tables_back(store, safety, input, context)
             }
-            (_, Some((store, safety))) => self.put_all_back(store, safety, context),
+            (_, Some((store, safety))) => self.put_all_back(store, safety, input, context),
         };
         match put_back.and_then(|()| self.looks_as_before(input, context)) {
             Ok(()) => Err(Error::RolledBack { cause }),
@@ -346,8 +341,14 @@ impl InPlace<'_> {
         self.server.query(None, Sql::Write(&sql), "removing the database", &context.cancel).map(drop)
     }
 
-    fn put_all_back(&self, store: &Store, safety: &str, context: &Context) -> Result<()> {
-        let input = open_safety(store, safety, &[], context)?;
+    fn put_all_back(
+        &self,
+        store: &Store,
+        safety: &str,
+        failed: &OpenBackup,
+        context: &Context,
+    ) -> Result<()> {
+        let input = open_safety(store, safety, &[], failed, context)?;
         self.clear(Some(&input), &context.cancel)?;
         self.alter(&clause_of(&input.manifest), &context.cancel)?;
         let load = self.load(&input, context)?;
@@ -381,16 +382,25 @@ impl InPlace<'_> {
             return Ok(());
         }
         let tables: Vec<String> = before.into_iter().cloned().collect();
-        let input = open_safety(store, safety, &tables, context)?;
+        let input = open_safety(store, safety, &tables, failed, context)?;
         self.load(&input, context)?.all_but_events()?;
         self.give_charset(&input, context)?;
         self.check(&input, &[]).all_but_events(context).map(drop)
     }
 }
 
-/// Opens the safety backup, or some tables of it. What it holds was there a moment ago, and comes back as it was.
-fn open_safety(store: &Store, name: &str, tables: &[String], context: &Context) -> Result<OpenBackup> {
-    Ok(OpenBackup::open(store, name, tables, context)?.allowing_outside(true))
+/// Opens the safety backup, or some tables of it. What it holds was there a moment ago, and comes back as it was: on the
+/// server that `failed` was for.
+fn open_safety(
+    store: &Store,
+    name: &str,
+    tables: &[String],
+    failed: &OpenBackup,
+    context: &Context,
+) -> Result<OpenBackup> {
+    let mut safety = OpenBackup::open(store, name, tables, context)?.allowing_outside(true);
+    safety.suit_as(failed);
+    Ok(safety)
 }
 
 /// `GRANT` statements, one after the other.
