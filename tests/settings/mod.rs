@@ -35,7 +35,7 @@ const LEFT_OUT: [&str; 14] = [
 ];
 
 /// Settings that `make test` goes through: those that have reached, or would reach, a dump or a restore.
-const USUAL: [(&str, &str); 33] = [
+const USUAL: [(&str, &str); 34] = [
     ("autocommit", "0"),
     ("character_set_server", "'ucs2'"),
     ("collation_connection", "'latin1_bin'"),
@@ -52,6 +52,7 @@ const USUAL: [(&str, &str); 33] = [
     ("log_bin_trust_function_creators", "0"),
     ("lock_wait_timeout", "1"),
     ("max_allowed_packet", "1024"),
+    ("max_prepared_stmt_count", "0"),
     ("max_statement_time", "0.001"),
     ("mysql56_temporal_format", "0"),
     ("default_tmp_storage_engine", "'MEMORY'"),

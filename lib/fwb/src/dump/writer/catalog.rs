@@ -47,14 +47,15 @@ const LONGEST_PREPARED: usize = 256 << 10;
 /// (`ER_PARSE_ERROR`, `ER_SYNTAX_ERROR`, `ER_DUP_FIELDNAME`, `ER_WRONG_COLUMN_NAME`, `ER_UNKNOWN_SYSTEM_VARIABLE`,
 /// `ER_COLLATION_CHARSET_MISMATCH`, `ER_CANT_AGGREGATE_…COLLATIONS`, `ER_FEATURE_DISABLED`, `ER_VIEW_SELECT_VARIABLE`).
 const VERDICTS: [u16; 11] = [1064, 1149, 1060, 1166, 1193, 1253, 1267, 1270, 1271, 1289, 1351];
-/// What has the SQLSTATE of a program that is not in order, and is said of an account: it lacks a right, or has had its share.
-const OF_ACCOUNTS: [u16; 7] = [1044, 1142, 1143, 1203, 1226, 1227, 1370];
+/// What has the SQLSTATE of a program that is not in order, and is said of an account, which lacks a right or has had its share,
+/// or of the server, which has no room for prepared statements.
+const NO_VERDICTS: [u16; 8] = [1044, 1142, 1143, 1203, 1226, 1227, 1370, 1461];
 
 /// Whether an error of the server is its verdict on a definition that it was asked to prepare, or to show. Preparing a program does
 /// no more than read it, so that there all that is said of SQL is one.
 pub(super) fn is_verdict(error: &ServerError, is_program: bool) -> bool {
     let of_sql = ["42", "0A"].iter().any(|class| error.sqlstate.starts_with(class));
-    VERDICTS.contains(&error.number) || is_program && of_sql && !OF_ACCOUNTS.contains(&error.number)
+    VERDICTS.contains(&error.number) || is_program && of_sql && !NO_VERDICTS.contains(&error.number)
 }
 
 /// Engines with savepoints, and engines that take no part in transactions.
