@@ -368,8 +368,9 @@ impl Connection {
         self.expect_nothing()?;
         let beginning = self.beginning.iter().map(|sql| (QUERY, sql.as_bytes()));
         let to_use = database.map(|database| (USE, database.as_bytes()));
-        let commands = std::iter::once((RESET, &b""[..])).chain(beginning).chain(to_use);
-        let commands = commands.chain([(QUERY, settings.as_bytes())]);
+        // The database's name is in the character set of the settings: after a reset, the server's own may hold.
+        let commands = std::iter::once((RESET, &b""[..])).chain(beginning);
+        let commands = commands.chain([(QUERY, settings.as_bytes())]).chain(to_use);
         let mut sent = 0;
         for (command, argument) in commands {
             send_command(&mut self.packets, command, argument).map_err(SessionError::Lost)?;

@@ -613,15 +613,6 @@ impl Error {
         matches!(self, Self::Channel { .. } | Self::NoPod { .. })
     }
 
-    /// Whether a connection to a server that is reached from here has ended, or is ended by somebody.
-    pub(crate) fn has_ended_the_connection(&self) -> bool {
-        match self {
-            Self::Lost { .. } => true,
-            Self::Server { error, .. } => server::ends_the_connection(error.number),
-            _ => false,
-        }
-    }
-
     /// Whether the database changed while it was dumped, so that another dump may see it whole.
     pub(crate) fn is_change(&self) -> bool {
         match self {

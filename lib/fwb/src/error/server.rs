@@ -11,9 +11,6 @@ const LACKING_RIGHTS: &[u16] =
 /// What was there when a dump looked, and is not there any more, or not as it was: a table, a view's columns, a program.
 const VANISHED: &[u16] = &[1146, 1356, 1305, 1360, 1539, 1347, 1412];
 
-/// The server shuts down, somebody has ended the statement or the connection, or the server has, because it was idle.
-const ENDED: &[u16] = &[1053, 1317, 1927, 4031];
-
 const HINTS: &[(&[u16], &str)] = &[
     (&[1040], "the server has no free connection; run again later, or with fewer --jobs"),
     (
@@ -60,11 +57,6 @@ pub(super) fn is_lacking_right(number: u16) -> bool {
 /// Whether an error of this number says that something is gone, or has changed.
 pub(super) fn is_vanished(number: u16) -> bool {
     VANISHED.contains(&number)
-}
-
-/// Whether an error of this number says that the connection has ended, or is being ended.
-pub(super) fn ends_the_connection(number: u16) -> bool {
-    ENDED.contains(&number)
 }
 
 /// What the operator can do about an error of this number.

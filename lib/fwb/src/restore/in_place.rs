@@ -77,7 +77,16 @@ impl InPlace<'_> {
         }
         let rehearse = |input: &OpenBackup, what: &str, depth| {
             let live = rehearsal::Live { database: self.database, damaged: self.damaged };
-            rehearsal::rehearse(self.server, &live, input, (what, depth), context)
+            match rehearsal::rehearse(self.server, &live, input, (what, depth), context) {
+                // It need not be so in the database itself, and there is a way back.
+                Err(Error::Rehearsal { cause, .. })
+                    if self.safety.is_some() && cause.number() == Some(rehearsal::PATH_TOO_LONG) =>
+                {
+                    log::warn!(code = crate::notice::EXPECT.code; "{what} is not rehearsed: the name of a file is too long in a database of ours: {cause}");
+                    Ok(())
+                }
+                rehearsed => rehearsed,
+            }
         };
         rehearse(input, "what the backup holds", Depth::Definitions)?;
         let Some((store, name)) = self.safety else { return Ok(()) };
@@ -379,7 +388,7 @@ impl InPlace<'_> {
         };
         self.execute(&made.removal(&BTreeSet::new()), "removing what was new", &context.cancel)?;
         if before.is_empty() {
-            return Ok(());
+            return self.give_charset(failed, context);
         }
         let tables: Vec<String> = before.into_iter().cloned().collect();
         let input = open_safety(store, safety, &tables, failed, context)?;

@@ -57,13 +57,6 @@ pub(super) fn rehearse(
     if let Some(why) = &removed {
         log::warn!(code = crate::notice::LEFT_BEHIND.code; "{} is left behind: {why}", shadow.database);
     }
-    if let Err(cause) = &made
-        && cause.number() == Some(PATH_TOO_LONG)
-    {
-        // It says nothing of the database itself, whose name is shorter.
-        log::warn!(code = crate::notice::EXPECT.code; "{what} is not rehearsed: the names of its files are too long in a database of ours: {cause}");
-        return Ok(());
-    }
     made.map_err(|cause| {
         // Only a verdict on what was to be made is a refusal: what fails otherwise may work at another time.
         let is_verdict = match &cause {

@@ -65,7 +65,7 @@ pub(crate) struct LeftOut {
     pub(crate) name: String,
     /// Why.
     pub(crate) error: String,
-    /// What `SHOW CREATE` says, where the server gives it.
+    /// What `SHOW CREATE` says, or of a view at least what it selects, where the server gives it.
     pub(crate) definition: Option<String>,
 }
 
@@ -89,6 +89,9 @@ SELECT 'table', TABLE_NAME, TABLE_TYPE, TABLE_COMMENT, TABLE_COMMENT <> 'VIEW' A
 SELECT 'checks' /*M!100222 FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = DATABASE() LIMIT 1 */;
 SELECT 'library' /*!90200 , LIBRARY_NAME FROM information_schema.LIBRARIES WHERE LIBRARY_SCHEMA = DATABASE() */;
 ";
+
+/// So many tables are asked about at once: a statement has to fit into a packet.
+const TABLES_AT_ONCE: usize = 500;
 
 /// Of these tables alone: a view that is broken can end a query that would open it, on MariaDB 11.8 with error 1105.
 fn columns_of(tables: &[(String, u64)]) -> String {
@@ -162,22 +165,31 @@ impl ServerClient {
                 _ => {}
             }
         }
-        self.look_at_columns(&mut facts, cancel)?;
+        for tables in facts.tables.clone().chunks(TABLES_AT_ONCE) {
+            self.look_at_columns(&mut facts, tables, cancel)?;
+        }
         Ok(facts)
     }
 
-    /// Looks at the columns of the tables that were found.
-    fn look_at_columns(&self, facts: &mut DatabaseFacts, cancel: &Cancel) -> Result<()> {
-        if facts.tables.is_empty() {
-            return Ok(());
-        }
-        let (database, sql) = (facts.database.clone(), columns_of(&facts.tables));
+    /// Looks at the columns of some of the tables that were found.
+    fn look_at_columns(
+        &self,
+        facts: &mut DatabaseFacts,
+        tables: &[(String, u64)],
+        cancel: &Cancel,
+    ) -> Result<()> {
+        let (database, sql) = (facts.database.clone(), columns_of(tables));
+        let names: BTreeSet<&str> = tables.iter().map(|(name, _)| name.as_str()).collect();
         let rows =
             self.query(Some(&database), Sql::Read(&sql), "looking at the database's columns", cancel)?;
         for row in rows {
             let Ok([what, table, column, data_type, generated_as]) = <[String; 5]>::try_from(row) else {
                 continue;
             };
+            // The server takes names for equal that differ by case: a view's may be one of them.
+            if !names.contains(table.as_str()) {
+                continue;
+            }
             let name = format!("{table}.{column}");
             let is_bare = what == "bare column";
             if is_bare {

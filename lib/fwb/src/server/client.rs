@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::connection::{Connection, TextRow};
 use super::port::{Connector, Role, Server, Session};
 use super::{ServerOptions, retrying};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::progress::Cancel;
 
 /// Access to a server.
@@ -87,45 +87,48 @@ impl ServerClient {
         cancel: &Cancel,
         question: impl Fn(&mut Connection, &str) -> Result<T>,
     ) -> Result<T> {
-        let new = || self.connect(Role::Control, database, doing, cancel);
         let ask = |mut connection: Connection| {
             let answer = question(&mut connection, sql.text())?;
             self.keep(connection);
             Ok(answer)
         };
         match sql {
-            Sql::Read(_) => retrying(self.retries, cancel, || {
-                let Some(kept) = self.kept(database, doing, cancel)? else { return ask(new()?) };
-                match ask(kept) {
-                    Err(error) if error.has_ended_the_connection() => {
-                        cancel.check()?;
-                        log::debug!(
-                            "a connection that was kept has ended, the question is asked again: {error}"
-                        );
-                        ask(new()?)
-                    }
-                    answer => answer,
-                }
-            }),
-            Sql::Write(_) => ask(retrying(self.retries, cancel, || {
-                let kept = if self.keeps_for_writes { self.kept(database, doing, cancel)? } else { None };
-                kept.map_or_else(new, Ok)
-            })?),
+            Sql::Read(_) => {
+                retrying(self.retries, cancel, || ask(self.kept_or_new(database, doing, cancel)?))
+            }
+            Sql::Write(_) if self.keeps_for_writes => {
+                ask(retrying(self.retries, cancel, || self.kept_or_new(database, doing, cancel))?)
+            }
+            Sql::Write(_) => {
+                // An account may have one connection and no more.
+                drop(self.idle());
+                ask(retrying(self.retries, cancel, || self.new_connection(database, doing, cancel))?)
+            }
         }
     }
 
-    /// The connection that the last question has left, as good as new.
-    fn kept(&self, database: Option<&str>, doing: &str, cancel: &Cancel) -> Result<Option<Connection>> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(session) = idle else { return Ok(None) };
-        match Connection::again(session, database, doing, cancel) {
-            Err(error) if !matches!(error, Error::NoDatabase { .. }) => {
-                cancel.check()?;
-                log::debug!("a connection is not used again: {error}");
-                Ok(None)
+    /// The connection that the last question has left, as good as new, or a new one: whatever a kept one says against being
+    /// used again, a new one says for certain.
+    fn kept_or_new(&self, database: Option<&str>, doing: &str, cancel: &Cancel) -> Result<Connection> {
+        if let Some(session) = self.idle() {
+            match Connection::again(session, database, doing, cancel) {
+                Ok(again) => return Ok(again),
+                Err(error) => {
+                    cancel.check()?;
+                    log::debug!("a connection is not used again: {error}");
+                }
             }
-            again => again.map(Some),
         }
+        self.new_connection(database, doing, cancel)
+    }
+
+    fn new_connection(&self, database: Option<&str>, doing: &str, cancel: &Cancel) -> Result<Connection> {
+        self.connect(Role::Control, database, doing, cancel)
+    }
+
+    /// The connection that the last question has left; nobody else gets it then.
+    fn idle(&self) -> Option<Box<dyn Session>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn keep(&self, connection: Connection) {
@@ -197,28 +200,6 @@ mod tests {
             assert_eq!(fake.sent("SELECT 1").len(), sent, "{sql:?}, {retries} retries");
             assert_eq!(answer.is_ok(), is_answered, "{sql:?}, {retries} retries");
         }
-    }
-
-    /// A connection that waits for the next question may be ended by anybody meanwhile.
-    #[test]
-    fn a_question_outlives_the_connection_that_was_kept_for_it() {
-        let one = Answer::rows(&[&["1"]]);
-        for (sql, ends, sent, is_answered) in [
-            (Sql::Read("SELECT 1"), Answer::Lost, 2, true),
-            (Sql::Read("SELECT 1"), Answer::Refused(1927), 2, true),
-            (Sql::Read("SELECT 1"), Answer::Refused(1142), 1, false),
-            (Sql::Write("DROP SELECT 1"), Answer::Lost, 1, false),
-        ] {
-            let fake = Fake::new([("SELECT 1", &[ends.clone(), one.clone()])]);
-            let client = fake.client(0);
-            let ask = |sql| client.query(None, sql, "asking", &Cancel::default());
-            ask(Sql::Read("SELECT 2")).unwrap();
-            assert_eq!(ask(sql).is_ok(), is_answered, "{sql:?}, {ends:?}");
-            assert_eq!(fake.sent("SELECT 1").len(), sent, "{sql:?}, {ends:?}");
-        }
-        // A new connection that ends was not ended because it was idle.
-        let fake = Fake::new([("SELECT 1", &[Answer::Lost, one])]);
-        assert!(fake.client(0).query(None, Sql::Read("SELECT 1"), "asking", &Cancel::default()).is_err());
     }
 
     #[test]

@@ -18,8 +18,6 @@ pub(crate) enum Answer {
     Refused(u16),
     /// By nothing: what carries the connection to a pod ends.
     Cut,
-    /// By nothing: the connection ends.
-    Lost,
 }
 
 impl Answer {
@@ -109,7 +107,6 @@ impl FakeSession {
             Answer::Cut => {
                 Err(SessionError::Cut { place: "pod mariadb-0".into(), problem: "cut by the script".into() })
             }
-            Answer::Lost => Err(SessionError::Lost(std::io::ErrorKind::UnexpectedEof.into())),
             Answer::Refused(number) => {
                 let (sqlstate, message) = ("HY000".into(), "refused by the script".into());
                 Err(SessionError::Server(ServerError { number, sqlstate, message, statement: None }))

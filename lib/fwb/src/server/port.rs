@@ -89,9 +89,9 @@ pub trait Session: fmt::Debug + Send {
     /// As [`Session::send`].
     fn settle(&mut self) -> Result<(), SessionError>;
 
-    /// Makes the session what it was when it began, with `database` for its default: settings, locks and temporary tables
-    /// of before are gone (`COM_RESET_CONNECTION`; MariaDB 10.2, MySQL 5.7). Then it executes `settings`, one statement
-    /// without rows, for which nobody waits alone.
+    /// Makes the session what it was when it began: settings, locks and temporary tables of before are gone
+    /// (`COM_RESET_CONNECTION`; MariaDB 10.2, MySQL 5.7). Then it executes `settings`, one statement without rows, for which
+    /// nobody waits alone, and makes `database` the default one. Without it, the default database is whatever it was.
     ///
     /// # Errors
     /// The connection has ended, the server refuses, or there is no such database.

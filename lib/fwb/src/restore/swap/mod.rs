@@ -485,6 +485,10 @@ impl Swap<'_> {
         let rows = self.server.query(None, Sql::Read(&sql), "looking at defaults", self.cancel)?;
         let read = |row: Vec<String>| {
             let [table, column, default] = <[String; 3]>::try_from(row).ok()?;
+            // The server takes names for equal that differ by case: a view's may be one of them.
+            if !incoming.tables.contains(&table) {
+                return None;
+            }
             let (sequence, expression) = in_database(&default, &incoming.database, self.live)?;
             Some((table, column, sequence, expression))
         };
