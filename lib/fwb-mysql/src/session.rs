@@ -361,9 +361,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Resets the session, and gives it its beginning, its database and its settings. All of it is sent before the first answer is read,
-    /// because each wait for the server costs.
-    /// The first refusal is what counts.
+    /// Resets the session, and gives it its beginning, its settings and its database. All of it is sent before the first
+    /// answer is read, because each wait for the server costs. The first refusal is what counts.
     fn begin_again(&mut self, database: Option<&str>, settings: &str) -> Result<(), SessionError> {
         self.expect_nothing()?;
         let beginning = self.beginning.iter().map(|sql| (QUERY, sql.as_bytes()));

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::load::OpenBackup;
 use crate::manifest::{Section, SectionKind};
 use crate::progress::{Cancel, Context};
-use crate::server::{LastTimestamp, ServerClient, Sql, quote_text};
+use crate::server::{LastTimestamp, ServerClient, Sql, quote_texts};
 
 /// What a comparison found.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -65,14 +65,14 @@ fn renumbered(
     cancel: &Cancel,
 ) -> Result<BTreeSet<String>> {
     // A view that is broken can end a query that would open it.
-    let tables: Vec<String> = input.tables().iter().map(|table| quote_text(table)).collect();
+    let tables = input.tables();
     if tables.is_empty() {
         return Ok(BTreeSet::new());
     }
     let sql = format!(
         "SELECT TABLE_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ({}) \
          AND GENERATION_EXPRESSION = 'ROW START' AND DATA_TYPE = 'bigint';\n",
-        tables.join(", ")
+        quote_texts(tables.iter().map(String::as_str))
     );
     let rows = server.query(Some(database), Sql::Read(&sql), "looking at histories", cancel)?;
     Ok(rows.into_iter().flatten().collect())

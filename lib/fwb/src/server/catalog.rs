@@ -6,7 +6,7 @@ use super::ServerVersion;
 use super::client::{ServerClient, Sql};
 use super::inventory::ENGINES_WITHOUT_ROWS;
 use super::likeness::{LIKENESS, is_set};
-use super::quoting::{quote_name, quote_text};
+use super::quoting::{quote_name, quote_text, quote_texts};
 use crate::error::Result;
 use crate::progress::Cancel;
 
@@ -95,20 +95,19 @@ const TABLES_AT_ONCE: usize = 500;
 
 /// Of these tables alone: a view that is broken can end a query that would open it, on MariaDB 11.8 with error 1105.
 fn columns_of(tables: &[(String, u64)]) -> String {
-    let names: Vec<String> = tables.iter().map(|(name, _)| quote_text(name)).collect();
+    // It may be NULL, and has no default.
+    const IS_BARE: &str = "IS_NULLABLE = 'YES' AND COLUMN_DEFAULT IS NULL AND IFNULL(GENERATION_EXPRESSION, '') = '' \
+                           AND VERSION() LIKE '%MariaDB%'";
     format!(
-        "SELECT IF(IS_NULLABLE = 'YES' AND COLUMN_DEFAULT IS NULL AND IFNULL(GENERATION_EXPRESSION, '') = '' \
-           AND VERSION() LIKE '%MariaDB%', 'bare column', 'column'), \
-           TABLE_NAME, COLUMN_NAME, DATA_TYPE, GENERATION_EXPRESSION \
+        "SELECT IF({IS_BARE}, 'bare column', 'column'), TABLE_NAME, COLUMN_NAME, DATA_TYPE, GENERATION_EXPRESSION \
          FROM information_schema.COLUMNS \
          WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ({}) AND (DATA_TYPE = 'json' \
-           OR IS_NULLABLE = 'YES' AND COLUMN_DEFAULT IS NULL AND IFNULL(GENERATION_EXPRESSION, '') = '' \
-             AND VERSION() LIKE '%MariaDB%' \
+           OR {IS_BARE} \
            OR DATA_TYPE = 'bigint' AND GENERATION_EXPRESSION = 'ROW START' \
            OR CHARACTER_SET_NAME IN ('utf8mb4', 'utf16', 'utf16le', 'utf32') \
              AND (DATA_TYPE IN ('enum', 'set') AND COLUMN_TYPE LIKE '%?%' OR COLUMN_DEFAULT LIKE '%?%')) \
          ORDER BY TABLE_NAME, ORDINAL_POSITION;\n",
-        names.join(", ")
+        quote_texts(tables.iter().map(|(name, _)| name.as_str()))
     )
 }
 
@@ -120,8 +119,8 @@ impl ServerClient {
     pub(crate) fn facts(&self, database: &str, cancel: &Cancel) -> Result<DatabaseFacts> {
         let mut facts = DatabaseFacts { database: database.to_owned(), ..DatabaseFacts::default() };
         let mut views = BTreeSet::new();
-        let names: Vec<String> = LIKENESS.iter().map(|(name, _)| quote_text(name)).collect();
-        let settings = format!("SHOW GLOBAL VARIABLES WHERE Variable_name IN ({});\n", names.join(", "));
+        let names = quote_texts(LIKENESS.iter().map(|(name, _)| *name));
+        let settings = format!("SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names});\n");
         let sql = format!("{FACTS}{settings}");
         for row in self.query(Some(database), Sql::Read(&sql), "looking at the database", cancel)? {
             if let [name, value] = &row[..]

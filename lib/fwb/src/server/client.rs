@@ -77,8 +77,8 @@ impl ServerClient {
         Connection::open(&self.server, role, database, doing, cancel)
     }
 
-    /// Asks over a connection that nobody else uses. Where a connection to a pod breaks, it is made again; the question is asked again
-    /// only where it may be.
+    /// Asks over a connection that nobody else uses. Where a connection to a pod breaks, it is made again; the question is
+    /// asked again only where it may be.
     pub(super) fn ask<T>(
         &self,
         database: Option<&str>,

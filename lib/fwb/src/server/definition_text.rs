@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::answers::{OwnedRow, ask, text};
 use super::port::Session;
-use super::quoting::quote_text;
+use super::quoting::{quote_text, quote_texts};
 use crate::error::{Error, Result};
 use crate::manifest::ObjectKind;
 use crate::scan::{QuoteMode, Reading, Token, Tokens};
@@ -75,10 +75,9 @@ impl<'a> DefinitionTexts<'a> {
         if others.is_empty() {
             return Ok(false);
         }
-        let names: Vec<String> = others.iter().map(|name| quote_text(name)).collect();
         let sql = format!(
             "SELECT 1 FROM information_schema.VIEWS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ({}) LIMIT 1",
-            names.join(", ")
+            quote_texts(others.iter().map(AsRef::as_ref))
         );
         Ok(!ask(self.session, &sql, self.doing)?.is_empty())
     }

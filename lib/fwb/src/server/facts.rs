@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::client::{ServerClient, Sql};
 use super::inventory::ENGINES_WITHOUT_ROWS;
-use super::quoting::{quote_name, quote_text};
+use super::quoting::{quote_name, quote_text, quote_texts};
 use super::replication::Replication;
 use super::{LastTimestamp, NameCase};
 use crate::error::{Error, Result};
@@ -160,7 +160,7 @@ impl ServerClient {
         tables: &[String],
         cancel: &Cancel,
     ) -> Result<BTreeSet<String>> {
-        let list = tables.iter().map(|table| quote_text(table)).collect::<Vec<_>>().join(", ");
+        let list = quote_texts(tables.iter().map(String::as_str));
         let sql = format!(
             "SELECT TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = DATABASE() \
              AND REFERENCED_TABLE_NAME IN ({list}) AND TABLE_NAME NOT IN ({list});\n"
@@ -182,7 +182,7 @@ impl ServerClient {
         tables: &BTreeMap<String, bool>,
         cancel: &Cancel,
     ) -> Result<BTreeMap<String, u64>> {
-        let engines = ENGINES_WITHOUT_ROWS.map(quote_text).join(", ");
+        let engines = quote_texts(ENGINES_WITHOUT_ROWS);
         let sql = format!(
             "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND ENGINE IN ({engines});\n"
         );

@@ -48,7 +48,7 @@ pub use port::{
     Cells, Column, Connector, Malformed, Results, Role, Row, Server, ServerAddress, ServerError, Session,
     SessionError, Stopper,
 };
-pub(crate) use quoting::{charset_clause, quote_name, quote_text};
+pub(crate) use quoting::{charset_clause, quote_name, quote_text, quote_texts};
 #[cfg(test)]
 pub(crate) use replication::Filter;
 pub(crate) use replication::{Asked, Replica, Replication};

@@ -10,6 +10,11 @@ pub(crate) fn quote_text(text: &str) -> String {
     if text.is_empty() { "''".into() } else { format!("_utf8mb4 0x{}", hex::encode(text)) }
 }
 
+/// Texts as string literals with commas between them: what stands in `IN (…)`.
+pub(crate) fn quote_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    texts.into_iter().map(quote_text).collect::<Vec<_>>().join(", ")
+}
+
 /// ` CHARACTER SET … COLLATE …`, of what is known. A manifest may say anything: what is no bare word is left out.
 pub(crate) fn charset_clause(charset: Option<&str>, collation: Option<&str>) -> String {
     let is_word = |text: &&str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -27,6 +32,7 @@ mod tests {
         assert_eq!(quote_name("a`; DROP"), "`a``; DROP`");
         assert_eq!(quote_text("a'b"), "_utf8mb4 0x612762");
         assert_eq!(quote_text(""), "''");
+        assert_eq!(quote_texts(["a", ""]), "_utf8mb4 0x61, ''");
     }
 
     #[test]

@@ -9,12 +9,13 @@ pub(super) fn of_table(name: &str, create: &[u8]) -> Vec<String> {
         let options = inert.join(", ");
         format!("the server does not know options of table {name}, and a restore loses them: {options}")
     });
-    let keyless = foreign_keys_without_key(create);
+    let tokens = tokens(create);
+    let keyless = foreign_keys_without_key(&tokens);
     let keyless = (!keyless.is_empty()).then(|| {
         let keys = keyless.join(", ");
         format!("foreign keys of table {name} have no key of their columns, and a restore makes one: {keys}")
     });
-    let nameless = (longest_file_name(name, create) > LONGEST_FILE_NAME).then(|| {
+    let nameless = (longest_file_name(name, &tokens) > LONGEST_FILE_NAME).then(|| {
         format!(
             "the names of partitions of table {name} are too long for files: a restore makes it only on a server with innodb_file_per_table=OFF"
         )
@@ -22,13 +23,16 @@ pub(super) fn of_table(name: &str, create: &[u8]) -> Vec<String> {
     inert.into_iter().chain(keyless).chain(nameless).collect()
 }
 
+fn tokens(create: &[u8]) -> Vec<Token<'_>> {
+    Tokens::new(create, Reading::Everything, QuoteMode::default()).collect()
+}
+
 /// The longest name of a file on Linux, in bytes.
 const LONGEST_FILE_NAME: usize = 255;
 
 /// The most bytes that the name of a partition's file takes: `table#P#partition#SP#subpartition.ibd`. Names that a server gives
 /// to subpartitions are not counted.
-fn longest_file_name(table: &str, create: &[u8]) -> usize {
-    let tokens: Vec<Token<'_>> = Tokens::new(create, Reading::Everything, QuoteMode::default()).collect();
+fn longest_file_name(table: &str, tokens: &[Token<'_>]) -> usize {
     let (mut partition, mut longest) = (0, 0);
     for pair in tokens.windows(2) {
         let [word, Token::Name(name)] = pair else { continue };
@@ -68,9 +72,8 @@ const HEAD: usize = 4;
 
 /// The names of foreign keys whose columns no key begins with. A server makes such a key with them; it lets it be dropped under
 /// `foreign_key_checks=0`.
-fn foreign_keys_without_key(create: &[u8]) -> Vec<String> {
+fn foreign_keys_without_key(tokens: &[Token<'_>]) -> Vec<String> {
     let (mut keys, mut foreign) = (Vec::new(), Vec::new());
-    let tokens: Vec<Token<'_>> = Tokens::new(create, Reading::Everything, QuoteMode::default()).collect();
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate() {
         let begins = depth == 1 && matches!(tokens[at - 1], Token::Symbol(b'(' | b','));
@@ -164,7 +167,7 @@ mod tests {
             let said = of_table("t", create(partition, below).as_bytes());
             assert_eq!(said.len(), usize::from(is_too_long), "{partition} {below}: {said:?}");
         }
-        assert_eq!(longest_file_name("t", b"CREATE TABLE `t` (\n  `a` int\n)"), 0);
+        assert_eq!(longest_file_name("t", &tokens(b"CREATE TABLE `t` (\n  `a` int\n)")), 0);
     }
 
     #[test]
@@ -187,7 +190,7 @@ mod tests {
             ("UNIQUE KEY `k` (`a`,`b`) USING BTREE,", false),
             ("PRIMARY KEY (`a`,`b`,`c`),", false),
         ] {
-            let found = foreign_keys_without_key(create(keys).as_bytes());
+            let found = foreign_keys_without_key(&tokens(create(keys).as_bytes()));
             assert_eq!(found, if lacks { vec!["fk"] } else { vec![] }, "{keys}");
         }
     }

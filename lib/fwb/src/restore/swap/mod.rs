@@ -32,7 +32,7 @@ use crate::load::{IN_TURN, NEXT, Origin, in_database};
 use crate::manifest::ObjectKind;
 use crate::progress::Cancel;
 use crate::server::{
-    Definition, DefinitionKind, ForeignKey, Inventory, ServerClient, Sql, quote_name, quote_text,
+    Definition, DefinitionKind, ForeignKey, Inventory, ServerClient, Sql, quote_name, quote_text, quote_texts,
 };
 
 pub(super) use self::guard::Guard;
@@ -471,15 +471,14 @@ impl Swap<'_> {
     /// live database's name.
     fn sequence_defaults(&self, incoming: &Side) -> Result<Vec<(String, String, String, String)>> {
         // Of tables alone: a view shows the defaults of the table that it selects from, and a broken one can end the query.
-        let tables: Vec<String> = incoming.tables.iter().map(|table| quote_text(table)).collect();
-        if tables.is_empty() {
+        if incoming.tables.is_empty() {
             return Ok(Vec::new());
         }
         let sql = format!(
             "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_DEFAULT FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} \
              AND TABLE_NAME IN ({}) AND INSTR(COLUMN_DEFAULT, {}) > 0;\n",
             quote_text(&incoming.database),
-            tables.join(", "),
+            quote_texts(incoming.tables.iter().map(String::as_str)),
             quote_text(&format!("{}.", quote_name(&incoming.database))),
         );
         let rows = self.server.query(None, Sql::Read(&sql), "looking at defaults", self.cancel)?;
