@@ -189,6 +189,44 @@ fn rights_count_as_the_server_counts_them() {
     }
 }
 
+/// An anonymous row that is more specific than the account's takes its rights away, and `SHOW GRANTS` does not say so.
+#[test]
+fn rights_that_an_anonymous_row_hides_are_missed() {
+    const ON_PATTERN: &str = "GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `filewall%`.* TO backup@'%'";
+    const ANONYMOUS: &str = "ON filewallball_db.* TO ''@'%'";
+    for kind in ["mariadb-10.11", "mysql-9.7"] {
+        let scene = Scene::new(kind, "anonymous");
+        let programs = if kind.starts_with("mysql") { "SHOW_ROUTINE ON *.*" } else { "SELECT ON mysql.proc" };
+        scene.server.sql(format!(
+            "CREATE USER backup@'%' IDENTIFIED BY 'the password'; CREATE USER ''@'%'; {ON_PATTERN};
+             GRANT {programs} TO backup@'%'"
+        ));
+        let dump = || scene.tool("fwb-dump", "backup").args(["-o", "/dev/null"]).run();
+        dump().ok();
+        for (row, is_missed) in [
+            ("SELECT, INSERT", true),
+            ("SELECT, SHOW VIEW", true),
+            ("EVENT", true),
+            ("ALL PRIVILEGES", true),
+            // What it gives is what the account would have.
+            ("SELECT, SHOW VIEW, TRIGGER, EVENT", false),
+        ] {
+            scene.server.sql(format!("GRANT {row} {ANONYMOUS}"));
+            if is_missed {
+                let hint = "EVENT ON *.* TO `backup`@`%`";
+                dump().fails(2, &["another row of mysql.db counts on this database", hint]);
+            } else {
+                assert_eq!(dump().code, Some(0), "{kind}: {row}");
+            }
+            scene.server.sql("REVOKE ALL PRIVILEGES ON filewallball_db.* FROM ''@'%'");
+        }
+        // What is granted on all databases holds.
+        let everywhere = ON_PATTERN.replace("`filewall%`", "*");
+        scene.server.sql(format!("GRANT SELECT {ANONYMOUS}; {everywhere}"));
+        dump().ok();
+    }
+}
+
 /// Who may execute a program is told that it is there, and not how it is defined.
 #[test]
 fn a_program_that_is_hidden_is_a_matter_of_rights() {

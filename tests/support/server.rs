@@ -28,6 +28,9 @@ const INSTALLED: &str = "installed";
 const MEMORY: &str = "/dev/shm";
 const MEMORY_PREFIX: &str = "fwb-test-server-";
 
+/// Lines of a server's log that tell how it ended.
+const LAST_WORDS: usize = 40;
+
 fn on_disk(suffix: &str) -> PathBuf {
     root().join(format!("target/test-server/{}{suffix}", std::process::id()))
 }
@@ -65,7 +68,24 @@ impl Server {
             sweep();
             Self::start(on_disk(""), &usual(), &[])
         });
-        started.as_ref().unwrap_or_else(|reason| panic!("no server to test with: {reason}"))
+        let server = started.as_ref().unwrap_or_else(|reason| panic!("no server to test with: {reason}"));
+        server.assert_serves();
+        server
+    }
+
+    /// Fails with the server's last words where it has ended or its socket is gone. Whoever only could not connect would
+    /// not learn what ended it.
+    fn assert_serves(&self) {
+        let (ended, socket) = (self.has_ended(), self.socket());
+        if !ended && Path::new(&socket).exists() {
+            return;
+        }
+        let state = if ended { "has ended" } else { "runs, and its socket is gone" };
+        let log = fs::read(self.dir.join("error.log")).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        let last = lines[lines.len().saturating_sub(LAST_WORDS)..].join("\n");
+        panic!("the server that all tests share {state} ({socket}); the end of its log:\n{last}");
     }
 
     /// A server of its own, with `options` for mariadbd; `name` is unique among the tests.

@@ -6,6 +6,8 @@
 //! `get_sort`); each active role and PUBLIC have rows of their own, whose rights add to the account's; rights on tables and
 //! columns are a part of the database; on MySQL a partial `REVOKE` takes from the global rights.
 
+mod hidden;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::client::ServerClient;
@@ -22,6 +24,9 @@ const NO_GRANT: u16 = 1141;
 
 /// What a dump needs on its database, as MariaDB and MySQL name it.
 const ON_DATABASE: [&str; 4] = ["SELECT", "SHOW VIEW", "TRIGGER", "EVENT"];
+
+/// What an account lacks whose row is not the one that counts.
+const HIDDEN: &str = "what SHOW GRANTS tells, because another row of mysql.db counts on this database (see there for User = '')";
 
 /// What an account lacks to see all of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +45,7 @@ impl Lacking {
         let account = account_name(account);
         let right = right_on_programs(version);
         let rights = vec![format!("{right}, and is not shown how {program} is defined")];
-        Self { grants: needed(database, version, &account), account, rights }
+        Self { grants: needed(&quote_name(database), version, &account), account, rights }
     }
 }
 
@@ -73,14 +78,18 @@ impl ServerClient {
         let names = Names { lower: name_case != 0, has_patterns: !partial };
         let rights = Rights::of(&grants, database, names);
         let lacks = rights.lacks(version);
-        if lacks.is_empty() {
+        let is_hidden = lacks.is_empty() && self.hides(database, &rights, &grants, names, cancel)?;
+        if lacks.is_empty() && !is_hidden {
             return Ok(None);
         }
         let rows = self.query(None, Sql::Read("SELECT CURRENT_USER()"), DOING, cancel)?;
         let account = rows.into_iter().flatten().next().unwrap_or_default();
         let account = account_name(&account);
-        let grants = needed(database, version, &account);
-        Ok(Some(Lacking { account, rights: lacks, grants }))
+        // What is granted on all databases no row hides.
+        let on = if is_hidden { "*".to_owned() } else { quote_name(database) };
+        let grants = needed(&on, version, &account);
+        let rights = if is_hidden { vec![HIDDEN.to_owned()] } else { lacks };
+        Ok(Some(Lacking { account, rights, grants }))
     }
 }
 
@@ -92,10 +101,9 @@ fn account_name(account: &str) -> String {
     }
 }
 
-/// Everything that a dump needs.
+/// Everything that a dump needs on a database, which is written as `GRANT` has it, or on all (`*`).
 fn needed(database: &str, version: &ServerVersion, account: &str) -> Vec<String> {
     let on_database = ON_DATABASE.join(", ");
-    let database = quote_name(database);
     match version.flavor {
         Flavor::MySql => vec![
             format!("GRANT {on_database} ON {database}.* TO {account}"),
@@ -170,10 +178,15 @@ impl Rights {
         self.on_database.contains(right) || self.on_database.contains(ALL)
     }
 
+    /// Whether a right holds whatever rows there are for databases.
+    fn is_global(&self, right: &str) -> bool {
+        self.global.contains(right) || self.global.contains(ALL)
+    }
+
     /// Whether every stored program of the database is seen to be there. A text that is not shown is an error of its own.
     fn sees_programs(&self, version: &ServerVersion) -> bool {
         let by_itself = match version.flavor {
-            Flavor::MySql => ["SELECT", "SHOW_ROUTINE", ALL].iter().any(|right| self.global.contains(*right)),
+            Flavor::MySql => ["SELECT", "SHOW_ROUTINE"].iter().any(|right| self.is_global(right)),
             Flavor::MariaDb => self.reads_programs || self.has("SHOW CREATE ROUTINE"),
         };
         by_itself || ["EXECUTE", "ALTER ROUTINE"].iter().any(|right| self.has(right))
@@ -487,7 +500,7 @@ mod tests {
     fn a_hint_names_everything() {
         assert_eq!(account_name("a@b@10.%"), "`a@b`@`10.%`");
         assert_eq!(
-            needed("d", &ServerVersion::parse("10.5.1-MariaDB"), "`u`@`h`"),
+            needed("`d`", &ServerVersion::parse("10.5.1-MariaDB"), "`u`@`h`"),
             [
                 "GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON `d`.* TO `u`@`h`",
                 "GRANT SELECT ON `mysql`.`proc` TO `u`@`h`"
