@@ -121,6 +121,9 @@ collation string
 database string
 decision.action string
 decision.reasons[] string
+encryption.format string
+encryption.recipients[] string
+encryption.sidecar string
 finished_at time
 kind string
 largest_statement number
@@ -149,6 +152,7 @@ started_at time
 store string
 tables_identified_by string
 verification.at time
+verification.by string
 verification.level string
 verification.ok boolean
 verification.problems[] string
@@ -156,6 +160,9 @@ verification.seconds number
 warnings[] string
 whole boolean
 ";
+
+/// The public key to a key that nobody has kept.
+const RECIPIENT: &str = "age1m8k8cw67mqxz4225uajwaqep2urr8gtcxllw28ld5fkqyejg6gds0w5d67";
 
 #[test]
 fn the_manifest_has_the_documented_fields_with_their_types() {
@@ -179,7 +186,8 @@ fn the_manifest_has_the_documented_fields_with_their_types() {
 
     let mut found = BTreeSet::new();
     let of_zstd = store.tool("fwb-dump").args(["-B", &db.name, "--codec", "zstd"]).run().ok().json();
-    for manifest in [whole, adopted, pruned, failed, of_pod, of_zstd] {
+    let of_age = store.tool("fwb-dump").args(["-B", &db.name, "--recipient", RECIPIENT]).run().ok().json();
+    for manifest in [whole, adopted, pruned, failed, of_pod, of_zstd, of_age] {
         fields(&manifest, "", &mut found);
     }
     let found: Vec<String> = found.into_iter().collect();

@@ -17,6 +17,7 @@ mod cronjob;
 mod damage;
 mod drill;
 mod dump;
+mod encryption;
 mod environment;
 mod faults;
 mod format;

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueEnum};
 use fwb::{Codec, Compression, DumpOptions, Error, Kind, Listing, Manifest, Result, ServerClient, Store};
-use fwb_cli::{Location, LockArgs, Outcome, ServerArgs, Session, StoreArgs};
+use fwb_age::Age;
+use fwb_cli::{Location, LockArgs, Outcome, RecipientArgs, ServerArgs, Session, StoreArgs};
 use fwb_mysql::Protocol;
 
 /// Dump one database into the store
@@ -75,6 +76,9 @@ struct Args {
     no_hold_ddl: bool,
 
     #[command(flatten)]
+    recipients: RecipientArgs,
+
+    #[command(flatten)]
     store: StoreArgs,
 
     #[command(flatten)]
@@ -99,6 +103,9 @@ impl From<CodecArg> for Codec {
     }
 }
 
+/// What the name of an encrypted file ends with.
+const AGE: &str = ".age";
+
 fn main() -> ExitCode {
     fwb_cli::run(dump)
 }
@@ -114,6 +121,7 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
         kind: Kind::Full,
         prefix: args.prefix,
         compression,
+        encryption: args.recipients.encryption(&Age)?,
         strict: args.strict,
         allow_partial: args.allow_partial,
         lock_tables: args.lock_tables,
@@ -142,7 +150,7 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
                 return Err(Error::usage("--prefix is for names in the store, and -o gives the whole name"));
             }
             None => {
-                check_ending(path, compression.codec())?;
+                check_ending(path, compression.codec(), options.encryption.is_some())?;
                 fwb::dump_to_file(path, &server, &options, context)?
             }
         },
@@ -196,9 +204,27 @@ fn compression(codec: Codec, level: Option<u8>) -> Result<Compression> {
     })
 }
 
-/// A file that is named for another codec would be read by no program that goes by its name.
-fn check_ending(path: &Path, codec: Codec) -> Result<()> {
+/// A file that is named for another codec, or not for what it is encrypted with, would be read by no program that goes by its
+/// name.
+fn check_ending(path: &Path, codec: Codec, is_encrypted: bool) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let refused = |message: String, hint: &str| Err(Error::Usage { message, hint: Some(hint.into()) });
+    let name = match name.strip_suffix(AGE) {
+        Some(_) if !is_encrypted => {
+            return refused(
+                format!("{name} is the name of an encrypted file, and to whom was not said"),
+                "say to whom: --recipient; or give another name",
+            );
+        }
+        Some(name) => name,
+        None if is_encrypted && Codec::ALL.into_iter().any(|codec| name.ends_with(codec.suffix())) => {
+            return refused(
+                format!("{name} is the name of a file that is not encrypted"),
+                &format!("add {AGE} to the name"),
+            );
+        }
+        None => &name,
+    };
     let other = Codec::ALL.into_iter().find(|other| *other != codec && name.ends_with(other.suffix()));
     other.map_or(Ok(()), |other| {
         Err(Error::Usage {

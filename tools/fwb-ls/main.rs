@@ -7,8 +7,11 @@ use std::process::ExitCode;
 use chrono::TimeDelta;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, ValueEnum};
-use fwb::{BackupSummary, Error, Kind, Listing, Proof, Result, Selection, ServerName, Store, Timestamp};
-use fwb_cli::{Outcome, Session, StoreArgs};
+use fwb::{
+    BackupSummary, Error, Kind, Listing, Manifest, Proof, Result, Selection, ServerName, Store, Timestamp,
+};
+use fwb_age::Age;
+use fwb_cli::{IdentityArgs, Outcome, Session, StoreArgs};
 
 /// List the backups of a store
 ///
@@ -67,6 +70,9 @@ struct Args {
     format: Option<Format>,
 
     #[command(flatten)]
+    identity: IdentityArgs,
+
+    #[command(flatten)]
     store: StoreArgs,
 }
 
@@ -83,7 +89,7 @@ fn main() -> ExitCode {
 }
 
 fn list(args: &Args, session: &Session) -> Result<Outcome> {
-    let store = Store::open(args.store.dir())?;
+    let store = Store::open(args.store.dir())?.with_identities(args.identity.identities(&Age, session));
     let listing = Listing::read(&store, &session.context().cancel)?;
     let selection = Selection {
         kinds: args.kinds.clone(),
@@ -131,6 +137,13 @@ fn warn_of_failure(entries: &[&BackupSummary]) {
     }
 }
 
+/// What is inside an encrypted backup often stands inside alone.
+fn warn_of_locked(manifest: &Manifest) {
+    if manifest.encryption.is_some() && manifest.sections.is_empty() {
+        log::warn!(code = fwb::notice::LOCKED_CONTENT.code; "{} is encrypted, and what it holds is not told without an identity: --identity", manifest.name);
+    }
+}
+
 fn print_records(
     args: &Args,
     session: &Session,
@@ -141,6 +154,7 @@ fn print_records(
     for entry in entries {
         if args.tables {
             let Some(manifest) = listing.record(entry)? else { continue };
+            warn_of_locked(&manifest);
             fwb_cli::section_records(&manifest).try_for_each(|record| out.write_json(&record))?;
         } else if let Some(record) = listing.record(entry)? {
             out.write_json(&record)?;
@@ -160,6 +174,7 @@ fn print_table(
     if args.tables {
         for entry in listed() {
             if let Some(manifest) = listing.record(entry)? {
+                warn_of_locked(&manifest);
                 out.write_text(&(fwb_cli::section_table(&manifest) + "\n"))?;
             }
         }

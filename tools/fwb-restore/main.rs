@@ -4,13 +4,15 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueEnum};
 use fwb::{
     Compression, Error, ErrorClass, Plan, RestoreOptions, RestoreProof, Result, ServerClient, Store, Strategy,
 };
-use fwb_cli::{LockArgs, Outcome, ServerArgs, Session, StoreArgs, human_size};
+use fwb_age::Age;
+use fwb_cli::{IdentityArgs, LockArgs, Outcome, RecipientArgs, ServerArgs, Session, StoreArgs, human_size};
 use fwb_mysql::Protocol;
 
 /// Restore a backup
@@ -94,6 +96,12 @@ struct Args {
     yes: bool,
 
     #[command(flatten)]
+    identity: IdentityArgs,
+
+    #[command(flatten)]
+    recipients: RecipientArgs,
+
+    #[command(flatten)]
     store: StoreArgs,
 
     #[command(flatten)]
@@ -135,7 +143,7 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
     let Some((store, name)) = which(&args, keep_before.is_some(), session)? else {
         return Ok(session.short_help());
     };
-    let store = Store::open(store)?;
+    let store = Store::open(store)?.with_identities(args.identity.identities(&Age, session));
     if args.stdout {
         let mut out = session.stdout()?;
         fwb::extract(&store, &name, &args.tables, &mut out, fwb_cli::WRITE_STDOUT, session.context())?;
@@ -162,6 +170,8 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
         damaged: args.damaged.clone(),
         allow_outside: args.allow_outside,
         safety_backup: !args.no_safety_backup,
+        encryption: args.recipients.encryption(&Age)?,
+        cipher: Arc::new(Age),
         compression: Compression::default(),
         wait: args.lock.wait(),
     };

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use clap::{Parser, ValueEnum, ValueHint};
 use fwb::{
-    Drill, DrillOptions, Error, ErrorClass, Level, Manifest, Recording, Result, ServerOptions, Store,
-    Verified,
+    Drill, DrillOptions, Error, ErrorClass, Identities, Level, Manifest, Recording, Result, ServerOptions,
+    Store, Verified,
 };
-use fwb_cli::{Outcome, RecordWriter, ServerArgs, Session, StoreArgs};
+use fwb_age::Age;
+use fwb_cli::{IdentityArgs, Outcome, RecordWriter, ServerArgs, Session, StoreArgs};
 use fwb_mysql::Protocol;
 
 /// Prove that backups are what their manifests say
@@ -29,7 +30,7 @@ struct Args {
     #[arg(value_name = "BACKUP")]
     backups: Vec<PathBuf>,
 
-    /// How far to go: sizes and footer; every byte, row and hash; or a restore into a throwaway server besides
+    /// How far to go
     #[arg(long, value_name = "LEVEL", default_value = "full", env = "FWB_VERIFY_LEVEL")]
     level: LevelArg,
 
@@ -64,13 +65,21 @@ struct Args {
     drill_server: Option<PathBuf>,
 
     #[command(flatten)]
+    identity: IdentityArgs,
+
+    #[command(flatten)]
     store: StoreArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LevelArg {
+    /// Sizes and footer
     Quick,
+    /// The stored bytes, by their hash: all that can be told of an encrypted backup without an identity
+    Stored,
+    /// Every byte, row and hash
     Full,
+    /// A restore into a throwaway server besides
     Drill,
 }
 
@@ -81,7 +90,9 @@ fn main() -> ExitCode {
 fn verify(args: Args, session: &Session) -> Result<Outcome> {
     check_drill_options(&args, session)?;
     let out = session.records()?;
-    let mut run = Run { args: &args, session, out, drill: None, worst: None, not_drilled: None, count: 0 };
+    let identities = args.identity.identities(&Age, session);
+    let mut run =
+        Run { args: &args, session, out, identities, drill: None, worst: None, not_drilled: None, count: 0 };
     if args.backups.is_empty() {
         let Some(manifests) = session.manifests()? else { return Ok(session.short_help()) };
         for manifest in manifests {
@@ -118,6 +129,7 @@ struct Run<'a> {
     args: &'a Args,
     session: &'a Session,
     out: RecordWriter,
+    identities: Option<Arc<dyn Identities>>,
     drill: Option<Drill>,
     worst: Option<Error>,
     /// The first drill that was not held: told at the end where nothing else failed.
@@ -161,9 +173,11 @@ impl Run<'_> {
             (_, true) => Recording::Nothing,
             _ => Recording::Known,
         };
-        let (store, context) = (Store::open(store)?, self.session.context());
+        let store = Store::open(store)?.with_identities(self.identities.clone());
+        let context = self.session.context();
         match self.args.level {
             LevelArg::Quick => fwb::verify(&store, name, Level::Quick, record, context),
+            LevelArg::Stored => fwb::verify(&store, name, Level::Stored, record, context),
             LevelArg::Full => fwb::verify(&store, name, Level::Full, record, context),
             LevelArg::Drill => self.drill()?.run(&store, name, record, context),
         }

@@ -7,6 +7,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use fwb::{Cancel, Error, Result};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use crate::printable::printable;
 
@@ -39,6 +40,24 @@ pub(crate) fn confirm(text: &str, question: &str, flag: &str, cancel: &Cancel) -
     }
     let answer = String::from_utf8_lossy(&answer?).trim().to_ascii_lowercase();
     Ok(matches!(answer.as_str(), "y" | "yes"))
+}
+
+/// Asks for a word that nobody is to see; none where there is no terminal, nothing is typed, or a signal arrives.
+pub(crate) fn secret(question: &str, cancel: &Cancel) -> Option<String> {
+    let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty").ok()?;
+    let before = tcgetattr(&terminal).ok()?;
+    let mut silent = before.clone();
+    silent.local_modes.remove(LocalModes::ECHO);
+    // What was typed before the question is no answer to it.
+    tcsetattr(&terminal, OptionalActions::Flush, &silent).ok()?;
+    write!(&terminal, "{}", printable(question)).unwrap_or_default();
+    let answer = terminal.try_clone().map(|terminal| wait_for(terminal, cancel));
+    // A terminal that is gone shows nothing.
+    tcsetattr(&terminal, OptionalActions::Now, &before).unwrap_or_default();
+    writeln!(&terminal).unwrap_or_default();
+    let answer = String::from_utf8(answer.ok()?.ok()?).ok()?;
+    let word = answer.trim_end_matches(['\n', '\r']);
+    (!word.is_empty()).then(|| word.to_owned())
 }
 
 /// A line, read by a thread of its own: a signal does not end a read.

@@ -31,7 +31,8 @@ pub use duration::parse_age;
 pub use exit::{Outcome, tolerate_broken_pipe};
 pub use manifests::Manifests;
 pub use options::{
-    LockArgs, LogFormat, PodArgs, ProgressMode, ServerArgs, StoreArgs, WorkArgs, command, place,
+    IdentityArgs, LockArgs, LogFormat, PodArgs, ProgressMode, RecipientArgs, ServerArgs, StoreArgs, WorkArgs,
+    command, place,
 };
 pub use printable::printable;
 pub use records::RecordWriter;

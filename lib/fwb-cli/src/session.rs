@@ -2,9 +2,11 @@
 
 use std::fs::File;
 
-use fwb::{Context, ErrorClass, Result};
+use std::sync::Arc;
 
-use crate::confirm::confirm;
+use fwb::{AskPassphrase, Context, ErrorClass, Result};
+
+use crate::confirm::{confirm, secret};
 use crate::console::Console;
 use crate::exit::Outcome;
 use crate::manifests::{Manifests, read_manifests};
@@ -90,6 +92,12 @@ impl Session {
     /// There is no terminal, and `flag` is how a script says yes; or a signal arrived.
     pub fn confirm(&self, text: &str, question: &str, flag: &str) -> Result<bool> {
         self.console.beside_bar(|| confirm(text, question, flag, &self.context.cancel))
+    }
+
+    /// How a person at the terminal is asked for the passphrase of a key.
+    pub fn passphrases(&self) -> AskPassphrase {
+        let (console, cancel) = (self.console.clone(), self.context.cancel.clone());
+        Arc::new(move |file| console.beside_bar(|| secret(&format!("Passphrase of {file}: "), &cancel)))
     }
 
     /// Whether a person reads standard output.

@@ -11,11 +11,13 @@ use serde_json::{Map, Value};
 use crate::artifact::{
     Artifact, ArtifactWriter, Codec, Compression, Cutter, DataHeader, Decoder, Piece, SqlSource,
 };
+use crate::encryption::Keys;
 use crate::manifest::{Kind, Manifest};
 use crate::oracle;
 use crate::restore::journal_row;
 use crate::scan::{QuoteMode, Reading, Token, Tokens, assert_agreement, unobserved};
 use crate::server::quote_name;
+use crate::store::{Form, artifact_name};
 
 /// How many members or chunks are read of one input: a few bytes may decompress to gigabytes.
 const MOST_READ: usize = 16;
@@ -79,7 +81,7 @@ fn open(bytes: &[u8]) -> Option<Artifact> {
     let file = rustix::fs::memfd_create("artifact", rustix::fs::MemfdFlags::CLOEXEC).ok()?;
     let mut file = File::from(file);
     file.write_all(bytes).ok()?;
-    Artifact::new(file, Path::new("fuzz.sql.gz")).ok()
+    Artifact::new(file, Path::new("fuzz.sql.gz"), &Keys::default()).ok()
 }
 
 fn read_file(bytes: &[u8]) {
@@ -124,7 +126,8 @@ pub fn divide_tables(sql: &[u8]) {
 pub fn write_names(bytes: &[u8]) {
     let text = &*String::from_utf8_lossy(bytes);
     let prefix = crate::store::name_prefix(Some(text), "");
-    if let Ok(name) = crate::store::artifact_name(&prefix, Kind::Full, crate::manifest::now(), Codec::Zstd) {
+    let form = Form { codec: Codec::Zstd, is_encrypted: true };
+    if let Ok(name) = artifact_name(&prefix, Kind::Full, crate::manifest::now(), form) {
         assert!(crate::store::check_name(&name).is_ok(), "{name:?}");
     }
     assert_eq!(from_percent(&prefix).as_deref(), Some(text.as_bytes()));

@@ -8,6 +8,7 @@ mod admission;
 mod artifact;
 mod drill;
 mod dump;
+mod encryption;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
@@ -34,11 +35,15 @@ mod verify;
 pub use artifact::{Codec, Compression};
 pub use drill::{Drill, DrillOptions};
 pub use dump::{DumpOptions, dump_to_file, dump_to_store, dump_to_stream, write_manifest};
+pub use encryption::{
+    AskPassphrase, Cipher, EncryptTo, Encrypted, Encrypting, Identities, NoKey, ReadAt, Recipients,
+    Unreadable,
+};
 pub use error::{Error, ErrorClass, Result};
 pub use identity::{Owner, ServerIdentity, ServerName};
 pub use manifest::{
-    Action, Binlog, Client, Decision, Kind, Level, Manifest, ManifestError, NotDrilled, Object, ObjectKind,
-    SCHEMA, Section, SectionKind, Server, Timestamp, Verification, now,
+    Action, Binlog, Client, Decision, Detail, Encryption, Kind, Level, Manifest, ManifestError, NotDrilled,
+    Object, ObjectKind, SCHEMA, Section, SectionKind, Server, Timestamp, Verification, now,
 };
 pub use output::{check_output, open_stream, sync_stream};
 pub use progress::{Cancel, Context, Progress, StopsWith};

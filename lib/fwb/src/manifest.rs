@@ -108,6 +108,9 @@ pub struct Manifest {
     /// What the operator should know about this backup.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// How the artifact is encrypted; absent where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
     /// Whether the account could see all of the database; absent where nobody looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<bool>,
@@ -126,6 +129,38 @@ pub struct Manifest {
     /// Fields of later versions, kept as they are.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+/// How an artifact is encrypted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encryption {
+    /// The format: `age` (age-encryption.org/v1).
+    pub format: String,
+    /// The public keys to which it is encrypted.
+    pub recipients: Vec<String>,
+    /// How much stands in the sidecar.
+    pub sidecar: Detail,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl Encryption {
+    /// Encryption to these recipients, in the format of age.
+    pub(crate) fn age(recipients: &[String], sidecar: Detail) -> Self {
+        Self { format: "age".into(), recipients: recipients.to_vec(), sidecar, extra: Map::new() }
+    }
+}
+
+/// How much of the manifest of an encrypted backup stands beside it in clear.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Detail {
+    /// What a listing needs: no name but the database's, no hash of anything inside.
+    #[default]
+    Minimal,
+    /// All of it.
+    Full,
 }
 
 /// The server dumped from, or that of a drill.
@@ -327,6 +362,8 @@ impl ObjectKind {
 pub enum Level {
     /// Sizes, footer and sidecar.
     Quick,
+    /// The stored bytes, by their hash: all that can be told of an encrypted backup without an identity.
+    Stored,
     /// Every byte, row and hash.
     Full,
     /// Restored into a throwaway server and compared.
@@ -338,6 +375,7 @@ impl Level {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Quick => "quick",
+            Self::Stored => "stored",
             Self::Full => "full",
             Self::Drill => "drill",
         }
@@ -353,6 +391,9 @@ pub struct Verification {
     pub ok: bool,
     /// When it ended.
     pub at: Timestamp,
+    /// `writer` where whoever has written the artifact has read it back; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// How long it took, in seconds.
     pub seconds: f64,
     /// What did not hold.
@@ -387,6 +428,7 @@ impl Verification {
             level,
             ok: problems.is_empty(),
             at: now(),
+            by: None,
             seconds: 0.0,
             problems,
             whole_tables: None,
@@ -444,6 +486,10 @@ pub enum Action {
     Delete,
 }
 
+/// What a minimal sidecar says in the place of what names something of the database.
+const HIDDEN_PROBLEM: &str = "something does not hold: fwb-verify with an identity says what";
+const HIDDEN_REASON: &str = "fwb-verify --level drill with an identity says why";
+
 /// Why a JSON value is not a manifest that this version can use.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
@@ -455,9 +501,13 @@ pub enum ManifestError {
     Shape(#[from] serde_json::Error),
 }
 
-/// Fields that are not part of the immutable core in the footer: `store`, `verification`, `not_drilled` and `decision`
-/// change, `size` and `sha256` are facts of the finished file and are held against the file itself.
-const OUTSIDE_CORE: [&str; 6] = ["store", "verification", "not_drilled", "decision", "size", "sha256"];
+/// Fields that are not part of the immutable core in the footer: `store`, `verification`, `not_drilled`, `encryption` and
+/// `decision` change, `size` and `sha256` are facts of the finished file and are held against the file itself.
+const OUTSIDE_CORE: [&str; 7] =
+    ["store", "verification", "not_drilled", "encryption", "decision", "size", "sha256"];
+
+/// Fields of the core that a minimal sidecar does not have: they name what is in the database, or are hashes of it.
+const INSIDE: [&str; 6] = ["raw_sha256", "largest_statement", "warnings", "sections", "client", "binlog"];
 
 impl Manifest {
     /// The server on which the backup was made; none where nobody knows.
@@ -471,6 +521,66 @@ impl Manifest {
         if not_drilled.is_some() || level == Level::Drill {
             self.not_drilled = not_drilled.cloned();
         }
+    }
+
+    /// Whether it is that of a minimal sidecar, or is to become one.
+    pub(crate) fn is_minimal(&self) -> bool {
+        self.encryption.as_ref().is_some_and(|encryption| encryption.sidecar == Detail::Minimal)
+    }
+
+    /// The manifest as it stands in the sidecar.
+    pub(crate) fn beside(&self) -> Self {
+        let mut beside = Self { store: None, decision: None, ..self.clone() };
+        if !self.is_minimal() {
+            return beside;
+        }
+        beside.raw_sha256 = None;
+        beside.largest_statement = 0;
+        beside.warnings.clear();
+        beside.sections.clear();
+        beside.client = None;
+        beside.binlog = None;
+        beside.extra.retain(|field, _| field == CODEC);
+        if let Some(outcome) = &mut beside.verification {
+            if !outcome.problems.is_empty() {
+                outcome.problems = vec![HIDDEN_PROBLEM.into()];
+            }
+            outcome.whole_tables = None;
+            outcome.notes.clear();
+            outcome.extra.clear();
+        }
+        if let Some(not_drilled) = &mut beside.not_drilled {
+            HIDDEN_REASON.clone_into(&mut not_drilled.reason);
+        }
+        beside
+    }
+
+    /// The manifest as it is printed: what the sidecar has, and where that is.
+    pub(crate) fn printed(self) -> Self {
+        if self.is_minimal() { Self { store: self.store.clone(), ..self.beside() } } else { self }
+    }
+
+    /// The manifest of which this is the minimal form, out of an artifact's own core; or the first field in which they differ.
+    pub(crate) fn completed(&self, core: Value) -> Result<Self, String> {
+        let own = Self::from_value(core).map_err(|error| format!("its footer cannot be used: {error}"))?;
+        let (mut ours, mut theirs) =
+            self.core().and_then(|ours| Ok((ours, own.core()?))).map_err(|error| error.to_string())?;
+        for field in INSIDE.iter().chain(&["name"]) {
+            ours.remove(*field);
+            theirs.remove(*field);
+        }
+        if let Some(field) = ours.keys().find(|field| ours.get(*field) != theirs.get(*field)) {
+            return Err(format!("the sidecar differs from the artifact's own manifest in {field}"));
+        }
+        Ok(Self {
+            name: self.name.clone(),
+            size: self.size,
+            sha256: self.sha256.clone(),
+            encryption: self.encryption.clone(),
+            verification: self.verification.clone(),
+            not_drilled: self.not_drilled.clone(),
+            ..own
+        })
     }
 
     /// Reads a manifest from a JSON value.

@@ -102,6 +102,9 @@ codes! {
     UNREADABLE = "FWB-1304", "Backups cannot be read",
         "sidecars or artifacts cannot be read: rights, or a disk that fails",
         "look at what the message names; fwb-verify makes a lost sidecar again";
+    ENCRYPTED = "FWB-1305", "A backup is encrypted, and no key fits",
+        "no identity was given, or none of its recipients is one of those given",
+        "--identity FILE (FWB_IDENTITY); the manifest's `encryption` names the recipients";
     DAMAGED = "FWB-1401", "An artifact or a manifest is damaged",
         "a bit was flipped, a file was cut short, or edited",
         "use another backup: fwb-ls --latest --verified. Tables that are whole can be had: --tables";
@@ -204,6 +207,9 @@ codes! {
     DRILL = "FWB-2105", "What a drill found that is no failure",
         "something cannot be compared, or a view needs another database",
         "none is needed";
+    LOCKED_CONTENT = "FWB-2106", "What an encrypted backup holds is not told without an identity",
+        "its sidecar is minimal, and no identity was given",
+        "--identity FILE (FWB_IDENTITY)";
     EXPECT = "FWB-2201", "What a restore does to the live database that the operator may not expect",
         "the plan says so: --dry-run",
         "read it before you say yes";

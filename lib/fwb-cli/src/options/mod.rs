@@ -1,6 +1,7 @@
 //! The option groups that the tools share, and what is the same for every tool's command line: the work group,
 //! an empty environment variable counts as unset, and the exit status closes the long help.
 
+mod keys;
 mod pod;
 mod server;
 mod store;
@@ -11,6 +12,7 @@ use clap::{Args as _, Command, CommandFactory};
 
 use crate::exit::EXIT_STATUS;
 
+pub use keys::{IdentityArgs, RecipientArgs};
 pub use pod::PodArgs;
 pub use server::ServerArgs;
 pub use store::{LockArgs, StoreArgs, place};

@@ -21,5 +21,5 @@ pub(crate) use decoder::{Decoder, Spare};
 pub(crate) use deflate::noise;
 pub(crate) use format::DataHeader;
 pub(crate) use reader::{Artifact, Footer, Member};
-pub(crate) use source::{SqlSource, file_sha256, is_packed};
+pub(crate) use source::{SqlSource, is_packed};
 pub(crate) use writer::{ArtifactWriter, Extent, PieceSender, Placed, WRITE_ARTIFACT, Written};

@@ -1,4 +1,5 @@
-//! Reads artifacts: the footer from the end, members one after another from any section's offset.
+//! Reads artifacts: the footer from the end, members one after another from any section's offset. Of an encrypted one, offsets
+//! and sizes are those of what is inside, but for the stored size and hash.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -10,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::codec::Codec;
 use super::format::{self, DataHeader, End, MAX_END, MAX_HEADER};
+use crate::encryption::{self, HEAD, Keys, NoKey, Opened, ReadAt, Unreadable, is_encrypted};
 use crate::error::{Error, Result};
 use crate::manifest::Timestamp;
 
@@ -17,12 +19,29 @@ use crate::manifest::Timestamp;
 #[derive(Debug)]
 pub(crate) struct Artifact {
     file: File,
+    content: Content,
     path: PathBuf,
     name: String,
-    size: u64,
+    stored_size: u64,
     /// What its beginning says of its codec, once it was read.
     begins: OnceLock<Option<Codec>>,
 }
+
+/// How an artifact's bytes are had.
+#[derive(Debug)]
+enum Content {
+    /// As they are stored.
+    Stored,
+    /// Decrypted.
+    Decrypted(Box<dyn ReadAt>),
+    /// Not at all: no key fits.
+    Locked(NoKey),
+    /// Not at all: the beginning of the encrypted file is damaged.
+    Broken(String),
+}
+
+/// Bytes that are hashed at once.
+const HASHED: usize = 1 << 20;
 
 /// What an artifact says of itself at its end.
 #[derive(Debug, Clone)]
@@ -47,14 +66,50 @@ pub(crate) struct Member {
 }
 
 impl Artifact {
-    /// Takes an open file. `name` is for messages.
-    pub(crate) fn new(file: File, path: &Path) -> Result<Self> {
+    /// Takes an open file. Where it is encrypted, a key of `keys` decrypts it.
+    ///
+    /// # Errors
+    /// It is no regular file, cannot be read, or an identity cannot be used.
+    pub(crate) fn new(file: File, path: &Path, keys: &Keys) -> Result<Self> {
         let metadata = file.metadata().map_err(Error::io("examine", path))?;
         if !metadata.is_file() {
             return Err(Error::usage(format!("{} is not a regular file", path.display())));
         }
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok(Self { file, path: path.to_owned(), name, size: metadata.len(), begins: OnceLock::new() })
+        let stored_size = metadata.len();
+        let mut head = [0; HEAD];
+        let begins_encrypted = stored_size >= HEAD as u64 && {
+            file.read_exact_at(&mut head, 0).map_err(Error::io("read", path))?;
+            is_encrypted(&head)
+        };
+        let content = if begins_encrypted {
+            match keys.open(&file) {
+                Ok(Opened::Plain(plain)) => Content::Decrypted(plain),
+                Ok(Opened::NoKey(why)) => Content::Locked(why),
+                Err(Unreadable::Identity(error)) => return Err(*error),
+                Err(Unreadable::Io(source)) => return Err(Error::io("read", path)(source)),
+                Err(Unreadable::NotForUs | Unreadable::Passphrase) => Content::Locked(NoKey::Fits),
+                Err(Unreadable::Damaged(why)) => Content::Broken(format!("it cannot be decrypted: {why}")),
+            }
+        } else if name.ends_with(encryption::SUFFIX) {
+            Content::Broken("it does not begin as an encrypted file does".into())
+        } else {
+            Content::Stored
+        };
+        Ok(Self { file, content, path: path.to_owned(), name, stored_size, begins: OnceLock::new() })
+    }
+
+    /// Why nothing of it can be read, where it is encrypted and no key fits.
+    pub(crate) fn locked(&self) -> Option<NoKey> {
+        match self.content {
+            Content::Locked(why) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// Whether it is encrypted.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        !matches!(self.content, Content::Stored)
     }
 
     /// The file's name, for messages.
@@ -62,14 +117,33 @@ impl Artifact {
         &self.name
     }
 
-    /// The file's path.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// The size of what can be read, in bytes, when the file was opened.
+    pub(crate) fn size(&self) -> u64 {
+        match &self.content {
+            Content::Stored => self.stored_size,
+            Content::Decrypted(plain) => plain.size(),
+            Content::Locked(_) | Content::Broken(_) => 0,
+        }
     }
 
-    /// The file's size when it was opened, in bytes.
-    pub(crate) fn size(&self) -> u64 {
-        self.size
+    /// The size of the file itself, in bytes, when it was opened.
+    pub(crate) fn stored_size(&self) -> u64 {
+        self.stored_size
+    }
+
+    /// SHA-256 of the file itself.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn stored_sha256(&self) -> Result<[u8; 32]> {
+        let (mut sha256, mut offset, mut buffer) = (Sha256::new(), 0, vec![0; HASHED]);
+        while offset < self.stored_size {
+            let size = usize::try_from(self.stored_size - offset).unwrap_or(HASHED).min(HASHED);
+            self.file.read_exact_at(&mut buffer[..size], offset).map_err(Error::io("read", &self.path))?;
+            sha256.update(&buffer[..size]);
+            offset += size as u64;
+        }
+        Ok(sha256.finalize().into())
     }
 
     /// When the file was last written.
@@ -80,11 +154,6 @@ impl Artifact {
         let modified = self.file.metadata().and_then(|metadata| metadata.modified());
         let modified = modified.map_err(Error::io("examine", &self.path))?;
         Ok(chrono::DateTime::<chrono::Local>::from(modified).fixed_offset())
-    }
-
-    /// The file itself, read from its beginning.
-    pub(crate) fn file(&self) -> &File {
-        &self.file
     }
 
     fn damaged(&self, problem: impl Into<String>) -> Error {
@@ -98,9 +167,26 @@ impl Artifact {
 
     /// As [`Artifact::read_at`], in the place of what a buffer holds.
     pub(crate) fn read_into(&self, mut bytes: Vec<u8>, offset: u64, size: usize) -> Result<Vec<u8>> {
-        let size = size.min(usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX));
+        let size = size.min(usize::try_from(self.size().saturating_sub(offset)).unwrap_or(usize::MAX));
         bytes.resize(size, 0);
-        self.file.read_exact_at(&mut bytes, offset).map_err(Error::io("read", &self.path))?;
+        match &self.content {
+            Content::Stored => {
+                self.file.read_exact_at(&mut bytes, offset).map_err(Error::io("read", &self.path))?;
+            }
+            Content::Decrypted(plain) => match plain.read_exact_at(&mut bytes, offset) {
+                Err(error) if error.raw_os_error().is_some() => {
+                    return Err(Error::io("read", &self.path)(error));
+                }
+                Err(error) => {
+                    let problem =
+                        format!("it cannot be decrypted at byte {offset} of what is inside: {error}");
+                    return Err(self.damaged(problem));
+                }
+                Ok(()) => {}
+            },
+            Content::Locked(why) => return Err(Error::Encrypted { name: self.name.clone(), why: *why }),
+            Content::Broken(problem) => return Err(self.damaged(problem.clone())),
+        }
         Ok(bytes)
     }
 
@@ -123,12 +209,12 @@ impl Artifact {
     /// # Errors
     /// The file cannot be read, or it ends as an artifact does and the footer is damaged.
     pub(crate) fn footer(&self) -> Result<Option<Footer>> {
-        let last = self.read_at(self.size.saturating_sub(MAX_END as u64), MAX_END)?;
+        let last = self.read_at(self.size().saturating_sub(MAX_END as u64), MAX_END)?;
         let Some(end) = End::decode(&last) else { return Ok(None) };
         if self.codec()?.is_some_and(|codec| codec != end.codec) {
             return Err(self.damaged("its beginning and its end are of different codecs"));
         }
-        let end_offset = self.size - end.size() as u64;
+        let end_offset = self.size() - end.size() as u64;
         let fits = end.core_size <= format::MAX_CORE
             && end.footer_offset.checked_add(end.pieces_size()) == Some(end_offset);
         if !fits {

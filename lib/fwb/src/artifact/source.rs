@@ -1,11 +1,7 @@
 //! The SQL of a file: an artifact's members, or what another program has written, however it is packed.
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-
-use sha2::{Digest, Sha256};
 
 use super::decoder::Decoder;
 use super::packing::{Packing, Unfit, unpacked};
@@ -39,9 +35,9 @@ impl SqlSource {
     ///
     /// # Errors
     /// It cannot be read, is damaged, or is no dump.
-    pub(crate) fn foreign(artifact: &Artifact) -> Result<Self> {
+    pub(crate) fn foreign(artifact: &Arc<Artifact>) -> Result<Self> {
         let name = artifact.name();
-        match unpacked(Box::new(FromStart::new(artifact)?)) {
+        match unpacked(Box::new(FromStart { artifact: Arc::clone(artifact), offset: 0 })) {
             Ok(Ok(stream)) => Ok(Self::Foreign(Box::new(Foreign { stream, name: name.to_owned() }))),
             Ok(Err(Unfit { what, remedy })) => Err(Error::NotADump { name: name.to_owned(), what, remedy }),
             Err(error) => Err(undecodable(name, &error)),
@@ -84,35 +80,20 @@ pub(crate) fn is_packed(artifact: &Artifact) -> Result<bool> {
     Ok(Packing::of(&head).is_some())
 }
 
-/// The file from its beginning, through a handle of its own whose offset nobody else moves.
+/// An artifact from its beginning.
 struct FromStart {
-    file: File,
+    artifact: Arc<Artifact>,
     offset: u64,
-}
-
-impl FromStart {
-    fn new(artifact: &Artifact) -> Result<Self> {
-        let file = artifact.file().try_clone().map_err(Error::io("open", artifact.path()))?;
-        Ok(Self { file, offset: 0 })
-    }
 }
 
 impl Read for FromStart {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(buffer, self.offset)?;
-        self.offset += read as u64;
-        Ok(read)
+        let bytes = self.artifact.read_at(self.offset, buffer.len()).map_err(|error| match error {
+            Error::Io { source, .. } => source,
+            error => io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
+        })?;
+        buffer[..bytes.len()].copy_from_slice(&bytes);
+        self.offset += bytes.len() as u64;
+        Ok(bytes.len())
     }
-}
-
-/// SHA-256 of a whole file.
-pub(crate) fn file_sha256(artifact: &Artifact) -> Result<[u8; 32]> {
-    let mut sha256 = Sha256::new();
-    let mut offset = 0;
-    while offset < artifact.size() {
-        let chunk = artifact.read_at(offset, 1 << 20)?;
-        sha256.update(&chunk);
-        offset += chunk.len() as u64;
-    }
-    Ok(sha256.finalize().into())
 }

@@ -7,6 +7,7 @@ mod inventory;
 mod nowhere;
 mod pieces;
 mod run;
+mod sink;
 mod snapshot;
 mod warnings;
 mod whole;
@@ -16,6 +17,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::artifact::Compression;
+use crate::encryption::EncryptTo;
 use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
 use crate::manifest::{self, Kind, Manifest};
@@ -23,11 +25,13 @@ use crate::output::{check_output, directory_of, open_stream, sync_stream};
 use crate::progress::{Cancel, Context};
 use crate::server::{ServerClient, retrying as retrying_connections};
 use crate::store::{
-    Partial, Store, StoreLock, Wait, artifact_name, name_prefix, nameable, remove_sidecar, stage, sync_dir,
+    Form, Partial, Store, StoreLock, Wait, artifact_name, name_prefix, nameable, remove_sidecar, stage,
+    sync_dir,
 };
+use crate::verify::prove_written;
 use beside::{Restores, starting_over, wait_for_restores};
 pub(crate) use nowhere::{dump_to_nowhere, is_our_form};
-use run::Dump;
+use run::{Dump, Made};
 pub(crate) use writer::Past;
 pub(crate) use writer::{in_order_of_needs, view_order, without_counter};
 
@@ -44,6 +48,8 @@ pub struct DumpOptions {
     pub prefix: Option<String>,
     /// How, and how hard, to compress.
     pub compression: Compression,
+    /// To whom the artifact is encrypted; none: to nobody.
+    pub encryption: Option<EncryptTo>,
     /// Fail where something would have to be left out.
     pub strict: bool,
     /// Dump what the account sees where it may not see everything. The manifest says so, and the backup is never proved.
@@ -54,12 +60,19 @@ pub struct DumpOptions {
     pub hold_definitions: bool,
 }
 
+impl DumpOptions {
+    /// What the artifact's name ends with.
+    fn form(&self) -> Form {
+        Form { codec: self.compression.codec(), is_encrypted: self.encryption.is_some() }
+    }
+}
+
 /// Dumps into a store, under its lock, for which it waits or not, as for a restore of the database that is under way. The
 /// lock is released on return.
 ///
 /// # Errors
-/// The store is locked or cannot be written, the database is being restored, the server fails, or the
-/// dump is incomplete: nothing is published then.
+/// The store is locked or cannot be written, the database is being restored, the server fails, the dump is incomplete, or
+/// an encrypted artifact is not what was written when it is read back: nothing is published then.
 pub fn dump_to_store(
     store: &Store,
     server: &ServerClient,
@@ -101,16 +114,23 @@ fn dump_under(
     context: &Context,
 ) -> Result<Manifest> {
     let prefix = name_prefix(options.prefix.as_deref(), &options.database);
-    let (partial, manifest) = retrying(server, context, || {
+    let (partial, made) = retrying(server, context, || {
         let started_at = manifest::now();
-        let name = store.free_name(&prefix, options.kind, started_at, options.compression.codec(), lock)?;
+        let name = store.free_name(&prefix, options.kind, started_at, options.form(), lock)?;
         let dump = Dump::begin(server, options, restores, started_at, name.clone(), &context.cancel)?;
         let partial = store.begin(&name, lock)?;
-        let manifest = dump.run_into(&partial, context)?;
-        Ok((partial, manifest))
+        let made = dump.run_into(&partial, context)?;
+        Ok((partial, made))
     })?;
+    let Made { mut manifest, key } = made;
+    if let Some(key) = key {
+        // Nobody else may be able to: whoever dumps often has no identity.
+        partial.sync()?;
+        let artifact = store.written(&partial, key)?;
+        manifest.verification = Some(prove_written(&artifact, &manifest, context)?);
+    }
     store.publish(partial, &manifest, &context.cancel)?;
-    Ok(Manifest { store: Some(store.root().display().to_string()), ..manifest })
+    Ok(Manifest { store: Some(store.root().display().to_string()), ..manifest }.printed())
 }
 
 /// Dumps into a file outside of a store; it appears when it is complete, and has no sidecar. The sidecar of an artifact
@@ -139,7 +159,7 @@ pub fn dump_to_file(
             &context.cancel,
         )?;
         let partial = Partial::beside(path)?;
-        let manifest = dump.run_into(&partial, context)?;
+        let Made { manifest, .. } = dump.run_into(&partial, context)?;
         Ok((partial, manifest))
     })?;
     partial.sync()?;
@@ -148,7 +168,7 @@ pub fn dump_to_file(
     remove_sidecar(path)?;
     partial.publish()?;
     sync_dir(parent)?;
-    Ok(Manifest { store, ..manifest })
+    Ok(Manifest { store, ..manifest }.printed())
 }
 
 /// Dumps, and starts over where a connection to a pod breaks or tables change under the dump.
@@ -183,7 +203,7 @@ pub fn dump_to_stream<W: Write + Send + 'static>(
 ) -> Result<Manifest> {
     let started_at = manifest::now();
     let prefix = name_prefix(options.prefix.as_deref(), &options.database);
-    let name = artifact_name(&prefix, options.kind, started_at, options.compression.codec())?;
+    let name = artifact_name(&prefix, options.kind, started_at, options.form())?;
     let dump = Dump::begin(server, options, Restores::Respected, started_at, name, &context.cancel)?;
-    dump.run(stream, context)
+    Ok(dump.run(stream, context)?.manifest.printed())
 }

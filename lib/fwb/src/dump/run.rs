@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -10,14 +11,16 @@ use super::beside::{Restores, check_definitions, check_identities};
 use super::connections::{connect, worthwhile};
 use super::direct::{self, Definitions, Read, Request};
 use super::inventory;
+use super::sink::Sink;
 use super::snapshot::{self, Snapshot};
 use super::warnings::{self, warnings};
 use super::whole::Whole;
 use super::writer::{FORM_OF_ROWS, LeftOutProgram, PROGRAM, unsound_views};
 use crate::artifact::{ArtifactWriter, Codec, WRITE_ARTIFACT, Written};
+use crate::encryption;
 use crate::error::{DUMPING, Error, Result};
 use crate::manifest::{
-    self, CODEC, Client, Manifest, Object, SCHEMA, Section, SectionKind, Server, Timestamp,
+    self, CODEC, Client, Encryption, Manifest, Object, SCHEMA, Section, SectionKind, Server, Timestamp,
 };
 use crate::progress::{Cancel, Context};
 use crate::server::{
@@ -27,6 +30,13 @@ use crate::store::Partial;
 
 /// What it is told that goes on while tables are locked.
 const LOCKING: &str = "locking tables that no snapshot covers";
+
+/// A dump that was made.
+pub(super) struct Made {
+    pub(super) manifest: Manifest,
+    /// What reads the artifact, where that is encrypted.
+    pub(super) key: Option<Arc<dyn encryption::Identities>>,
+}
 
 /// A dump that is ready to run.
 pub(super) struct Dump<'a> {
@@ -91,7 +101,7 @@ impl<'a> Dump<'a> {
     }
 
     /// As [`Dump::run`], into a file that is not published yet: a failure to write names its path.
-    pub(super) fn run_into(self, partial: &Partial, context: &Context) -> Result<Manifest> {
+    pub(super) fn run_into(self, partial: &Partial, context: &Context) -> Result<Made> {
         self.run(partial.writer()?, context).map_err(|error| match error {
             Error::Stream { action: WRITE_ARTIFACT, source } => Error::io("write", partial.path())(source),
             other => other,
@@ -127,7 +137,9 @@ impl<'a> Dump<'a> {
     }
 
     /// Writes the artifact.
-    pub(super) fn run<W: Write + Send + 'static>(mut self, sink: W, context: &Context) -> Result<Manifest> {
+    pub(super) fn run<W: Write + Send + 'static>(mut self, sink: W, context: &Context) -> Result<Made> {
+        let recipients = self.options.encryption.as_ref().map(|encryption| &*encryption.recipients);
+        let sink = Sink::new(sink, recipients)?;
         context.progress.begin(format!("dumping {}", self.options.database), 0);
         let locked = self.lock_tables(&context.cancel)?;
         let connections = worthwhile(&self.facts.tables, context.jobs);
@@ -166,10 +178,11 @@ impl<'a> Dump<'a> {
         }
         self.warn(found);
         let mut manifest = self.manifest(whole, snapshot, &left_out, &hex::encode(raw_sha256));
-        let (_sink, Written { size, sha256 }) = members.finish(&manifest.core()?)?;
+        let (sink, written) = members.finish(&manifest.core()?)?;
+        let (Written { size, sha256 }, key) = sink.finish(written)?;
         manifest.size = size;
         manifest.sha256 = Some(hex::encode(sha256));
-        Ok(manifest)
+        Ok(Made { manifest, key })
     }
 
     /// Whether nothing went on meanwhile that the dump shows in part.
@@ -255,6 +268,11 @@ impl<'a> Dump<'a> {
             warnings: self.warnings,
             whole: Some(self.lacking.is_none()),
             sections: whole.sections,
+            encryption: self
+                .options
+                .encryption
+                .as_ref()
+                .map(|encryption| Encryption::age(encryption.recipients.names(), encryption.sidecar)),
             verification: None,
             not_drilled: None,
             decision: None,

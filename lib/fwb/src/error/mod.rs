@@ -9,6 +9,7 @@ pub(crate) use server::deadly_table;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::encryption::NoKey;
 use crate::notice::{self, Code};
 use crate::server::ServerError;
 
@@ -195,6 +196,14 @@ pub enum Error {
         name: String,
         /// The store that was searched.
         store: PathBuf,
+    },
+    /// A backup is encrypted, and cannot be read.
+    #[error("{name} is encrypted, and {why}")]
+    Encrypted {
+        /// The artifact's name.
+        name: String,
+        /// Why no key fits.
+        why: NoKey,
     },
     /// An artifact or a manifest is not what it should be.
     #[error("{name} is damaged: {problem}")]
@@ -501,6 +510,7 @@ impl Error {
             Self::NoBackup { .. } => notice::NO_BACKUP,
             Self::NothingFound(_) => notice::NOTHING_FOUND,
             Self::Unreadable(_) => notice::UNREADABLE,
+            Self::Encrypted { .. } => notice::ENCRYPTED,
             Self::Damaged { .. } => notice::DAMAGED,
             Self::Inadmissible { .. } | Self::Outside { .. } => notice::INADMISSIBLE,
             Self::NotProved(_) => notice::NOT_PROVED,
@@ -563,6 +573,7 @@ impl Error {
             | Self::Outside { .. }
             | Self::Rights { .. }
             | Self::Unrestorable { .. }
+            | Self::Encrypted { .. }
             | Self::NoConnection { .. } => ErrorClass::Usage,
             Self::Server { error, .. } if server::is_lacking_right(error.number) => ErrorClass::Usage,
             Self::Damaged { .. }
@@ -655,6 +666,9 @@ impl Error {
             ),
             Self::Strict { .. } => Some("fix or drop it, or run without --strict".into()),
             Self::NoBackup { .. } | Self::NothingFound(_) => Some("fwb-ls shows what the store holds".into()),
+            Self::Encrypted { .. } => Some(
+                "name the file of a key to it: --identity FILE (FWB_IDENTITY); without one, fwb-verify --level stored compares its bytes".into(),
+            ),
             Self::Damaged { .. } => {
                 Some("use another backup: fwb-ls --latest --verified names the newest proved one".into())
             }

@@ -1,8 +1,11 @@
 //! What to restore, where, and how.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::artifact::Compression;
+use crate::encryption::{Cipher, EncryptTo};
 use crate::identity::ServerIdentity;
 use crate::store::Wait;
 
@@ -52,6 +55,10 @@ pub struct RestoreOptions {
     pub safety_backup: bool,
     /// How many of the databases that swaps leave behind are kept afterwards, this one's included; none: all.
     pub keep_before: Option<usize>,
+    /// To whom the safety backup is encrypted; none: to those to whom the backup is that is restored.
+    pub encryption: Option<EncryptTo>,
+    /// The format in which it is encrypted to those.
+    pub cipher: Arc<dyn Cipher>,
     /// How to compress the safety backup.
     pub compression: Compression,
     /// Whether to wait for the store's lock, for the safety backup.

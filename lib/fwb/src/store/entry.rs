@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 
 use super::name;
 use super::staging::sidecar_path;
-use super::{NOFOLLOW, NONBLOCK};
+use super::{NOFOLLOW, NONBLOCK, Store};
 use crate::artifact::Artifact;
 use crate::error::{Error, Result};
-use crate::manifest::{Kind, Manifest, SCHEMA, Timestamp};
+use crate::manifest::{Detail, Encryption, Kind, Manifest, SCHEMA, Timestamp};
 
 /// The largest sidecar that is read, in bytes.
 pub(super) const LARGEST_SIDECAR: u64 = 512 << 20;
@@ -44,17 +44,17 @@ pub enum Sidecar {
 }
 
 impl Entry {
-    /// Reads the backup `name` in `root`.
-    pub(super) fn load(root: &Path, name: &str) -> Result<Self> {
-        let path = root.join(name);
+    /// Reads the backup `name` in a store.
+    pub(super) fn load(store: &Store, name: &str) -> Result<Self> {
+        let path = store.root.join(name);
         let (sidecar, mut problems) = read_sidecar(&path)?;
         let artifact = match open(&path) {
-            Ok(file) => Artifact::new(file, &path)?,
+            Ok(file) => Artifact::new(file, &path, &store.keys)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound && !matches!(sidecar, Found::Absent) => {
                 return Ok(lost(name, sidecar));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(Error::NoBackup { name: name.into(), store: root.to_owned() });
+                return Err(Error::NoBackup { name: name.into(), store: store.root.clone() });
             }
             Err(error) => return Err(Error::io("open", &path)(error)),
         };
@@ -70,10 +70,10 @@ impl Entry {
         };
         let state = sidecar.state();
         let manifest = match sidecar {
-            Found::Manifest(manifest) => *manifest,
+            Found::Manifest(manifest) => completed(*manifest, &artifact, &mut problems)?,
             _ => from_artifact(&artifact, name, &mut problems)?,
         };
-        let (said, size) = (manifest.size, artifact.size());
+        let (said, size) = (manifest.size, artifact.stored_size());
         if said != size {
             problems.push(format!("the artifact has {size} bytes, its manifest says {said}"));
         }
@@ -130,15 +130,23 @@ fn renamed(
     name: &str,
     problems: &mut Vec<String>,
 ) -> Result<Found> {
+    let is_locked = artifact.locked().is_some();
     let own = match artifact.footer() {
+        Ok(Some(footer)) if sidecar.is_minimal() => {
+            let own = Manifest::from_value(footer.core.clone()).ok();
+            own.filter(|_| sidecar.completed(footer.core).is_ok())
+        }
         Ok(Some(footer)) => Manifest::from_value(footer.core).ok(),
         Ok(None) | Err(Error::Damaged { .. }) => None,
+        Err(Error::Encrypted { .. }) if is_locked => None,
         Err(error) => return Err(error),
     };
-    let is_foreign = own.is_none() && sidecar.kind == Kind::Foreign && !artifact.is_ours()?;
+    // Of an encrypted one nothing can be told but the size.
+    let is_foreign = is_locked || own.is_none() && sidecar.kind == Kind::Foreign && !artifact.is_ours()?;
     let is_of_this = match &own {
+        Some(own) if sidecar.is_minimal() => own.name == sidecar.name,
         Some(own) => own.name == sidecar.name && core_difference(&sidecar, own)?.is_none(),
-        None => is_foreign && sidecar.size == artifact.size(),
+        None => is_foreign && sidecar.size == artifact.stored_size(),
     };
     if !is_of_this {
         problems.push(format!("its sidecar is of another backup, {:?}", sidecar.name));
@@ -146,6 +154,29 @@ fn renamed(
     }
     let verification = if is_foreign { None } else { sidecar.verification };
     Ok(Found::Manifest(Box::new(Manifest { name: name.into(), verification, ..*sidecar })))
+}
+
+/// The manifest of a minimal sidecar with what the artifact alone knows, where it can be read.
+fn completed(sidecar: Manifest, artifact: &Artifact, problems: &mut Vec<String>) -> Result<Manifest> {
+    if !sidecar.is_minimal() || artifact.locked().is_some() {
+        return Ok(sidecar);
+    }
+    let footer = match artifact.footer() {
+        Ok(footer) => footer,
+        Err(Error::Damaged { problem, .. }) => {
+            problems.push(problem);
+            return Ok(sidecar);
+        }
+        Err(error) => return Err(error),
+    };
+    let completed = match footer {
+        Some(footer) => sidecar.completed(footer.core),
+        None => Err("it is truncated: it has no footer".into()),
+    };
+    Ok(completed.unwrap_or_else(|problem| {
+        problems.push(problem);
+        sidecar
+    }))
 }
 
 /// The first field in which two manifests' immutable cores differ. The name is none of the content: a backup that was
@@ -181,24 +212,29 @@ fn from_artifact(artifact: &Artifact, name: &str, problems: &mut Vec<String>) ->
         None => artifact.modified()?,
     };
     match artifact.footer() {
-        Ok(Some(footer)) => match from_core(footer.core, name, artifact.size()) {
+        Ok(Some(footer)) => match from_core(footer.core, name, artifact) {
             Ok(manifest) => return Ok(manifest),
             Err(problem) => problems.push(problem),
         },
+        Err(Error::Encrypted { why, .. }) => {
+            problems.push(format!("its sidecar is lost, it is encrypted, and {why}"));
+        }
         Ok(None) if artifact.is_ours()? => problems.push("it is truncated: it has no footer".into()),
-        Ok(None) => return Ok(bare(name, Kind::Foreign, at, artifact.size())),
+        Ok(None) => return Ok(bare(name, Kind::Foreign, at, artifact.stored_size())),
         Err(Error::Damaged { problem, .. }) => problems.push(problem),
         Err(error) => return Err(error),
     }
-    Ok(bare(name, Kind::Full, at, artifact.size()))
+    Ok(bare(name, Kind::Full, at, artifact.stored_size()))
 }
 
-/// Makes a manifest of a footer's core. A renamed artifact goes by its present name.
-pub(crate) fn from_core(core: Value, name: &str, size: u64) -> Result<Manifest, String> {
+/// Makes a manifest of a footer's core. A renamed artifact goes by its present name. To whom an encrypted one is encrypted,
+/// the sidecar alone knows.
+pub(crate) fn from_core(core: Value, name: &str, artifact: &Artifact) -> Result<Manifest, String> {
     let mut manifest =
         Manifest::from_value(core).map_err(|error| format!("its footer cannot be used: {error}"))?;
     name.clone_into(&mut manifest.name);
-    manifest.size = size;
+    manifest.size = artifact.stored_size();
+    manifest.encryption = artifact.is_encrypted().then(|| Encryption::age(&[], Detail::default()));
     Ok(manifest)
 }
 
@@ -223,6 +259,7 @@ fn bare(name: &str, kind: Kind, at: Timestamp, size: u64) -> Manifest {
         largest_statement: 0,
         warnings: Vec::new(),
         sections: Vec::new(),
+        encryption: None,
         whole: None,
         verification: None,
         not_drilled: None,

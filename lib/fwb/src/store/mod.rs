@@ -16,13 +16,14 @@ use std::sync::Arc;
 
 pub(crate) use entry::{Entry, Sidecar, core_difference, from_core};
 pub use lock::{StoreLock, Wait};
-pub(crate) use name::{artifact_name, check as check_name, prefix as name_prefix};
+pub(crate) use name::{Form, artifact_name, check as check_name, prefix as name_prefix};
 pub(crate) use staging::{Partial, remove_sidecar, sidecar_path, stage, sync_dir};
 pub use summary::BackupSummary;
 
 use rustix::fs::FileType;
 
-use crate::artifact::{Artifact, Codec};
+use crate::artifact::Artifact;
+use crate::encryption::{Identities, Keys};
 use crate::error::{Error, Result};
 use crate::manifest::{Decision, Kind, Manifest, NotDrilled, Timestamp, Verification};
 use crate::progress::Cancel;
@@ -34,10 +35,20 @@ const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
 /// A store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    /// What reads its encrypted artifacts.
+    keys: Arc<Keys>,
 }
+
+impl PartialEq for Store {
+    fn eq(&self, other: &Self) -> bool {
+        self.root == other.root
+    }
+}
+
+impl Eq for Store {}
 
 /// Bytes on the file system that a store lies on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,13 +70,19 @@ impl Store {
         if !metadata.is_dir() {
             return Err(Error::usage(format!("the store {} is not a directory", root.display())));
         }
-        Ok(Self { root })
+        Ok(Self { root, keys: Arc::default() })
+    }
+
+    /// The store, whose encrypted artifacts these identities read.
+    #[must_use]
+    pub fn with_identities(self, identities: Option<Arc<dyn Identities>>) -> Self {
+        Self { keys: Arc::new(Keys::new(identities)), ..self }
     }
 
     /// A store of this name that may not exist.
     #[cfg(test)]
     pub(crate) fn named(root: &str) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), keys: Arc::default() }
     }
 
     /// A store that is made, for this user only, where it does not exist.
@@ -101,7 +118,7 @@ impl Store {
         let (mut summaries, mut unreadable) = (Vec::new(), Vec::new());
         for name in self.names(&dir)? {
             cancel.check()?;
-            match Entry::load(&self.root, &name) {
+            match Entry::load(self, &name) {
                 Ok(entry) => summaries.push(BackupSummary::of(entry)),
                 Err(Error::NoBackup { .. }) => {}
                 Err(error) => unreadable.push(error),
@@ -166,7 +183,7 @@ impl Store {
     /// The name is not a plain file name, or there is no such backup, or it cannot be read.
     pub(crate) fn entry(&self, name: &str) -> Result<Entry> {
         name::check(name)?;
-        Entry::load(&self.root, name)
+        Entry::load(self, name)
     }
 
     /// Opens an artifact for reading.
@@ -177,27 +194,35 @@ impl Store {
             std::io::ErrorKind::NotFound => Error::NoBackup { name: name.into(), store: self.root.clone() },
             _ => Error::io("open", &path)(error),
         })?;
-        Artifact::new(file, &path).map(Arc::new)
+        Artifact::new(file, &path, &self.keys).map(Arc::new)
+    }
+
+    /// Reads an artifact that is not published yet, which was encrypted with this key: from now on it is read by it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn written(&self, artifact: &Partial, key: Arc<dyn Identities>) -> Result<Arc<Artifact>> {
+        self.keys.remember(key);
+        let file = entry::open(artifact.path()).map_err(Error::io("open", artifact.path()))?;
+        Artifact::new(file, artifact.path(), &self.keys).map(Arc::new)
     }
 
     /// The first free name for a backup begun at `at`, and the moment in it: a name taken in this second gives way
-    /// to the next free second, whatever the codec of the backup that took it.
+    /// to the next free second, whatever the codec of the backup that took it, and whether that is encrypted.
     pub(crate) fn free_name(
         &self,
         prefix: &str,
         kind: Kind,
         at: Timestamp,
-        codec: Codec,
+        form: Form,
         _lock: &StoreLock,
     ) -> Result<String> {
         let mut moment = at;
         loop {
-            let name = artifact_name(prefix, kind, moment, codec)?;
+            let name = artifact_name(prefix, kind, moment, form)?;
             let mut free = true;
-            // A name of the other codec that is too long for a file is nobody's.
-            for name in
-                Codec::ALL.into_iter().filter_map(|codec| artifact_name(prefix, kind, moment, codec).ok())
-            {
+            // A name of another form that is too long for a file is nobody's.
+            for name in Form::all().filter_map(|form| artifact_name(prefix, kind, moment, form).ok()) {
                 let path = self.root.join(name);
                 free &= is_free(&path)? && is_free(&sidecar_path(&path))?;
             }
@@ -348,5 +373,5 @@ fn is_regular(path: &Path) -> bool {
 }
 
 fn sidecar_json(manifest: &Manifest) -> Result<Vec<u8>> {
-    Ok(Manifest { store: None, decision: None, ..manifest.clone() }.to_line()?)
+    Ok(manifest.beside().to_line()?)
 }

@@ -3,6 +3,7 @@
 use chrono::{Local, NaiveDateTime, TimeZone};
 
 use crate::artifact::Codec;
+use crate::encryption;
 use crate::error::{Error, Result};
 use crate::manifest::{Kind, Timestamp};
 
@@ -34,14 +35,36 @@ pub(crate) fn prefix(given: Option<&str>, database: &str) -> String {
     encoded
 }
 
-/// The name of a backup begun at `at`, in the zone of `at`: `{prefix}_backup_{YYYYMMDD_HHMMSS}`, and what names of the codec end
+/// What an artifact's name ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// How it is compressed.
+    pub(crate) codec: Codec,
+    /// Whether it is encrypted.
+    pub(crate) is_encrypted: bool,
+}
+
+impl Form {
+    /// All of them.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let forms = |codec| [false, true].into_iter().map(move |is_encrypted| Self { codec, is_encrypted });
+        Codec::ALL.into_iter().flat_map(forms)
+    }
+
+    fn suffix(self) -> String {
+        let encrypted = if self.is_encrypted { encryption::SUFFIX } else { "" };
+        format!("{}{encrypted}", self.codec.suffix())
+    }
+}
+
+/// The name of a backup begun at `at`, in the zone of `at`: `{prefix}_backup_{YYYYMMDD_HHMMSS}`, and what names of its form end
 /// with.
 ///
 /// # Errors
 /// The name would be too long for a file.
-pub(crate) fn artifact_name(prefix: &str, kind: Kind, at: Timestamp, codec: Codec) -> Result<String> {
+pub(crate) fn artifact_name(prefix: &str, kind: Kind, at: Timestamp, form: Form) -> Result<String> {
     let word = if kind == Kind::Safety { "safety" } else { "backup" };
-    let name = format!("{prefix}_{word}_{}{}", at.format("%Y%m%d_%H%M%S"), codec.suffix());
+    let name = format!("{prefix}_{word}_{}{}", at.format("%Y%m%d_%H%M%S"), form.suffix());
     if name.len() > LONGEST {
         let message = format!("the name {name} is too long for a file");
         return Err(Error::Usage { message, hint: Some("give a shorter one with --prefix".into()) });
@@ -49,13 +72,14 @@ pub(crate) fn artifact_name(prefix: &str, kind: Kind, at: Timestamp, codec: Code
     Ok(name)
 }
 
-/// Whether a file of this name is a backup: `*.sql.gz`, `*.sql.zst`, or a plain `*.sql`.
+/// Whether a file of this name is a backup: `*.sql.gz`, `*.sql.zst`, or a plain `*.sql`; each with `.age` where it is encrypted.
 pub(super) fn is_artifact(name: &str) -> bool {
     !name.starts_with('.') && stem(name).is_some()
 }
 
 /// A backup's name without its ending; none where the name has another.
 fn stem(name: &str) -> Option<&str> {
+    let name = name.strip_suffix(encryption::SUFFIX).unwrap_or(name);
     let packed = Codec::ALL.into_iter().find_map(|codec| name.strip_suffix(codec.suffix()));
     packed.or_else(|| name.strip_suffix(PLAIN))
 }
@@ -92,9 +116,11 @@ mod tests {
     #[test]
     fn names_follow_the_strategy() {
         let at = Timestamp::parse_from_rfc3339("2025-07-25T17:02:06+09:00").unwrap();
-        let name = artifact_name(&prefix(None, "filewallball_db"), Kind::Full, at, Codec::Gzip).unwrap();
-        assert_eq!(name, "filewallball_backup_20250725_170206.sql.gz");
-        check(&name).unwrap();
+        let form = |codec, is_encrypted| Form { codec, is_encrypted };
+        let named = |form| artifact_name(&prefix(None, "filewallball_db"), Kind::Full, at, form).unwrap();
+        assert_eq!(named(form(Codec::Gzip, false)), "filewallball_backup_20250725_170206.sql.gz");
+        assert_eq!(named(form(Codec::Zstd, true)), "filewallball_backup_20250725_170206.sql.zst.age");
+        assert_eq!(timestamp(&named(form(Codec::Gzip, true))), timestamp(&named(form(Codec::Gzip, false))));
         for (database, expected) in [
             ("_db", "_db"),
             ("a/b", "a%2Fb"),
@@ -105,11 +131,11 @@ mod tests {
             ("a%b", "a%25b"),
         ] {
             assert_eq!(prefix(None, database), expected);
-            for codec in Codec::ALL {
-                check(&artifact_name(&prefix(None, database), Kind::Safety, at, codec).unwrap()).unwrap();
+            for form in Form::all() {
+                check(&artifact_name(&prefix(None, database), Kind::Safety, at, form).unwrap()).unwrap();
             }
         }
-        assert!(artifact_name(&"x".repeat(300), Kind::Full, at, Codec::Zstd).is_err());
+        assert!(artifact_name(&"x".repeat(300), Kind::Full, at, form(Codec::Zstd, false)).is_err());
     }
 
     #[test]

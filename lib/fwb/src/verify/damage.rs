@@ -67,12 +67,19 @@ impl Index {
     /// # Errors
     /// The artifact cannot be read for reasons that say nothing about it.
     pub(crate) fn of(entry: &Entry, artifact: &Artifact) -> Result<Option<Self>> {
-        if !artifact.is_ours()? {
-            return Ok(None);
+        match artifact.is_ours() {
+            Ok(true) => {}
+            // The beginning of an encrypted one may be damaged.
+            Ok(false) | Err(Error::Damaged { .. }) => return Ok(None),
+            Err(error) => return Err(error),
         }
         let problem = match artifact.footer() {
-            Ok(Some(footer)) => match from_core(footer.core, artifact.name(), artifact.size()) {
-                Ok(manifest) => return Ok(Some(Self { manifest, problem: None })),
+            Ok(Some(footer)) => match from_core(footer.core, artifact.name(), artifact) {
+                Ok(manifest) => {
+                    // To whom it is encrypted, the sidecar alone says.
+                    let encryption = entry.manifest.encryption.clone();
+                    return Ok(Some(Self { manifest: Manifest { encryption, ..manifest }, problem: None }));
+                }
                 Err(problem) => problem,
             },
             Ok(None) => NO_FOOTER.to_owned(),

@@ -12,7 +12,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::admission::Survey;
-use crate::artifact::{Artifact, Codec, Decoder, Footer, SqlSource, file_sha256, is_packed};
+use crate::artifact::{Artifact, Codec, Decoder, Footer, SqlSource, is_packed};
+use crate::encryption::NoKey;
 use crate::error::{Error, Result};
 use crate::manifest::{CODEC, Kind, Level, Manifest, NotDrilled, Section, Server, Verification};
 use crate::progress::{Context, seconds_since};
@@ -64,6 +65,32 @@ pub fn verify(
     let begun = Instant::now();
     let entry = store.entry(name)?;
     context.progress.begin(format!("verifying {name}"), entry.manifest.size);
+    let no_key = match store.artifact(name) {
+        Ok(artifact) => artifact.locked(),
+        Err(Error::NoBackup { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    if no_key.is_some() || level == Level::Stored {
+        let problems = stored(store, &entry, level)?;
+        let is_proved = entry.manifest.verification.as_ref().is_some_and(Verification::proves);
+        match no_key {
+            // That no key fits may be the damage.
+            Some(why) if level >= Level::Full && problems.is_empty() => {
+                if why == NoKey::Fits || !is_proved {
+                    return Err(Error::Encrypted { name: name.into(), why });
+                }
+                log::info!(
+                    "{name} is encrypted, and {why}: its bytes are what was written, and so its proof stays"
+                );
+            }
+            _ => {}
+        }
+        let outcome = Verification {
+            seconds: seconds_since(begun),
+            ..Verification::new(level.min(Level::Stored), problems)
+        };
+        return conclude(store, &entry, entry.manifest.clone(), (outcome, None), record, context);
+    }
     let mut survey = Survey::new(name, entry.manifest.database.as_deref());
     let Findings { manifest: proven, mut problems, is_no_dump } =
         prove(store, &entry, level, context, &mut |statement| {
@@ -86,6 +113,70 @@ pub fn verify(
     let seconds = seconds_since(begun);
     let outcome = Verification { seconds, whole_tables, restorable, ..Verification::new(level, problems) };
     conclude(store, &entry, proven, (outcome, None), record, context)
+}
+
+/// What does not hold of the bytes that are stored.
+fn stored(store: &Store, entry: &Entry, level: Level) -> Result<Vec<String>> {
+    let mut problems = entry.problems.clone();
+    if level < Level::Stored {
+        return Ok(problems);
+    }
+    let name = &entry.manifest.name;
+    let artifact = match store.artifact(name) {
+        Ok(artifact) => artifact,
+        Err(Error::NoBackup { .. }) => return Ok(problems),
+        Err(error) => return Err(error),
+    };
+    let Some(said) = entry.manifest.sha256.as_ref().filter(|_| entry.sidecar == Sidecar::Present) else {
+        if let Some(why) = artifact.locked() {
+            return Err(Error::Encrypted { name: name.clone(), why });
+        }
+        return Err(Error::Usage {
+            message: format!(
+                "there is nothing to compare the bytes of {name} with: no sidecar has their SHA-256"
+            ),
+            hint: Some("fwb-verify at level full reads it whole, and writes the sidecar anew".into()),
+        });
+    };
+    if *said != hex::encode(artifact.stored_sha256()?) {
+        problems.push("the artifact differs from the SHA-256 in its sidecar".into());
+    }
+    Ok(problems)
+}
+
+/// Proves an artifact of ours that was written a moment ago, by the key that its writer has.
+///
+/// # Errors
+/// [`Error::Damaged`] where it is not what was written, or it cannot be read.
+pub(crate) fn prove_written(
+    artifact: &Arc<Artifact>,
+    manifest: &Manifest,
+    context: &Context,
+) -> Result<Verification> {
+    let begun = Instant::now();
+    context.progress.begin(format!("reading back {}", manifest.name), artifact.size());
+    let entry = Entry {
+        manifest: manifest.clone(),
+        recorded_name: manifest.name.clone(),
+        sidecar: Sidecar::Present,
+        problems: Vec::new(),
+    };
+    let mut survey = Survey::new(&manifest.name, manifest.database.as_deref());
+    let findings = prove_artifact(artifact, &entry, Level::Full, context, &mut |statement| {
+        survey.observe_all(statement);
+        Ok(())
+    })?;
+    if let Some(refused) = survey.take_refusal(manifest.database.as_deref()) {
+        return Err(refused);
+    }
+    match findings.problems.into_iter().next() {
+        Some(problem) => Err(Error::damaged(&manifest.name, format!("read back, {problem}"))),
+        None => Ok(Verification {
+            by: Some("writer".into()),
+            seconds: seconds_since(begun),
+            ..Verification::new(Level::Full, Vec::new())
+        }),
+    }
 }
 
 /// What a restore refuses, as a problem of the backup.
@@ -172,21 +263,36 @@ pub(crate) fn prove(
     context: &Context,
     observer: &mut Observer<'_>,
 ) -> Result<Findings> {
-    let problems = entry.problems.clone();
-    let mut findings = Findings { manifest: entry.manifest.clone(), problems, is_no_dump: false };
-    let artifact = match store.artifact(&entry.manifest.name) {
-        Ok(artifact) => artifact,
-        Err(Error::NoBackup { .. }) => return Ok(findings),
-        Err(error) => return Err(error),
-    };
+    match store.artifact(&entry.manifest.name) {
+        Ok(artifact) => prove_artifact(&artifact, entry, level, context, observer),
+        Err(Error::NoBackup { .. }) => Ok(Findings::of(entry)),
+        Err(error) => Err(error),
+    }
+}
+
+impl Findings {
+    /// What is known of an entry before its artifact was read.
+    fn of(entry: &Entry) -> Self {
+        Self { manifest: entry.manifest.clone(), problems: entry.problems.clone(), is_no_dump: false }
+    }
+}
+
+fn prove_artifact(
+    artifact: &Arc<Artifact>,
+    entry: &Entry,
+    level: Level,
+    context: &Context,
+    observer: &mut Observer<'_>,
+) -> Result<Findings> {
+    let mut findings = Findings::of(entry);
     let footer = artifact.footer();
     let is_ours = matches!(footer, Ok(Some(_)));
     let checked = match footer {
-        Ok(Some(footer)) => ours(&artifact, &footer, entry, level, context, observer, &mut findings),
+        Ok(Some(footer)) => ours(artifact, &footer, entry, level, context, observer, &mut findings),
         Ok(None) if entry.manifest.kind != Kind::Foreign || artifact.is_ours()? => {
             Err(Error::damaged(artifact.name(), NO_FOOTER))
         }
-        Ok(None) => foreign(&artifact, entry, level, context, observer, &mut findings),
+        Ok(None) => foreign(artifact, entry, level, context, observer, &mut findings),
         Err(error) => Err(error),
     };
     match checked {
@@ -203,7 +309,7 @@ pub(crate) fn prove(
         // written comes first: a damaged artifact is not a refused one.
         Err(refusal @ Error::Inadmissible { .. }) if is_ours => {
             context.progress.begin(format!("verifying {}", entry.manifest.name), entry.manifest.size);
-            let unjudged = prove(store, entry, level, context, &mut unobserved)?;
+            let unjudged = prove_artifact(artifact, entry, level, context, &mut unobserved)?;
             return if unjudged.problems.is_empty() { Err(refusal) } else { Ok(unjudged) };
         }
         Err(error) => return Err(error),
@@ -222,7 +328,7 @@ fn ours(
     findings: &mut Findings,
 ) -> Result<()> {
     let damaged = |problem: String| Error::damaged(artifact.name(), problem);
-    let said = from_core(footer.core.clone(), artifact.name(), artifact.size()).map_err(damaged)?;
+    let said = from_core(footer.core.clone(), artifact.name(), artifact).map_err(damaged)?;
     findings.problems.extend(disagreement(entry, &said)?);
     let said_codec = said.extra.get(CODEC).map_or(Some(Codec::default().as_str()), Value::as_str);
     if let Some(codec) = artifact.codec()?.map(Codec::as_str).filter(|codec| Some(*codec) != said_codec) {
@@ -247,7 +353,8 @@ fn ours(
         findings.problems.push("the artifact differs from the SHA-256 at its end".into());
     }
     whole.update(end);
-    let sha256 = hex::encode(whole.finalize());
+    let sha256 = if artifact.is_encrypted() { artifact.stored_sha256()? } else { whole.finalize().into() };
+    let sha256 = hex::encode(sha256);
     match &findings.manifest.sha256 {
         Some(recorded) if *recorded != sha256 => {
             findings.problems.push("the artifact differs from the SHA-256 in its sidecar".into());
@@ -344,7 +451,7 @@ fn foreign(
         ));
         findings.is_no_dump = true;
     }
-    let (sha256, raw_sha256) = (hex::encode(file_sha256(artifact)?), hex::encode(raw_sha256.finalize()));
+    let (sha256, raw_sha256) = (hex::encode(artifact.stored_sha256()?), hex::encode(raw_sha256.finalize()));
     if entry.sidecar == Sidecar::Present {
         compare_summary(&entry.manifest, &summary, &mut findings.problems);
         if entry.manifest.sha256.as_ref() != Some(&sha256)
