@@ -46,6 +46,10 @@ const HINTS: &[(&[u16], &str)] = &[
         "this server lacks what the dump was made with: install it, or use a server that has it",
     ),
     (&[1064], "this server does not know that SQL: is it older than the one that was dumped?"),
+    (
+        &[1690],
+        "a value is out of range; of octet_length in a dump: a text of 1 GiB is sent in utf8mb4 alone, so convert its column to that",
+    ),
     (&[1205], "a client holds a table: end its transaction (SHOW PROCESSLIST), then run again"),
 ];
 
