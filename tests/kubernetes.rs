@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::support::manifests::{Object, build, build_at, file, objects, python, read};
 use crate::support::{Output, Tool};
 
-const OVERLAYS: [&str; 4] = ["overlays/microk8s", "overlays/tcp", "overlays/generic", "overlays/rebuild"];
+const OVERLAYS: [&str; 5] =
+    ["overlays/microk8s", "overlays/encrypted", "overlays/tcp", "overlays/generic", "overlays/rebuild"];
 const RESTORES: [&str; 3] = ["restore/microk8s", "restore/tcp", "restore/generic"];
 const MARIADB: &str = "mariadb";
 
@@ -385,6 +386,26 @@ fn any_cluster_can_take_the_generic_overlay() {
     let claim = &one(&objects, "PersistentVolumeClaim", "filewallball-backup-pvc")["spec"];
     assert_eq!(claim.get("storageClassName"), None);
     assert_eq!(claim.get("volumeName"), None);
+}
+
+/// A cluster that encrypts has public keys alone, and holds no drill, which would need another one.
+#[test]
+fn the_encrypted_overlay_has_no_key() {
+    let objects = objects("overlays/encrypted");
+    let backup = job_template(&one(&objects, "CronJob", "filewallball-backup-cronjob")["spec"]);
+    let (container, pod) = (worker(backup), &backup["spec"]["template"]["spec"]);
+    assert_eq!(environment(container)["FWB_RECIPIENTS_FILE"], "/recipients/recipients");
+    let volumes = pod["volumes"].as_array().unwrap();
+    let volume = volumes.iter().find(|volume| volume["name"] == "recipients").unwrap();
+    assert_eq!(volume["configMap"], json!({"name": "filewallball-backup-recipients"}), "it must be there");
+    assert_eq!(one(&objects, "CronJob", "filewallball-drill-cronjob")["spec"]["suspend"], true);
+    let text = build("overlays/encrypted");
+    assert!(!text.contains("FWB_IDENTITY") && !text.contains("kind: Secret"), "{text}");
+    // The path on the node is the same, so that what was there stays in one store.
+    let path = |objects: &[Object]| {
+        one(objects, "PersistentVolume", "filewallball-backup-pv")["spec"]["hostPath"].clone()
+    };
+    assert_eq!(path(&objects), path(&self::objects("overlays/microk8s")));
 }
 
 #[test]
