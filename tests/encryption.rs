@@ -136,7 +136,7 @@ fn age_reads_what_we_write_and_each_recipient_can() {
             );
         }
     }
-    // Into a file and a stream, too; a file is not to be taken for what it is not.
+    // Into a file and a stream, too; the file is read back. A file is not to be taken for what it is not.
     for (path, arguments) in
         [("x.sql.gz", &["--recipient", &*keys.recipient("one")][..]), ("x.sql.gz.age", &[])]
     {
@@ -146,7 +146,7 @@ fn age_reads_what_we_write_and_each_recipient_can() {
         assert!(!path.exists());
     }
     let path = store.file("given.sql.gz.age");
-    scene.dump(&["-o", path.to_str().unwrap()]);
+    assert_eq!(outcome(&scene.dump(&["-o", path.to_str().unwrap()])), ("full", true, "writer"));
     let streamed =
         bash(r#"fwb-dump -B "$DB" --recipient "$R" -o - 2>/dev/null | age -d -i "$I" | gunzip -t"#);
     let streamed =
@@ -401,20 +401,75 @@ fn what_is_mixed_up_renamed_or_lost_is_told() {
     fs::rename(&one, store.file(renamed)).unwrap();
     fs::rename(store.sidecar(&first), store.file(&format!("{renamed}.json"))).unwrap();
     assert_eq!(outcome(&scene.tool("fwb-verify", "one").arg(renamed).run().ok().json()), ("full", true, ""));
-    // Without a key nobody can tell whether the outcome is about these bytes.
-    store.tool("fwb-verify").arg(renamed).run().fails(2, &["no identity was given"]);
+    // Without a key nobody can tell whether the outcome is about these bytes, until they have been compared.
+    let newest = |arguments: &[&str]| {
+        store.tool("fwb-ls").args(["--kind", "full"]).args(arguments).run().ok().records()
+    };
+    let proved = || newest(&["--verified"]).iter().any(|manifest| manifest["name"] == renamed);
+    assert!(!proved());
+    store.tool("fwb-verify").args(["--level", "quick", renamed]).run().ok();
+    assert!(!proved());
+    store.tool("fwb-verify").arg(renamed).run().ok();
+    assert!(proved());
+    fs::rename(store.file(renamed), &one).unwrap();
+    fs::rename(store.file(&format!("{renamed}.json")), store.sidecar(&first)).unwrap();
+    flip(&one, 3000);
+    store.tool("fwb-verify").arg(name(&first)).run().fails(3, &["SHA-256"]);
 
     // A lost sidecar comes back with a key.
     fs::remove_file(store.sidecar(&second)).unwrap();
-    store.tool("fwb-verify").arg(name(&second)).run().fails(2, &["is encrypted"]);
+    for level in ["quick", "stored", "full"] {
+        store.tool("fwb-verify").args(["--level", level, name(&second)]).run().fails(2, &["is encrypted"]);
+        assert!(!store.sidecar(&second).exists(), "{level}");
+    }
+    // It is not damaged, and retention counts it as any that is not proved.
+    let listed = store.tool("fwb-ls").run().records();
+    let unread = listed.iter().find(|manifest| manifest["name"] == name(&second)).unwrap();
+    assert_eq!(unread["verification"], Value::Null);
+    // The others are looked at all the same.
+    let both = store.tool("fwb-verify").args([name(&second), name(&first)]).run();
+    assert_eq!((both.code, both.stdout_text().lines().count()), (Some(2), 1), "{}", both.stderr);
     scene.tool("fwb-verify", "one").arg(name(&second)).run().ok();
     let again = store.read_sidecar(&second);
     assert_eq!(outcome(&again), ("full", true, ""));
     assert!(!again.to_string().contains("orchard"), "{again}");
-    // To whom it is encrypted, it alone knew.
-    scene.tool("fwb-restore", "one").args(["--yes", name(&second)]).run().fails(2, &["--recipient"]);
-    let restore = scene.tool("fwb-restore", "one").args(["--recipient", &keys.recipient("other"), "--yes"]);
-    restore.arg(name(&second)).run().ok();
+    // The artifact says to whom it is encrypted.
+    assert_eq!(again["encryption"]["recipients"], json!([keys.recipient("one")]));
+    let plan = scene.tool("fwb-restore", "one").args(["--dry-run", name(&second)]).run().ok().json();
+    assert_eq!(plan["safety_recipients"], json!([keys.recipient("one")]));
+    assert!(plan["steps"][0].as_str().unwrap().contains("encrypted to age1"), "{plan}");
+}
+
+/// Whoever may write a sidecar does not choose who reads what a restore saves, nor what is read as encrypted.
+#[test]
+fn a_sidecar_that_lies_about_encryption_is_found_out() {
+    let scene = Scene::new("encrypted_lies");
+    let Scene { keys, store, database } = &scene;
+    for detail in ["minimal", "full"] {
+        let dump = scene.dump(&["--sidecar", detail]);
+        let sidecar = store.read_sidecar(&dump);
+        let mut to_other = sidecar["encryption"].clone();
+        to_other["recipients"] = json!([keys.recipient("other")]);
+        for (lie, said) in [(to_other, "encryption"), (Value::Null, "encrypted")] {
+            store.edit(name(&dump), "encryption", lie);
+            scene.tool("fwb-verify", "one").args(["--no-record", name(&dump)]).run().fails(3, &[said]);
+            scene.refuses_to_restore(&dump, 3, &[said]);
+            store.write(&format!("{}.json", name(&dump)), sidecar.to_string());
+        }
+    }
+    let plain = store.dump_verified(database);
+    let before = store.read_sidecar(&plain);
+    store.edit(name(&plain), "encryption", json!({"format": "age", "recipients": [], "sidecar": "minimal"}));
+    store.tool("fwb-verify").arg(name(&plain)).run().fails(3, &["encrypted"]);
+    assert_eq!(store.read_sidecar(&plain)["sections"], before["sections"], "nothing of it is lost");
+
+    // Nor does a hostile header keep anybody waiting.
+    let long = format!("age-encryption.org/v1\n-> X {}\n", "a".repeat(500_000));
+    store.write("long.sql.gz.age", long);
+    scene.tool("fwb-verify", "one").arg("long.sql.gz.age").run().fails(3, &["header"]);
+    let many = vec![keys.recipient("one"); 65].join(",");
+    let dump = store.tool("fwb-dump").args(["-B", &database.name, "--recipient", &many]);
+    dump.run().fails(2, &["at most 64 recipients"]);
 }
 
 #[test]
@@ -461,14 +516,25 @@ fn keys_that_are_none_are_refused() {
         .run()
         .fails(2, &["names no recipient"]);
     assert_eq!(store.names(), ["empty"]);
+    for variable in ["FWB_RECIPIENTS", "FWB_RECIPIENTS_FILE"] {
+        let dump = store.tool("fwb-dump").args(["-B", &database.name]).env(variable, "");
+        dump.run().fails(2, &["is set, and empty", "would not be encrypted"]);
+    }
+    let dump =
+        store.tool("fwb-dump").args(["-B", &database.name, "--recipients-file"]).arg(keys.file("nowhere"));
+    dump.run().fails(2, &["names no recipients"]);
+    assert_eq!(store.names(), ["empty"]);
 
     let made = scene.dump(&[]);
     let verify = |file: &Path| store.tool("fwb-verify").arg("--identity").arg(file).arg(name(&made)).run();
-    verify(&file).fails(2, &["holds no identity"]);
+    verify(&file).fails(2, &["is no identity"]);
     store.write("garbage", format!("{private}x\n"));
-    let refused = verify(&store.file("garbage")).fails(2, &["holds no identity"]);
+    let refused = verify(&store.file("garbage")).fails(2, &["is no identity"]);
     assert!(!refused.stderr.contains("AGE-SECRET"), "{}", refused.stderr);
-    verify(&keys.file("nowhere")).fails(1, &["cannot open"]);
+    verify(&keys.file("nowhere")).fails(2, &["it cannot be opened"]);
+    // A list needs no key, and so none is looked at.
+    let listed = store.tool("fwb-ls").arg("--identity").arg(keys.file("nowhere"));
+    listed.args(["--latest", "--verified", "--max-age", "1h"]).run().ok();
     // Where nothing is encrypted, nobody looks at the file.
     let plain = Store::new();
     let in_clear = plain.dump(database);
@@ -526,6 +592,10 @@ fn a_passphrase_is_asked_for_and_not_shown() {
         let refused = verify("a wrong one", &key);
         assert_eq!(refused.code, Some(2), "{}", refused.stdout_text());
     }
+    // A wrong one does not stand in the way of another key, nor is it asked for where no stanza is of ssh.
+    let both = format!("{}:{}", keys.file("asked").display(), keys.file("one").display());
+    let shown = verify("a wrong one", Path::new(&both)).ok();
+    assert!(shown.stdout_text().contains("\"level\":\"full\""), "{}", shown.stdout_text());
     // Where nobody can be asked, nothing waits.
     let alone = bash(r#"exec setsid -w fwb-verify --store "$S" --identity "$I" "$N" </dev/null"#);
     alone

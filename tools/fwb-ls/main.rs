@@ -89,7 +89,9 @@ fn main() -> ExitCode {
 }
 
 fn list(args: &Args, session: &Session) -> Result<Outcome> {
-    let store = Store::open(args.store.dir())?.with_identities(args.identity.identities(&Age, session));
+    // The sidecars have all that a list shows; of many backups each would be decrypted.
+    let identities = if args.tables { args.identity.identities(&Age, session) } else { None };
+    let store = Store::open(args.store.dir())?.with_identities(identities);
     let listing = Listing::read(&store, &session.context().cancel)?;
     let selection = Selection {
         kinds: args.kinds.clone(),

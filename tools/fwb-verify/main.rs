@@ -157,6 +157,11 @@ impl Run<'_> {
                 }
                 Ok(())
             }
+            // One that cannot be read here says nothing of the others.
+            Err(error @ Error::Encrypted { .. }) => {
+                self.remember(error);
+                Ok(())
+            }
             Err(error) if matches!(error.class(), ErrorClass::Interrupted(_) | ErrorClass::Usage) => {
                 Err(error)
             }

@@ -5,26 +5,33 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use age::secrecy::SecretString;
+use age_core::format::{FileKey, Stanza};
 use fwb::{AskPassphrase, Error, Identities, ReadAt, Result, Unreadable};
 
-use crate::reader::Reading;
+use crate::reader;
 
 /// The largest file of identities that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
-/// How an age file begins.
+/// How an age file begins, and how one does that is armored.
 const AGE: &[u8] = b"age-encryption.org/";
+const ARMOR: &str = "-----BEGIN AGE ";
+/// What the stanzas of ssh keys are called begins so.
+const SSH: &str = "ssh-";
+
+type Key = Box<dyn age::Identity + Send + Sync>;
 
 /// Keys out of files: of age (`AGE-SECRET-KEY-…`), encrypted by a passphrase or not, and of ssh.
 pub struct AgeIdentities {
     files: Vec<PathBuf>,
     ask: AskPassphrase,
-    /// Whether somebody was asked for a passphrase and did not answer.
-    unanswered: Arc<AtomicBool>,
-    /// Read when the first artifact needs them: nobody is asked for a passphrase without need.
-    keys: Mutex<Option<Vec<Box<dyn age::Identity + Send + Sync>>>>,
+    /// Whether the passphrase of an ssh key was not given, or was wrong.
+    without_passphrase: Arc<AtomicBool>,
+    /// Read when the first artifact needs them: nobody is asked for a passphrase without need, nor asked again. Where a file
+    /// cannot be used, why.
+    keys: OnceLock<Result<Vec<Key>, String>>,
 }
 
 impl fmt::Debug for AgeIdentities {
@@ -36,94 +43,119 @@ impl fmt::Debug for AgeIdentities {
 impl AgeIdentities {
     /// The keys in these files. They are read when they are needed.
     pub fn new(files: Vec<PathBuf>, ask: AskPassphrase) -> Self {
-        Self { files, ask, unanswered: Arc::default(), keys: Mutex::new(None) }
+        Self { files, ask, without_passphrase: Arc::default(), keys: OnceLock::new() }
     }
 
-    fn wrong_passphrase(&self) -> Error {
-        let files: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
-        Error::Usage {
-            message: format!("the passphrase of a key in {} is wrong, or was not given", files.join(", ")),
-            hint: Some("it is asked for on the terminal".into()),
-        }
-    }
-
-    fn read(&self) -> Result<Vec<Box<dyn age::Identity + Send + Sync>>> {
+    fn read(&self) -> Result<Vec<Key>, String> {
         let mut keys = Vec::new();
         for path in &self.files {
-            keys.extend(self.read_file(path)?);
+            let read = self.read_file(path);
+            keys.extend(read.map_err(|why| format!("{} is no identity: {why}", path.display()))?);
         }
         Ok(keys)
     }
 
-    fn read_file(&self, path: &Path) -> Result<Vec<Box<dyn age::Identity + Send + Sync>>> {
-        let unusable = |why: String| Error::Usage {
-            message: format!("{} holds no identity: {why}", path.display()),
-            hint: Some("an identity is what age-keygen makes, or an ssh key".into()),
-        };
-        let file = File::open(path).map_err(Error::io("open", path))?;
+    fn read_file(&self, path: &Path) -> Result<Vec<Key>, String> {
+        let file = File::open(path).map_err(|error| format!("it cannot be opened: {error}"))?;
         let mut bytes = Vec::new();
-        file.take(LARGEST).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
-        let asking = Asking {
-            ask: Arc::clone(&self.ask),
-            file: path.display().to_string(),
-            said: Arc::default(),
-            unanswered: Arc::clone(&self.unanswered),
-        };
+        let read = file.take(LARGEST + 1).read_to_end(&mut bytes);
+        read.map_err(|error| format!("it cannot be read: {error}"))?;
+        if bytes.len() as u64 > LARGEST {
+            return Err(format!("it is larger than {LARGEST} bytes"));
+        }
+        let asking = Asking { ask: Arc::clone(&self.ask), file: path.display().to_string() };
+        let says = |error: &dyn fmt::Display| error.to_string();
         if bytes.starts_with(AGE) {
-            let decryptor = age::Decryptor::new_buffered(BufReader::new(&bytes[..]));
-            let decryptor = decryptor.map_err(|error| unusable(error.to_string()))?;
+            let decryptor =
+                age::Decryptor::new_buffered(BufReader::new(&bytes[..])).map_err(|error| says(&error))?;
             let encrypted = age::encrypted::EncryptedIdentity::new(decryptor, asking, None);
-            let encrypted =
-                encrypted.ok_or_else(|| unusable("it is not encrypted by a passphrase".into()))?;
-            let file = encrypted.decrypt(None).map_err(|error| unusable(error.to_string()))?;
-            return file.into_identities().map_err(|error| unusable(error.to_string()));
+            let encrypted = encrypted.ok_or("it is encrypted, and not by a passphrase")?;
+            let file = encrypted.decrypt(None).map_err(|error| match error {
+                age::DecryptError::KeyDecryptionFailed => "its passphrase is wrong, or was not given".into(),
+                error => says(&error),
+            })?;
+            return file.into_identities().map_err(|error| says(&error));
         }
         let text = String::from_utf8_lossy(&bytes);
+        if text.contains(ARMOR) {
+            return Err("it is armored, which is not read: make it anew without -a".into());
+        }
         if text.contains("-----BEGIN ") {
-            let name = Some(path.display().to_string());
-            let key = age::ssh::Identity::from_buffer(BufReader::new(&bytes[..]), name);
-            return match key {
-                Ok(age::ssh::Identity::Unsupported(_)) => {
-                    Err(unusable("keys of this kind are not known".into()))
-                }
-                Ok(key) => Ok(vec![Box::new(key.with_callbacks(asking))]),
-                Err(error) => Err(unusable(error.to_string())),
+            let key = age::ssh::Identity::from_buffer(BufReader::new(&bytes[..]), None);
+            return match key.map_err(|error| says(&error))? {
+                age::ssh::Identity::Unsupported(_) => Err("keys of this kind are not known".into()),
+                age::ssh::Identity::Encrypted(key) => Ok(vec![Box::new(LockedKey {
+                    key,
+                    asking,
+                    unlocked: OnceLock::new(),
+                    without_passphrase: Arc::clone(&self.without_passphrase),
+                })]),
+                key @ age::ssh::Identity::Unencrypted(_) => Ok(vec![Box::new(key)]),
             };
         }
-        // Its error names the line, and nothing of what is there.
-        let file = age::IdentityFile::from_buffer(&bytes[..]).map_err(|error| unusable(error.to_string()))?;
-        let keys = file.into_identities().map_err(|error| unusable(error.to_string()))?;
-        if keys.is_empty() { Err(unusable("there is none in it".into())) } else { Ok(keys) }
+        // The crate's error names the line, and nothing of what is there.
+        let file = age::IdentityFile::from_buffer(&bytes[..]).map_err(|error| says(&error))?;
+        let keys = file.into_identities().map_err(|error| says(&error))?;
+        if keys.is_empty() { Err("nothing is in it".into()) } else { Ok(keys) }
     }
 }
 
 impl Identities for AgeIdentities {
     fn decrypt(&self, file: File) -> Result<Box<dyn ReadAt>, Unreadable> {
-        let mut known = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let keys = match known.take() {
-            Some(keys) => keys,
-            None => self.read().map_err(|error| Unreadable::Identity(Box::new(error)))?,
+        let unusable = |message: String| {
+            Unreadable::Identity(Box::new(Error::Usage {
+                message,
+                hint: Some(
+                    "an identity is the file that age-keygen makes, or an ssh key: --identity, FWB_IDENTITY"
+                        .into(),
+                ),
+            }))
         };
-        let keys = known.insert(keys);
-        Reading::open(file, keys.iter().map(|key| &**key as &dyn age::Identity)).map_err(
-            |error| match error {
-                Unreadable::NotForUs if !self.unanswered.load(Ordering::Relaxed) => Unreadable::NotForUs,
-                Unreadable::NotForUs | Unreadable::Passphrase => {
-                    Unreadable::Identity(Box::new(self.wrong_passphrase()))
-                }
-                error => error,
-            },
-        )
+        let keys = self.keys.get_or_init(|| self.read()).as_ref().map_err(|why| unusable(why.clone()))?;
+        let opened = reader::open(file, keys.iter().map(|key| &**key as &dyn age::Identity));
+        match opened {
+            Err(Unreadable::NotForUs) if self.without_passphrase.load(Ordering::Relaxed) => {
+                Err(unusable("the passphrase of an identity is wrong, or was not given".into()))
+            }
+            opened => opened,
+        }
     }
 }
 
-/// How the crate asks. An ssh key is decrypted anew for each artifact, and its passphrase is asked for once.
+/// An ssh key that a passphrase protects. It is asked for when the first stanza of an ssh key is met, and once.
+struct LockedKey {
+    key: age::ssh::EncryptedKey,
+    asking: Asking,
+    unlocked: OnceLock<Option<Mutex<age::ssh::Identity>>>,
+    without_passphrase: Arc<AtomicBool>,
+}
+
+impl LockedKey {
+    fn unlock(&self) -> Option<Mutex<age::ssh::Identity>> {
+        let passphrase = (self.asking.ask)(&self.asking.file).map(SecretString::from);
+        let key = passphrase.and_then(|passphrase| self.key.decrypt(passphrase).ok());
+        if key.is_none() {
+            self.without_passphrase.store(true, Ordering::Relaxed);
+        }
+        key.map(|key| Mutex::new(key.into()))
+    }
+}
+
+impl age::Identity for LockedKey {
+    fn unwrap_stanza(&self, stanza: &Stanza) -> Option<Result<FileKey, age::DecryptError>> {
+        if !stanza.tag.starts_with(SSH) {
+            return None;
+        }
+        let key = self.unlocked.get_or_init(|| self.unlock()).as_ref()?;
+        key.lock().unwrap_or_else(PoisonError::into_inner).unwrap_stanza(stanza)
+    }
+}
+
+/// How the crate asks for the passphrase of one of age's keys.
 #[derive(Clone)]
 struct Asking {
     ask: AskPassphrase,
     file: String,
-    said: Arc<Mutex<Option<SecretString>>>,
-    unanswered: Arc<AtomicBool>,
 }
 
 impl age::Callbacks for Asking {
@@ -138,13 +170,6 @@ impl age::Callbacks for Asking {
     }
 
     fn request_passphrase(&self, _: &str) -> Option<SecretString> {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.is_none() {
-            *said = (self.ask)(&self.file).map(SecretString::from);
-        }
-        if said.is_none() {
-            self.unanswered.store(true, Ordering::Relaxed);
-        }
-        said.clone()
+        (self.ask)(&self.file).map(SecretString::from)
     }
 }

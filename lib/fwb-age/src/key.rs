@@ -2,7 +2,6 @@
 //! has opened one, for its further readers.
 
 use std::fmt;
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use age_core::format::{FileKey, Stanza};
@@ -55,9 +54,4 @@ impl age::Identity for Learning<'_> {
         }
         found
     }
-}
-
-/// What went wrong, as an error of the system that it came from, or one of the data.
-pub(crate) fn is_of_the_system(error: &io::Error) -> bool {
-    error.raw_os_error().is_some()
 }

@@ -1,9 +1,10 @@
 //! Reads an encrypted file at any offset. The format has chunks of 64 KiB, each authenticated for itself, so nothing but the
 //! chunks that hold what is asked for is read.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,13 +12,32 @@ use age::DecryptError;
 use age::stream::StreamReader;
 use fwb::{Identities, ReadAt, Result, Unreadable};
 
-use crate::key::{Key, Learning, is_of_the_system};
+use crate::key::{Key, Learning};
 
 /// Bytes of plain text in a chunk, and what the cipher adds to each.
 const CHUNK: u64 = 64 << 10;
 const TAG: u64 = 16;
 
-/// The key of a file that we write or have opened, for further readers.
+/// The longest header that is read, in bytes, and its end: a line of the authentication code, and the nonce after it.
+const LONGEST_HEADER: usize = 64 << 10;
+const LAST_LINE: &[u8] = b"\n--- ";
+const NONCE: usize = 16;
+/// How each recipient's part of a header begins, and how many there may be.
+const STANZA: &[u8] = b"\n-> ";
+pub(crate) const MOST_RECIPIENTS: usize = 64;
+
+/// Opens a file by the identities.
+pub(crate) fn open<'a>(
+    file: File,
+    identities: impl Iterator<Item = &'a dyn age::Identity>,
+) -> Result<Box<dyn ReadAt>, Unreadable> {
+    let key = Key::default();
+    let learning: Vec<Learning<'_>> = identities.map(|identity| Learning { identity, key: &key }).collect();
+    let opened = Plain::open(file, learning.iter().map(|one| one as &dyn age::Identity))?;
+    Ok(Box::new(Plain { key, ..opened }))
+}
+
+/// Reads the one file of which the key is known.
 #[derive(Debug, Clone)]
 pub(crate) struct Reading {
     key: Key,
@@ -27,50 +47,39 @@ impl Reading {
     pub(crate) fn by_key(key: Key) -> Self {
         Self { key }
     }
-
-    /// Opens a file by the identities.
-    pub(crate) fn open<'a>(
-        file: File,
-        identities: impl Iterator<Item = &'a dyn age::Identity>,
-    ) -> Result<Box<dyn ReadAt>, Unreadable> {
-        let key = Key::default();
-        let learning: Vec<Learning<'_>> =
-            identities.map(|identity| Learning { identity, key: &key }).collect();
-        let opened = decryptor(Arc::new(file), learning.iter().map(|one| one as &dyn age::Identity))?;
-        Ok(Box::new(Plain { key, ..opened }))
-    }
 }
 
 impl Identities for Reading {
     fn decrypt(&self, file: File) -> Result<Box<dyn ReadAt>, Unreadable> {
-        let opened = decryptor(Arc::new(file), std::iter::once(&self.key as &dyn age::Identity))?;
+        let opened = Plain::open(file, std::iter::once(&self.key as &dyn age::Identity))?;
         Ok(Box::new(Plain { key: self.key.clone(), ..opened }))
     }
 }
 
-fn decryptor<'a>(
-    file: Arc<File>,
-    identities: impl Iterator<Item = &'a dyn age::Identity>,
-) -> Result<Plain, Unreadable> {
-    let stored = file.metadata().map_err(Unreadable::Io)?.len();
-    let mut input = At { file: Arc::clone(&file), offset: 0 };
-    // It reads no further than the header.
-    let decryptor = age::Decryptor::new(&mut input).map_err(unreadable)?;
-    let _ = decryptor;
-    let begins = input.offset;
-    input.offset = 0;
-    let decryptor = age::Decryptor::new(input).map_err(unreadable)?;
-    let reader = decryptor.decrypt(identities).map_err(unreadable)?;
-    let cipher_text = stored.saturating_sub(begins);
-    let size = cipher_text.saturating_sub(cipher_text.div_ceil(CHUNK + TAG) * TAG);
-    Ok(Plain { file, key: Key::default(), size, readers: Mutex::new(vec![Reader { next: 0, reader }]) })
+/// Where the chunks begin. A header that is longer than any of ours is not given to the crate, whose work grows faster than it.
+fn end_of_header(file: &File) -> Result<usize, Unreadable> {
+    let mut head = Vec::new();
+    let mut input = At { file, offset: 0 }.take(LONGEST_HEADER as u64);
+    input.read_to_end(&mut head).map_err(Unreadable::Io)?;
+    let count = |what: &[u8]| head.windows(what.len()).filter(|window| *window == what).count();
+    let last = head.windows(LAST_LINE.len()).position(|window| window == LAST_LINE);
+    let end = last.and_then(|last| {
+        let line = head.get(last + 1..)?.iter().position(|byte| *byte == b'\n')?;
+        Some(last + 1 + line + 1 + NONCE)
+    });
+    match end {
+        None => Err(Unreadable::Damaged("its header has no end, or is too long".into())),
+        Some(_) if count(STANZA) > MOST_RECIPIENTS => {
+            Err(Unreadable::Damaged(format!("its header has more than {MOST_RECIPIENTS} recipients")))
+        }
+        Some(end) => Ok(end),
+    }
 }
 
 fn unreadable(error: DecryptError) -> Unreadable {
     match error {
         DecryptError::NoMatchingKeys => Unreadable::NotForUs,
-        DecryptError::Io(error) if is_of_the_system(&error) => Unreadable::Io(error),
-        DecryptError::KeyDecryptionFailed => Unreadable::Passphrase,
+        DecryptError::Io(error) if error.raw_os_error().is_some() => Unreadable::Io(error),
         error => Unreadable::Damaged(error.to_string()),
     }
 }
@@ -87,7 +96,7 @@ struct Plain {
 /// A reader, and the offset in the plain text from which it goes on without seeking.
 struct Reader {
     next: u64,
-    reader: StreamReader<At>,
+    reader: StreamReader<BufReader<At<Arc<File>>>>,
 }
 
 impl fmt::Debug for Plain {
@@ -97,6 +106,21 @@ impl fmt::Debug for Plain {
 }
 
 impl Plain {
+    fn open<'a>(
+        file: File,
+        identities: impl Iterator<Item = &'a dyn age::Identity>,
+    ) -> Result<Self, Unreadable> {
+        let stored = file.metadata().map_err(Unreadable::Io)?.len();
+        let begins = end_of_header(&file)?;
+        let file = Arc::new(file);
+        let input = BufReader::new(At { file: Arc::clone(&file), offset: 0 });
+        let decryptor = age::Decryptor::new_buffered(input).map_err(unreadable)?;
+        let reader = decryptor.decrypt(identities).map_err(unreadable)?;
+        let cipher_text = stored.saturating_sub(begins as u64);
+        let size = cipher_text.saturating_sub(cipher_text.div_ceil(CHUNK + TAG) * TAG);
+        Ok(Self { file, key: Key::default(), size, readers: Mutex::new(vec![Reader { next: 0, reader }]) })
+    }
+
     /// A reader that goes on at `offset`, or any, or a new one.
     fn reader(&self, offset: u64) -> io::Result<Reader> {
         let mut idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,7 +133,8 @@ impl Plain {
         if let Some(reader) = reader {
             return Ok(reader);
         }
-        let decryptor = age::Decryptor::new(At { file: Arc::clone(&self.file), offset: 0 });
+        let input = BufReader::new(At { file: Arc::clone(&self.file), offset: 0 });
+        let decryptor = age::Decryptor::new_buffered(input);
         let reader = decryptor
             .and_then(|decryptor| decryptor.decrypt(std::iter::once(&self.key as &dyn age::Identity)));
         Ok(Reader { next: 0, reader: reader.map_err(io::Error::other)? })
@@ -137,27 +162,27 @@ impl ReadAt for Plain {
 }
 
 /// A file, read through an offset of its own.
-struct At {
-    file: Arc<File>,
+struct At<F> {
+    file: F,
     offset: u64,
 }
 
-impl Read for At {
+impl<F: Borrow<File>> Read for At<F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(buffer, self.offset)?;
+        let read = self.file.borrow().read_at(buffer, self.offset)?;
         self.offset += read as u64;
         Ok(read)
     }
 }
 
-impl Seek for At {
+impl<F: Borrow<File>> Seek for At<F> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let (from, by) = match to {
             SeekFrom::Start(offset) => {
                 self.offset = offset;
                 return Ok(offset);
             }
-            SeekFrom::End(by) => (self.file.metadata()?.len(), by),
+            SeekFrom::End(by) => (self.file.borrow().metadata()?.len(), by),
             SeekFrom::Current(by) => (self.offset, by),
         };
         self.offset = from.checked_add_signed(by).ok_or(io::ErrorKind::InvalidInput)?;
@@ -168,6 +193,8 @@ impl Seek for At {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+    use std::io::Write as _;
 
     use fwb::Recipients as _;
 
@@ -222,6 +249,25 @@ mod tests {
                 });
             }
         });
+    }
+
+    /// A header that would keep a reader busy for minutes is no header.
+    #[test]
+    fn a_header_is_bounded() {
+        let long = format!("age-encryption.org/v1\n-> X {}\n", "a".repeat(200_000));
+        let many = format!(
+            "age-encryption.org/v1{}\n--- {}\n{}",
+            "\n-> X a\nAAAA".repeat(65),
+            "a".repeat(43),
+            "n".repeat(16)
+        );
+        for text in [long, many, "age-encryption.org/v1\n".into(), "age-encryption.org/v1\n--- ".into()] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            file.reopen().unwrap().write_all(text.as_bytes()).unwrap();
+            let (.., key) = encrypted(1);
+            let opened = key.decrypt(file.reopen().unwrap());
+            assert!(matches!(opened, Err(Unreadable::Damaged(_))), "{:?}", &text[..40.min(text.len())]);
+        }
     }
 
     #[test]

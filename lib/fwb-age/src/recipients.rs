@@ -11,7 +11,7 @@ use fwb::{AskPassphrase, Cipher, Encrypted, Encrypting, Error, Identities, Recip
 
 use crate::identities::AgeIdentities;
 use crate::key::Key;
-use crate::reader::Reading;
+use crate::reader::{MOST_RECIPIENTS, Reading};
 
 /// Public keys of age (`age1…`) and of ssh (`ssh-ed25519 …`, `ssh-rsa …`).
 pub struct AgeRecipients {
@@ -31,6 +31,11 @@ impl AgeRecipients {
     /// # Errors
     /// A usage error where one is no public key, or two cannot be together.
     pub fn parse(lines: &[String]) -> Result<Self> {
+        if lines.len() > MOST_RECIPIENTS {
+            return Err(Error::usage(format!(
+                "a backup is encrypted to at most {MOST_RECIPIENTS} recipients"
+            )));
+        }
         let (mut names, mut keys) = (Vec::new(), Vec::new());
         for line in lines {
             let (name, key) = parse(line.trim())?;

@@ -1,7 +1,6 @@
 //! What a tool's function is handed beside its arguments: the context for the library, and the standard streams.
 
 use std::fs::File;
-
 use std::sync::Arc;
 
 use fwb::{AskPassphrase, Context, ErrorClass, Result};

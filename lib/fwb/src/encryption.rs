@@ -15,6 +15,10 @@ use crate::manifest::Detail;
 
 /// How an encrypted file begins, whatever its name is.
 const BEGINS: &[u8] = b"age-encryption.org/v1\n";
+/// Bytes of a file's beginning that tell.
+pub(crate) const HEAD: usize = BEGINS.len();
+/// How one begins that is written in letters.
+const ARMORED: &[u8] = b"-----BEGIN AGE ";
 /// What the name of an encrypted artifact adds to that of a plain one.
 pub(crate) const SUFFIX: &str = ".age";
 
@@ -73,8 +77,6 @@ pub trait ReadAt: Debug + Send + Sync {
 pub enum Unreadable {
     /// It is encrypted to others.
     NotForUs,
-    /// The passphrase of an identity is wrong, or nobody gave it.
-    Passphrase,
     /// The identity itself cannot be used.
     Identity(Box<Error>),
     /// Its beginning is not what was written.
@@ -162,7 +164,7 @@ impl std::fmt::Display for NoKey {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(match self {
             Self::Given => "no identity was given",
-            Self::Fits => "none of the identities that were given is one of its recipients",
+            Self::Fits => "none of the identities that were given is the key to one of its recipients",
         })
     }
 }
@@ -172,5 +174,7 @@ pub(crate) fn is_encrypted(head: &[u8]) -> bool {
     head.starts_with(BEGINS)
 }
 
-/// Bytes of a file's beginning that tell.
-pub(crate) const HEAD: usize = BEGINS.len();
+/// Whether a file of this beginning is encrypted, and written in letters.
+pub(crate) fn is_armored(head: &[u8]) -> bool {
+    head.starts_with(ARMORED)
+}

@@ -501,10 +501,9 @@ pub enum ManifestError {
     Shape(#[from] serde_json::Error),
 }
 
-/// Fields that are not part of the immutable core in the footer: `store`, `verification`, `not_drilled`, `encryption` and
-/// `decision` change, `size` and `sha256` are facts of the finished file and are held against the file itself.
-const OUTSIDE_CORE: [&str; 7] =
-    ["store", "verification", "not_drilled", "encryption", "decision", "size", "sha256"];
+/// Fields that are not part of the immutable core in the footer: `store`, `verification`, `not_drilled` and `decision`
+/// change, `size` and `sha256` are facts of the finished file and are held against the file itself.
+const OUTSIDE_CORE: [&str; 6] = ["store", "verification", "not_drilled", "decision", "size", "sha256"];
 
 /// Fields of the core that a minimal sidecar does not have: they name what is in the database, or are hashes of it.
 const INSIDE: [&str; 6] = ["raw_sha256", "largest_statement", "warnings", "sections", "client", "binlog"];
@@ -560,9 +559,8 @@ impl Manifest {
         if self.is_minimal() { Self { store: self.store.clone(), ..self.beside() } } else { self }
     }
 
-    /// The manifest of which this is the minimal form, out of an artifact's own core; or the first field in which they differ.
-    pub(crate) fn completed(&self, core: Value) -> Result<Self, String> {
-        let own = Self::from_value(core).map_err(|error| format!("its footer cannot be used: {error}"))?;
+    /// The manifest of which this is the minimal form, out of the artifact's own; or the first field in which they differ.
+    pub(crate) fn completed(&self, own: Self) -> Result<Self, String> {
         let (mut ours, mut theirs) =
             self.core().and_then(|ours| Ok((ours, own.core()?))).map_err(|error| error.to_string())?;
         for field in INSIDE.iter().chain(&["name"]) {
@@ -576,7 +574,6 @@ impl Manifest {
             name: self.name.clone(),
             size: self.size,
             sha256: self.sha256.clone(),
-            encryption: self.encryption.clone(),
             verification: self.verification.clone(),
             not_drilled: self.not_drilled.clone(),
             ..own

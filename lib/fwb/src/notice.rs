@@ -103,7 +103,7 @@ codes! {
         "sidecars or artifacts cannot be read: rights, or a disk that fails",
         "look at what the message names; fwb-verify makes a lost sidecar again";
     ENCRYPTED = "FWB-1305", "A backup is encrypted, and no key fits",
-        "no identity was given, or none of its recipients is one of those given",
+        "no identity was given, or none that was given is the key to one of its recipients",
         "--identity FILE (FWB_IDENTITY); the manifest's `encryption` names the recipients";
     DAMAGED = "FWB-1401", "An artifact or a manifest is damaged",
         "a bit was flipped, a file was cut short, or edited",

@@ -1,6 +1,8 @@
 //! To whom artifacts are encrypted, and who reads them.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{ValueEnum, ValueHint};
@@ -8,6 +10,9 @@ use fwb::{Cipher, Detail, EncryptTo, Error, Identities, Result};
 
 use crate::session::Session;
 
+/// The variables that say to whom.
+const RECIPIENTS: &str = "FWB_RECIPIENTS";
+const RECIPIENTS_FILE: &str = "FWB_RECIPIENTS_FILE";
 /// The largest file of recipients that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
 
@@ -17,13 +22,13 @@ pub struct RecipientArgs {
     /// Encrypt to this public key: age1…, ssh-ed25519 …, ssh-rsa …; may be given several times, or with , between
     ///
     /// Whoever has the key to one of them reads the backup, and nobody else, this host included. The format is that of age:
-    /// age -d -i KEY FILE | gunzip.
-    #[arg(long = "recipient", value_name = "KEY", env = "FWB_RECIPIENTS", value_delimiter = ',')]
+    /// age -d -i KEY FILE | gunzip. Those of the file and of the variables are added.
+    #[arg(long = "recipient", value_name = "KEY", env = RECIPIENTS, value_delimiter = ',')]
     #[arg(help_heading = "Encryption")]
     recipients: Vec<String>,
 
     /// Encrypt to the public keys in this file, one a line; # begins a comment
-    #[arg(long, value_name = "FILE", env = "FWB_RECIPIENTS_FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", env = RECIPIENTS_FILE, value_hint = ValueHint::FilePath)]
     #[arg(help_heading = "Encryption")]
     recipients_file: Vec<PathBuf>,
 
@@ -48,6 +53,17 @@ impl RecipientArgs {
     /// # Errors
     /// A usage error where a recipient is no public key, or a file cannot be read or holds none.
     pub fn encryption(&self, cipher: &dyn Cipher) -> Result<Option<EncryptTo>> {
+        for variable in [RECIPIENTS, RECIPIENTS_FILE] {
+            // Whoever sets one means to encrypt: nothing is written in clear because a template was left empty.
+            if std::env::var_os(variable).is_some_and(|value| value.is_empty()) {
+                return Err(Error::Usage {
+                    message: format!("{variable} is set, and empty"),
+                    hint: Some(
+                        "name a recipient in it, or unset it: the backup would not be encrypted".into(),
+                    ),
+                });
+            }
+        }
         let mut names = self.recipients.clone();
         for path in &self.recipients_file {
             let lines = lines_of(path)?;
@@ -67,11 +83,15 @@ impl RecipientArgs {
     }
 }
 
-fn lines_of(path: &PathBuf) -> Result<Vec<String>> {
-    use std::io::Read as _;
-    let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
+/// The recipients that a file names, a line each.
+fn lines_of(path: &Path) -> Result<Vec<String>> {
+    let unusable = |why: String| Error::usage(format!("{} names no recipients: {why}", path.display()));
     let mut text = String::new();
-    file.take(LARGEST).read_to_string(&mut text).map_err(Error::io("read", path))?;
+    let file = File::open(path).map_err(|error| unusable(error.to_string()))?;
+    file.take(LARGEST + 1).read_to_string(&mut text).map_err(|error| unusable(error.to_string()))?;
+    if text.len() as u64 > LARGEST {
+        return Err(unusable(format!("it is larger than {LARGEST} bytes")));
+    }
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     Ok(lines.map(ToOwned::to_owned).collect())
 }

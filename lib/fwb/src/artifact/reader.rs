@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::codec::Codec;
 use super::format::{self, DataHeader, End, MAX_END, MAX_HEADER};
-use crate::encryption::{self, HEAD, Keys, NoKey, Opened, ReadAt, Unreadable, is_encrypted};
+use crate::encryption::{self, HEAD, Keys, NoKey, Opened, ReadAt, Unreadable, is_armored, is_encrypted};
 use crate::error::{Error, Result};
 use crate::manifest::Timestamp;
 
@@ -88,9 +88,14 @@ impl Artifact {
                 Ok(Opened::NoKey(why)) => Content::Locked(why),
                 Err(Unreadable::Identity(error)) => return Err(*error),
                 Err(Unreadable::Io(source)) => return Err(Error::io("read", path)(source)),
-                Err(Unreadable::NotForUs | Unreadable::Passphrase) => Content::Locked(NoKey::Fits),
+                Err(Unreadable::NotForUs) => Content::Locked(NoKey::Fits),
                 Err(Unreadable::Damaged(why)) => Content::Broken(format!("it cannot be decrypted: {why}")),
             }
+        } else if stored_size >= HEAD as u64 && is_armored(&head) {
+            Content::Broken(
+                "it is an armored file of age, which is not read: decrypt it, and encrypt it without -a"
+                    .into(),
+            )
         } else if name.ends_with(encryption::SUFFIX) {
             Content::Broken("it does not begin as an encrypted file does".into())
         } else {

@@ -13,14 +13,16 @@ mod warnings;
 mod whole;
 mod writer;
 
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::artifact::Compression;
-use crate::encryption::EncryptTo;
+use crate::artifact::{Artifact, Compression};
+use crate::encryption::{EncryptTo, Identities, Keys};
 use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
-use crate::manifest::{self, Kind, Manifest};
+use crate::manifest::{self, Kind, Manifest, Verification};
 use crate::output::{check_output, directory_of, open_stream, sync_stream};
 use crate::progress::{Cancel, Context};
 use crate::server::{ServerClient, retrying as retrying_connections};
@@ -124,13 +126,24 @@ fn dump_under(
     })?;
     let Made { mut manifest, key } = made;
     if let Some(key) = key {
-        // Nobody else may be able to: whoever dumps often has no identity.
-        partial.sync()?;
-        let artifact = store.written(&partial, key)?;
-        manifest.verification = Some(prove_written(&artifact, &manifest, context)?);
+        store.remember(Arc::clone(&key));
+        manifest.verification = Some(read_back(&partial, &manifest, key, context)?);
     }
     store.publish(partial, &manifest, &context.cancel)?;
     Ok(Manifest { store: Some(store.root().display().to_string()), ..manifest }.printed())
+}
+
+/// Proves an encrypted artifact before it is published. Nobody else may be able to: whoever dumps often has no identity.
+fn read_back(
+    partial: &Partial,
+    manifest: &Manifest,
+    key: Arc<dyn Identities>,
+    context: &Context,
+) -> Result<Verification> {
+    partial.sync()?;
+    let file = File::open(partial.path()).map_err(Error::io("open", partial.path()))?;
+    let artifact = Artifact::new(file, partial.path(), &Keys::new(Some(key)))?;
+    prove_written(&Arc::new(artifact), manifest, context)
 }
 
 /// Dumps into a file outside of a store; it appears when it is complete, and has no sidecar. The sidecar of an artifact
@@ -149,7 +162,7 @@ pub fn dump_to_file(
     let store = nameable(path)?.parent().map(|parent| parent.display().to_string());
     let name = name.to_string_lossy().into_owned();
     check_output(path)?;
-    let (partial, manifest) = retrying(server, context, || {
+    let (partial, made) = retrying(server, context, || {
         let dump = Dump::begin(
             server,
             options,
@@ -159,10 +172,14 @@ pub fn dump_to_file(
             &context.cancel,
         )?;
         let partial = Partial::beside(path)?;
-        let Made { manifest, .. } = dump.run_into(&partial, context)?;
-        Ok((partial, manifest))
+        let made = dump.run_into(&partial, context)?;
+        Ok((partial, made))
     })?;
-    partial.sync()?;
+    let Made { mut manifest, key } = made;
+    match key {
+        Some(key) => manifest.verification = Some(read_back(&partial, &manifest, key, context)?),
+        None => partial.sync()?,
+    }
     context.cancel.check()?;
     // What was proved of the file that goes says nothing of the one that comes.
     remove_sidecar(path)?;

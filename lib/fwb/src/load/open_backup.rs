@@ -62,6 +62,13 @@ impl OpenBackup {
     pub(crate) fn open(store: &Store, name: &str, tables: &[String], context: &Context) -> Result<Self> {
         let entry = store.entry(name)?;
         let artifact = store.artifact(name)?;
+        if let Some(why) = artifact.locked() {
+            // That no key fits may be the damage.
+            return match verify::stored(store, &entry, Level::Stored)?.into_iter().next() {
+                Some(problem) => Err(Error::damaged(name, problem)),
+                None => Err(Error::Encrypted { name: name.into(), why }),
+            };
+        }
         let mut survey = Survey::new(name, entry.manifest.database.as_deref());
         let index = if tables.is_empty() { None } else { Index::of(&entry, &artifact)? };
         if let Some(Index { manifest, problem }) = index {
@@ -119,6 +126,11 @@ impl OpenBackup {
     pub(crate) fn suit_as(&mut self, other: &Self) {
         self.lower_case = other.lower_case;
         self.last_timestamp = other.last_timestamp;
+    }
+
+    /// Whether it is encrypted.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.artifact.is_encrypted()
     }
 
     /// Leaves views out, as if the backup did not hold them.

@@ -10,11 +10,13 @@ use super::finding::Finding;
 use super::in_place::Before;
 use super::options::{RestoreOptions, RestoreProof, Strategy};
 use super::preflight;
+use super::safety;
 use super::scope;
 use super::space;
 use super::swap;
 use super::times;
 use super::ungrounded;
+use crate::encryption::EncryptTo;
 use crate::error::{Error, Result};
 use crate::load::OpenBackup;
 use crate::manifest::{SectionKind, Timestamp};
@@ -52,6 +54,9 @@ pub struct Plan {
     pub raw_size: u64,
     /// Whether what is there is backed up first.
     pub safety_backup: bool,
+    /// To whom that backup is encrypted; none: to nobody.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub safety_recipients: Vec<String>,
     /// Live tables that are damaged. Those that are replaced are moved aside or dropped alone, after the others are safe.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub damaged: Vec<DamagedTable>,
@@ -70,6 +75,8 @@ pub struct Prepared<'a> {
     pub(super) plan: Plan,
     pub(super) before: Before,
     pub(super) proof: RestoreProof,
+    /// To whom the safety backup is encrypted.
+    pub(super) safety_encryption: Option<EncryptTo>,
 }
 
 /// Proves the backup and looks at the server.
@@ -151,11 +158,18 @@ pub fn prepare<'a>(
             .collect(),
     };
     let exists = before.charset.is_some();
-    let plan = Plan {
+    let mut plan = Plan {
         findings,
         ..plan(store, &options, (strategy, proof), &input, &Live { database, exists, inventory, damaged })
     };
-    Ok(Prepared { store, server, options, input, plan, before, proof })
+    let safety_encryption = if plan.safety_backup { safety::encryption(&input, &options)? } else { None };
+    if let Some(encryption) = &safety_encryption {
+        plan.safety_recipients = encryption.recipients.names().to_vec();
+        if let Some(step) = plan.steps.first_mut() {
+            *step = format!("{step}, encrypted to {}", plan.safety_recipients.join(" and "));
+        }
+    }
+    Ok(Prepared { store, server, options, input, plan, before, proof, safety_encryption })
 }
 
 /// Swap, unless something else was asked for. Where the database does not exist or holds nothing, there is nothing to
@@ -252,6 +266,7 @@ fn plan(
         rows: tables.iter().filter_map(|section| section.rows).fold(0, u64::saturating_add),
         raw_size: input.raw_size(),
         safety_backup,
+        safety_recipients: Vec::new(),
         damaged: damaged.clone(),
         findings: Vec::new(),
         steps,

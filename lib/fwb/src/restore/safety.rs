@@ -1,13 +1,41 @@
 //! The backup of what a restore overwrites.
 
-use super::options::Strategy;
+use super::options::{RestoreOptions, Strategy};
 use super::plan::Prepared;
 use crate::dump::{DumpOptions, dump_locked};
 use crate::encryption::EncryptTo;
 use crate::error::{Error, Result, deadly_table};
+use crate::load::OpenBackup;
 use crate::manifest::{Kind, Level, Verification};
 use crate::progress::Context;
 use crate::verify::{Recording, verify};
+
+/// To whom the safety backup is encrypted: where the backup is, what is there is not written in clear either. A file that has no
+/// manifest inside does not say to whom: what stands beside it anybody may have written.
+///
+/// # Errors
+/// A usage error where nobody knows to whom, or the recipients cannot be used.
+pub(super) fn encryption(input: &OpenBackup, options: &RestoreOptions) -> Result<Option<EncryptTo>> {
+    if options.encryption.is_some() || !input.is_encrypted() {
+        return Ok(options.encryption.clone());
+    }
+    let of_backup = input
+        .manifest
+        .encryption
+        .as_ref()
+        .filter(|encryption| input.manifest.kind != Kind::Foreign && !encryption.recipients.is_empty());
+    let Some(of_backup) = of_backup else {
+        return Err(Error::Usage {
+            message: format!(
+                "the backup {} is encrypted, and does not say to whom: the safety backup would be in clear",
+                input.manifest.name
+            ),
+            hint: Some("say to whom with --recipient, or make none: --no-safety-backup".into()),
+        });
+    };
+    let recipients = options.cipher.recipients(&of_backup.recipients)?;
+    Ok(Some(EncryptTo { recipients, sidecar: of_backup.sidecar }))
+}
 
 impl Prepared<'_> {
     /// What is there may be too damaged for a dump. A swap keeps it as it is; over it, nothing is loaded then.
@@ -37,24 +65,6 @@ impl Prepared<'_> {
         }
     }
 
-    /// Where the backup is encrypted, what is there is not written in clear either.
-    fn encryption(&self) -> Result<Option<EncryptTo>> {
-        let (Some(of_backup), None) = (&self.input.manifest.encryption, &self.options.encryption) else {
-            return Ok(self.options.encryption.clone());
-        };
-        if of_backup.recipients.is_empty() {
-            return Err(Error::Usage {
-                message: format!(
-                    "the backup {} is encrypted, and without its sidecar it does not say to whom: the safety backup would be in clear",
-                    self.input.manifest.name
-                ),
-                hint: Some("say to whom with --recipient, or make none: --no-safety-backup".into()),
-            });
-        }
-        let recipients = self.options.cipher.recipients(&of_backup.recipients)?;
-        Ok(Some(EncryptTo { recipients, sidecar: of_backup.sidecar }))
-    }
-
     /// Backs up what is there, and proves that backup: it is what a rollback stands on.
     fn back_up(&self, context: &Context) -> Result<String> {
         let options = DumpOptions {
@@ -63,7 +73,7 @@ impl Prepared<'_> {
             kind: Kind::Safety,
             prefix: None,
             compression: self.options.compression,
-            encryption: self.encryption()?,
+            encryption: self.safety_encryption.clone(),
             strict: false,
             allow_partial: false,
             lock_tables: false,

@@ -40,7 +40,13 @@ fn listing(lines: &[&str]) -> Listing {
         let problems = if words.get(3) == Some(&"lost") { vec!["lost".into()] } else { Vec::new() };
         let manifest = Manifest::from_value(manifest).unwrap();
         let recorded_name = manifest.name.clone();
-        BackupSummary::of(Entry { manifest, recorded_name, sidecar: Sidecar::Present, problems })
+        BackupSummary::of(Entry {
+            manifest,
+            recorded_name,
+            sidecar: Sidecar::Present,
+            set_aside: None,
+            problems,
+        })
     };
     let mut entries: Vec<BackupSummary> = lines.iter().enumerate().map(entry).collect();
     settle(&mut entries, at(NOW));

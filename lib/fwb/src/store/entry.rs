@@ -12,7 +12,7 @@ use super::staging::sidecar_path;
 use super::{NOFOLLOW, NONBLOCK, Store};
 use crate::artifact::Artifact;
 use crate::error::{Error, Result};
-use crate::manifest::{Detail, Encryption, Kind, Manifest, SCHEMA, Timestamp};
+use crate::manifest::{Detail, Encryption, Kind, Manifest, SCHEMA, Timestamp, Verification};
 
 /// The largest sidecar that is read, in bytes.
 pub(super) const LARGEST_SIDECAR: u64 = 512 << 20;
@@ -28,6 +28,9 @@ pub struct Entry {
     pub recorded_name: String,
     /// Whether a sidecar stands beside the artifact.
     pub sidecar: Sidecar,
+    /// The outcome in a sidecar that was renamed with a file of which nothing but the size can be told: it counts once
+    /// `fwb-verify` has compared the bytes.
+    pub(crate) set_aside: Option<Verification>,
     /// What is wrong, as far as a look at sizes and names shows.
     pub problems: Vec<String>,
 }
@@ -58,18 +61,18 @@ impl Entry {
             }
             Err(error) => return Err(Error::io("open", &path)(error)),
         };
-        let mut recorded_name = name.to_owned();
+        let (mut recorded_name, mut set_aside) = (name.to_owned(), None);
         let sidecar = match sidecar {
             Found::Manifest(manifest) if manifest.name != name => {
-                if manifest.kind != Kind::Foreign {
+                if manifest.kind != Kind::Foreign && artifact.locked().is_none() {
                     recorded_name.clone_from(&manifest.name);
                 }
-                renamed(manifest, &artifact, name, &mut problems)?
+                renamed(manifest, &artifact, name, &mut set_aside, &mut problems)?
             }
             other => other,
         };
         let state = sidecar.state();
-        let manifest = match sidecar {
+        let mut manifest = match sidecar {
             Found::Manifest(manifest) => completed(*manifest, &artifact, &mut problems)?,
             _ => from_artifact(&artifact, name, &mut problems)?,
         };
@@ -77,7 +80,18 @@ impl Entry {
         if said != size {
             problems.push(format!("the artifact has {size} bytes, its manifest says {said}"));
         }
-        Ok(Self { manifest, recorded_name, sidecar: state, problems })
+        match (&manifest.encryption, artifact.is_encrypted()) {
+            (Some(_), false) => {
+                problems.push("its sidecar says that it is encrypted, and it is not".into());
+                manifest.encryption = None;
+            }
+            (None, true) => {
+                problems.push("it is encrypted, and its sidecar does not say so".into());
+                manifest.encryption = Some(Encryption::age(&[], Detail::Full));
+            }
+            _ => {}
+        }
+        Ok(Self { manifest, recorded_name, sidecar: state, set_aside, problems })
     }
 }
 
@@ -128,32 +142,34 @@ fn renamed(
     sidecar: Box<Manifest>,
     artifact: &Artifact,
     name: &str,
+    set_aside: &mut Option<Verification>,
     problems: &mut Vec<String>,
 ) -> Result<Found> {
-    let is_locked = artifact.locked().is_some();
     let own = match artifact.footer() {
-        Ok(Some(footer)) if sidecar.is_minimal() => {
-            let own = Manifest::from_value(footer.core.clone()).ok();
-            own.filter(|_| sidecar.completed(footer.core).is_ok())
+        Ok(Some(footer)) => {
+            let is_of_this_name = footer.core.get("name").and_then(Value::as_str) == Some(&sidecar.name);
+            from_core(footer.core, &sidecar.name, artifact).ok().filter(|_| is_of_this_name)
         }
-        Ok(Some(footer)) => Manifest::from_value(footer.core).ok(),
-        Ok(None) | Err(Error::Damaged { .. }) => None,
-        Err(Error::Encrypted { .. }) if is_locked => None,
+        Ok(None) | Err(Error::Damaged { .. } | Error::Encrypted { .. }) => None,
         Err(error) => return Err(error),
     };
-    // Of an encrypted one nothing can be told but the size.
-    let is_foreign = is_locked || own.is_none() && sidecar.kind == Kind::Foreign && !artifact.is_ours()?;
-    let is_of_this = match &own {
-        Some(own) if sidecar.is_minimal() => own.name == sidecar.name,
-        Some(own) => own.name == sidecar.name && core_difference(&sidecar, own)?.is_none(),
-        None => is_foreign && sidecar.size == artifact.stored_size(),
+    // Of what has no manifest of its own, and of what no key opens, the size alone can be held against the sidecar.
+    let is_untold = artifact.locked().is_some()
+        || own.is_none() && sidecar.kind == Kind::Foreign && !artifact.is_ours()?;
+    let is_of_this = match own {
+        Some(own) if sidecar.is_minimal() => sidecar.completed(own).is_ok(),
+        Some(own) => core_difference(&sidecar, &own)?.is_none(),
+        None => is_untold && sidecar.size == artifact.stored_size(),
     };
     if !is_of_this {
         problems.push(format!("its sidecar is of another backup, {:?}", sidecar.name));
         return Ok(Found::Damaged);
     }
-    let verification = if is_foreign { None } else { sidecar.verification };
-    Ok(Found::Manifest(Box::new(Manifest { name: name.into(), verification, ..*sidecar })))
+    let mut manifest = Manifest { name: name.into(), ..*sidecar };
+    if is_untold {
+        *set_aside = manifest.verification.take();
+    }
+    Ok(Found::Manifest(Box::new(manifest)))
 }
 
 /// The manifest of a minimal sidecar with what the artifact alone knows, where it can be read.
@@ -170,7 +186,9 @@ fn completed(sidecar: Manifest, artifact: &Artifact, problems: &mut Vec<String>)
         Err(error) => return Err(error),
     };
     let completed = match footer {
-        Some(footer) => sidecar.completed(footer.core),
+        Some(footer) => {
+            from_core(footer.core, &sidecar.name, artifact).and_then(|own| sidecar.completed(own))
+        }
         None => Err("it is truncated: it has no footer".into()),
     };
     Ok(completed.unwrap_or_else(|problem| {
@@ -202,7 +220,8 @@ fn lost(name: &str, sidecar: Found) -> Entry {
         _ => bare(name, Kind::Full, crate::manifest::now(), 0),
     };
     let recorded_name = name.to_owned();
-    Entry { manifest, recorded_name, sidecar: state, problems: vec!["the artifact is missing".into()] }
+    let problems = vec!["the artifact is missing".into()];
+    Entry { manifest, recorded_name, sidecar: state, set_aside: None, problems }
 }
 
 /// The manifest that an artifact carries itself, or what can be told of a foreign file.
@@ -211,30 +230,37 @@ fn from_artifact(artifact: &Artifact, name: &str, problems: &mut Vec<String>) ->
         Some(moment) => moment,
         None => artifact.modified()?,
     };
+    // Nothing is left out of the sidecar of a file that has no manifest inside.
+    let encryption = artifact.is_encrypted().then(|| Encryption::age(&[], Detail::Full));
     match artifact.footer() {
         Ok(Some(footer)) => match from_core(footer.core, name, artifact) {
             Ok(manifest) => return Ok(manifest),
             Err(problem) => problems.push(problem),
         },
-        Err(Error::Encrypted { why, .. }) => {
-            problems.push(format!("its sidecar is lost, it is encrypted, and {why}"));
-        }
+        // That it cannot be read here is no fault of it.
+        Err(Error::Encrypted { .. }) => {}
         Ok(None) if artifact.is_ours()? => problems.push("it is truncated: it has no footer".into()),
-        Ok(None) => return Ok(bare(name, Kind::Foreign, at, artifact.stored_size())),
+        Ok(None) => {
+            return Ok(Manifest { encryption, ..bare(name, Kind::Foreign, at, artifact.stored_size()) });
+        }
         Err(Error::Damaged { problem, .. }) => problems.push(problem),
         Err(error) => return Err(error),
     }
-    Ok(bare(name, Kind::Full, at, artifact.stored_size()))
+    Ok(Manifest { encryption, ..bare(name, Kind::Full, at, artifact.stored_size()) })
 }
 
-/// Makes a manifest of a footer's core. A renamed artifact goes by its present name. To whom an encrypted one is encrypted,
-/// the sidecar alone knows.
+/// Makes a manifest of a footer's core, which goes by this name. Whether the artifact is encrypted is told by the file: somebody
+/// may have decrypted one of ours, or encrypted a plain one.
 pub(crate) fn from_core(core: Value, name: &str, artifact: &Artifact) -> Result<Manifest, String> {
     let mut manifest =
         Manifest::from_value(core).map_err(|error| format!("its footer cannot be used: {error}"))?;
     name.clone_into(&mut manifest.name);
     manifest.size = artifact.stored_size();
-    manifest.encryption = artifact.is_encrypted().then(|| Encryption::age(&[], Detail::default()));
+    manifest.encryption = match manifest.encryption {
+        _ if !artifact.is_encrypted() => None,
+        None => Some(Encryption::age(&[], Detail::default())),
+        told => told,
+    };
     Ok(manifest)
 }
 

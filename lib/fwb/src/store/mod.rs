@@ -25,7 +25,7 @@ use rustix::fs::FileType;
 use crate::artifact::Artifact;
 use crate::encryption::{Identities, Keys};
 use crate::error::{Error, Result};
-use crate::manifest::{Decision, Kind, Manifest, NotDrilled, Timestamp, Verification};
+use crate::manifest::{Decision, Kind, Level, Manifest, NotDrilled, Timestamp, Verification};
 use crate::progress::Cancel;
 
 /// Open no symbolic link.
@@ -197,14 +197,9 @@ impl Store {
         Artifact::new(file, &path, &self.keys).map(Arc::new)
     }
 
-    /// Reads an artifact that is not published yet, which was encrypted with this key: from now on it is read by it.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub(crate) fn written(&self, artifact: &Partial, key: Arc<dyn Identities>) -> Result<Arc<Artifact>> {
+    /// Remembers the key of an artifact that was written: until this process ends, it reads that one.
+    pub(crate) fn remember(&self, key: Arc<dyn Identities>) {
         self.keys.remember(key);
-        let file = entry::open(artifact.path()).map_err(Error::io("open", artifact.path()))?;
-        Artifact::new(file, artifact.path(), &self.keys).map(Arc::new)
     }
 
     /// The first free name for a backup begun at `at`, and the moment in it: a name taken in this second gives way
@@ -282,6 +277,13 @@ impl Store {
                 });
             }
         };
+        // What was set aside counts again, under the name that the file has now, once the bytes have been compared.
+        let is_renamed = entry.set_aside.is_some();
+        if outcome.ok && outcome.level >= Level::Stored {
+            manifest.verification = manifest.verification.or(entry.set_aside);
+        } else if outcome.ok && is_renamed {
+            return Ok(manifest);
+        }
         let former = manifest.verification.as_ref();
         let stays = not_drilled.is_some() && former.is_some_and(Verification::proves);
         let replaces = !stays && outcome.replaces(former);
@@ -289,7 +291,7 @@ impl Store {
             manifest.verification = Some(outcome.clone());
         }
         manifest.note_drill(outcome.level, not_drilled);
-        if replaces || not_drilled.is_some() {
+        if replaces || is_renamed || not_drilled.is_some() {
             let written = Manifest { name: entry.recorded_name, ..manifest.clone() };
             self.write_sidecar(&proven.name, &written, lock)?;
         }

@@ -75,11 +75,7 @@ impl Index {
         }
         let problem = match artifact.footer() {
             Ok(Some(footer)) => match from_core(footer.core, artifact.name(), artifact) {
-                Ok(manifest) => {
-                    // To whom it is encrypted, the sidecar alone says.
-                    let encryption = entry.manifest.encryption.clone();
-                    return Ok(Some(Self { manifest: Manifest { encryption, ..manifest }, problem: None }));
-                }
+                Ok(manifest) => return Ok(Some(Self { manifest, problem: None })),
                 Err(problem) => problem,
             },
             Ok(None) => NO_FOOTER.to_owned(),

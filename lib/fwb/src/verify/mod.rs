@@ -72,7 +72,8 @@ pub fn verify(
     };
     if no_key.is_some() || level == Level::Stored {
         let problems = stored(store, &entry, level)?;
-        let is_proved = entry.manifest.verification.as_ref().is_some_and(Verification::proves);
+        let former = entry.manifest.verification.as_ref().or(entry.set_aside.as_ref());
+        let is_proved = former.is_some_and(Verification::proves);
         match no_key {
             // That no key fits may be the damage.
             Some(why) if level >= Level::Full && problems.is_empty() => {
@@ -116,21 +117,24 @@ pub fn verify(
 }
 
 /// What does not hold of the bytes that are stored.
-fn stored(store: &Store, entry: &Entry, level: Level) -> Result<Vec<String>> {
+///
+/// # Errors
+/// [`Error::Encrypted`] where there is no sidecar that says something of an artifact that cannot be read.
+pub(crate) fn stored(store: &Store, entry: &Entry, level: Level) -> Result<Vec<String>> {
     let mut problems = entry.problems.clone();
-    if level < Level::Stored {
-        return Ok(problems);
-    }
     let name = &entry.manifest.name;
     let artifact = match store.artifact(name) {
         Ok(artifact) => artifact,
         Err(Error::NoBackup { .. }) => return Ok(problems),
         Err(error) => return Err(error),
     };
+    if let (Some(why), Sidecar::Absent) = (artifact.locked(), entry.sidecar) {
+        return Err(Error::Encrypted { name: name.clone(), why });
+    }
+    if level < Level::Stored || !problems.is_empty() {
+        return Ok(problems);
+    }
     let Some(said) = entry.manifest.sha256.as_ref().filter(|_| entry.sidecar == Sidecar::Present) else {
-        if let Some(why) = artifact.locked() {
-            return Err(Error::Encrypted { name: name.clone(), why });
-        }
         return Err(Error::Usage {
             message: format!(
                 "there is nothing to compare the bytes of {name} with: no sidecar has their SHA-256"
@@ -159,8 +163,12 @@ pub(crate) fn prove_written(
         manifest: manifest.clone(),
         recorded_name: manifest.name.clone(),
         sidecar: Sidecar::Present,
+        set_aside: None,
         problems: Vec::new(),
     };
+    if artifact.locked().is_some() {
+        return Err(Error::damaged(&manifest.name, "read back, it cannot be decrypted"));
+    }
     let mut survey = Survey::new(&manifest.name, manifest.database.as_deref());
     let findings = prove_artifact(artifact, &entry, Level::Full, context, &mut |statement| {
         survey.observe_all(statement);
