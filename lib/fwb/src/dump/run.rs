@@ -24,7 +24,8 @@ use crate::manifest::{
 };
 use crate::progress::{Cancel, Context};
 use crate::server::{
-    Connection, DatabaseFacts, Identities, Lacking, Named, Role, ServerClient, ServerVersion, quote_name,
+    Connection, DatabaseFacts, HIDES, Identities, Lacking, Named, Role, ServerClient, ServerVersion, Sight,
+    quote_name,
 };
 use crate::store::Partial;
 
@@ -52,6 +53,8 @@ pub(super) struct Dump<'a> {
     started_at: Timestamp,
     /// What the account lacks to see all of the database.
     lacking: Option<Lacking>,
+    /// Whether the account sees all of it by rights on the database.
+    sees_by_rows: bool,
     warnings: Vec<String>,
 }
 
@@ -69,7 +72,11 @@ impl<'a> Dump<'a> {
         let tables = server.identities(&options.database, cancel)?;
         restores.check(server, &facts.database, cancel)?;
         let version = ServerVersion::parse(&facts.version);
-        let lacking = server.lacking(&facts.database, &version, facts.lower_case_table_names, cancel)?;
+        let sight = server.sight(&facts.database, &version, facts.lower_case_table_names, cancel)?;
+        let (lacking, sees_by_rows) = match sight {
+            Sight::Whole { by_rows } => (None, by_rows),
+            Sight::Part(lacking) => (Some(lacking), false),
+        };
         if let (Some(lacking), false) = (&lacking, options.allow_partial) {
             let Lacking { account, rights, grants } = lacking.clone();
             return Err(Error::Rights { account, database: facts.database, rights, grants });
@@ -94,6 +101,7 @@ impl<'a> Dump<'a> {
             name,
             started_at,
             lacking,
+            sees_by_rows,
             warnings: Vec::new(),
         };
         dump.warn(found);
@@ -236,6 +244,9 @@ impl<'a> Dump<'a> {
         }
         if !left_out.is_empty() {
             extra.insert("broken_programs".into(), json!(left_out));
+        }
+        if self.sees_by_rows {
+            extra.insert("whole_relied_on".into(), json!([HIDES]));
         }
         if let Some(lacking) = &self.lacking {
             extra.insert("lacking_rights".into(), json!(lacking.rights));

@@ -53,5 +53,5 @@ pub(crate) use quoting::{charset_clause, quote_name, quote_text, quote_texts};
 pub(crate) use replication::Filter;
 pub(crate) use replication::{Asked, Replica, Replication};
 pub(crate) use restore_lock::restore_lock;
-pub(crate) use rights::Lacking;
+pub(crate) use rights::{HIDES, Lacking, Sight};
 pub use version::{Flavor, ServerVersion};

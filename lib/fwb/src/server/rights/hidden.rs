@@ -38,7 +38,7 @@ impl ServerClient {
         cancel: &Cancel,
     ) -> Result<bool> {
         const DOING: &str = "looking at the rights that count";
-        if super::ON_DATABASE.iter().all(|right| rights.is_global(right)) {
+        if rights.is_by_itself() {
             return Ok(false);
         }
         let ask = |sql: &str| self.query(None, Sql::Read(sql), DOING, cancel);

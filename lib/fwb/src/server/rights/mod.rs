@@ -28,6 +28,21 @@ const ON_DATABASE: [&str; 4] = ["SELECT", "SHOW VIEW", "TRIGGER", "EVENT"];
 /// What an account lacks whose row is not the one that counts.
 const HIDDEN: &str = "what SHOW GRANTS tells, because another row of mysql.db counts on this database (see there for User = '')";
 
+/// What an account sees of a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// All of it. `by_rows`: by rights on the database, which [`HIDES`] would take without a sign.
+    Whole {
+        /// Whether it is so.
+        by_rows: bool,
+    },
+    /// A part.
+    Part(Lacking),
+}
+
+/// What must not be for rights on a database to count, and cannot be seen by whoever may not read `mysql.db`.
+pub(crate) const HIDES: &str = "no row of mysql.db with User = '' counts on this database, gives the same of SELECT, INSERT, UPDATE, REFERENCES and EVENT, and lacks TRIGGER, SHOW VIEW or EXECUTE";
+
 /// What an account lacks to see all of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lacking {
@@ -50,23 +65,25 @@ impl Lacking {
 }
 
 impl ServerClient {
-    /// What the account that we are lacks to see all of a database; none where it lacks nothing.
+    /// What the account that we are sees of a database.
     ///
     /// # Errors
     /// The server cannot be reached.
-    pub(crate) fn lacking(
+    pub(crate) fn sight(
         &self,
         database: &str,
         version: &ServerVersion,
         name_case: u64,
         cancel: &Cancel,
-    ) -> Result<Option<Lacking>> {
+    ) -> Result<Sight> {
         const DOING: &str = "looking at the account's rights";
         // MariaDB knows no such variable.
         const GRANTS: &str = "SHOW GRANTS;\nSHOW VARIABLES LIKE 'partial_revokes';\n";
         let rows = match self.query(None, Sql::Read(GRANTS), DOING, cancel) {
             Ok(rows) => rows,
-            Err(error) if error.number() == Some(NO_GRANT_TABLES) => return Ok(None),
+            Err(error) if error.number() == Some(NO_GRANT_TABLES) => {
+                return Ok(Sight::Whole { by_rows: false });
+            }
             Err(error) if error.number() == Some(NO_GRANT) => Vec::new(),
             Err(error) => return Err(error),
         };
@@ -80,7 +97,7 @@ impl ServerClient {
         let lacks = rights.lacks(version);
         let is_hidden = lacks.is_empty() && self.hides(database, &rights, &grants, names, cancel)?;
         if lacks.is_empty() && !is_hidden {
-            return Ok(None);
+            return Ok(Sight::Whole { by_rows: !rights.is_by_itself() });
         }
         let rows = self.query(None, Sql::Read("SELECT CURRENT_USER()"), DOING, cancel)?;
         let account = rows.into_iter().flatten().next().unwrap_or_default();
@@ -89,7 +106,7 @@ impl ServerClient {
         let on = if is_hidden { "*".to_owned() } else { quote_name(database) };
         let grants = needed(&on, version, &account);
         let rights = if is_hidden { vec![HIDDEN.to_owned()] } else { lacks };
-        Ok(Some(Lacking { account, rights, grants }))
+        Ok(Sight::Part(Lacking { account, rights, grants }))
     }
 }
 
@@ -176,6 +193,11 @@ impl Rights {
 
     fn has(&self, right: &str) -> bool {
         self.on_database.contains(right) || self.on_database.contains(ALL)
+    }
+
+    /// Whether what a dump needs holds whatever rows there are for databases.
+    fn is_by_itself(&self) -> bool {
+        ON_DATABASE.iter().all(|right| self.is_global(right))
     }
 
     /// Whether a right holds whatever rows there are for databases.
