@@ -3,11 +3,11 @@
 mod beside;
 mod connections;
 mod direct;
+mod encrypting;
 mod inventory;
 mod nowhere;
 mod pieces;
 mod run;
-mod sink;
 mod snapshot;
 mod warnings;
 mod whole;

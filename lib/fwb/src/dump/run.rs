@@ -10,8 +10,8 @@ use super::DumpOptions;
 use super::beside::{Restores, check_definitions, check_identities};
 use super::connections::{connect, worthwhile};
 use super::direct::{self, Definitions, Read, Request};
+use super::encrypting::MaybeEncrypted;
 use super::inventory;
-use super::sink::Sink;
 use super::snapshot::{self, Snapshot};
 use super::warnings::{self, warnings};
 use super::whole::Whole;
@@ -147,7 +147,7 @@ impl<'a> Dump<'a> {
     /// Writes the artifact.
     pub(super) fn run<W: Write + Send + 'static>(mut self, sink: W, context: &Context) -> Result<Made> {
         let recipients = self.options.encryption.as_ref().map(|encryption| &*encryption.recipients);
-        let sink = Sink::new(sink, recipients)?;
+        let sink = MaybeEncrypted::new(sink, recipients)?;
         context.progress.begin(format!("dumping {}", self.options.database), 0);
         let locked = self.lock_tables(&context.cancel)?;
         let connections = worthwhile(&self.facts.tables, context.jobs);

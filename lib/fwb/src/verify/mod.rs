@@ -4,6 +4,8 @@ mod damage;
 mod hashing;
 mod member_starts;
 mod section;
+mod stored;
+mod written;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,6 +26,8 @@ pub(crate) use damage::Index;
 use hashing::{beside, reuse, sha256};
 use member_starts::MemberStarts;
 pub(crate) use section::prove_section;
+pub(crate) use stored::stored;
+pub(crate) use written::prove_written;
 
 /// What is said of an artifact of ours that does not end as one.
 const NO_FOOTER: &str = "it is truncated: it has no footer";
@@ -114,77 +118,6 @@ pub fn verify(
     let seconds = seconds_since(begun);
     let outcome = Verification { seconds, whole_tables, restorable, ..Verification::new(level, problems) };
     conclude(store, &entry, proven, (outcome, None), record, context)
-}
-
-/// What does not hold of the bytes that are stored.
-///
-/// # Errors
-/// [`Error::Encrypted`] where there is no sidecar that says something of an artifact that cannot be read.
-pub(crate) fn stored(store: &Store, entry: &Entry, level: Level) -> Result<Vec<String>> {
-    let mut problems = entry.problems.clone();
-    let name = &entry.manifest.name;
-    let artifact = match store.artifact(name) {
-        Ok(artifact) => artifact,
-        Err(Error::NoBackup { .. }) => return Ok(problems),
-        Err(error) => return Err(error),
-    };
-    if let (Some(why), Sidecar::Absent) = (artifact.locked(), entry.sidecar) {
-        return Err(Error::Encrypted { name: name.clone(), why });
-    }
-    if level < Level::Stored || !problems.is_empty() {
-        return Ok(problems);
-    }
-    let Some(said) = entry.manifest.sha256.as_ref().filter(|_| entry.sidecar == Sidecar::Present) else {
-        return Err(Error::Usage {
-            message: format!(
-                "there is nothing to compare the bytes of {name} with: no sidecar has their SHA-256"
-            ),
-            hint: Some("fwb-verify at level full reads it whole, and writes the sidecar anew".into()),
-        });
-    };
-    if *said != hex::encode(artifact.stored_sha256()?) {
-        problems.push("the artifact differs from the SHA-256 in its sidecar".into());
-    }
-    Ok(problems)
-}
-
-/// Proves an artifact of ours that was written a moment ago, by the key that its writer has.
-///
-/// # Errors
-/// [`Error::Damaged`] where it is not what was written, or it cannot be read.
-pub(crate) fn prove_written(
-    artifact: &Arc<Artifact>,
-    manifest: &Manifest,
-    context: &Context,
-) -> Result<Verification> {
-    let begun = Instant::now();
-    context.progress.begin(format!("reading back {}", manifest.name), artifact.size());
-    let entry = Entry {
-        manifest: manifest.clone(),
-        recorded_name: manifest.name.clone(),
-        sidecar: Sidecar::Present,
-        set_aside: None,
-        problems: Vec::new(),
-    };
-    if artifact.locked().is_some() {
-        return Err(Error::damaged(&manifest.name, "read back, it cannot be decrypted"));
-    }
-    let mut survey = Survey::new(&manifest.name, manifest.database.as_deref());
-    let findings = prove_artifact(artifact, &entry, Level::Full, context, &mut |statement| {
-        survey.observe_all(statement);
-        Ok(())
-    })?;
-    if let Some(refused) = survey.take_refusal(manifest.database.as_deref()) {
-        return Err(refused);
-    }
-    match findings.problems.into_iter().next() {
-        Some(problem) => Err(Error::damaged(&manifest.name, format!("read back, {problem}"))),
-        None => Ok(Verification {
-            by: Some("writer".into()),
-            seconds: seconds_since(begun),
-            ..Verification::new(Level::Full, Vec::new())
-        }),
-    }
 }
 
 /// What a restore refuses, as a problem of the backup.

@@ -10,7 +10,7 @@ use crate::encryption::{Encrypted, Encrypting, Identities, Recipients};
 use crate::error::{Error, Result};
 
 /// Takes an artifact's bytes.
-pub(super) enum Sink<W> {
+pub(super) enum MaybeEncrypted<W> {
     /// As they are.
     Plain(W),
     /// Encrypted.
@@ -24,7 +24,7 @@ pub(super) struct Stored {
     sha256: Sha256,
 }
 
-impl<W: Write + Send + 'static> Sink<W> {
+impl<W: Write + Send + 'static> MaybeEncrypted<W> {
     pub(super) fn new(inner: W, recipients: Option<&dyn Recipients>) -> Result<Self> {
         let Some(recipients) = recipients else { return Ok(Self::Plain(inner)) };
         let stored = Arc::new(Mutex::default());
@@ -45,7 +45,7 @@ impl<W: Write + Send + 'static> Sink<W> {
     }
 }
 
-impl<W: Write> Write for Sink<W> {
+impl<W: Write> Write for MaybeEncrypted<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(inner) => inner.write(bytes),

@@ -2,11 +2,15 @@
 //! beside an artifact and, less what only the finished file or the store can know, the artifact's footer.
 //! `docs/FORMAT.md` describes every field; fields that this version does not know are kept.
 
+mod encryption;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, FixedOffset, SubsecRound, TimeDelta};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+pub use encryption::{Detail, Encryption};
 
 use crate::artifact::Crc32;
 use crate::identity::{ServerIdentity, ServerName};
@@ -129,38 +133,6 @@ pub struct Manifest {
     /// Fields of later versions, kept as they are.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
-}
-
-/// How an artifact is encrypted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Encryption {
-    /// The format: `age` (age-encryption.org/v1).
-    pub format: String,
-    /// The public keys to which it is encrypted.
-    pub recipients: Vec<String>,
-    /// How much stands in the sidecar.
-    pub sidecar: Detail,
-    /// Fields of later versions.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-impl Encryption {
-    /// Encryption to these recipients, in the format of age.
-    pub(crate) fn age(recipients: &[String], sidecar: Detail) -> Self {
-        Self { format: "age".into(), recipients: recipients.to_vec(), sidecar, extra: Map::new() }
-    }
-}
-
-/// How much of the manifest of an encrypted backup stands beside it in clear.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Detail {
-    /// What a listing needs: no name but the database's, no hash of anything inside.
-    #[default]
-    Minimal,
-    /// All of it.
-    Full,
 }
 
 /// The server dumped from, or that of a drill.
@@ -486,10 +458,6 @@ pub enum Action {
     Delete,
 }
 
-/// What a minimal sidecar says in the place of what names something of the database.
-const HIDDEN_PROBLEM: &str = "something does not hold: fwb-verify with an identity says what";
-const HIDDEN_REASON: &str = "fwb-verify --level drill with an identity says why";
-
 /// Why a JSON value is not a manifest that this version can use.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
@@ -505,9 +473,6 @@ pub enum ManifestError {
 /// change, `size` and `sha256` are facts of the finished file and are held against the file itself.
 const OUTSIDE_CORE: [&str; 6] = ["store", "verification", "not_drilled", "decision", "size", "sha256"];
 
-/// Fields of the core that a minimal sidecar does not have: they name what is in the database, or are hashes of it.
-const INSIDE: [&str; 6] = ["raw_sha256", "largest_statement", "warnings", "sections", "client", "binlog"];
-
 impl Manifest {
     /// The server on which the backup was made; none where nobody knows.
     pub fn source(&self) -> Option<ServerVersion> {
@@ -520,64 +485,6 @@ impl Manifest {
         if not_drilled.is_some() || level == Level::Drill {
             self.not_drilled = not_drilled.cloned();
         }
-    }
-
-    /// Whether it is that of a minimal sidecar, or is to become one.
-    pub(crate) fn is_minimal(&self) -> bool {
-        self.encryption.as_ref().is_some_and(|encryption| encryption.sidecar == Detail::Minimal)
-    }
-
-    /// The manifest as it stands in the sidecar.
-    pub(crate) fn beside(&self) -> Self {
-        let mut beside = Self { store: None, decision: None, ..self.clone() };
-        if !self.is_minimal() {
-            return beside;
-        }
-        beside.raw_sha256 = None;
-        beside.largest_statement = 0;
-        beside.warnings.clear();
-        beside.sections.clear();
-        beside.client = None;
-        beside.binlog = None;
-        beside.extra.retain(|field, _| field == CODEC);
-        if let Some(outcome) = &mut beside.verification {
-            if !outcome.problems.is_empty() {
-                outcome.problems = vec![HIDDEN_PROBLEM.into()];
-            }
-            outcome.whole_tables = None;
-            outcome.notes.clear();
-            outcome.extra.clear();
-        }
-        if let Some(not_drilled) = &mut beside.not_drilled {
-            HIDDEN_REASON.clone_into(&mut not_drilled.reason);
-        }
-        beside
-    }
-
-    /// The manifest as it is printed: what the sidecar has, and where that is.
-    pub(crate) fn printed(self) -> Self {
-        if self.is_minimal() { Self { store: self.store.clone(), ..self.beside() } } else { self }
-    }
-
-    /// The manifest of which this is the minimal form, out of the artifact's own; or the first field in which they differ.
-    pub(crate) fn completed(&self, own: Self) -> Result<Self, String> {
-        let (mut ours, mut theirs) =
-            self.core().and_then(|ours| Ok((ours, own.core()?))).map_err(|error| error.to_string())?;
-        for field in INSIDE.iter().chain(&["name"]) {
-            ours.remove(*field);
-            theirs.remove(*field);
-        }
-        if let Some(field) = ours.keys().find(|field| ours.get(*field) != theirs.get(*field)) {
-            return Err(format!("the sidecar differs from the artifact's own manifest in {field}"));
-        }
-        Ok(Self {
-            name: self.name.clone(),
-            size: self.size,
-            sha256: self.sha256.clone(),
-            verification: self.verification.clone(),
-            not_drilled: self.not_drilled.clone(),
-            ..own
-        })
     }
 
     /// Reads a manifest from a JSON value.
