@@ -40,7 +40,13 @@ for id in "$user" "$group"; do
 done
 
 # What the tools and the scripts write. A link is none of it.
-ours=(-type f '(' -name '*.sql.gz' -o -name '*.sql.gz.json' -o -name '*.sql.zst' -o -name '*.sql.zst.json' -o -name .lock -o -name runs.jsonl ')')
+ours=(-type f '(' -name .lock -o -name runs.jsonl)
+for codec in gz zst; do
+    for form in '' .age; do
+        ours+=(-o -name "*.sql.$codec$form" -o -name "*.sql.$codec$form.json")
+    done
+done
+ours+=(')')
 is_empty() { [ -z "$(find "$store" -mindepth 1 -maxdepth 1 ! -name lost+found -print -quit)" ]; }
 was_a_store() { [ -n "$(find "$store" -mindepth 1 -maxdepth 1 "${ours[@]}" -print -quit)" ]; }
 

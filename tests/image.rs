@@ -94,6 +94,18 @@ impl Prepared {
     }
 }
 
+/// What the tools leave in a store.
+const OURS: [&str; 8] = [
+    ".lock",
+    "a.sql.gz",
+    "a.sql.gz.json",
+    "b.sql.zst",
+    "b.sql.zst.json",
+    "c.sql.gz.age",
+    "d.sql.zst.age.json",
+    "runs.jsonl",
+];
+
 #[test]
 fn a_directory_of_the_host_becomes_a_store() {
     let prepared = Prepared::new();
@@ -103,9 +115,7 @@ fn a_directory_of_the_host_becomes_a_store() {
     // As kubelet makes one; and what somebody left there who ran the tools as root.
     let store = prepared.dir.path().join("there");
     fs::create_dir(&store).unwrap();
-    for name in
-        [".lock", "a.sql.gz", "a.sql.gz.json", "b.sql.zst", "b.sql.zst.json", "runs.jsonl", "notes.txt"]
-    {
+    for name in OURS.into_iter().chain(["notes.txt"]) {
         fs::write(store.join(name), name).unwrap();
         fs::set_permissions(store.join(name), fs::Permissions::from_mode(0o600)).unwrap();
     }
@@ -118,7 +128,7 @@ fn a_directory_of_the_host_becomes_a_store() {
         prepared.belongs(&store, 0o2750);
     }
     let root = prepared.user == 10001;
-    for name in [".lock", "a.sql.gz", "a.sql.gz.json", "b.sql.zst", "b.sql.zst.json", "runs.jsonl"] {
+    for name in OURS {
         // Who owns them already keeps their modes.
         prepared.belongs(&store.join(name), if root { 0o640 } else { 0o600 });
     }
