@@ -386,14 +386,15 @@ fn what_is_mixed_up_renamed_or_lost_is_told() {
     let second = scene.dump(&[]);
     let (one, two) = (store.artifact(&first), store.artifact(&second));
     let swap = store.file("swap");
-    for (from, to) in [(&one, &swap), (&two, &one), (&swap, &two)] {
-        fs::rename(from, to).unwrap();
-    }
+    let change_places = || {
+        for (from, to) in [(&one, &swap), (&two, &one), (&swap, &two)] {
+            fs::rename(from, to).unwrap();
+        }
+    };
+    change_places();
     store.tool("fwb-verify").args([name(&first), name(&second)]).run().fails(3, &[]);
     scene.refuses_to_restore(&first, 3, &["is damaged"]);
-    for (from, to) in [(&one, &swap), (&two, &one), (&swap, &two)] {
-        fs::rename(from, to).unwrap();
-    }
+    change_places();
     scene.tool("fwb-verify", "one").args([name(&first), name(&second)]).run().ok();
 
     // Renamed with its sidecar.

@@ -236,11 +236,11 @@ fn is_unsaved(source: &Server, database: &str, differ: &[&str], restored: &[Show
     }
     let read = || plain(database, content::content(&source.defaults_file(), database));
     let (stored, again) = (read(), read());
-    let differ_twice = |one: &[Shown], other: &[Shown]| -> Vec<String> {
+    let differing = |one: &[Shown], other: &[Shown]| -> Vec<String> {
         content::differences(one, other).into_iter().map(|(what, _)| what).collect()
     };
-    let restless = differ_twice(&stored, &again);
-    differ_twice(&stored, restored)
+    let restless = differing(&stored, &again);
+    differing(&stored, restored)
         .iter()
         .all(|what| !differ.contains(&what.as_str()) || restless.contains(what))
 }

@@ -24,7 +24,7 @@ const SSH: &str = "ssh-";
 type Key = Box<dyn age::Identity + Send + Sync>;
 
 /// Keys out of files: of age (`AGE-SECRET-KEY-…`), encrypted by a passphrase or not, and of ssh.
-pub struct AgeIdentities {
+pub(crate) struct AgeIdentities {
     files: Vec<PathBuf>,
     ask: AskPassphrase,
     /// Whether the passphrase of an ssh key was not given, or was wrong.
@@ -42,7 +42,7 @@ impl fmt::Debug for AgeIdentities {
 
 impl AgeIdentities {
     /// The keys in these files. They are read when they are needed.
-    pub fn new(files: Vec<PathBuf>, ask: AskPassphrase) -> Self {
+    pub(crate) fn new(files: Vec<PathBuf>, ask: AskPassphrase) -> Self {
         Self { files, ask, without_passphrase: Arc::default(), keys: OnceLock::new() }
     }
 

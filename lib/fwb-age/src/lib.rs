@@ -8,5 +8,4 @@ mod key;
 mod reader;
 mod recipients;
 
-pub use identities::AgeIdentities;
-pub use recipients::{Age, AgeRecipients};
+pub use recipients::Age;

@@ -33,8 +33,8 @@ pub(crate) fn open<'a>(
 ) -> Result<Box<dyn ReadAt>, Unreadable> {
     let key = Key::default();
     let learning: Vec<Learning<'_>> = identities.map(|identity| Learning { identity, key: &key }).collect();
-    let opened = Plain::open(file, learning.iter().map(|one| one as &dyn age::Identity))?;
-    Ok(Box::new(Plain { key, ..opened }))
+    let opened = Plain::open(file, &key, learning.iter().map(|one| one as &dyn age::Identity))?;
+    Ok(Box::new(opened))
 }
 
 /// Reads the one file of which the key is known.
@@ -51,8 +51,8 @@ impl Reading {
 
 impl Identities for Reading {
     fn decrypt(&self, file: File) -> Result<Box<dyn ReadAt>, Unreadable> {
-        let opened = Plain::open(file, std::iter::once(&self.key as &dyn age::Identity))?;
-        Ok(Box::new(Plain { key: self.key.clone(), ..opened }))
+        let opened = Plain::open(file, &self.key, std::iter::once(&self.key as &dyn age::Identity))?;
+        Ok(Box::new(opened))
     }
 }
 
@@ -105,20 +105,32 @@ impl fmt::Debug for Plain {
     }
 }
 
+impl Reader {
+    /// A new one, from the beginning of the file.
+    fn new<'a>(
+        file: &Arc<File>,
+        identities: impl Iterator<Item = &'a dyn age::Identity>,
+    ) -> Result<Self, DecryptError> {
+        let input = BufReader::new(At { file: Arc::clone(file), offset: 0 });
+        let reader = age::Decryptor::new_buffered(input)?.decrypt(identities)?;
+        Ok(Self { next: 0, reader })
+    }
+}
+
 impl Plain {
+    /// Opens a file. `key` is known, or has learnt the file's once one of the identities fits.
     fn open<'a>(
         file: File,
+        key: &Key,
         identities: impl Iterator<Item = &'a dyn age::Identity>,
     ) -> Result<Self, Unreadable> {
         let stored = file.metadata().map_err(Unreadable::Io)?.len();
         let begins = end_of_header(&file)?;
         let file = Arc::new(file);
-        let input = BufReader::new(At { file: Arc::clone(&file), offset: 0 });
-        let decryptor = age::Decryptor::new_buffered(input).map_err(unreadable)?;
-        let reader = decryptor.decrypt(identities).map_err(unreadable)?;
+        let reader = Reader::new(&file, identities).map_err(unreadable)?;
         let cipher_text = stored.saturating_sub(begins as u64);
         let size = cipher_text.saturating_sub(cipher_text.div_ceil(CHUNK + TAG) * TAG);
-        Ok(Self { file, key: Key::default(), size, readers: Mutex::new(vec![Reader { next: 0, reader }]) })
+        Ok(Self { file, key: key.clone(), size, readers: Mutex::new(vec![reader]) })
     }
 
     /// A reader that goes on at `offset`, or any, or a new one.
@@ -133,11 +145,7 @@ impl Plain {
         if let Some(reader) = reader {
             return Ok(reader);
         }
-        let input = BufReader::new(At { file: Arc::clone(&self.file), offset: 0 });
-        let decryptor = age::Decryptor::new_buffered(input);
-        let reader = decryptor
-            .and_then(|decryptor| decryptor.decrypt(std::iter::once(&self.key as &dyn age::Identity)));
-        Ok(Reader { next: 0, reader: reader.map_err(io::Error::other)? })
+        Reader::new(&self.file, std::iter::once(&self.key as &dyn age::Identity)).map_err(io::Error::other)
     }
 }
 
@@ -199,7 +207,7 @@ mod tests {
     use fwb::Recipients as _;
 
     use super::*;
-    use crate::AgeRecipients;
+    use crate::recipients::AgeRecipients;
 
     /// A file that is encrypted, its plain text, and the key that its writer has.
     fn encrypted(size: usize) -> (tempfile::NamedTempFile, Vec<u8>, Arc<dyn Identities>) {

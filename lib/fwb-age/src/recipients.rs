@@ -14,7 +14,7 @@ use crate::key::Key;
 use crate::reader::{MOST_RECIPIENTS, Reading};
 
 /// Public keys of age (`age1…`) and of ssh (`ssh-ed25519 …`, `ssh-rsa …`).
-pub struct AgeRecipients {
+pub(crate) struct AgeRecipients {
     names: Vec<String>,
     keys: Vec<Box<dyn age::Recipient + Send + Sync>>,
 }
@@ -30,7 +30,7 @@ impl AgeRecipients {
     ///
     /// # Errors
     /// A usage error where one is no public key, or two cannot be together.
-    pub fn parse(lines: &[String]) -> Result<Self> {
+    pub(crate) fn parse(lines: &[String]) -> Result<Self> {
         if lines.len() > MOST_RECIPIENTS {
             return Err(Error::usage(format!(
                 "a backup is encrypted to at most {MOST_RECIPIENTS} recipients"

@@ -126,29 +126,20 @@ impl Keys {
         self.written.lock().unwrap_or_else(PoisonError::into_inner).push(key);
     }
 
-    /// The plain bytes of a file; where no key fits, whether any was given.
-    pub(crate) fn open(&self, file: &File) -> Result<Opened, Unreadable> {
+    /// The plain bytes of a file; none where no identity was given.
+    pub(crate) fn open(&self, file: &File) -> Result<Option<Box<dyn ReadAt>>, Unreadable> {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        // The last one first: what was written is read soon after.
-        for key in written.iter().rev().chain(&self.given) {
-            match key.decrypt(file.try_clone().map_err(Unreadable::Io)?) {
-                Err(Unreadable::NotForUs) => {}
-                // A key of another file opens the header and not what its authentication code says.
-                Err(Unreadable::Damaged(_))
-                    if !self.given.as_ref().is_some_and(|given| Arc::ptr_eq(given, key)) => {}
-                opened => return opened.map(Opened::Plain),
+        let decrypt = |key: &dyn Identities| key.decrypt(file.try_clone().map_err(Unreadable::Io)?);
+        // The last one first: what was written is read soon after. Each reads one file, and calls all others damaged.
+        for key in written.iter().rev() {
+            match decrypt(&**key) {
+                Ok(plain) => return Ok(Some(plain)),
+                Err(error @ Unreadable::Io(_)) => return Err(error),
+                Err(_) => {}
             }
         }
-        Ok(Opened::NoKey(if self.given.is_some() { NoKey::Fits } else { NoKey::Given }))
+        self.given.as_deref().map(decrypt).transpose()
     }
-}
-
-/// What the keys of a process make of an encrypted file.
-pub(crate) enum Opened {
-    /// Its plain bytes.
-    Plain(Box<dyn ReadAt>),
-    /// Nothing.
-    NoKey(NoKey),
 }
 
 /// Why no key fits.

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::codec::Codec;
 use super::format::{self, DataHeader, End, MAX_END, MAX_HEADER};
-use crate::encryption::{self, HEAD, Keys, NoKey, Opened, ReadAt, Unreadable, is_armored, is_encrypted};
+use crate::encryption::{self, HEAD, Keys, NoKey, ReadAt, Unreadable, is_armored, is_encrypted};
 use crate::error::{Error, Result};
 use crate::manifest::Timestamp;
 
@@ -84,8 +84,8 @@ impl Artifact {
         };
         let content = if begins_encrypted {
             match keys.open(&file) {
-                Ok(Opened::Plain(plain)) => Content::Decrypted(plain),
-                Ok(Opened::NoKey(why)) => Content::Locked(why),
+                Ok(Some(plain)) => Content::Decrypted(plain),
+                Ok(None) => Content::Locked(NoKey::Given),
                 Err(Unreadable::Identity(error)) => return Err(*error),
                 Err(Unreadable::Io(source)) => return Err(Error::io("read", path)(source)),
                 Err(Unreadable::NotForUs) => Content::Locked(NoKey::Fits),

@@ -125,9 +125,10 @@ impl Drill {
         let begun = Instant::now();
         let entry = store.entry(name)?;
         context.progress.begin(format!("verifying {name}"), entry.manifest.size);
+        let artifact = store.artifact_if_there(name)?;
         let mut survey = Survey::new(name, entry.manifest.database.as_deref());
         let Findings { manifest, problems, .. } =
-            prove(store, &entry, Level::Full, context, &mut |statement| {
+            prove(artifact.as_ref(), &entry, Level::Full, context, &mut |statement| {
                 survey.observe_all(statement);
                 Ok(())
             })?;

@@ -64,7 +64,7 @@ impl OpenBackup {
         let artifact = store.artifact(name)?;
         if let Some(why) = artifact.locked() {
             // That no key fits may be the damage.
-            return match verify::stored(store, &entry, Level::Stored)?.into_iter().next() {
+            return match verify::stored(Some(&artifact), &entry, Level::Stored)?.into_iter().next() {
                 Some(problem) => Err(Error::damaged(name, problem)),
                 None => Err(Error::Encrypted { name: name.into(), why }),
             };
@@ -88,7 +88,9 @@ impl OpenBackup {
         }
         context.progress.begin(format!("verifying {name}"), entry.manifest.size);
         let Findings { manifest, problems, is_no_dump } =
-            verify::prove(store, &entry, Level::Full, context, &mut |statement| survey.observe(statement))?;
+            verify::prove(Some(&artifact), &entry, Level::Full, context, &mut |statement| {
+                survey.observe(statement)
+            })?;
         if let Some(problem) = problems.into_iter().next() {
             let name = name.to_owned();
             return Err(if is_no_dump {

@@ -37,9 +37,6 @@ pub enum Detail {
     Full,
 }
 
-/// Fields of the core that a minimal sidecar does not have: they name what is in the database, or are hashes of it.
-const INSIDE: [&str; 6] = ["raw_sha256", "largest_statement", "warnings", "sections", "client", "binlog"];
-
 /// What a minimal sidecar says in the place of what names something of the database.
 const HIDDEN_PROBLEM: &str = "something does not hold: fwb-verify with an identity says what";
 const HIDDEN_REASON: &str = "fwb-verify --level drill with an identity says why";
@@ -50,7 +47,7 @@ impl Manifest {
         self.encryption.as_ref().is_some_and(|encryption| encryption.sidecar == Detail::Minimal)
     }
 
-    /// The manifest as it stands in the sidecar.
+    /// The manifest as it stands in the sidecar: a minimal one lacks what names something in the database, and hashes of it.
     pub(crate) fn beside(&self) -> Self {
         let mut beside = Self { store: None, decision: None, ..self.clone() };
         if !self.is_minimal() {
@@ -82,24 +79,9 @@ impl Manifest {
         if self.is_minimal() { Self { store: self.store.clone(), ..self.beside() } } else { self }
     }
 
-    /// The manifest of which this is the minimal form, out of the artifact's own; or the first field in which they differ.
-    pub(crate) fn completed(&self, own: Self) -> Result<Self, String> {
-        let (mut ours, mut theirs) =
-            self.core().and_then(|ours| Ok((ours, own.core()?))).map_err(|error| error.to_string())?;
-        for field in INSIDE.iter().chain(&["name"]) {
-            ours.remove(*field);
-            theirs.remove(*field);
-        }
-        if let Some(field) = ours.keys().find(|field| ours.get(*field) != theirs.get(*field)) {
-            return Err(format!("the sidecar differs from the artifact's own manifest in {field}"));
-        }
-        Ok(Self {
-            name: self.name.clone(),
-            size: self.size,
-            sha256: self.sha256.clone(),
-            verification: self.verification.clone(),
-            not_drilled: self.not_drilled.clone(),
-            ..own
-        })
+    /// The artifact's own manifest, with what the sidecar alone knows.
+    pub(crate) fn completed(self, own: Self) -> Self {
+        let Self { name, size, sha256, verification, not_drilled, .. } = self;
+        Self { name, size, sha256, verification, not_drilled, ..own }
     }
 }

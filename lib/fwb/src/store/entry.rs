@@ -17,6 +17,9 @@ use crate::manifest::{Detail, Encryption, Kind, Manifest, SCHEMA, Timestamp, Ver
 /// The largest sidecar that is read, in bytes.
 pub(super) const LARGEST_SIDECAR: u64 = 512 << 20;
 
+/// What is said of an artifact of ours that does not end as one.
+pub(crate) const NO_FOOTER: &str = "it is truncated: it has no footer";
+
 /// A backup.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -157,8 +160,7 @@ fn renamed(
     let is_untold = artifact.locked().is_some()
         || own.is_none() && sidecar.kind == Kind::Foreign && !artifact.is_ours()?;
     let is_of_this = match own {
-        Some(own) if sidecar.is_minimal() => sidecar.completed(own).is_ok(),
-        Some(own) => core_difference(&sidecar, &own)?.is_none(),
+        Some(own) => core_difference(&sidecar, &own.beside())?.is_none(),
         None => is_untold && sidecar.size == artifact.stored_size(),
     };
     if !is_of_this {
@@ -185,16 +187,24 @@ fn completed(sidecar: Manifest, artifact: &Artifact, problems: &mut Vec<String>)
         }
         Err(error) => return Err(error),
     };
-    let completed = match footer {
-        Some(footer) => {
-            from_core(footer.core, &sidecar.name, artifact).and_then(|own| sidecar.completed(own))
-        }
-        None => Err("it is truncated: it has no footer".into()),
+    let own = match footer {
+        Some(footer) => from_core(footer.core, &sidecar.name, artifact),
+        None => Err(NO_FOOTER.into()),
     };
-    Ok(completed.unwrap_or_else(|problem| {
-        problems.push(problem);
-        sidecar
-    }))
+    let problem = match own {
+        Ok(own) => match core_difference(&sidecar, &own.beside())? {
+            None => return Ok(sidecar.completed(own)),
+            Some(field) => differs_in(&field),
+        },
+        Err(problem) => problem,
+    };
+    problems.push(problem);
+    Ok(sidecar)
+}
+
+/// What is said of a sidecar that differs from the artifact's own manifest.
+pub(crate) fn differs_in(field: &str) -> String {
+    format!("the sidecar differs from the artifact's own manifest in {field}")
 }
 
 /// The first field in which two manifests' immutable cores differ. The name is none of the content: a backup that was
@@ -239,7 +249,7 @@ fn from_artifact(artifact: &Artifact, name: &str, problems: &mut Vec<String>) ->
         },
         // That it cannot be read here is no fault of it.
         Err(Error::Encrypted { .. }) => {}
-        Ok(None) if artifact.is_ours()? => problems.push("it is truncated: it has no footer".into()),
+        Ok(None) if artifact.is_ours()? => problems.push(NO_FOOTER.into()),
         Ok(None) => {
             return Ok(Manifest { encryption, ..bare(name, Kind::Foreign, at, artifact.stored_size()) });
         }

@@ -14,7 +14,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(crate) use entry::{Entry, Sidecar, core_difference, from_core};
+pub(crate) use entry::{Entry, NO_FOOTER, Sidecar, core_difference, differs_in, from_core};
 pub use lock::{StoreLock, Wait};
 pub(crate) use name::{Form, artifact_name, check as check_name, prefix as name_prefix};
 pub(crate) use staging::{Partial, remove_sidecar, sidecar_path, stage, sync_dir};
@@ -41,14 +41,6 @@ pub struct Store {
     /// What reads its encrypted artifacts.
     keys: Arc<Keys>,
 }
-
-impl PartialEq for Store {
-    fn eq(&self, other: &Self) -> bool {
-        self.root == other.root
-    }
-}
-
-impl Eq for Store {}
 
 /// Bytes on the file system that a store lies on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,6 +187,15 @@ impl Store {
             _ => Error::io("open", &path)(error),
         })?;
         Artifact::new(file, &path, &self.keys).map(Arc::new)
+    }
+
+    /// The same; none where it is gone.
+    pub(crate) fn artifact_if_there(&self, name: &str) -> Result<Option<Arc<Artifact>>> {
+        match self.artifact(name) {
+            Ok(artifact) => Ok(Some(artifact)),
+            Err(Error::NoBackup { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Remembers the key of an artifact that was written: until this process ends, it reads that one.

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use super::NO_FOOTER;
 use super::section::prove_section;
 use crate::artifact::Artifact;
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, SectionKind};
 use crate::progress::Context;
 use crate::scan::unobserved;
-use crate::store::{Entry, Sidecar, from_core};
+use crate::store::{Entry, NO_FOOTER, Sidecar, from_core};
 
 /// Where the damage is.
 pub(super) struct Damage {

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{CODEC, Kind, Level, Manifest, NotDrilled, Section, Server, Verification};
 use crate::progress::{Context, seconds_since};
 use crate::scan::{Feed, Observer, Summary, unobserved};
-use crate::store::{Entry, Sidecar, Store, Wait, core_difference, from_core};
+use crate::store::{Entry, NO_FOOTER, Sidecar, Store, Wait, core_difference, differs_in, from_core};
 use damage::Damage;
 pub(crate) use damage::Index;
 use hashing::{beside, reuse, sha256};
@@ -28,9 +28,6 @@ use member_starts::MemberStarts;
 pub(crate) use section::prove_section;
 pub(crate) use stored::stored;
 pub(crate) use written::prove_written;
-
-/// What is said of an artifact of ours that does not end as one.
-const NO_FOOTER: &str = "it is truncated: it has no footer";
 
 /// What to do with the outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,26 +66,19 @@ pub fn verify(
     let begun = Instant::now();
     let entry = store.entry(name)?;
     context.progress.begin(format!("verifying {name}"), entry.manifest.size);
-    let no_key = match store.artifact(name) {
-        Ok(artifact) => artifact.locked(),
-        Err(Error::NoBackup { .. }) => None,
-        Err(error) => return Err(error),
-    };
+    let artifact = store.artifact_if_there(name)?;
+    let no_key = artifact.as_ref().and_then(|artifact| artifact.locked());
     if no_key.is_some() || level == Level::Stored {
-        let problems = stored(store, &entry, level)?;
-        let former = entry.manifest.verification.as_ref().or(entry.set_aside.as_ref());
-        let is_proved = former.is_some_and(Verification::proves);
-        match no_key {
-            // That no key fits may be the damage.
-            Some(why) if level >= Level::Full && problems.is_empty() => {
-                if why == NoKey::Fits || !is_proved {
-                    return Err(Error::Encrypted { name: name.into(), why });
-                }
-                log::info!(
-                    "{name} is encrypted, and {why}: its bytes are what was written, and so its proof stays"
-                );
+        let problems = stored(artifact.as_deref(), &entry, level)?;
+        // That no key fits may be the damage.
+        if let Some(why) = no_key.filter(|_| level >= Level::Full && problems.is_empty()) {
+            let former = entry.manifest.verification.as_ref().or(entry.set_aside.as_ref());
+            if why == NoKey::Fits || !former.is_some_and(Verification::proves) {
+                return Err(Error::Encrypted { name: name.into(), why });
             }
-            _ => {}
+            log::info!(
+                "{name} is encrypted, and {why}: its bytes are what was written, and so its proof stays"
+            );
         }
         let outcome = Verification {
             seconds: seconds_since(begun),
@@ -98,12 +88,14 @@ pub fn verify(
     }
     let mut survey = Survey::new(name, entry.manifest.database.as_deref());
     let Findings { manifest: proven, mut problems, is_no_dump } =
-        prove(store, &entry, level, context, &mut |statement| {
+        prove(artifact.as_ref(), &entry, level, context, &mut |statement| {
             survey.observe_all(statement);
             Ok(())
         })?;
-    let damage =
-        if level >= Level::Full && !problems.is_empty() { locate(store, &entry, context)? } else { None };
+    let damage = match &artifact {
+        Some(artifact) if level >= Level::Full && !problems.is_empty() => locate(artifact, &entry, context)?,
+        _ => None,
+    };
     let whole_tables = damage.map(|damage| {
         // A section's problem says where it is, too.
         problems.retain(|problem| !damage.problems.iter().any(|located| located.ends_with(problem.as_str())));
@@ -131,14 +123,9 @@ pub(crate) fn refusal(error: Error) -> String {
 }
 
 /// Where the damage of an artifact is, as far as its sections can be found.
-fn locate(store: &Store, entry: &Entry, context: &Context) -> Result<Option<Damage>> {
-    let artifact = match store.artifact(&entry.manifest.name) {
-        Ok(artifact) => artifact,
-        Err(Error::NoBackup { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    match Index::of(entry, &artifact)? {
-        Some(index) => Damage::locate(&artifact, &index, context),
+fn locate(artifact: &Arc<Artifact>, entry: &Entry, context: &Context) -> Result<Option<Damage>> {
+    match Index::of(entry, artifact)? {
+        Some(index) => Damage::locate(artifact, &index, context),
         None => Ok(None),
     }
 }
@@ -193,39 +180,21 @@ pub(crate) struct Findings {
     pub(crate) is_no_dump: bool,
 }
 
-/// Proves an entry without recording anything; `observer` sees every statement at [`Level::Full`].
+/// Proves an entry, whose artifact may be gone, without recording anything; `observer` sees every statement at
+/// [`Level::Full`].
 ///
 /// # Errors
 /// The artifact cannot be read for reasons that say nothing about it, or what `observer` returns.
 pub(crate) fn prove(
-    store: &Store,
+    artifact: Option<&Arc<Artifact>>,
     entry: &Entry,
     level: Level,
     context: &Context,
     observer: &mut Observer<'_>,
 ) -> Result<Findings> {
-    match store.artifact(&entry.manifest.name) {
-        Ok(artifact) => prove_artifact(&artifact, entry, level, context, observer),
-        Err(Error::NoBackup { .. }) => Ok(Findings::of(entry)),
-        Err(error) => Err(error),
-    }
-}
-
-impl Findings {
-    /// What is known of an entry before its artifact was read.
-    fn of(entry: &Entry) -> Self {
-        Self { manifest: entry.manifest.clone(), problems: entry.problems.clone(), is_no_dump: false }
-    }
-}
-
-fn prove_artifact(
-    artifact: &Arc<Artifact>,
-    entry: &Entry,
-    level: Level,
-    context: &Context,
-    observer: &mut Observer<'_>,
-) -> Result<Findings> {
-    let mut findings = Findings::of(entry);
+    let problems = entry.problems.clone();
+    let mut findings = Findings { manifest: entry.manifest.clone(), problems, is_no_dump: false };
+    let Some(artifact) = artifact else { return Ok(findings) };
     let footer = artifact.footer();
     let is_ours = matches!(footer, Ok(Some(_)));
     let checked = match footer {
@@ -250,7 +219,7 @@ fn prove_artifact(
         // written comes first: a damaged artifact is not a refused one.
         Err(refusal @ Error::Inadmissible { .. }) if is_ours => {
             context.progress.begin(format!("verifying {}", entry.manifest.name), entry.manifest.size);
-            let unjudged = prove_artifact(artifact, entry, level, context, &mut unobserved)?;
+            let unjudged = prove(Some(artifact), entry, level, context, &mut unobserved)?;
             return if unjudged.problems.is_empty() { Err(refusal) } else { Ok(unjudged) };
         }
         Err(error) => return Err(error),
@@ -460,5 +429,5 @@ pub(crate) fn disagreement(entry: &Entry, own: &Manifest) -> Result<Option<Strin
         return Ok(None);
     }
     let difference = core_difference(&entry.manifest, own)?;
-    Ok(difference.map(|field| format!("the sidecar differs from the artifact's own manifest in {field}")))
+    Ok(difference.as_deref().map(differs_in))
 }

@@ -1,21 +1,18 @@
 //! The stored bytes alone: all that can be told of an encrypted backup without a key.
 
+use crate::artifact::Artifact;
 use crate::error::{Error, Result};
 use crate::manifest::Level;
-use crate::store::{Entry, Sidecar, Store};
+use crate::store::{Entry, Sidecar};
 
-/// What does not hold of the bytes that are stored.
+/// What does not hold of the bytes that are stored, in an artifact that may be gone.
 ///
 /// # Errors
 /// [`Error::Encrypted`] where there is no sidecar that says something of an artifact that cannot be read.
-pub(crate) fn stored(store: &Store, entry: &Entry, level: Level) -> Result<Vec<String>> {
+pub(crate) fn stored(artifact: Option<&Artifact>, entry: &Entry, level: Level) -> Result<Vec<String>> {
     let mut problems = entry.problems.clone();
+    let Some(artifact) = artifact else { return Ok(problems) };
     let name = &entry.manifest.name;
-    let artifact = match store.artifact(name) {
-        Ok(artifact) => artifact,
-        Err(Error::NoBackup { .. }) => return Ok(problems),
-        Err(error) => return Err(error),
-    };
     if let (Some(why), Sidecar::Absent) = (artifact.locked(), entry.sidecar) {
         return Err(Error::Encrypted { name: name.clone(), why });
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::prove_artifact;
+use super::prove;
 use crate::admission::Survey;
 use crate::artifact::Artifact;
 use crate::error::{Error, Result};
@@ -33,7 +33,7 @@ pub(crate) fn prove_written(
         return Err(Error::damaged(&manifest.name, "read back, it cannot be decrypted"));
     }
     let mut survey = Survey::new(&manifest.name, manifest.database.as_deref());
-    let findings = prove_artifact(artifact, &entry, Level::Full, context, &mut |statement| {
+    let findings = prove(Some(artifact), &entry, Level::Full, context, &mut |statement| {
         survey.observe_all(statement);
         Ok(())
     })?;
