@@ -11,7 +11,7 @@ Dump the database (tables, routines, triggers and events, in one transaction), p
 backups that retention lets go. The manifest of the new backup is printed on standard output.
 
   -B, --database NAME    database [FWB_DATABASE, else filewallball_db]
-  -s, --store DIR        directory of the backups [FWB_STORE, else ./backups]
+  -s, --store STORE      directory of the backups, or s3://BUCKET/PREFIX [FWB_STORE, else ./backups]
       --keep-days N      keep backups of the last N days [FWB_KEEP_DAYS, else 7]
       --no-prune         delete nothing
   -h, --help             this text

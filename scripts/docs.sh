@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes man pages and shell completions for the five tools below a directory, laid out as under /usr/local:
+# Writes man pages and shell completions for the six tools below a directory, laid out as under /usr/local:
 # share/man/man1, share/bash-completion/completions, share/zsh/site-functions, share/fish/vendor_completions.d.
 # They come out of the tools themselves, so they say what --help says.
 set -euo pipefail
@@ -24,7 +24,7 @@ zsh=$out/share/zsh/site-functions
 fish=$out/share/fish/vendor_completions.d
 mkdir -p "$man" "$bash" "$zsh" "$fish"
 
-for tool in fwb-dump fwb-verify fwb-ls fwb-prune fwb-restore; do
+for tool in fwb-dump fwb-verify fwb-ls fwb-prune fwb-copy fwb-restore; do
     program=$root/target/release/$tool
     "$program" --generate man >"$man/$tool.1"
     "$program" --generate bash >"$bash/$tool"

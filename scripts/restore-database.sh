@@ -19,7 +19,7 @@ usage: restore-database.sh --list
       --drop-before      remove what restores have kept for --undo
   -B, --database NAME    with -f: restore into this database [the one that was dumped]; with --latest, --list, --undo
                          and --drop-before: the database that is meant
-  -s, --store DIR        directory of the backups [FWB_STORE, else ./backups]
+  -s, --store STORE      directory of the backups, or s3://BUCKET/PREFIX [FWB_STORE, else ./backups]
       --tables A,B       these tables alone
       --strategy WHICH   swap [the default], or in-place: over what is there, with a rollback if it fails
       --no-safety-backup make no backup of what is there

@@ -3,7 +3,7 @@
 
 use crate::support::{Tool, bash, executable};
 
-const TOOLS: [&str; 5] = ["fwb-dump", "fwb-verify", "fwb-ls", "fwb-prune", "fwb-restore"];
+const TOOLS: [&str; 6] = ["fwb-dump", "fwb-verify", "fwb-ls", "fwb-prune", "fwb-copy", "fwb-restore"];
 
 #[test]
 fn helps_and_errors_are_as_they_were() {

@@ -1,4 +1,4 @@
-//! The five tools as their users meet them: real programs, a real server, real files. One module a tool, one for
+//! The tools as their users meet them: real programs, a real server, real files. One module a tool, one for
 //! what they do together, one for each promise that goes through all of them.
 //!
 //! Nothing is skipped: where the private server cannot be started, the tests fail with the reason.
@@ -30,6 +30,7 @@ mod login;
 mod ls;
 mod matrix;
 mod monsters;
+mod object_servers;
 mod otherwise;
 mod pipelines;
 mod pod;
@@ -50,6 +51,7 @@ mod servers;
 mod sessions;
 mod settings;
 mod snapshot;
+mod stores;
 mod swap;
 mod table_identity;
 mod torture;

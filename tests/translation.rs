@@ -6,11 +6,12 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// A page, and its translation.
-const PAIRS: [[&str; 2]; 4] = [
+const PAIRS: [[&str; 2]; 5] = [
     ["README.md", "docs/ko/README.md"],
     ["docs/RUNBOOK.md", "docs/ko/RUNBOOK.md"],
     ["docs/KUBERNETES.md", "docs/ko/KUBERNETES.md"],
     ["docs/ENCRYPTION.md", "docs/ko/ENCRYPTION.md"],
+    ["docs/STORES.md", "docs/ko/STORES.md"],
 ];
 
 /// A part of a page that is translated as one.

@@ -14,7 +14,7 @@ const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
 /// The wall clock of the tools that are told of it.
-pub(super) struct Clock {
+pub(crate) struct Clock {
     dir: TempDir,
 }
 
@@ -27,7 +27,7 @@ impl Clock {
     }
 
     /// It stands still, so many seconds after 1970.
-    pub(super) fn at(seconds: i64) -> Self {
+    pub(crate) fn at(seconds: i64) -> Self {
         let clock = Self::off_by(0);
         clock.stop_at(seconds);
         clock
@@ -37,7 +37,7 @@ impl Clock {
         self.set(&format!("{seconds:+}"));
     }
 
-    pub(super) fn stop_at(&self, seconds: i64) {
+    pub(crate) fn stop_at(&self, seconds: i64) {
         self.set(&format!("={seconds}"));
     }
 
@@ -53,7 +53,7 @@ impl Clock {
     }
 
     /// A tool that goes by this clock.
-    pub(super) fn tool(&self, tool: Tool) -> Tool {
+    pub(crate) fn tool(&self, tool: Tool) -> Tool {
         tool.env("LD_PRELOAD", library()).env("FWB_TEST_CLOCK", self.file())
     }
 

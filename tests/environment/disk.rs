@@ -87,7 +87,7 @@ impl Disk {
         tool.arg(program).env("FWB_DEFAULTS_FILE", cnf)
     }
 
-    /// One of the five tools, on the store.
+    /// One of the tools, on the store.
     pub(crate) fn tool(&self, name: &str) -> Tool {
         self.program(Tool::path(name)).arg("--store").arg(self.store())
     }

@@ -10,5 +10,6 @@ mod signals;
 mod streams;
 mod zones;
 
+pub(crate) use clock::Clock;
 pub(crate) use disk::Disk;
 pub(crate) use signals::Chance;

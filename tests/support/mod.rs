@@ -3,8 +3,11 @@
 mod before;
 pub(crate) mod content;
 mod database;
+pub(crate) mod faulty_proxy;
+pub(crate) mod http;
 pub(crate) mod manifests;
 mod numbers;
+pub(crate) mod object_server;
 mod pod;
 pub(crate) mod proxy;
 mod sample;

@@ -46,12 +46,16 @@ fn root() -> &'static Path {
 
 /// Where `scripts/servers.sh` has unpacked a server of this kind.
 pub(crate) fn unpacked(kind: &str) -> PathBuf {
+    cached("FWB_SERVERS_DIR", "fwb-servers").join(kind)
+}
+
+/// The directory that a variable names, or else the one of this name where caches are.
+pub(crate) fn cached(variable: &str, name: &str) -> PathBuf {
     let set = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let servers = set("FWB_SERVERS_DIR").unwrap_or_else(|| {
+    set(variable).unwrap_or_else(|| {
         let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
-        cache.expect("a home directory").join("fwb-servers")
-    });
-    servers.join(kind)
+        cache.expect("a home directory").join(name)
+    })
 }
 
 /// The directory of the server that tests use where they name none; none where that is the installed one.

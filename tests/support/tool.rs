@@ -18,13 +18,13 @@ pub(crate) struct Tool {
 }
 
 impl Tool {
-    /// One of the five tools, told of the shared server as a user would tell it: by `FWB_DEFAULTS_FILE`.
+    /// One of the tools, told of the shared server as a user would tell it: by `FWB_DEFAULTS_FILE`.
     pub(crate) fn new(name: &str) -> Self {
         let cnf = Server::shared().defaults_file();
         Self::alone(name).env("FWB_DEFAULTS_FILE", cnf)
     }
 
-    /// One of the five tools, which knows of no server.
+    /// One of the tools, which knows of no server.
     pub(crate) fn alone(name: &str) -> Self {
         Self::program(Self::path(name))
     }
@@ -35,8 +35,10 @@ impl Tool {
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            // Where sandbox.sh finds its servers is no setting of a tool.
-            if text != "FWB_SERVERS_DIR" && (text.starts_with("FWB_") || text.starts_with("MYSQL_")) {
+            // Where servers for tests are found is no setting of a tool.
+            let is_setting =
+                ["FWB_", "MYSQL_", "AWS_", "AZURE_", "GOOGLE_"].iter().any(|start| text.starts_with(start));
+            if is_setting && !matches!(&*text, "FWB_SERVERS_DIR" | "FWB_STORES_DIR") {
                 command.env_remove(&name);
             }
         }
@@ -51,6 +53,7 @@ impl Tool {
             "fwb-verify" => env!("CARGO_BIN_EXE_fwb-verify"),
             "fwb-ls" => env!("CARGO_BIN_EXE_fwb-ls"),
             "fwb-prune" => env!("CARGO_BIN_EXE_fwb-prune"),
+            "fwb-copy" => env!("CARGO_BIN_EXE_fwb-copy"),
             "fwb-restore" => env!("CARGO_BIN_EXE_fwb-restore"),
             other => panic!("{other} is no tool of ours"),
         };

@@ -9,8 +9,9 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueEnum};
 use fwb::{Codec, Compression, DumpOptions, Error, Kind, Listing, Manifest, Result, ServerClient, Store};
 use fwb_age::Age;
-use fwb_cli::{Location, LockArgs, Outcome, RecipientArgs, ServerArgs, Session, StoreArgs};
+use fwb_cli::{LockArgs, Outcome, OutputArg, RecipientArgs, RetainArgs, ServerArgs, Session, StoreArgs};
 use fwb_mysql::Protocol;
+use fwb_stores::ObjectStores;
 
 /// Dump one database into the store
 ///
@@ -33,7 +34,7 @@ struct Args {
     /// A file of yours is replaced when the artifact is whole. A device, a pipe or a socket is written into. A symbolic
     /// link, a directory, and what belongs to another user are refused.
     #[arg(short, long, value_name = "FILE")]
-    output: Option<Location>,
+    output: Option<OutputArg>,
 
     /// Write the manifest to FILE too, as -o does; with -o - it goes nowhere else
     #[arg(long, value_name = "FILE")]
@@ -85,6 +86,9 @@ struct Args {
     lock: LockArgs,
 
     #[command(flatten)]
+    retain: RetainArgs,
+
+    #[command(flatten)]
     server: ServerArgs,
 }
 
@@ -126,19 +130,23 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
         allow_partial: args.allow_partial,
         lock_tables: args.lock_tables,
         hold_definitions: !args.no_hold_ddl,
+        retention: args.retain.retention()?,
     };
+    if let (Some(_), Some(option)) = (&args.output, session.given(&["retain_days", "retain_until"]).first()) {
+        return Err(Error::usage(format!("{option} is for a store, and -o is none")));
+    }
     if let Some(path) = &args.manifest {
         fwb::check_output(path)?;
     }
-    let mut to_stdout = matches!(args.output, Some(Location::Standard));
+    let mut to_stdout = matches!(args.output, Some(OutputArg::Standard));
     let manifest = match &args.output {
         None => {
-            let store = Store::create(args.store.dir())?;
+            let store = Store::create(&args.store.location()?, &ObjectStores, &context.cancel)?;
             let manifest = fwb::dump_to_store(&store, &server, &options, args.lock.wait(), context)?;
             tell_of_others(&store, &manifest, session);
             manifest
         }
-        Some(Location::File(path)) => match fwb::open_stream(path, &context.cancel)? {
+        Some(OutputArg::File(path)) => match fwb::open_stream(path, &context.cancel)? {
             Some(file) => {
                 to_stdout = session.is_stdout(&file);
                 let stream = session.stream(file.try_clone().map_err(Error::io("open", path))?)?;
@@ -154,7 +162,7 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
                 fwb::dump_to_file(path, &server, &options, context)?
             }
         },
-        Some(Location::Standard) => fwb::dump_to_stream(session.stdout()?, &server, &options, context)?,
+        Some(OutputArg::Standard) => fwb::dump_to_stream(session.stdout()?, &server, &options, context)?,
     };
     if let Some(path) = &args.manifest {
         fwb::write_manifest(path, &manifest, &context.cancel)?;
@@ -179,7 +187,7 @@ fn tell_of_others(store: &Store, manifest: &Manifest, session: &Session) {
         log::warn!(code = fwb::notice::OTHER.code;
             "this is the first backup of its server, and {} has backups of a database of that name of {}: retention \
              keeps those of each server; --server-id names a server for good, however it is addressed",
-            store.root().display(),
+            store.location(),
             others.join(", ")
         );
     }

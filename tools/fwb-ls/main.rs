@@ -2,16 +2,19 @@
 
 #![forbid(unsafe_code)]
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use chrono::TimeDelta;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use clap::{Parser, ValueEnum};
+use clap::{Parser, ValueEnum, ValueHint};
 use fwb::{
-    BackupSummary, Error, Kind, Listing, Manifest, Proof, Result, Selection, ServerName, Store, Timestamp,
+    BackupSummary, Error, Kind, Listing, Location, Manifest, Proof, Result, Selection, ServerName, Store,
+    Timestamp,
 };
 use fwb_age::Age;
 use fwb_cli::{IdentityArgs, Outcome, Session, StoreArgs};
+use fwb_stores::ObjectStores;
 
 /// List the backups of a store
 ///
@@ -65,6 +68,13 @@ struct Args {
     #[arg(long)]
     tables: bool,
 
+    /// List this store too, such as that of the copies; may be given several times
+    ///
+    /// A backup that is in several stores is listed for each. With --latest and --at, the first store counts that has the
+    /// newest one.
+    #[arg(long, value_name = "STORE", conflicts_with = "max_age", value_hint = ValueHint::DirPath)]
+    also: Vec<OsString>,
+
     /// Form of the output [default: table on a terminal, else jsonl]
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
@@ -91,8 +101,16 @@ fn main() -> ExitCode {
 fn list(args: &Args, session: &Session) -> Result<Outcome> {
     // The sidecars have all that a list shows; of many backups each would be decrypted.
     let identities = if args.tables { args.identity.identities(&Age, session) } else { None };
-    let store = Store::open(args.store.dir())?.with_identities(identities);
-    let listing = Listing::read(&store, &session.context().cancel)?;
+    let cancel = &session.context().cancel;
+    let mut places = vec![args.store.location()?];
+    for also in &args.also {
+        places.push(Location::parse(also)?);
+    }
+    let mut listings = Vec::new();
+    for place in &places {
+        let store = Store::open(place, &ObjectStores, cancel)?.with_identities(identities.clone());
+        listings.push(Listing::read(&store, cancel)?);
+    }
     let selection = Selection {
         kinds: args.kinds.clone(),
         database: args.database.clone(),
@@ -104,11 +122,15 @@ fn list(args: &Args, session: &Session) -> Result<Outcome> {
         now: Some(fwb::now()),
     };
     let freshness = match args.max_age {
-        Some(max_age) => listing.check_freshness(&selection, max_age, fwb::now()),
+        Some(max_age) => {
+            listings.iter().try_for_each(|one| one.check_freshness(&selection, max_age, fwb::now()))
+        }
         None => Ok(()),
     };
-    listing.warn_of_damage(&selection);
-    let entries = match listing.select(&selection) {
+    for listing in &listings {
+        listing.warn_of_damage(&selection);
+    }
+    let entries = match selected(&listings, &selection) {
         // That nothing was found is the lesser half of "nothing is fresh".
         Err(error @ Error::NothingFound(_)) => return freshness.and(Err(error)),
         selected => selected?,
@@ -117,14 +139,43 @@ fn list(args: &Args, session: &Session) -> Result<Outcome> {
         warn_of_failure(&entries);
     }
     match format(args, session) {
-        Format::Jsonl => print_records(args, session, &listing, &entries)?,
-        Format::Table => print_table(args, session, (&store, &listing), &entries)?,
+        Format::Jsonl => print_records(args, session, &entries)?,
+        Format::Table => print_table(args, session, &listings, &entries)?,
     }
     freshness?;
     if !selection.asks_for_one() {
-        listing.check_damage(&selection)?;
+        listings.iter().try_for_each(|listing| listing.check_damage(&selection))?;
     }
     Ok(Outcome::Done)
+}
+
+/// A backup, and the store that it is in.
+type Found<'a> = (&'a Listing, &'a BackupSummary);
+
+/// The backups that are meant, of all stores, oldest first.
+fn selected<'a>(listings: &'a [Listing], selection: &Selection) -> Result<Vec<Found<'a>>> {
+    let mut found: Vec<Found<'_>> = Vec::new();
+    let mut nothing = None;
+    for listing in listings {
+        match listing.select(selection) {
+            Ok(entries) => found.extend(entries.into_iter().map(|entry| (listing, entry))),
+            Err(error @ Error::NothingFound(_)) => {
+                nothing.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    found.sort_by(|(_, a), (_, b)| (a.started_at, &a.name).cmp(&(b.started_at, &b.name)));
+    if !selection.asks_for_one() {
+        return Ok(found);
+    }
+    let newest = found.last().map(|(_, entry)| entry.name.clone());
+    let first = found.into_iter().find(|(_, entry)| Some(&entry.name) == newest.as_ref());
+    match (first, nothing) {
+        (Some(first), _) => Ok(vec![first]),
+        (None, Some(error)) => Err(error),
+        (None, None) => Ok(Vec::new()),
+    }
 }
 
 fn format(args: &Args, session: &Session) -> Format {
@@ -133,8 +184,8 @@ fn format(args: &Args, session: &Session) -> Format {
 }
 
 /// The one that is meant may be the one that failed: whoever goes on with it is to know.
-fn warn_of_failure(entries: &[&BackupSummary]) {
-    for entry in entries.iter().filter(|entry| entry.proof() == Proof::Failed) {
+fn warn_of_failure(entries: &[Found<'_>]) {
+    for (_, entry) in entries.iter().filter(|(_, entry)| entry.proof() == Proof::Failed) {
         log::warn!(code = fwb::notice::VERIFICATION.code; "{} failed its latest verification; --verified asks for a proved one", entry.name);
     }
 }
@@ -146,14 +197,9 @@ fn warn_of_locked(manifest: &Manifest) {
     }
 }
 
-fn print_records(
-    args: &Args,
-    session: &Session,
-    listing: &Listing,
-    entries: &[&BackupSummary],
-) -> Result<()> {
+fn print_records(args: &Args, session: &Session, entries: &[Found<'_>]) -> Result<()> {
     let mut out = session.records()?.collecting();
-    for entry in entries {
+    for (listing, entry) in entries {
         if args.tables {
             let Some(manifest) = listing.record(entry)? else { continue };
             warn_of_locked(&manifest);
@@ -165,24 +211,25 @@ fn print_records(
     out.finish()
 }
 
-fn print_table(
-    args: &Args,
-    session: &Session,
-    (store, listing): (&Store, &Listing),
-    entries: &[&BackupSummary],
-) -> Result<()> {
+fn print_table(args: &Args, session: &Session, listings: &[Listing], entries: &[Found<'_>]) -> Result<()> {
     let mut out = session.records()?.collecting();
-    let listed = || entries.iter().copied();
     if args.tables {
-        for entry in listed() {
+        for (listing, entry) in entries {
             if let Some(manifest) = listing.record(entry)? {
                 warn_of_locked(&manifest);
                 out.write_text(&(fwb_cli::section_table(&manifest) + "\n"))?;
             }
         }
     } else if !entries.is_empty() {
-        out.write_text(&(fwb_cli::backup_table(listed(), fwb::now()) + "\n"))?;
+        let lines = entries.iter().map(|(listing, entry)| (listing.store().location(), *entry));
+        out.write_text(&(fwb_cli::backup_table(lines, fwb::now()) + "\n"))?;
     }
-    out.write_text(&fwb_cli::footer(listed(), store.space()?))?;
+    for listing in listings {
+        let of_this = entries.iter().filter(|(other, _)| std::ptr::eq(*other, listing));
+        let footer = fwb_cli::footer(of_this.map(|(_, entry)| *entry), listing.store().space()?);
+        let place =
+            if listings.len() > 1 { format!("{}: ", listing.store().location()) } else { String::new() };
+        out.write_text(&(place + &footer))?;
+    }
     out.finish()
 }

@@ -8,6 +8,7 @@ use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use fwb::{Candidates, Kind, Manifest, Policy, PruneOptions, Result};
 use fwb_cli::{LockArgs, Outcome, Session, StoreArgs, human_size};
+use fwb_stores::ObjectStores;
 
 /// Delete the backups that no retention rule keeps
 ///
@@ -108,11 +109,17 @@ fn prune(args: Args, session: &Session) -> Result<Outcome> {
         wait: args.lock.wait(),
     };
     let report = |record| out.write_json(&record);
-    let pruned = fwb::prune(&candidates, &options, fwb::now(), session.context(), report)?;
+    let pruned = fwb::prune(&candidates, &ObjectStores, &options, fwb::now(), session.context(), report)?;
     out.finish()?;
     let (done, freed) = if args.dry_run { ("would delete", "would be") } else { ("deleted", "are") };
     let (count, bytes) = (pruned.deleted, human_size(pruned.freed));
     log::info!("{done} {count} of {} backups; {bytes} {freed} free again", count + pruned.kept);
+    if pruned.freed_later > 0 {
+        log::info!(
+            "{} more are freed by a later run, when some hours have passed: who reads these backups may go on",
+            human_size(pruned.freed_later)
+        );
+    }
     Ok(Outcome::Done)
 }
 
@@ -121,13 +128,13 @@ fn prune(args: Args, session: &Session) -> Result<Outcome> {
 fn candidates(args: &Args, session: &Session) -> Result<Option<Candidates>> {
     let mut candidates = Candidates::default();
     for name in &args.backups {
-        candidates.add(args.store.dir(), name)?;
+        candidates.add(&args.store.location()?, name)?;
     }
     if args.backups.is_empty() {
         let Some(manifests) = session.manifests()? else { return Ok(None) };
         for manifest in manifests {
             let Manifest { name, store, .. } = manifest?;
-            candidates.add(&args.store.of_record(store.as_deref())?, &name)?;
+            candidates.add(&args.store.of_record(store.as_deref(), session)?, &name)?;
         }
     }
     Ok(Some(candidates))

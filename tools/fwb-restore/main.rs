@@ -9,11 +9,13 @@ use std::sync::Arc;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueEnum};
 use fwb::{
-    Compression, Error, ErrorClass, Plan, RestoreOptions, RestoreProof, Result, ServerClient, Store, Strategy,
+    Compression, Error, ErrorClass, Location, Plan, RestoreOptions, RestoreProof, Result, ServerClient,
+    Store, Strategy,
 };
 use fwb_age::Age;
 use fwb_cli::{IdentityArgs, LockArgs, Outcome, RecipientArgs, ServerArgs, Session, StoreArgs, human_size};
 use fwb_mysql::Protocol;
+use fwb_stores::ObjectStores;
 
 /// Restore a backup
 ///
@@ -143,7 +145,8 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
     let Some((store, name)) = which(&args, keep_before.is_some(), session)? else {
         return Ok(session.short_help());
     };
-    let store = Store::open(store)?.with_identities(args.identity.identities(&Age, session));
+    let store = Store::open(&store, &ObjectStores, &session.context().cancel)?
+        .with_identities(args.identity.identities(&Age, session));
     if args.stdout {
         let mut out = session.stdout()?;
         fwb::extract(&store, &name, &args.tables, &mut out, fwb_cli::WRITE_STDOUT, session.context())?;
@@ -246,7 +249,7 @@ fn forget(args: &Args, keep: usize, session: &Session) -> Result<Outcome> {
 }
 
 /// The store and name of the one backup to restore; none: nobody said.
-fn which(args: &Args, removes: bool, session: &Session) -> Result<Option<(PathBuf, String)>> {
+fn which(args: &Args, removes: bool, session: &Session) -> Result<Option<(Location, String)>> {
     if let Some(backup) = args.backup.as_deref().or(args.file.as_deref()) {
         return fwb_cli::place(backup, &args.store).map(Some);
     }
@@ -254,7 +257,7 @@ fn which(args: &Args, removes: bool, session: &Session) -> Result<Option<(PathBu
     session.context().progress.begin("waiting for a manifest on standard input", 0);
     let manifests = manifests.take(2).collect::<Result<Vec<_>>>()?;
     match &manifests[..] {
-        [manifest] => Ok(Some((args.store.of_record(manifest.store.as_deref())?, manifest.name.clone()))),
+        [manifest] => Ok(Some((args.store.of_record(manifest.store.as_deref(), session)?, manifest.name.clone()))),
         // What was to be restored first is not known: what restores have kept may still be needed.
         [] if removes => Err(Error::Usage {
             message: "no manifest came in on standard input: nothing was restored, and nothing removed".into(),

@@ -2,18 +2,19 @@
 
 #![forbid(unsafe_code)]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, ValueEnum, ValueHint};
 use fwb::{
-    Drill, DrillOptions, Error, ErrorClass, Identities, Level, Manifest, Recording, Result, ServerOptions,
-    Store, Verified,
+    Drill, DrillOptions, Error, ErrorClass, Identities, Level, Location, Manifest, Recording, Result,
+    ServerOptions, Store, Verified,
 };
 use fwb_age::Age;
 use fwb_cli::{IdentityArgs, Outcome, RecordWriter, ServerArgs, Session, StoreArgs};
 use fwb_mysql::Protocol;
+use fwb_stores::ObjectStores;
 
 /// Prove that backups are what their manifests say
 ///
@@ -97,7 +98,7 @@ fn verify(args: Args, session: &Session) -> Result<Outcome> {
         let Some(manifests) = session.manifests()? else { return Ok(session.short_help()) };
         for manifest in manifests {
             let manifest = manifest?;
-            let store = args.store.of_record(manifest.store.as_deref())?;
+            let store = args.store.of_record(manifest.store.as_deref(), session)?;
             run.one(&store, &manifest.name)?;
         }
     }
@@ -139,7 +140,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Verifies one backup. What fails is remembered, so that all of them are looked at before the exit.
-    fn one(&mut self, store: &Path, name: &str) -> Result<()> {
+    fn one(&mut self, store: &Location, name: &str) -> Result<()> {
         self.count += 1;
         match self.prove(store, name) {
             Ok(Verified { manifest, unrecorded, not_drilled }) => {
@@ -172,13 +173,14 @@ impl Run<'_> {
         }
     }
 
-    fn prove(&mut self, store: &Path, name: &str) -> Result<Verified> {
+    fn prove(&mut self, store: &Location, name: &str) -> Result<Verified> {
         let record = match (self.args.adopt, self.args.no_record) {
             (true, _) => Recording::Adopt,
             (_, true) => Recording::Nothing,
             _ => Recording::Known,
         };
-        let store = Store::open(store)?.with_identities(self.identities.clone());
+        let store = Store::open(store, &ObjectStores, &self.session.context().cancel)?
+            .with_identities(self.identities.clone());
         let context = self.session.context();
         match self.args.level {
             LevelArg::Quick => fwb::verify(&store, name, Level::Quick, record, context),

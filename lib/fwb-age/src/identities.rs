@@ -101,7 +101,7 @@ impl AgeIdentities {
 }
 
 impl Identities for AgeIdentities {
-    fn decrypt(&self, file: File) -> Result<Box<dyn ReadAt>, Unreadable> {
+    fn decrypt(&self, file: Arc<dyn ReadAt>) -> Result<Box<dyn ReadAt>, Unreadable> {
         let unusable = |message: String| {
             Unreadable::Identity(Box::new(Error::Usage {
                 message,

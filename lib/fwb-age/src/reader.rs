@@ -1,16 +1,13 @@
 //! Reads an encrypted file at any offset. The format has chunks of 64 KiB, each authenticated for itself, so nothing but the
 //! chunks that hold what is asked for is read.
 
-use std::borrow::Borrow;
 use std::fmt;
-use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use age::DecryptError;
 use age::stream::StreamReader;
-use fwb::{Identities, ReadAt, Result, Unreadable};
+use fwb::{Identities, ReadAt, Result, Unreadable, is_of_the_file};
 
 use crate::key::{Key, Learning};
 
@@ -28,7 +25,7 @@ pub(crate) const MOST_RECIPIENTS: usize = 64;
 
 /// Opens a file by the identities.
 pub(crate) fn open<'a>(
-    file: File,
+    file: Arc<dyn ReadAt>,
     identities: impl Iterator<Item = &'a dyn age::Identity>,
 ) -> Result<Box<dyn ReadAt>, Unreadable> {
     let key = Key::default();
@@ -50,16 +47,16 @@ impl Reading {
 }
 
 impl Identities for Reading {
-    fn decrypt(&self, file: File) -> Result<Box<dyn ReadAt>, Unreadable> {
+    fn decrypt(&self, file: Arc<dyn ReadAt>) -> Result<Box<dyn ReadAt>, Unreadable> {
         let opened = Plain::open(file, &self.key, std::iter::once(&self.key as &dyn age::Identity))?;
         Ok(Box::new(opened))
     }
 }
 
 /// Where the chunks begin. A header that is longer than any of ours is not given to the crate, whose work grows faster than it.
-fn end_of_header(file: &File) -> Result<usize, Unreadable> {
+fn end_of_header(file: &Arc<dyn ReadAt>) -> Result<usize, Unreadable> {
     let mut head = Vec::new();
-    let mut input = At { file, offset: 0 }.take(LONGEST_HEADER as u64);
+    let mut input = At { file: Arc::clone(file), offset: 0 }.take(LONGEST_HEADER as u64);
     input.read_to_end(&mut head).map_err(Unreadable::Io)?;
     let count = |what: &[u8]| head.windows(what.len()).filter(|window| *window == what).count();
     let last = head.windows(LAST_LINE.len()).position(|window| window == LAST_LINE);
@@ -79,14 +76,16 @@ fn end_of_header(file: &File) -> Result<usize, Unreadable> {
 fn unreadable(error: DecryptError) -> Unreadable {
     match error {
         DecryptError::NoMatchingKeys => Unreadable::NotForUs,
-        DecryptError::Io(error) if error.raw_os_error().is_some() => Unreadable::Io(error),
+        DecryptError::Io(error) if is_of_the_file(&error) => Unreadable::Io(error),
         error => Unreadable::Damaged(error.to_string()),
     }
 }
 
 /// The plain text of an encrypted file.
 struct Plain {
-    file: Arc<File>,
+    file: Arc<dyn ReadAt>,
+    /// Where its chunks begin.
+    begins: u64,
     key: Key,
     size: u64,
     /// Readers that nobody uses at present.
@@ -96,7 +95,7 @@ struct Plain {
 /// A reader, and the offset in the plain text from which it goes on without seeking.
 struct Reader {
     next: u64,
-    reader: StreamReader<BufReader<At<Arc<File>>>>,
+    reader: StreamReader<BufReader<At>>,
 }
 
 impl fmt::Debug for Plain {
@@ -108,7 +107,7 @@ impl fmt::Debug for Plain {
 impl Reader {
     /// A new one, from the beginning of the file.
     fn new<'a>(
-        file: &Arc<File>,
+        file: &Arc<dyn ReadAt>,
         identities: impl Iterator<Item = &'a dyn age::Identity>,
     ) -> Result<Self, DecryptError> {
         let input = BufReader::new(At { file: Arc::clone(file), offset: 0 });
@@ -120,17 +119,16 @@ impl Reader {
 impl Plain {
     /// Opens a file. `key` is known, or has learnt the file's once one of the identities fits.
     fn open<'a>(
-        file: File,
+        file: Arc<dyn ReadAt>,
         key: &Key,
         identities: impl Iterator<Item = &'a dyn age::Identity>,
     ) -> Result<Self, Unreadable> {
-        let stored = file.metadata().map_err(Unreadable::Io)?.len();
+        let stored = file.size();
         let begins = end_of_header(&file)?;
-        let file = Arc::new(file);
         let reader = Reader::new(&file, identities).map_err(unreadable)?;
         let cipher_text = stored.saturating_sub(begins as u64);
         let size = cipher_text.saturating_sub(cipher_text.div_ceil(CHUNK + TAG) * TAG);
-        Ok(Self { file, key: key.clone(), size, readers: Mutex::new(vec![reader]) })
+        Ok(Self { file, begins: begins as u64, key: key.clone(), size, readers: Mutex::new(vec![reader]) })
     }
 
     /// A reader that goes on at `offset`, or any, or a new one.
@@ -167,30 +165,38 @@ impl ReadAt for Plain {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
         Ok(())
     }
-}
 
-/// A file, read through an offset of its own.
-struct At<F> {
-    file: F,
-    offset: u64,
-}
-
-impl<F: Borrow<File>> Read for At<F> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.borrow().read_at(buffer, self.offset)?;
-        self.offset += read as u64;
-        Ok(read)
+    fn will_read(&self, from: u64, to: u64) {
+        let chunk = |offset: u64| self.begins + offset / CHUNK * (CHUNK + TAG);
+        let end = chunk(to.saturating_add(CHUNK - 1)).min(self.file.size());
+        self.file.will_read(chunk(from), end);
     }
 }
 
-impl<F: Borrow<File>> Seek for At<F> {
+/// A file, read through an offset of its own.
+struct At {
+    file: Arc<dyn ReadAt>,
+    offset: u64,
+}
+
+impl Read for At {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.file.size().saturating_sub(self.offset);
+        let size = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.file.read_exact_at(&mut buffer[..size], self.offset)?;
+        self.offset += size as u64;
+        Ok(size)
+    }
+}
+
+impl Seek for At {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let (from, by) = match to {
             SeekFrom::Start(offset) => {
                 self.offset = offset;
                 return Ok(offset);
             }
-            SeekFrom::End(by) => (self.file.borrow().metadata()?.len(), by),
+            SeekFrom::End(by) => (self.file.size(), by),
             SeekFrom::Current(by) => (self.offset, by),
         };
         self.offset = from.checked_add_signed(by).ok_or(io::ErrorKind::InvalidInput)?;
@@ -210,7 +216,7 @@ mod tests {
     use crate::recipients::AgeRecipients;
 
     /// A file that is encrypted, its plain text, and the key that its writer has.
-    fn encrypted(size: usize) -> (tempfile::NamedTempFile, Vec<u8>, Arc<dyn Identities>) {
+    fn encrypted(size: usize) -> (Arc<dyn ReadAt>, Vec<u8>, Arc<dyn Identities>) {
         let plain: Vec<u8> = (0..size).map(|at| u8::try_from(at * 7 % 251).unwrap()).collect();
         let identity = age::x25519::Identity::generate();
         let recipients = AgeRecipients::parse(&[identity.to_public().to_string()]).unwrap();
@@ -218,7 +224,7 @@ mod tests {
         let mut encrypting = recipients.encrypt(Box::new(file.reopen().unwrap())).unwrap();
         encrypting.stream.write_all(&plain).unwrap();
         encrypting.stream.finish().unwrap();
-        (file, plain, encrypting.key)
+        (Arc::new(std::fs::read(file.path()).unwrap()), plain, encrypting.key)
     }
 
     #[test]
@@ -226,7 +232,7 @@ mod tests {
         const FULL: usize = 64 << 10;
         for size in [0, 1, FULL - 1, FULL, FULL + 1, 2 * FULL, 3 * FULL + 5] {
             let (file, plain, key) = encrypted(size);
-            let opened = key.decrypt(file.reopen().unwrap()).unwrap();
+            let opened = key.decrypt(file).unwrap();
             assert_eq!(opened.size(), size as u64);
             for from in [0, 1, FULL - 1, FULL, 2 * FULL + 3] {
                 for length in [1, 5, FULL, FULL + 2] {
@@ -244,7 +250,7 @@ mod tests {
     #[test]
     fn several_threads_read_at_once() {
         let (file, plain, key) = encrypted(1 << 20);
-        let opened = key.decrypt(file.reopen().unwrap()).unwrap();
+        let opened = key.decrypt(file).unwrap();
         std::thread::scope(|scope| {
             for thread in 0..4_usize {
                 let (opened, plain) = (&opened, &plain);
@@ -270,10 +276,8 @@ mod tests {
             "n".repeat(16)
         );
         for text in [long, many, "age-encryption.org/v1\n".into(), "age-encryption.org/v1\n--- ".into()] {
-            let file = tempfile::NamedTempFile::new().unwrap();
-            file.reopen().unwrap().write_all(text.as_bytes()).unwrap();
             let (.., key) = encrypted(1);
-            let opened = key.decrypt(file.reopen().unwrap());
+            let opened = key.decrypt(Arc::new(text.clone().into_bytes()));
             assert!(matches!(opened, Err(Unreadable::Damaged(_))), "{:?}", &text[..40.min(text.len())]);
         }
     }
@@ -281,7 +285,7 @@ mod tests {
     #[test]
     fn a_key_of_another_file_opens_nothing() {
         let ((one, ..), (_, _, key)) = (encrypted(10), encrypted(10));
-        let opened = key.decrypt(one.reopen().unwrap());
+        let opened = key.decrypt(one);
         assert!(matches!(opened, Err(Unreadable::Damaged(_) | Unreadable::NotForUs)), "{opened:?}");
     }
 }

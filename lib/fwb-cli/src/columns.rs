@@ -5,12 +5,13 @@ use unicode_width::UnicodeWidthStr;
 /// Blanks between two columns.
 const GAP: usize = 2;
 
-/// A table of `N` columns with a header, without lines.
+/// A table of columns with a header, without lines.
 #[derive(Debug)]
-pub(crate) struct Columns<const N: usize> {
-    rows: Vec<[Cell; N]>,
-    widths: [usize; N],
-    right: &'static [usize],
+pub(crate) struct Columns {
+    rows: Vec<Vec<Cell>>,
+    widths: Vec<usize>,
+    /// Whether each is aligned to the right.
+    right: Vec<bool>,
 }
 
 #[derive(Debug)]
@@ -20,17 +21,18 @@ struct Cell {
     width: usize,
 }
 
-impl<const N: usize> Columns<N> {
-    /// A table that has nothing but its header; the columns of these numbers are aligned to the right.
-    pub(crate) fn new(header: [&str; N], right: &'static [usize]) -> Self {
-        let mut columns = Self { rows: Vec::new(), widths: [0; N], right };
-        columns.add(header.map(str::to_owned));
+impl Columns {
+    /// A table that has nothing but its header; the columns of these titles are aligned to the right.
+    pub(crate) fn new(header: &[&str], right: &[&str]) -> Self {
+        let right = header.iter().map(|title| right.contains(title)).collect();
+        let mut columns = Self { rows: Vec::new(), widths: vec![0; header.len()], right };
+        columns.add(header.iter().map(|title| (*title).to_owned()));
         columns
     }
 
     /// Adds a row.
-    pub(crate) fn add(&mut self, row: [String; N]) {
-        let row = row.map(|text| Cell { width: width(&text), text });
+    pub(crate) fn add(&mut self, row: impl IntoIterator<Item = String>) {
+        let row: Vec<Cell> = row.into_iter().map(|text| Cell { width: width(&text), text }).collect();
         for (column, cell) in self.widths.iter_mut().zip(&row) {
             *column = (*column).max(cell.width);
         }
@@ -42,9 +44,9 @@ impl<const N: usize> Columns<N> {
         let mut lines = String::new();
         for row in &self.rows {
             let begin = lines.len();
-            for (index, (cell, width)) in row.iter().zip(self.widths).enumerate() {
+            for ((cell, width), right) in row.iter().zip(&self.widths).zip(&self.right) {
                 let blanks = std::iter::repeat_n(' ', width - cell.width);
-                if self.right.contains(&index) {
+                if *right {
                     lines.extend(blanks);
                     lines.push_str(&cell.text);
                 } else {
@@ -71,7 +73,7 @@ mod tests {
 
     #[test]
     fn columns_line_up_whatever_is_in_them() {
-        let mut columns = Columns::new(["NAME", "ROWS", "X"], &[1]);
+        let mut columns = Columns::new(&["NAME", "ROWS", "X"], &["ROWS"]);
         columns.add(["한글".into(), "7".into(), "x".into()]);
         columns.add(["a".into(), "10000".into(), String::new()]);
         assert_eq!(columns.lines(), "NAME   ROWS  X\n한글      7  x\na     10000\n");

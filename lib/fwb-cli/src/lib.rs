@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bandwidth;
 mod columns;
 mod confirm;
 mod console;
@@ -27,18 +28,19 @@ mod table;
 mod usage;
 mod when;
 
+pub use bandwidth::parse_bandwidth;
 pub use duration::parse_age;
 pub use exit::{Outcome, tolerate_broken_pipe};
 pub use manifests::Manifests;
 pub use options::{
-    IdentityArgs, LockArgs, LogFormat, PodArgs, ProgressMode, RecipientArgs, ServerArgs, StoreArgs, WorkArgs,
-    command, place,
+    IdentityArgs, LockArgs, LogFormat, PodArgs, ProgressMode, RecipientArgs, RetainArgs, ServerArgs,
+    StoreArgs, WorkArgs, command, place,
 };
 pub use printable::printable;
 pub use records::RecordWriter;
 pub use run::run;
 pub use session::Session;
 pub use size::human_size;
-pub use standard::{Location, Stdin, Stdout, WRITE_STDOUT};
+pub use standard::{OutputArg, Stdin, Stdout, WRITE_STDOUT};
 pub use table::{SectionRecord, backup_table, footer, section_records, section_table};
 pub use when::{parse_at, parse_since};

@@ -205,14 +205,14 @@ pub(crate) fn stdout_is_terminal() -> bool {
 /// A file operand: `-` stands for standard input or output, anything else for a path. Use it as the type of a
 /// clap argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Location {
+pub enum OutputArg {
     /// `-`
     Standard,
     /// A path.
     File(PathBuf),
 }
 
-impl From<OsString> for Location {
+impl From<OsString> for OutputArg {
     fn from(operand: OsString) -> Self {
         match operand.as_encoded_bytes() {
             b"-" => Self::Standard,
@@ -221,7 +221,7 @@ impl From<OsString> for Location {
     }
 }
 
-impl fmt::Display for Location {
+impl fmt::Display for OutputArg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Standard => f.write_str("-"),
@@ -236,9 +236,9 @@ mod tests {
 
     #[test]
     fn a_dash_alone_is_a_standard_stream() {
-        assert_eq!(Location::from(OsString::from("-")), Location::Standard);
-        assert_eq!(Location::from(OsString::from("./-")), Location::File("./-".into()));
-        assert_eq!(Location::from(OsString::from("-o")).to_string(), "-o");
+        assert_eq!(OutputArg::from(OsString::from("-")), OutputArg::Standard);
+        assert_eq!(OutputArg::from(OsString::from("./-")), OutputArg::File("./-".into()));
+        assert_eq!(OutputArg::from(OsString::from("-o")).to_string(), "-o");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! from elsewhere are made [`printable`] here.
 
 use chrono::{Local, TimeDelta};
-use fwb::{BackupSummary, Manifest, Owner, Proof, Section, SectionKind, Space, Timestamp};
+use fwb::{BackupSummary, Location, Manifest, Owner, Proof, Section, SectionKind, Space, Timestamp};
 use serde::Serialize;
 
 use crate::columns::Columns;
@@ -52,42 +52,45 @@ pub fn section_records(manifest: &Manifest) -> impl Iterator<Item = SectionRecor
     })
 }
 
-/// Backups as a table, a line each, in the order given. Times are local. Where they are of several servers, each line
-/// names its own.
-pub fn backup_table<'a>(entries: impl IntoIterator<Item = &'a BackupSummary>, now: Timestamp) -> String {
-    let entries: Vec<&BackupSummary> = entries.into_iter().collect();
-    if entries.windows(2).all(|pair| pair[0].owner() == pair[1].owner()) {
-        let titles = ["NAME", "KIND", "DATABASE", "STARTED", "SIZE", "ROWS", "STATE"];
-        let mut table = Columns::new(titles, &[4, 5]);
-        for entry in entries {
-            table.add(cells(entry, now));
-        }
-        return table.lines();
-    }
-    let titles = ["NAME", "KIND", "DATABASE", "SERVER", "STARTED", "SIZE", "ROWS", "STATE"];
-    let mut table = Columns::new(titles, &[5, 6]);
-    for entry in entries {
-        let [name, kind, database, rest @ ..] = cells(entry, now);
-        let [started, size, rows, state] = rest;
-        let server = match entry.owner() {
-            Owner::Unknown => UNKNOWN.to_owned(),
-            owner => printable(&owner.to_string()).into_owned(),
-        };
-        table.add([name, kind, database, server, started, size, rows, state]);
+/// Backups as a table, a line each, in the order given, each with the store that it is in. Times are local. Where they are of several
+/// servers, or in several stores, each line names its own.
+pub fn backup_table<'a>(
+    entries: impl IntoIterator<Item = (&'a Location, &'a BackupSummary)>,
+    now: Timestamp,
+) -> String {
+    let entries: Vec<_> = entries.into_iter().collect();
+    let of_several_servers = entries.windows(2).any(|pair| pair[0].1.owner() != pair[1].1.owner());
+    let in_several_stores = entries.windows(2).any(|pair| pair[0].0 != pair[1].0);
+    let is_shown = |title: &&str| match *title {
+        "SERVER" => of_several_servers,
+        "STORE" => in_several_stores,
+        _ => true,
+    };
+    let titles = ["NAME", "KIND", "DATABASE", "SERVER", "STARTED", "SIZE", "ROWS", "STORE", "STATE"];
+    let shown: Vec<&str> = titles.into_iter().filter(is_shown).collect();
+    let mut table = Columns::new(&shown, &["SIZE", "ROWS"]);
+    for (store, entry) in entries {
+        table.add(shown.iter().map(|title| cell(title, store, entry, now)));
     }
     table.lines()
 }
 
-fn cells(entry: &BackupSummary, now: Timestamp) -> [String; 7] {
-    [
-        printable(&entry.name).into_owned(),
-        entry.kind.as_str().to_owned(),
-        entry.database.as_deref().map_or(UNKNOWN.into(), |name| printable(name).into_owned()),
-        entry.started_at.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string(),
-        human_size(entry.size),
-        or_unknown(entry.rows),
-        state(entry, now),
-    ]
+/// What stands in a column.
+fn cell(title: &str, store: &Location, entry: &BackupSummary, now: Timestamp) -> String {
+    match title {
+        "NAME" => printable(&entry.name).into_owned(),
+        "KIND" => entry.kind.as_str().to_owned(),
+        "DATABASE" => entry.database.as_deref().map_or(UNKNOWN.into(), |name| printable(name).into_owned()),
+        "SERVER" => match entry.owner() {
+            Owner::Unknown => UNKNOWN.to_owned(),
+            owner => printable(&owner.to_string()).into_owned(),
+        },
+        "STARTED" => entry.started_at.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string(),
+        "SIZE" => human_size(entry.size),
+        "ROWS" => or_unknown(entry.rows),
+        "STORE" => printable(&store.to_string()).into_owned(),
+        _ => state(entry, now),
+    }
 }
 
 /// What is inside a backup as a table, a line for each section, in the order of the dump.
@@ -96,7 +99,8 @@ pub fn section_table(manifest: &Manifest) -> String {
     if manifest.sections.is_empty() {
         return format!("{name}: nothing is known of what is inside\n");
     }
-    let mut table = Columns::new(["KIND", "NAME", "ROWS", "SIZE", "RAW SIZE"], &[2, 3, 4]);
+    let mut table =
+        Columns::new(&["KIND", "NAME", "ROWS", "SIZE", "RAW SIZE"], &["ROWS", "SIZE", "RAW SIZE"]);
     for section in &manifest.sections {
         table.add([
             section.kind.as_str().to_owned(),
@@ -110,7 +114,7 @@ pub fn section_table(manifest: &Manifest) -> String {
 }
 
 /// The last line below a table: how many backups, how large, how many proved, and the space that is left.
-pub fn footer<'a>(entries: impl IntoIterator<Item = &'a BackupSummary>, space: Space) -> String {
+pub fn footer<'a>(entries: impl IntoIterator<Item = &'a BackupSummary>, space: Option<Space>) -> String {
     let (mut count, mut proved, mut size) = (0, 0, 0_u64);
     for entry in entries {
         count += 1;
@@ -122,7 +126,12 @@ pub fn footer<'a>(entries: impl IntoIterator<Item = &'a BackupSummary>, space: S
         1 => format!("1 backup, {}, {proved} proved", human_size(size)),
         _ => format!("{count} backups, {}, {proved} proved", human_size(size)),
     };
-    format!("{backups}; {} free of {}\n", human_size(space.free), human_size(space.total))
+    match space {
+        Some(Space { free, total }) => {
+            format!("{backups}; {} free of {}\n", human_size(free), human_size(total))
+        }
+        None => format!("{backups}\n"),
+    }
 }
 
 fn or_unknown(count: Option<u64>) -> String {
@@ -205,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_backup_is_a_line() {
-        let table = backup_table([&entry(&json!({}))], NOW.parse().unwrap());
+        let table = backup_table([(&here(), &entry(&json!({})))], NOW.parse().unwrap());
         let words: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(words[0], ["NAME", "KIND", "DATABASE", "STARTED", "SIZE", "ROWS", "STATE"]);
         assert_eq!(words[1][..3], ["shop_backup_20250725_100000.sql.gz", "full", "shop"]);
@@ -216,15 +225,31 @@ mod tests {
     #[test]
     fn a_line_names_its_server_where_there_are_several() {
         let at = |id: &str| entry(&json!({"server": {"version": "10.11", "id": id}}));
-        let one = backup_table([&at("eu"), &at("eu")], NOW.parse().unwrap());
+        let one = backup_table([(&here(), &at("eu")), (&here(), &at("eu"))], NOW.parse().unwrap());
         assert!(!one.contains("SERVER"), "{one}");
+    }
+
+    #[test]
+    fn a_line_names_its_store_where_there_are_several() {
+        let (one, there) = (entry(&json!({})), Location::parse("s3://bucket/shop".as_ref()).unwrap());
+        let both = backup_table([(&here(), &one), (&there, &one)], NOW.parse().unwrap());
+        assert!(
+            both.contains("  STORE ") && both.contains("  /backup ") && both.contains("  s3://bucket/shop "),
+            "{both}"
+        );
+        let alone = backup_table([(&there, &one)], NOW.parse().unwrap());
+        assert!(!alone.contains("STORE"), "{alone}");
+    }
+
+    fn here() -> Location {
+        Location::parse("/backup".as_ref()).unwrap()
     }
 
     #[test]
     fn a_name_forges_no_line() {
         let names = json!({"name": "a\nb\u{1b}[2J", "database": "x\ny"});
         let evil = entry(&names);
-        assert_eq!(backup_table([&evil], NOW.parse().unwrap()).lines().count(), 2);
+        assert_eq!(backup_table([(&here(), &evil)], NOW.parse().unwrap()).lines().count(), 2);
         assert!(section_table(&manifest(&names)).starts_with("a\\nb\\u{1b}[2J:\n"));
     }
 
@@ -269,9 +294,12 @@ mod tests {
     fn the_footer_sums_up() {
         let space = Space { free: 1 << 30, total: 10 << 30 };
         let one = entry(&json!({}));
-        assert_eq!(footer([], space), "no backups; 1.0 GiB free of 10.0 GiB\n");
-        assert_eq!(footer([&one], space), "1 backup, 2.0 KiB, 0 proved; 1.0 GiB free of 10.0 GiB\n");
-        assert_eq!(footer([&one, &one], space), "2 backups, 4.0 KiB, 0 proved; 1.0 GiB free of 10.0 GiB\n");
+        assert_eq!(footer([], Some(space)), "no backups; 1.0 GiB free of 10.0 GiB\n");
+        assert_eq!(footer([&one], Some(space)), "1 backup, 2.0 KiB, 0 proved; 1.0 GiB free of 10.0 GiB\n");
+        assert_eq!(
+            footer([&one, &one], Some(space)),
+            "2 backups, 4.0 KiB, 0 proved; 1.0 GiB free of 10.0 GiB\n"
+        );
     }
 
     #[test]

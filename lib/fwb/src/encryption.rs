@@ -5,7 +5,6 @@
 //! without an identity.
 
 use std::fmt::Debug;
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,7 +56,7 @@ pub trait Identities: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`Unreadable`].
-    fn decrypt(&self, file: File) -> Result<Box<dyn ReadAt>, Unreadable>;
+    fn decrypt(&self, file: Arc<dyn ReadAt>) -> Result<Box<dyn ReadAt>, Unreadable>;
 }
 
 /// Bytes that can be read at any offset, by several threads at once.
@@ -70,6 +69,29 @@ pub trait ReadAt: Debug + Send + Sync {
     /// # Errors
     /// There are not so many, the file cannot be read, or what is there is not what was encrypted.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Says which bytes will be read soon, from beginning to end.
+    fn will_read(&self, _from: u64, _to: u64) {}
+}
+
+impl ReadAt for Vec<u8> {
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        let part = self.get(from..).and_then(|rest| rest.get(..buffer.len()));
+        buffer.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+}
+
+/// Whether an error is of whoever keeps the file, and says nothing of what is in it: the operating system's, or an object
+/// store's, which is an [`Error`] inside.
+pub fn is_of_the_file(error: &io::Error) -> bool {
+    let is_ours = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()).is_some();
+    is_ours || error.raw_os_error().is_some()
 }
 
 /// Why an encrypted file cannot be read.
@@ -81,7 +103,7 @@ pub enum Unreadable {
     Identity(Box<Error>),
     /// Its beginning is not what was written.
     Damaged(String),
-    /// The operating system's error.
+    /// The error of whoever keeps the file.
     Io(io::Error),
 }
 
@@ -121,15 +143,20 @@ impl Keys {
         Self { given, written: Mutex::default() }
     }
 
+    /// Whether there are identities that were given.
+    pub(crate) fn are_given(&self) -> bool {
+        self.given.is_some()
+    }
+
     /// Remembers the key of an artifact that was written.
     pub(crate) fn remember(&self, key: Arc<dyn Identities>) {
         self.written.lock().unwrap_or_else(PoisonError::into_inner).push(key);
     }
 
     /// The plain bytes of a file; none where no identity was given.
-    pub(crate) fn open(&self, file: &File) -> Result<Option<Box<dyn ReadAt>>, Unreadable> {
+    pub(crate) fn open(&self, file: &Arc<dyn ReadAt>) -> Result<Option<Box<dyn ReadAt>>, Unreadable> {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let decrypt = |key: &dyn Identities| key.decrypt(file.try_clone().map_err(Unreadable::Io)?);
+        let decrypt = |key: &dyn Identities| key.decrypt(Arc::clone(file));
         // The last one first: what was written is read soon after. Each reads one file, and calls all others damaged.
         for key in written.iter().rev() {
             match decrypt(&**key) {

@@ -6,6 +6,7 @@
 
 mod admission;
 mod artifact;
+mod copy;
 mod drill;
 mod dump;
 mod encryption;
@@ -33,13 +34,14 @@ mod thread;
 mod verify;
 
 pub use artifact::{Codec, Compression};
+pub use copy::{Copied, Copier, CopyOptions};
 pub use drill::{Drill, DrillOptions};
 pub use dump::{DumpOptions, dump_to_file, dump_to_store, dump_to_stream, write_manifest};
 pub use encryption::{
     AskPassphrase, Cipher, EncryptTo, Encrypted, Encrypting, Identities, NoKey, ReadAt, Recipients,
-    Unreadable,
+    Unreadable, is_of_the_file,
 };
-pub use error::{Error, ErrorClass, Result};
+pub use error::{Error, ErrorClass, Refusal, Result};
 pub use identity::{Owner, ServerIdentity, ServerName};
 pub use manifest::{
     Action, Binlog, Client, Decision, Detail, Encryption, Kind, Level, Manifest, ManifestError, NotDrilled,
@@ -59,5 +61,8 @@ pub use server::{
     Row, Server as DatabaseServer, ServerAddress, ServerClient, ServerError, ServerOptions, ServerVersion,
     Session, SessionError, Stopper, TlsMode, TlsOptions, Via,
 };
-pub use store::{BackupSummary, Space, Store, StoreLock, Wait};
+pub use store::{
+    Backend, BackupSummary, Expected, Freed, Held, Listed, Location, ObjectStores, Opened, Retention,
+    RetentionMode, SidecarFile, Space, Store, StoreLock, StoreUrl, Upload, Wait,
+};
 pub use verify::{Recording, Verified, verify};

@@ -105,6 +105,12 @@ codes! {
     ENCRYPTED = "FWB-1305", "A backup is encrypted, and no key fits",
         "no identity was given, or none that was given is the key to one of its recipients",
         "--identity FILE (FWB_IDENTITY); the manifest's `encryption` names the recipients";
+    OBJECT_STORE = "FWB-1306", "An object store refused a request, or did not answer",
+        "credentials, a bucket or an endpoint are wrong, the network fails, or the store is down: the message says which",
+        "docs/STORES.md; the store's own log";
+    LOCK_LOST = "FWB-1307", "The lease on an object store ran out before the work was done",
+        "the process was stopped or the network was away for longer than the lease",
+        "run again; nothing was published";
     DAMAGED = "FWB-1401", "An artifact or a manifest is damaged",
         "a bit was flipped, a file was cut short, or edited",
         "use another backup: fwb-ls --latest --verified. Tables that are whole can be had: --tables";

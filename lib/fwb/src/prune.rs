@@ -5,27 +5,26 @@
 //! would keep.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::manifest::{Action, Decision, Kind, Manifest, Timestamp};
 use crate::progress::Context;
 use crate::retention::{Backup, Policy, decide};
 use crate::select::Listing;
-use crate::store::{BackupSummary, Store, Wait, check_name};
+use crate::store::{BackupSummary, Freed, Location, ObjectStores, Store, Wait, check_name};
 
 /// The backups that may go, if retention lets them.
 #[derive(Debug, Default)]
 pub struct Candidates {
     /// By the directory without links, so that a store with two names is one store.
-    stores: BTreeMap<PathBuf, Batch>,
+    stores: BTreeMap<Location, Batch>,
 }
 
 /// The candidates of one store.
 #[derive(Debug)]
 struct Batch {
     /// The store as it was first named.
-    store: PathBuf,
+    store: Location,
     names: BTreeSet<String>,
 }
 
@@ -49,8 +48,10 @@ pub struct Pruned {
     pub kept: usize,
     /// Candidates that are gone.
     pub deleted: usize,
-    /// Bytes that their artifacts took.
+    /// Bytes that their artifacts took, which are free now.
     pub freed: u64,
+    /// Bytes that a later run frees, when whoever reads the backups has ended.
+    pub freed_later: u64,
 }
 
 impl Candidates {
@@ -58,13 +59,12 @@ impl Candidates {
     ///
     /// # Errors
     /// A usage error when `name` is not a plain file name of a store.
-    pub fn add(&mut self, store: &Path, name: &str) -> Result<()> {
+    pub fn add(&mut self, store: &Location, name: &str) -> Result<()> {
         check_name(name)?;
-        let resolved = store.canonicalize().unwrap_or_else(|_| store.to_owned());
         let batch = self
             .stores
-            .entry(resolved)
-            .or_insert_with(|| Batch { store: store.to_owned(), names: BTreeSet::new() });
+            .entry(store.resolved())
+            .or_insert_with(|| Batch { store: store.clone(), names: BTreeSet::new() });
         batch.names.insert(name.to_owned());
         Ok(())
     }
@@ -81,6 +81,7 @@ impl Candidates {
 /// interruptions end everything.
 pub fn prune(
     candidates: &Candidates,
+    object_stores: &dyn ObjectStores,
     options: &PruneOptions,
     now: Timestamp,
     context: &Context,
@@ -88,7 +89,7 @@ pub fn prune(
 ) -> Result<Pruned> {
     let mut stores = Vec::new();
     for batch in candidates.stores.values() {
-        stores.push((Store::open(&batch.store)?, &batch.names));
+        stores.push((Store::open(&batch.store, object_stores, &context.cancel)?, &batch.names));
     }
     let mut run =
         Run { options, now, context, report: &mut report, pruned: Pruned::default(), failure: None };
@@ -129,14 +130,21 @@ impl Run<'_> {
             // Before it is gone; it may be gone already, by somebody else's hand.
             let Some(record) = store.manifest_of(&summary, Some(decision))? else { continue };
             if action == Action::Delete {
-                // A lost artifact frees nothing, whatever its manifest says.
-                let size = store.root().join(name).symlink_metadata().map_or(0, |file| file.len());
-                if let Some(Err(error)) = lock.as_ref().map(|lock| store.delete(name, lock)) {
-                    self.remember(error);
-                    continue;
+                match lock.as_ref().map(|lock| store.delete(name, lock)) {
+                    Some(Err(error)) => {
+                        self.remember(error);
+                        continue;
+                    }
+                    Some(Ok(Freed { bytes, at_once: true })) => self.pruned.freed += bytes,
+                    Some(Ok(Freed { bytes, .. })) => self.pruned.freed_later += bytes,
+                    None if summary.problems.is_empty() => self.pruned.freed += summary.size,
+                    // A lost artifact frees nothing, whatever its manifest says.
+                    None => {
+                        let artifact = store.artifact_if_there(name)?;
+                        self.pruned.freed += artifact.map_or(0, |artifact| artifact.stored_size());
+                    }
                 }
                 self.pruned.deleted += 1;
-                self.pruned.freed += size;
             } else {
                 self.pruned.kept += 1;
             }
@@ -161,7 +169,7 @@ impl Run<'_> {
                     self.remember(Error::Unreadable(format!("{name} is left alone: it could not be read")));
                 }
                 Ok(_) | Err(Error::NoBackup { .. }) => {
-                    log::warn!(code = crate::notice::OTHER.code; "{name} is not in {} any more: nothing to decide", store.root().display());
+                    log::warn!(code = crate::notice::OTHER.code; "{name} is not in {} any more: nothing to decide", store.location());
                 }
                 Err(error) => {
                     log::warn!(code = crate::notice::LEFT_ALONE.code; "{name} is left alone");
@@ -192,6 +200,13 @@ fn plan(
     decided
         .filter(|(summary, _)| names.contains(&summary.name))
         .map(|(summary, decision)| {
+            if let (Action::Delete, Some(until)) =
+                (decision.action, summary.retained_until.filter(|until| *until > now))
+            {
+                let reasons =
+                    vec![format!("its store keeps it from being deleted until {}", until.to_rfc3339())];
+                return (summary, Decision { action: Action::Keep, reasons });
+            }
             if options.kinds.contains(&summary.kind) {
                 return (summary, decision);
             }
@@ -219,9 +234,12 @@ mod tests {
     use serde_json::json;
     use tempfile::TempDir;
 
+    use std::path::Path;
+
     use super::*;
     use crate::error::ErrorClass;
     use crate::progress::{Cancel, Progress};
+    use crate::store::NoObjectStores;
 
     const NOW: &str = "2025-07-25T12:00:00+09:00";
 
@@ -260,7 +278,7 @@ mod tests {
     fn candidates(dir: &Path, names: &str) -> Candidates {
         let mut candidates = Candidates::default();
         for name in names.split(' ') {
-            candidates.add(dir, &format!("{name}.sql.gz")).unwrap();
+            candidates.add(&Location::from(dir), &format!("{name}.sql.gz")).unwrap();
         }
         candidates
     }
@@ -268,21 +286,28 @@ mod tests {
     /// What was decided, as `NAME+` (kept) and `NAME-` (deleted), and the sum.
     fn run(dir: &Path, names: &str, options: &PruneOptions) -> Result<(String, Pruned)> {
         let mut said = Vec::new();
-        let pruned = prune(&candidates(dir, names), options, NOW.parse().unwrap(), &context(), |manifest| {
-            let stem = manifest.name.trim_end_matches(".sql.gz");
-            let decision = manifest.decision.as_ref().unwrap();
-            assert!(!decision.reasons.is_empty());
-            assert_eq!(manifest.store.as_deref(), dir.to_str());
-            assert!(manifest.extra.contains_key("later"), "unknown fields pass through");
-            said.push(match decision.action {
-                Action::Keep => format!("{stem}+"),
-                Action::Delete => {
-                    assert_eq!(dir.join(&manifest.name).exists(), options.dry_run);
-                    format!("{stem}-")
-                }
-            });
-            Ok(())
-        })?;
+        let pruned = prune(
+            &candidates(dir, names),
+            &NoObjectStores,
+            options,
+            NOW.parse().unwrap(),
+            &context(),
+            |manifest| {
+                let stem = manifest.name.trim_end_matches(".sql.gz");
+                let decision = manifest.decision.as_ref().unwrap();
+                assert!(!decision.reasons.is_empty());
+                assert_eq!(manifest.store.as_deref(), dir.to_str());
+                assert!(manifest.extra.contains_key("later"), "unknown fields pass through");
+                said.push(match decision.action {
+                    Action::Keep => format!("{stem}+"),
+                    Action::Delete => {
+                        assert_eq!(dir.join(&manifest.name).exists(), options.dry_run);
+                        format!("{stem}-")
+                    }
+                });
+                Ok(())
+            },
+        )?;
         Ok((said.join(" "), pruned))
     }
 
@@ -299,7 +324,7 @@ mod tests {
         let dir = store(&["c full 25", "a full 01 proved", "b full 02 proved"]);
         let (said, pruned) = run(dir.path(), "a b c", &options(&[Kind::Full], false)).unwrap();
         assert_eq!(said, "a- b+ c+");
-        assert_eq!(pruned, Pruned { kept: 2, deleted: 1, freed: 100 });
+        assert_eq!(pruned, Pruned { kept: 2, deleted: 1, freed: 100, ..Pruned::default() });
         assert_eq!(left(dir.path()), "b b.json c c.json");
     }
 
@@ -351,7 +376,7 @@ mod tests {
     fn names_that_leave_the_store_are_refused() {
         let mut candidates = Candidates::default();
         for name in ["../x.sql.gz", "/etc/x.sql", "a/b.sql.gz", ".lock", "x", "", "a.sql.gz.json"] {
-            let error = candidates.add(Path::new("/store"), name).unwrap_err();
+            let error = candidates.add(&Location::from(Path::new("/store")), name).unwrap_err();
             assert_eq!(error.class(), ErrorClass::Usage, "{name}");
         }
         assert!(candidates.stores.is_empty());
@@ -361,17 +386,24 @@ mod tests {
     fn a_store_with_two_names_is_pruned_once() {
         let dir = store(&["a full 01 proved", "b full 02 proved"]);
         let mut candidates = candidates(dir.path(), "a");
-        candidates.add(&dir.path().join("."), "a.sql.gz").unwrap();
+        candidates.add(&Location::from(&*dir.path().join(".")), "a.sql.gz").unwrap();
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(dir.path(), &link).unwrap();
-        candidates.add(&link, "a.sql.gz").unwrap();
+        candidates.add(&Location::from(&*link), "a.sql.gz").unwrap();
         let mut count = 0;
         let counted = |_: Manifest| -> Result<()> {
             count += 1;
             Ok(())
         };
-        prune(&candidates, &options(&[Kind::Full], false), NOW.parse().unwrap(), &context(), counted)
-            .unwrap();
+        prune(
+            &candidates,
+            &NoObjectStores,
+            &options(&[Kind::Full], false),
+            NOW.parse().unwrap(),
+            &context(),
+            counted,
+        )
+        .unwrap();
         assert_eq!(count, 1);
     }
 
@@ -390,10 +422,16 @@ mod tests {
     fn a_missing_store_stops_everything_before_the_first_deletion() {
         let dir = store(&["a full 01 proved", "b full 02 proved"]);
         let mut candidates = candidates(dir.path(), "a b");
-        candidates.add(&dir.path().join("nowhere"), "z.sql.gz").unwrap();
+        candidates.add(&Location::from(&*dir.path().join("nowhere")), "z.sql.gz").unwrap();
         let ignored = |_: Manifest| Ok(());
-        let error =
-            prune(&candidates, &options(&[Kind::Full], false), NOW.parse().unwrap(), &context(), ignored);
+        let error = prune(
+            &candidates,
+            &NoObjectStores,
+            &options(&[Kind::Full], false),
+            NOW.parse().unwrap(),
+            &context(),
+            ignored,
+        );
         assert_eq!(error.unwrap_err().class(), ErrorClass::Failure);
         assert_eq!(left(dir.path()), "a a.json b b.json");
     }
@@ -401,7 +439,7 @@ mod tests {
     #[test]
     fn a_locked_store_is_left_alone() {
         let dir = store(&["a full 01 proved", "b full 02 proved"]);
-        let _held = Store::open(dir.path()).unwrap().lock(Wait::No, &Cancel::default()).unwrap();
+        let _held = Store::open_directory(dir.path()).unwrap().lock(Wait::No, &Cancel::default()).unwrap();
         let error = run(dir.path(), "a", &options(&[Kind::Full], false)).unwrap_err();
         assert_eq!(error.class(), ErrorClass::Locked);
         run(dir.path(), "a", &options(&[Kind::Full], true)).unwrap();
@@ -417,7 +455,14 @@ mod tests {
             Ok(())
         };
         let all = candidates(dir.path(), "a b c");
-        let error = prune(&all, &options(&[Kind::Full], false), NOW.parse().unwrap(), &context, interrupt);
+        let error = prune(
+            &all,
+            &NoObjectStores,
+            &options(&[Kind::Full], false),
+            NOW.parse().unwrap(),
+            &context,
+            interrupt,
+        );
         assert_eq!(error.unwrap_err().class(), ErrorClass::Interrupted(15));
         assert_eq!(left(dir.path()), "b b.json c c.json");
     }

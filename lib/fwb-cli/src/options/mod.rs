@@ -3,6 +3,7 @@
 
 mod keys;
 mod pod;
+mod retain;
 mod server;
 mod store;
 mod tls;
@@ -14,6 +15,7 @@ use crate::exit::EXIT_STATUS;
 
 pub use keys::{IdentityArgs, RecipientArgs};
 pub use pod::PodArgs;
+pub use retain::RetainArgs;
 pub use server::ServerArgs;
 pub use store::{LockArgs, StoreArgs, place};
 pub use tls::TlsArgs;

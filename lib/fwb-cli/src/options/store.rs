@@ -1,9 +1,12 @@
 //! Which store: an option, or what the records on stdin say.
 
-use std::path::{Path, PathBuf, absolute};
+use std::ffi::OsString;
+use std::path::Path;
 
 use clap::ValueHint;
-use fwb::{Error, Result, Wait};
+use fwb::{Error, Location, Result, Wait};
+
+use crate::session::Session;
 
 /// Where backups are when nobody says otherwise.
 const DEFAULT: &str = "./backups";
@@ -11,38 +14,53 @@ const DEFAULT: &str = "./backups";
 /// The store group.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct StoreArgs {
-    /// Directory that holds the backups [default: ./backups]
-    #[arg(short = 's', long = "store", value_name = "DIR", env = "FWB_STORE")]
+    /// The place that the option names.
+    #[arg(
+        help = "Where the backups are: a directory, or s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX [default: ./backups]"
+    )]
+    #[arg(short = 's', long = "store", value_name = "STORE", env = "FWB_STORE")]
     #[arg(help_heading = "Store", value_hint = ValueHint::DirPath)]
-    given: Option<PathBuf>,
+    store: Option<OsString>,
 }
 
 impl StoreArgs {
-    /// The store's directory: the one given, else the default.
-    pub fn dir(&self) -> &Path {
-        self.given.as_deref().unwrap_or(Path::new(DEFAULT))
-    }
-
-    /// The store's directory, where the command line or the environment names one.
-    pub fn explicit(&self) -> Option<&Path> {
-        self.given.as_deref()
-    }
-
-    /// The directory of the store that a record belongs to: what the record says, else [`StoreArgs::dir`].
+    /// The store: the one given, else the default.
     ///
     /// # Errors
-    /// A usage error when the record says another store than the one given.
-    pub fn of_record(&self, record_store: Option<&str>) -> Result<PathBuf> {
-        let (Some(record), Some(given)) = (record_store, self.explicit()) else {
-            return Ok(record_store.map_or_else(|| self.dir().to_owned(), PathBuf::from));
-        };
-        if resolved(Path::new(record)) == resolved(given) {
-            return Ok(given.to_owned());
+    /// A usage error where a URL is none of a store. What it holds is not told: it may be a password.
+    pub fn location(&self) -> Result<Location> {
+        Ok(self.explicit()?.unwrap_or_else(|| Location::from(Path::new(DEFAULT))))
+    }
+
+    /// The store, where the command line or the environment names one.
+    ///
+    /// # Errors
+    /// As [`StoreArgs::location`].
+    pub fn explicit(&self) -> Result<Option<Location>> {
+        self.store.as_deref().map(Location::parse).transpose()
+    }
+
+    /// The store that a record belongs to: what the record says, else [`StoreArgs::location`]. A variable names the usual store, and
+    /// a record may be of another one.
+    ///
+    /// # Errors
+    /// A usage error when the record says another store than the one given as an option, or what is none.
+    pub fn of_record(&self, record_store: Option<&str>, session: &Session) -> Result<Location> {
+        let is_option = !session.given(&["store"]).is_empty();
+        self.decided(record_store, is_option)
+    }
+
+    fn decided(&self, record_store: Option<&str>, is_option: bool) -> Result<Location> {
+        let Some(record) = record_store else { return self.location() };
+        let recorded = Location::parse(record.as_ref())?;
+        match self.explicit()? {
+            Some(given) if recorded.resolved() == given.resolved() => Ok(given),
+            Some(given) if is_option => Err(Error::Usage {
+                message: format!("a record on standard input is of store {record}, not of {given}"),
+                hint: Some("leave out --store, and the record says which store".into()),
+            }),
+            _ => Ok(recorded),
         }
-        Err(Error::Usage {
-            message: format!("a record on standard input is of store {record}, not of {}", given.display()),
-            hint: Some("leave out --store and FWB_STORE, and the record says which store".into()),
-        })
     }
 }
 
@@ -61,23 +79,18 @@ impl LockArgs {
     }
 }
 
-/// The store and name that an operand means: a path's directory is its store, a bare name is in the store of the
-/// options.
+/// The store and name that an operand means: a path's directory is its store, and so is what comes before the last slash of a URL;
+/// a bare name is in the store of the options.
 ///
 /// # Errors
 /// A usage error where the operand ends in no name.
-pub fn place(backup: &Path, store: &StoreArgs) -> Result<(PathBuf, String)> {
+pub fn place(backup: &Path, store: &StoreArgs) -> Result<(Location, String)> {
     let name = backup.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| Error::usage(format!("{} names no backup", backup.display())))?.to_owned();
     match backup.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => Ok((parent.to_owned(), name)),
-        None => Ok((store.dir().to_owned(), name)),
+        Some(parent) => Ok((Location::parse(parent.as_os_str())?, name)),
+        None => Ok((store.location()?, name)),
     }
-}
-
-/// A path to compare by: without links where it exists.
-fn resolved(path: &Path) -> PathBuf {
-    path.canonicalize().or_else(|_| absolute(path)).unwrap_or_else(|_| path.to_owned())
 }
 
 #[cfg(test)]
@@ -86,25 +99,47 @@ mod tests {
 
     use super::*;
 
-    fn given(dir: &str) -> StoreArgs {
-        StoreArgs { given: Some(dir.into()) }
+    fn at(store: &str) -> Location {
+        Location::parse(store.as_ref()).unwrap()
+    }
+
+    fn given(store: &str) -> StoreArgs {
+        StoreArgs { store: Some(store.into()) }
     }
 
     #[test]
     fn the_record_decides_unless_a_store_is_given() {
-        assert_eq!(StoreArgs::default().of_record(Some("/backup")).unwrap(), Path::new("/backup"));
-        assert_eq!(StoreArgs::default().of_record(None).unwrap(), Path::new(DEFAULT));
-        assert_eq!(given("/other").of_record(None).unwrap(), Path::new("/other"));
+        assert_eq!(StoreArgs::default().decided(Some("/backup"), true).unwrap(), at("/backup"));
+        assert_eq!(StoreArgs::default().decided(None, true).unwrap(), at(DEFAULT));
+        assert_eq!(given("/other").decided(None, true).unwrap(), at("/other"));
     }
 
     #[test]
     fn one_directory_by_two_names_is_one_store() {
-        assert_eq!(given("/").of_record(Some("/proc/..")).unwrap(), Path::new("/"));
-        assert!(given("/nowhere/store").of_record(Some("/nowhere/./store/")).is_ok());
+        assert_eq!(given("/").decided(Some("/proc/.."), true).unwrap(), at("/"));
+        assert!(given("/nowhere/store").decided(Some("/nowhere/./store/"), true).is_ok());
+    }
+
+    #[test]
+    fn a_backup_is_named_by_its_path_or_url() {
+        let cases = [
+            ("x.sql.gz", "/store", "x.sql.gz"),
+            ("/a/b/x.sql.gz", "/a/b", "x.sql.gz"),
+            ("s3://bucket/prefix/x.sql.gz", "s3://bucket/prefix", "x.sql.gz"),
+            ("az://box/x.sql.gz", "az://box", "x.sql.gz"),
+        ];
+        for (operand, store, name) in cases {
+            assert_eq!(place(Path::new(operand), &given("/store")).unwrap(), (at(store), name.to_owned()));
+        }
     }
 
     #[test]
     fn a_record_of_another_store_is_refused() {
-        assert_eq!(given("/a").of_record(Some("/b")).unwrap_err().class(), ErrorClass::Usage);
+        assert_eq!(
+            given("/a").decided(Some("/b"), false).unwrap(),
+            at("/b"),
+            "a variable names the usual store"
+        );
+        assert_eq!(given("/a").decided(Some("/b"), true).unwrap_err().class(), ErrorClass::Usage);
     }
 }

@@ -142,6 +142,9 @@ fn read(
     tasks: &Sender<Task>,
 ) -> Sha256 {
     let mut sha256 = Sha256::new();
+    for (from, to) in extents {
+        artifact.will_read(*from, *to);
+    }
     let members = extents.iter().flat_map(|(from, to)| artifact.members(*from, *to));
     for member in members.filter(|member| member.as_ref().map_or(true, |member| wanted(&member.header))) {
         let (done, decoded) = bounded(1);

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use crate::artifact::{WRITE_ARTIFACT, Written};
+use super::writer::{WRITE_ARTIFACT, Written};
 use crate::encryption::{Encrypted, Encrypting, Identities, Recipients};
 use crate::error::{Error, Result};
 
 /// Takes an artifact's bytes.
-pub(super) enum MaybeEncrypted<W> {
+pub(crate) enum MaybeEncrypted<W> {
     /// As they are.
     Plain(W),
     /// Encrypted.
@@ -19,13 +19,13 @@ pub(super) enum MaybeEncrypted<W> {
 
 /// What has been stored so far.
 #[derive(Default)]
-pub(super) struct Stored {
+pub(crate) struct Stored {
     size: u64,
     sha256: Sha256,
 }
 
 impl<W: Write + Send + 'static> MaybeEncrypted<W> {
-    pub(super) fn new(inner: W, recipients: Option<&dyn Recipients>) -> Result<Self> {
+    pub(crate) fn new(inner: W, recipients: Option<&dyn Recipients>) -> Result<Self> {
         let Some(recipients) = recipients else { return Ok(Self::Plain(inner)) };
         let stored = Arc::new(Mutex::default());
         let counted = Counted { inner, stored: Arc::clone(&stored) };
@@ -36,7 +36,7 @@ impl<W: Write + Send + 'static> MaybeEncrypted<W> {
 
     /// Ends the artifact, of which `written` is what was put in. Returns what is stored, and where that is encrypted, the key
     /// that reads it.
-    pub(super) fn finish(self, written: Written) -> Result<(Written, Option<Arc<dyn Identities>>)> {
+    pub(crate) fn finish(self, written: Written) -> Result<(Written, Option<Arc<dyn Identities>>)> {
         let Self::Encrypted { stream, stored, key } = self else { return Ok((written, None)) };
         stream.finish().map_err(|source| Error::Stream { action: WRITE_ARTIFACT, source })?;
         let stored = stored.lock().unwrap_or_else(PoisonError::into_inner);

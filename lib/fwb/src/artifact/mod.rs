@@ -5,6 +5,7 @@ mod crc32;
 mod cutter;
 mod decoder;
 mod deflate;
+mod encrypting;
 mod format;
 mod member;
 mod packing;
@@ -19,7 +20,8 @@ pub(crate) use cutter::{Cutter, Piece};
 pub(crate) use decoder::{Decoder, Spare};
 #[cfg(test)]
 pub(crate) use deflate::noise;
+pub(crate) use encrypting::MaybeEncrypted;
 pub(crate) use format::DataHeader;
 pub(crate) use reader::{Artifact, Footer, Member};
 pub(crate) use source::{SqlSource, is_packed};
-pub(crate) use writer::{ArtifactWriter, Extent, PieceSender, Placed, WRITE_ARTIFACT, Written};
+pub(crate) use writer::{ArtifactWriter, Extent, Members, PieceSender, Placed, WRITE_ARTIFACT, Written};

@@ -1,10 +1,9 @@
 //! Reads artifacts: the footer from the end, members one after another from any section's offset. Of an encrypted one, offsets
 //! and sizes are those of what is inside, but for the stored size and hash.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -14,11 +13,13 @@ use super::format::{self, DataHeader, End, MAX_END, MAX_HEADER};
 use crate::encryption::{self, HEAD, Keys, NoKey, ReadAt, Unreadable, is_armored, is_encrypted};
 use crate::error::{Error, Result};
 use crate::manifest::Timestamp;
+use crate::store::Opened;
 
 /// An artifact that is open for reading.
 #[derive(Debug)]
 pub(crate) struct Artifact {
-    file: File,
+    file: Arc<dyn ReadAt>,
+    modified: SystemTime,
     content: Content,
     path: PathBuf,
     name: String,
@@ -40,8 +41,8 @@ enum Content {
     Broken(String),
 }
 
-/// Bytes that are hashed at once.
-const HASHED: usize = 1 << 20;
+/// Bytes that are read at once where all of it is.
+const PIECE: usize = 1 << 20;
 
 /// What an artifact says of itself at its end.
 #[derive(Debug, Clone)]
@@ -69,14 +70,11 @@ impl Artifact {
     /// Takes an open file. Where it is encrypted, a key of `keys` decrypts it.
     ///
     /// # Errors
-    /// It is no regular file, cannot be read, or an identity cannot be used.
-    pub(crate) fn new(file: File, path: &Path, keys: &Keys) -> Result<Self> {
-        let metadata = file.metadata().map_err(Error::io("examine", path))?;
-        if !metadata.is_file() {
-            return Err(Error::usage(format!("{} is not a regular file", path.display())));
-        }
+    /// It cannot be read, or an identity cannot be used.
+    pub(crate) fn new(file: Opened, path: &Path, keys: &Keys) -> Result<Self> {
+        let Opened { bytes: file, modified } = file;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let stored_size = metadata.len();
+        let stored_size = file.size();
         let mut head = [0; HEAD];
         let begins_encrypted = stored_size >= HEAD as u64 && {
             file.read_exact_at(&mut head, 0).map_err(Error::io("read", path))?;
@@ -101,7 +99,15 @@ impl Artifact {
         } else {
             Content::Stored
         };
-        Ok(Self { file, content, path: path.to_owned(), name, stored_size, begins: OnceLock::new() })
+        Ok(Self {
+            file,
+            modified,
+            content,
+            path: path.to_owned(),
+            name,
+            stored_size,
+            begins: OnceLock::new(),
+        })
     }
 
     /// Why nothing of it can be read, where it is encrypted and no key fits.
@@ -141,24 +147,61 @@ impl Artifact {
     /// # Errors
     /// It cannot be read.
     pub(crate) fn stored_sha256(&self) -> Result<[u8; 32]> {
-        let (mut sha256, mut offset, mut buffer) = (Sha256::new(), 0, vec![0; HASHED]);
-        while offset < self.stored_size {
-            let size = usize::try_from(self.stored_size - offset).unwrap_or(HASHED).min(HASHED);
-            self.file.read_exact_at(&mut buffer[..size], offset).map_err(Error::io("read", &self.path))?;
-            sha256.update(&buffer[..size]);
-            offset += size as u64;
-        }
+        let mut sha256 = Sha256::new();
+        self.each_stored(|bytes| {
+            sha256.update(bytes);
+            Ok(())
+        })?;
         Ok(sha256.finalize().into())
     }
 
-    /// When the file was last written.
+    /// Hands over the bytes of the file itself, from beginning to end.
     ///
     /// # Errors
-    /// The file system does not tell.
-    pub(crate) fn modified(&self) -> Result<Timestamp> {
-        let modified = self.file.metadata().and_then(|metadata| metadata.modified());
-        let modified = modified.map_err(Error::io("examine", &self.path))?;
-        Ok(chrono::DateTime::<chrono::Local>::from(modified).fixed_offset())
+    /// It cannot be read, or what `take` returns.
+    pub(crate) fn each_stored(&self, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.file.will_read(0, self.stored_size);
+        let (mut offset, mut buffer) = (0, vec![0; PIECE]);
+        while offset < self.stored_size {
+            let size = usize::try_from(self.stored_size - offset).unwrap_or(PIECE).min(PIECE);
+            self.file.read_exact_at(&mut buffer[..size], offset).map_err(Error::io("read", &self.path))?;
+            take(&buffer[..size])?;
+            offset += size as u64;
+        }
+        Ok(())
+    }
+
+    /// Hands over the bytes of what is inside, from its beginning up to `to`.
+    ///
+    /// # Errors
+    /// It cannot be read or decrypted, or what `take` returns.
+    pub(crate) fn each_plain(&self, to: u64, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.will_read(0, to);
+        let (mut offset, mut buffer) = (0, Vec::new());
+        while offset < to {
+            let size = usize::try_from(to - offset).unwrap_or(PIECE).min(PIECE);
+            buffer = self.read_into(buffer, offset, size)?;
+            if buffer.is_empty() {
+                return Err(self.damaged("it is shorter than it says"));
+            }
+            take(&buffer)?;
+            offset += buffer.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// When the file was last written.
+    pub(crate) fn modified(&self) -> Timestamp {
+        chrono::DateTime::<chrono::Local>::from(self.modified).fixed_offset()
+    }
+
+    /// Says which bytes will be read soon, from beginning to end: what is far away can be fetched ahead.
+    pub(crate) fn will_read(&self, from: u64, to: u64) {
+        match &self.content {
+            Content::Stored => self.file.will_read(from, to),
+            Content::Decrypted(plain) => plain.will_read(from, to),
+            Content::Locked(_) | Content::Broken(_) => {}
+        }
     }
 
     fn damaged(&self, problem: impl Into<String>) -> Error {
@@ -179,7 +222,7 @@ impl Artifact {
                 self.file.read_exact_at(&mut bytes, offset).map_err(Error::io("read", &self.path))?;
             }
             Content::Decrypted(plain) => match plain.read_exact_at(&mut bytes, offset) {
-                Err(error) if error.raw_os_error().is_some() => {
+                Err(error) if encryption::is_of_the_file(&error) => {
                     return Err(Error::io("read", &self.path)(error));
                 }
                 Err(error) => {

@@ -37,6 +37,7 @@ impl SqlSource {
     /// It cannot be read, is damaged, or is no dump.
     pub(crate) fn foreign(artifact: &Arc<Artifact>) -> Result<Self> {
         let name = artifact.name();
+        artifact.will_read(0, artifact.size());
         match unpacked(Box::new(FromStart { artifact: Arc::clone(artifact), offset: 0 })) {
             Ok(Ok(stream)) => Ok(Self::Foreign(Box::new(Foreign { stream, name: name.to_owned() }))),
             Ok(Err(Unfit { what, remedy })) => Err(Error::NotADump { name: name.to_owned(), what, remedy }),

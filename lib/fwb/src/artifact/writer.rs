@@ -180,7 +180,8 @@ fn failed(source: io::Error) -> Error {
 }
 
 impl<W: Write> Members<W> {
-    fn new(sink: W, codec: Codec) -> Self {
+    /// None yet.
+    pub(crate) fn new(sink: W, codec: Codec) -> Self {
         Self { sink, codec, sha256: Sha256::new(), size: 0, placed: Vec::new() }
     }
 
@@ -201,7 +202,11 @@ impl<W: Write> Members<W> {
         Ok(())
     }
 
-    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+    /// Writes bytes as they are: members of another artifact, whose places are known.
+    ///
+    /// # Errors
+    /// The sink cannot be written.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.sha256.update(bytes);
         self.sink.write_all(bytes).map_err(failed)?;
         self.size += bytes.len() as u64;

@@ -3,7 +3,6 @@
 mod beside;
 mod connections;
 mod direct;
-mod encrypting;
 mod inventory;
 mod nowhere;
 mod pieces;
@@ -13,22 +12,21 @@ mod warnings;
 mod whole;
 mod writer;
 
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::artifact::{Artifact, Compression};
-use crate::encryption::{EncryptTo, Identities, Keys};
+use crate::encryption::{EncryptTo, Keys};
 use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
-use crate::manifest::{self, Kind, Manifest, Verification};
+use crate::manifest::{self, Kind, Manifest};
 use crate::output::{check_output, directory_of, open_stream, sync_stream};
 use crate::progress::{Cancel, Context};
 use crate::server::{ServerClient, retrying as retrying_connections};
 use crate::store::{
-    Form, Partial, Store, StoreLock, Wait, artifact_name, name_prefix, nameable, remove_sidecar, stage,
-    sync_dir,
+    Form, Partial, Retention, Store, StoreLock, Wait, artifact_name, name_prefix, nameable, publish,
+    read_back, remove_sidecar, stage, sync_dir,
 };
 use crate::verify::prove_written;
 use beside::{Restores, starting_over, wait_for_restores};
@@ -58,6 +56,8 @@ pub struct DumpOptions {
     pub allow_partial: bool,
     /// Let nobody write to tables that no snapshot covers while the database is dumped.
     pub lock_tables: bool,
+    /// Until when the store is to keep the artifact from being deleted; none: it is not to.
+    pub retention: Option<Retention>,
     /// Hold the definitions of tables from the snapshot until they are read: whoever wants to change one waits.
     pub hold_definitions: bool,
 }
@@ -116,34 +116,28 @@ fn dump_under(
     context: &Context,
 ) -> Result<Manifest> {
     let prefix = name_prefix(options.prefix.as_deref(), &options.database);
-    let (partial, made) = retrying(server, context, || {
+    let (mut upload, made) = retrying(server, context, || {
         let started_at = manifest::now();
-        let name = store.free_name(&prefix, options.kind, started_at, options.form(), lock)?;
-        let dump = Dump::begin(server, options, restores, started_at, name.clone(), &context.cancel)?;
-        let partial = store.begin(&name, lock)?;
-        let made = dump.run_into(&partial, context)?;
-        Ok((partial, made))
+        let taken = store.take_name(&prefix, options.kind, started_at, options.form(), lock)?;
+        let name = taken.name.clone();
+        let dump = Dump::begin(server, options, restores, started_at, name, &context.cancel)?;
+        let mut upload = store.begin(&taken, lock)?;
+        if let Some(retention) = options.retention {
+            upload.retain(retention)?;
+        }
+        let made = dump.run_into(upload.writer()?, &upload.path(), context)?;
+        Ok((upload, made))
     })?;
     let Made { mut manifest, key } = made;
     if let Some(key) = key {
+        lock.check()?;
         store.remember(Arc::clone(&key));
-        manifest.verification = Some(read_back(&partial, &manifest, key, context)?);
+        let artifact = read_back(&mut *upload, key)?;
+        manifest.verification = Some(prove_written(&Arc::new(artifact), &manifest, context)?);
     }
-    store.publish(partial, &manifest, &context.cancel)?;
-    Ok(Manifest { store: Some(store.root().display().to_string()), ..manifest }.printed())
-}
-
-/// Proves an encrypted artifact before it is published. Nobody else may be able to: whoever dumps often has no identity.
-fn read_back(
-    partial: &Partial,
-    manifest: &Manifest,
-    key: Arc<dyn Identities>,
-    context: &Context,
-) -> Result<Verification> {
-    partial.sync()?;
-    let file = File::open(partial.path()).map_err(Error::io("open", partial.path()))?;
-    let artifact = Artifact::new(file, partial.path(), &Keys::new(Some(key)))?;
-    prove_written(&Arc::new(artifact), manifest, context)
+    manifest.retained_until = options.retention.map(|retention| retention.until);
+    publish(upload, &manifest, lock, &context.cancel)?;
+    Ok(Manifest { store: Some(store.place()), ..manifest }.printed())
 }
 
 /// Dumps into a file outside of a store; it appears when it is complete, and has no sidecar. The sidecar of an artifact
@@ -172,12 +166,15 @@ pub fn dump_to_file(
             &context.cancel,
         )?;
         let partial = Partial::beside(path)?;
-        let made = dump.run_into(&partial, context)?;
+        let made = dump.run_into(partial.writer()?, partial.path(), context)?;
         Ok((partial, made))
     })?;
     let Made { mut manifest, key } = made;
     match key {
-        Some(key) => manifest.verification = Some(read_back(&partial, &manifest, key, context)?),
+        Some(key) => {
+            let artifact = Artifact::new(partial.read_back()?, partial.path(), &Keys::new(Some(key)))?;
+            manifest.verification = Some(prove_written(&Arc::new(artifact), &manifest, context)?);
+        }
         None => partial.sync()?,
     }
     context.cancel.check()?;

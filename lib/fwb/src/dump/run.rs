@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -10,13 +11,12 @@ use super::DumpOptions;
 use super::beside::{Restores, check_definitions, check_identities};
 use super::connections::{connect, worthwhile};
 use super::direct::{self, Definitions, Read, Request};
-use super::encrypting::MaybeEncrypted;
 use super::inventory;
 use super::snapshot::{self, Snapshot};
 use super::warnings::{self, warnings};
 use super::whole::Whole;
 use super::writer::{FORM_OF_ROWS, LeftOutProgram, PROGRAM, unsound_views};
-use crate::artifact::{ArtifactWriter, Codec, WRITE_ARTIFACT, Written};
+use crate::artifact::{ArtifactWriter, Codec, MaybeEncrypted, WRITE_ARTIFACT, Written};
 use crate::encryption;
 use crate::error::{DUMPING, Error, Result};
 use crate::manifest::{
@@ -27,7 +27,6 @@ use crate::server::{
     Connection, DatabaseFacts, HIDES, Identities, Lacking, Named, Role, ServerClient, ServerVersion, Sight,
     quote_name,
 };
-use crate::store::Partial;
 
 /// What it is told that goes on while tables are locked.
 const LOCKING: &str = "locking tables that no snapshot covers";
@@ -109,9 +108,14 @@ impl<'a> Dump<'a> {
     }
 
     /// As [`Dump::run`], into a file that is not published yet: a failure to write names its path.
-    pub(super) fn run_into(self, partial: &Partial, context: &Context) -> Result<Made> {
-        self.run(partial.writer()?, context).map_err(|error| match error {
-            Error::Stream { action: WRITE_ARTIFACT, source } => Error::io("write", partial.path())(source),
+    pub(super) fn run_into<W: Write + Send + 'static>(
+        self,
+        writer: W,
+        path: &Path,
+        context: &Context,
+    ) -> Result<Made> {
+        self.run(writer, context).map_err(|error| match error {
+            Error::Stream { action: WRITE_ARTIFACT, source } => Error::io("write", path)(source),
             other => other,
         })
     }
@@ -286,6 +290,7 @@ impl<'a> Dump<'a> {
                 .map(|encryption| Encryption::age(encryption.recipients.names(), encryption.sidecar)),
             verification: None,
             not_drilled: None,
+            retained_until: None,
             decision: None,
             extra,
         }

@@ -32,6 +32,23 @@ pub enum ErrorClass {
     Interrupted(i32),
 }
 
+/// What kind of refusal an object store gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The credentials are missing or wrong, or do not allow it.
+    Denied,
+    /// There is no such bucket.
+    NoBucket,
+    /// It does not honour conditions, without which two writers could not be told apart.
+    NoConditions,
+    /// Somebody else changed the object meanwhile.
+    Changed,
+    /// What it stores is not what was written.
+    Differs,
+    /// It does not answer, or answers with an error of its own.
+    Failure,
+}
+
 /// Everything that can go wrong.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -190,12 +207,12 @@ pub enum Error {
         problem: String,
     },
     /// No such backup in the store.
-    #[error("no backup {name} in {}", .store.display())]
+    #[error("no backup {name} in {store}")]
     NoBackup {
         /// The name asked for.
         name: String,
         /// The store that was searched.
-        store: PathBuf,
+        store: String,
     },
     /// A backup is encrypted, and cannot be read.
     #[error("{name} is encrypted, and {why}")]
@@ -452,10 +469,32 @@ pub enum Error {
     #[error("{0}")]
     NotProved(String),
     /// Another run holds the store's lock.
-    #[error("{} is locked by another run", .store.display())]
+    #[error("{} is locked by another run{}", .store.display(), .by.as_ref().map_or_else(String::new, |by| format!(" ({by})")))]
     Locked {
-        /// The store.
+        /// The store, or the file in it.
         store: PathBuf,
+        /// What is known of that run.
+        by: Option<String>,
+    },
+    /// An object store refused a request, or did not answer.
+    #[error("cannot {action} {object}: {problem}")]
+    ObjectStore {
+        /// What was attempted, as a verb: "read", "write".
+        action: &'static str,
+        /// The URL of the object concerned, or of the store.
+        object: String,
+        /// What the store said.
+        problem: String,
+        /// What kind of refusal it is.
+        refusal: Refusal,
+    },
+    /// The lease on an object store ran out before the work was done.
+    #[error("the lock of {store} was lost: {why}")]
+    LockLost {
+        /// The store.
+        store: String,
+        /// How it is known.
+        why: String,
     },
     /// A signal arrived.
     #[error("interrupted by {}", signal_name(*.0))]
@@ -468,7 +507,11 @@ pub enum Error {
 impl Error {
     /// An [`Error::Io`], for use with `map_err`.
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { action, path: path.as_ref().to_owned(), source }
+        // What an object store said comes through readers and writers as it was.
+        move |source| match source.downcast::<Self>() {
+            Ok(inner) => inner,
+            Err(source) => Self::Io { action, path: path.as_ref().to_owned(), source },
+        }
     }
 
     /// An [`Error::Usage`] without a hint.
@@ -507,6 +550,8 @@ impl Error {
             Self::Unrestorable { .. } => notice::UNRESTORABLE,
             Self::RefusedByRestore { .. } | Self::NotADump { .. } => notice::REFUSED_BY_RESTORE,
             Self::Locked { .. } => notice::LOCKED,
+            Self::ObjectStore { .. } => notice::OBJECT_STORE,
+            Self::LockLost { .. } => notice::LOCK_LOST,
             Self::NoBackup { .. } => notice::NO_BACKUP,
             Self::NothingFound(_) => notice::NOTHING_FOUND,
             Self::Unreadable(_) => notice::UNREADABLE,
@@ -574,7 +619,11 @@ impl Error {
             | Self::Rights { .. }
             | Self::Unrestorable { .. }
             | Self::Encrypted { .. }
-            | Self::NoConnection { .. } => ErrorClass::Usage,
+            | Self::NoConnection { .. }
+            | Self::ObjectStore {
+                refusal: Refusal::Denied | Refusal::NoBucket | Refusal::NoConditions,
+                ..
+            } => ErrorClass::Usage,
             Self::Server { error, .. } if server::is_lacking_right(error.number) => ErrorClass::Usage,
             Self::Damaged { .. }
             | Self::NoBackup { .. }
@@ -637,6 +686,10 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Io { source, path, .. } => io_hint(source, path),
+            Self::ObjectStore { refusal, .. } => Some(refusal.hint().into()),
+            Self::LockLost { .. } => {
+                Some("nothing was published; run it again, when this host and its network can keep up".into())
+            }
             Self::Spawn { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Some("install it, or put it on PATH".into())
             }
@@ -740,6 +793,27 @@ fn named(names: &[String]) -> String {
     let more = names.len().saturating_sub(FEW);
     let few = names[..names.len() - more].join(", ");
     if more > 0 { format!("{few} and {more} more") } else { few }
+}
+
+impl Refusal {
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Denied => {
+                "look at the credentials and their rights (docs/STORES.md): list, read, write and delete under the prefix"
+            }
+            Self::NoBucket => "make the bucket first, or check its name, the region and the endpoint",
+            Self::NoConditions => {
+                "two runs could overwrite each other's backups there: use a store that honours If-None-Match and If-Match"
+            }
+            Self::Changed => "another run has changed it meanwhile; run it again",
+            Self::Differs => {
+                "nothing was published; run it again, and look at what lies between this host and the store"
+            }
+            Self::Failure => {
+                "check the endpoint (AWS_ENDPOINT_URL), the region and the network; run it again"
+            }
+        }
+    }
 }
 
 fn io_hint(source: &io::Error, path: &Path) -> Option<String> {

@@ -81,7 +81,7 @@ impl Manifest {
 
     /// The artifact's own manifest, with what the sidecar alone knows.
     pub(crate) fn completed(self, own: Self) -> Self {
-        let Self { name, size, sha256, verification, not_drilled, .. } = self;
-        Self { name, size, sha256, verification, not_drilled, ..own }
+        let Self { name, size, sha256, verification, not_drilled, retained_until, .. } = self;
+        Self { name, size, sha256, verification, not_drilled, retained_until, ..own }
     }
 }

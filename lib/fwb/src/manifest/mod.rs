@@ -127,6 +127,9 @@ pub struct Manifest {
     /// Why the latest drill was not held; absent once one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_drilled: Option<NotDrilled>,
+    /// Until when the store keeps the artifact from being deleted, where it was asked to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained_until: Option<Timestamp>,
     /// What `fwb-prune` decided: on output only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
@@ -469,9 +472,10 @@ pub enum ManifestError {
     Shape(#[from] serde_json::Error),
 }
 
-/// Fields that are not part of the immutable core in the footer: `store`, `verification`, `not_drilled` and `decision`
-/// change, `size` and `sha256` are facts of the finished file and are held against the file itself.
-const OUTSIDE_CORE: [&str; 6] = ["store", "verification", "not_drilled", "decision", "size", "sha256"];
+/// Fields that are not part of the immutable core in the footer: `store`, `verification`, `not_drilled`, `retained_until` and
+/// `decision` change, `size` and `sha256` are facts of the finished file and are held against the file itself.
+const OUTSIDE_CORE: [&str; 7] =
+    ["store", "verification", "not_drilled", "retained_until", "decision", "size", "sha256"];
 
 impl Manifest {
     /// The server on which the backup was made; none where nobody knows.

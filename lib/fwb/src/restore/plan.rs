@@ -255,7 +255,7 @@ fn plan(
     }
     Plan {
         backup: options.name.clone(),
-        store: store.root().display().to_string(),
+        store: store.place(),
         started_at: input.manifest.started_at,
         database: database.clone(),
         exists,

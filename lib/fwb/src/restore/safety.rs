@@ -78,6 +78,7 @@ impl Prepared<'_> {
             allow_partial: false,
             lock_tables: false,
             hold_definitions: true,
+            retention: None,
         };
         let lock = self.store.lock(self.options.wait, &context.cancel)?;
         self.store.sweep(&lock)?;

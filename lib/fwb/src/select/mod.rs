@@ -58,6 +58,11 @@ impl Listing {
         Ok(Self { store: store.clone(), entries, unreadable })
     }
 
+    /// The store that was read.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// A backup's manifest as it is handed on; none where it has been deleted meanwhile.
     ///
     /// # Errors
@@ -146,7 +151,7 @@ impl Listing {
         }
         let is_fresh = |moment: &Timestamp| now.signed_duration_since(moment).abs() <= max_age;
         let is_stale = |moments: &Vec<Timestamp>| !moments.iter().any(is_fresh);
-        let store = self.store.root().display();
+        let store = self.store.location();
         if proved.is_empty() {
             return Err(Error::NotProved(format!(
                 "no proved backup is fresh enough in {store}: there is none"
@@ -184,7 +189,7 @@ impl Listing {
         }
         let (word, verb) = if count == 1 { ("backup", "is") } else { ("backups", "are") };
         let told = if names.is_empty() { String::new() } else { format!(": {}", enumerate(&names)) };
-        let store = self.store.root().display();
+        let store = self.store.location();
         if names.is_empty() && self.unreadable.iter().all(|error| error.class() == ErrorClass::Failure) {
             return Err(Error::Unreadable(format!("{count} {word} in {store} cannot be read")));
         }
@@ -192,7 +197,7 @@ impl Listing {
     }
 
     fn nothing(&self, selection: &Selection) -> Error {
-        let store = self.store.root().display();
+        let store = self.store.location();
         let unproved = Selection { verified: false, ..selection.clone() };
         let matching = || self.entries.iter().filter(|entry| unproved.admits(entry));
         let (all, whole) = (matching().count(), matching().filter(|entry| entry.problems.is_empty()).count());

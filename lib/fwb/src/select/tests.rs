@@ -297,7 +297,7 @@ fn a_truncated_backup_does_not_pass_for_proved() {
     });
     std::fs::write(dir.path().join("a.sql.gz.json"), manifest.to_string()).unwrap();
     std::fs::write(dir.path().join("a.sql.gz"), "x").unwrap();
-    let listing = Listing::read(&Store::open(dir.path()).unwrap(), &Cancel::default()).unwrap();
+    let listing = Listing::read(&Store::open_directory(dir.path()).unwrap(), &Cancel::default()).unwrap();
     let outcome = listing.entries[0].verification.as_ref().unwrap();
     assert_eq!((outcome.ok, outcome.problems.len()), (false, 1));
 }

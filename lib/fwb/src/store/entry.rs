@@ -1,21 +1,14 @@
 //! One backup in a store, as its artifact, its sidecar and its footer together say.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-
 use serde_json::{Map, Value};
 
-use super::name;
-use super::staging::sidecar_path;
-use super::{NOFOLLOW, NONBLOCK, Store};
+use super::{Listed, Store, name};
 use crate::artifact::Artifact;
 use crate::error::{Error, Result};
 use crate::manifest::{Detail, Encryption, Kind, Manifest, SCHEMA, Timestamp, Verification};
 
 /// The largest sidecar that is read, in bytes.
-pub(super) const LARGEST_SIDECAR: u64 = 512 << 20;
+pub(in crate::store) const LARGEST_SIDECAR: u64 = 512 << 20;
 
 /// What is said of an artifact of ours that does not end as one.
 pub(crate) const NO_FOOTER: &str = "it is truncated: it has no footer";
@@ -52,17 +45,31 @@ pub enum Sidecar {
 impl Entry {
     /// Reads the backup `name` in a store.
     pub(super) fn load(store: &Store, name: &str) -> Result<Self> {
-        let path = store.root.join(name);
-        let (sidecar, mut problems) = read_sidecar(&path)?;
-        let artifact = match open(&path) {
-            Ok(file) => Artifact::new(file, &path, &store.keys)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !matches!(sidecar, Found::Absent) => {
-                return Ok(lost(name, sidecar));
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(Error::NoBackup { name: name.into(), store: store.root.clone() });
-            }
-            Err(error) => return Err(Error::io("open", &path)(error)),
+        let file = Listed { name: name::sidecar(name), size: None, version: None };
+        let read = store.backend.read(std::slice::from_ref(&file), LARGEST_SIDECAR)?;
+        let sidecar = read.into_iter().next().unwrap_or(Ok(None))?;
+        Self::of_sidecar(store, name, sidecar.as_deref())
+    }
+
+    /// The same by a listing and the sidecar alone; none where they tell too little.
+    pub(super) fn glance(name: &str, artifact: Option<&Listed>, sidecar: Option<&[u8]>) -> Option<Self> {
+        let (manifest, size) = (Manifest::from_slice(sidecar?).ok()?, artifact?.size?);
+        let is_encrypted = name.ends_with(crate::encryption::SUFFIX);
+        if manifest.name != name || manifest.encryption.is_some() != is_encrypted {
+            return None;
+        }
+        let problems = if manifest.size == size { Vec::new() } else { vec![wrong_size(size, manifest.size)] };
+        let recorded_name = name.to_owned();
+        Some(Self { manifest, recorded_name, sidecar: Sidecar::Present, set_aside: None, problems })
+    }
+
+    /// The backup `name` in a store, with this sidecar.
+    pub(super) fn of_sidecar(store: &Store, name: &str, sidecar: Option<&[u8]>) -> Result<Self> {
+        let (sidecar, mut problems) = found(sidecar);
+        let artifact = match store.artifact_if_there(name)? {
+            Some(artifact) => artifact,
+            None if matches!(sidecar, Found::Absent) => return Err(store.no_backup(name)),
+            None => return Ok(lost(name, sidecar)),
         };
         let (mut recorded_name, mut set_aside) = (name.to_owned(), None);
         let sidecar = match sidecar {
@@ -81,7 +88,7 @@ impl Entry {
         };
         let (said, size) = (manifest.size, artifact.stored_size());
         if said != size {
-            problems.push(format!("the artifact has {size} bytes, its manifest says {said}"));
+            problems.push(wrong_size(size, said));
         }
         match (&manifest.encryption, artifact.is_encrypted()) {
             (Some(_), false) => {
@@ -114,23 +121,15 @@ impl Found {
     }
 }
 
-/// Opens a file of the store for reading; a symbolic link is followed nowhere.
-pub(super) fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(NOFOLLOW | NONBLOCK).open(path)
+fn wrong_size(size: u64, said: u64) -> String {
+    format!("the artifact has {size} bytes, its manifest says {said}")
 }
 
-fn read_sidecar(artifact: &Path) -> Result<(Found, Vec<String>)> {
-    let path = sidecar_path(artifact);
-    let file = match open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Found::Absent, Vec::new())),
-        Err(error) => return Err(Error::io("open", &path)(error)),
-    };
-    let mut json = Vec::new();
-    file.take(LARGEST_SIDECAR).read_to_end(&mut json).map_err(Error::io("read", &path))?;
-    match Manifest::from_slice(&json) {
-        Ok(manifest) => Ok((Found::Manifest(Box::new(manifest)), Vec::new())),
-        Err(error) => Ok((Found::Damaged, vec![format!("its sidecar cannot be used: {error}")])),
+fn found(sidecar: Option<&[u8]>) -> (Found, Vec<String>) {
+    match sidecar.map(Manifest::from_slice) {
+        None => (Found::Absent, Vec::new()),
+        Some(Ok(manifest)) => (Found::Manifest(Box::new(manifest)), Vec::new()),
+        Some(Err(error)) => (Found::Damaged, vec![format!("its sidecar cannot be used: {error}")]),
     }
 }
 
@@ -238,7 +237,7 @@ fn lost(name: &str, sidecar: Found) -> Entry {
 fn from_artifact(artifact: &Artifact, name: &str, problems: &mut Vec<String>) -> Result<Manifest> {
     let at = match name::timestamp(name) {
         Some(moment) => moment,
-        None => artifact.modified()?,
+        None => artifact.modified(),
     };
     // Nothing is left out of the sidecar of a file that has no manifest inside.
     let encryption = artifact.is_encrypted().then(|| Encryption::age(&[], Detail::Full));
@@ -299,6 +298,7 @@ fn bare(name: &str, kind: Kind, at: Timestamp, size: u64) -> Manifest {
         whole: None,
         verification: None,
         not_drilled: None,
+        retained_until: None,
         decision: None,
         extra: Map::new(),
     }

@@ -1,45 +1,56 @@
-//! A store: a directory of artifacts and their sidecars. Its interface is small on purpose (list, read, publish,
-//! record, delete, lock), so that it can be something else one day.
+//! A store: artifacts and their sidecars, in a directory or an object store. Its interface is small on purpose: list, read,
+//! publish, record, delete, lock.
 //!
 //! A backup exists when its artifact is in place. Its footer makes it whole; the sidecar beside it is the same
 //! manifest within easy reach, and holds what `fwb-verify` found.
 
+mod backend;
+mod directory;
 mod entry;
+mod location;
 mod lock;
 mod name;
-mod staging;
 mod summary;
 
-use std::fs::File;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use backend::{
+    Backend, Expected, Freed, Held, Listed, ObjectStores, Opened, Retention, RetentionMode, SidecarFile,
+    Upload,
+};
+use directory::Directory;
+pub(crate) use directory::{Partial, remove_sidecar, stage, sync_dir};
 pub(crate) use entry::{Entry, NO_FOOTER, Sidecar, core_difference, differs_in, from_core};
+pub use location::{Location, StoreUrl};
 pub use lock::{StoreLock, Wait};
 pub(crate) use name::{Form, artifact_name, check as check_name, prefix as name_prefix};
-pub(crate) use staging::{Partial, remove_sidecar, sidecar_path, stage, sync_dir};
 pub use summary::BackupSummary;
-
-use rustix::fs::FileType;
 
 use crate::artifact::Artifact;
 use crate::encryption::{Identities, Keys};
 use crate::error::{Error, Result};
 use crate::manifest::{Decision, Kind, Level, Manifest, NotDrilled, Timestamp, Verification};
 use crate::progress::Cancel;
-
-/// Open no symbolic link.
-const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-
-/// A pipe that someone put into the store must not stop us.
-const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+#[cfg(test)]
+pub(crate) use backend::NoObjectStores;
 
 /// A store.
 #[derive(Debug, Clone)]
 pub struct Store {
-    root: PathBuf,
+    backend: Arc<dyn Backend>,
     /// What reads its encrypted artifacts.
     keys: Arc<Keys>,
+}
+
+/// A backup's name that was taken.
+#[derive(Debug)]
+pub(crate) struct TakenName {
+    /// The artifact's.
+    pub(crate) name: String,
+    /// The same without what it ends with.
+    stem: String,
 }
 
 /// Bytes on the file system that a store lies on.
@@ -55,14 +66,41 @@ impl Store {
     /// A store that exists.
     ///
     /// # Errors
-    /// There is no such directory, or its path is one that no record can hold.
-    pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
-        let root = nameable(&root.into())?;
-        let metadata = std::fs::metadata(&root).map_err(Error::io("open the store", &root))?;
-        if !metadata.is_dir() {
-            return Err(Error::usage(format!("the store {} is not a directory", root.display())));
+    /// There is no such directory, its path is one that no record can hold, or the object store cannot be used.
+    pub fn open(location: &Location, object_stores: &dyn ObjectStores, cancel: &Cancel) -> Result<Self> {
+        match location {
+            Location::Directory(root) => Self::open_directory(root),
+            Location::Url(url) => Ok(Self::of(object_stores.open(url, cancel)?)),
         }
-        Ok(Self { root, keys: Arc::default() })
+    }
+
+    /// A directory that exists.
+    ///
+    /// # Errors
+    /// There is none, or its path is one that no record can hold.
+    pub fn open_directory(root: &Path) -> Result<Self> {
+        Ok(Self::of(Arc::new(Directory::open(root)?)))
+    }
+
+    /// A store of this name that may not exist.
+    #[cfg(test)]
+    pub(crate) fn named(root: &str) -> Self {
+        Self::of(Arc::new(Directory::named(Path::new(root))))
+    }
+
+    /// A store that is made, for this user only, where it is a directory that does not exist.
+    ///
+    /// # Errors
+    /// The directory cannot be made, or the object store cannot be used.
+    pub fn create(location: &Location, object_stores: &dyn ObjectStores, cancel: &Cancel) -> Result<Self> {
+        match location {
+            Location::Directory(root) => Ok(Self::of(Arc::new(Directory::create(root)?))),
+            Location::Url(_) => Self::open(location, object_stores, cancel),
+        }
+    }
+
+    fn of(backend: Arc<dyn Backend>) -> Self {
+        Self { backend, keys: Arc::default() }
     }
 
     /// The store, whose encrypted artifacts these identities read.
@@ -71,25 +109,14 @@ impl Store {
         Self { keys: Arc::new(Keys::new(identities)), ..self }
     }
 
-    /// A store of this name that may not exist.
-    #[cfg(test)]
-    pub(crate) fn named(root: &str) -> Self {
-        Self { root: root.into(), keys: Arc::default() }
+    /// Where it is.
+    pub fn location(&self) -> &Location {
+        self.backend.location()
     }
 
-    /// A store that is made, for this user only, where it does not exist.
-    ///
-    /// # Errors
-    /// The directory cannot be made.
-    pub fn create(root: impl Into<PathBuf>) -> Result<Self> {
-        let root = nameable(&root.into())?;
-        lock::create_private_dir(&root)?;
-        Self::open(root)
-    }
-
-    /// The directory.
-    pub fn root(&self) -> &Path {
-        &self.root
+    /// What is there, as far as two names of one place are told by it.
+    pub(crate) fn place(&self) -> String {
+        self.location().to_string()
     }
 
     /// Takes the lock.
@@ -97,27 +124,58 @@ impl Store {
     /// # Errors
     /// Another run holds it and `wait` says not to wait, or the store cannot be written.
     pub fn lock(&self, wait: Wait, cancel: &Cancel) -> Result<StoreLock> {
-        StoreLock::take(&self.root, wait, cancel)
+        self.backend.lock(wait, cancel)
     }
 
     /// Every backup in short, oldest first, and why others cannot be read at all. Backups that are being deleted in the
     /// meantime are left out.
     ///
     /// # Errors
-    /// The directory cannot be read, or a signal arrived.
+    /// The store cannot be listed, or a signal arrived.
     pub(crate) fn list(&self, cancel: &Cancel) -> Result<(Vec<BackupSummary>, Vec<Error>)> {
-        let dir = self.open_dir()?;
         let (mut summaries, mut unreadable) = (Vec::new(), Vec::new());
-        for name in self.names(&dir)? {
-            cancel.check()?;
-            match Entry::load(self, &name) {
-                Ok(entry) => summaries.push(BackupSummary::of(entry)),
-                Err(Error::NoBackup { .. }) => {}
-                Err(error) => unreadable.push(error),
+        let mut take = |summary: Result<BackupSummary>| match summary {
+            Ok(summary) => summaries.push(summary),
+            Err(Error::NoBackup { .. }) => {}
+            Err(error) => unreadable.push(error),
+        };
+        let files = self.backend.list()?;
+        if self.backend.is_near() {
+            for name in backups(&files) {
+                cancel.check()?;
+                take(Entry::load(self, name).map(BackupSummary::of));
+            }
+        } else {
+            let sidecars: Vec<Listed> =
+                files.iter().filter(|file| file.name.ends_with(name::SIDECAR)).cloned().collect();
+            let read = self.backend.read(&sidecars, entry::LARGEST_SIDECAR)?;
+            let mut known: BTreeMap<&str, _> =
+                sidecars.iter().map(|file| file.name.as_str()).zip(read).collect();
+            let artifacts: BTreeMap<&str, &Listed> =
+                files.iter().map(|file| (file.name.as_str(), file)).collect();
+            for name in backups(&files) {
+                cancel.check()?;
+                let sidecar = known.remove(name::sidecar(name).as_str()).unwrap_or(Ok(None));
+                take(
+                    sidecar.and_then(|sidecar| self.at_a_glance(name, artifacts.get(name).copied(), sidecar)),
+                );
             }
         }
         summaries.sort_by(|a, b| (a.started_at, &a.name).cmp(&(b.started_at, &b.name)));
         Ok((summaries, unreadable))
+    }
+
+    /// A backup that is far away, as far as its sidecar and the listing tell.
+    fn at_a_glance(
+        &self,
+        name: &str,
+        artifact: Option<&Listed>,
+        sidecar: Option<Vec<u8>>,
+    ) -> Result<BackupSummary> {
+        Ok(match Entry::glance(name, artifact, sidecar.as_deref()) {
+            Some(entry) => BackupSummary { sidecar, ..BackupSummary::of(entry) },
+            None => BackupSummary::of(Entry::of_sidecar(self, name, sidecar.as_deref())?),
+        })
     }
 
     /// The manifest of a backup that was listed, whole; none where it has been deleted meanwhile.
@@ -132,43 +190,6 @@ impl Store {
         summary.manifest(self, decision)
     }
 
-    /// The names of all backups, in order: of artifacts, and of sidecars whose artifact is gone.
-    fn names(&self, dir: &File) -> Result<Vec<String>> {
-        let mut names = Vec::new();
-        self.each_file(dir, |file| {
-            let artifact = file.strip_suffix(name::SIDECAR).unwrap_or(file);
-            if name::check(artifact).is_ok() {
-                names.push(artifact.to_owned());
-            }
-        })?;
-        names.sort_unstable();
-        names.dedup();
-        Ok(names)
-    }
-
-    fn open_dir(&self) -> Result<File> {
-        File::open(&self.root).map_err(Error::io("list", &self.root))
-    }
-
-    /// The names of the regular files in the directory. What is not UTF-8 is none of ours.
-    fn each_file(&self, dir: &File, mut see: impl FnMut(&str)) -> Result<()> {
-        let failed = |error: rustix::io::Errno| Error::io("list", &self.root)(error.into());
-        for found in rustix::fs::Dir::read_from(dir).map_err(failed)? {
-            let found = found.map_err(failed)?;
-            let Ok(name) = found.file_name().to_str() else { continue };
-            let is_file = match found.file_type() {
-                FileType::RegularFile => true,
-                // Some file systems do not tell here.
-                FileType::Unknown => is_regular(&self.root.join(name)),
-                _ => false,
-            };
-            if is_file {
-                see(name);
-            }
-        }
-        Ok(())
-    }
-
     /// One backup.
     ///
     /// # Errors
@@ -181,12 +202,14 @@ impl Store {
     /// Opens an artifact for reading.
     pub(crate) fn artifact(&self, name: &str) -> Result<Arc<Artifact>> {
         name::check(name)?;
-        let path = self.root.join(name);
-        let file = entry::open(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Error::NoBackup { name: name.into(), store: self.root.clone() },
-            _ => Error::io("open", &path)(error),
-        })?;
-        Artifact::new(file, &path, &self.keys).map(Arc::new)
+        match self.backend.open(name)? {
+            Some(opened) => Artifact::new(opened, &self.location().file(name), &self.keys).map(Arc::new),
+            None => Err(self.no_backup(name)),
+        }
+    }
+
+    fn no_backup(&self, name: &str) -> Error {
+        Error::NoBackup { name: name.into(), store: self.place() }
     }
 
     /// The same; none where it is gone.
@@ -203,58 +226,60 @@ impl Store {
         self.keys.remember(key);
     }
 
-    /// The first free name for a backup begun at `at`, and the moment in it: a name taken in this second gives way
+    /// Takes the first free name for a backup begun at `at`, and the moment in it: a name taken in this second gives way
     /// to the next free second, whatever the codec of the backup that took it, and whether that is encrypted.
-    pub(crate) fn free_name(
+    pub(crate) fn take_name(
         &self,
         prefix: &str,
         kind: Kind,
         at: Timestamp,
         form: Form,
         _lock: &StoreLock,
-    ) -> Result<String> {
+    ) -> Result<TakenName> {
         let mut moment = at;
         loop {
-            let name = artifact_name(prefix, kind, moment, form)?;
-            let mut free = true;
+            let stem = name::stem_of(prefix, kind, moment);
+            let name = name::ending(&stem, form)?;
             // A name of another form that is too long for a file is nobody's.
-            for name in Form::all().filter_map(|form| artifact_name(prefix, kind, moment, form).ok()) {
-                let path = self.root.join(name);
-                free &= is_free(&path)? && is_free(&sidecar_path(&path))?;
-            }
-            if free {
-                return Ok(name);
+            let artifacts = Form::all().filter_map(|form| name::ending(&stem, form).ok());
+            let files: Vec<String> =
+                artifacts.flat_map(|artifact| [name::sidecar(&artifact), artifact]).collect();
+            if self.backend.take_name(&stem, &files)? {
+                return Ok(TakenName { name, stem });
             }
             moment += chrono::TimeDelta::seconds(1);
         }
     }
 
-    /// Begins an artifact.
-    pub(crate) fn begin(&self, name: &str, _lock: &StoreLock) -> Result<Partial> {
+    /// Takes the name of a copy; none where it is another's.
+    pub(crate) fn take_name_of_copy(&self, name: &str, _lock: &StoreLock) -> Result<Option<TakenName>> {
         name::check(name)?;
-        Partial::create(&self.root.join(name))
+        let stem = name::stem(name).unwrap_or(name).to_owned();
+        let taken = self.backend.take_name_of_copy(name, &stem)?;
+        Ok(taken.then(|| TakenName { name: name.into(), stem }))
     }
 
-    /// Publishes a finished artifact with its sidecar. Until the artifact has its name an interruption still
-    /// counts; from then on the backup exists.
-    pub(crate) fn publish(&self, artifact: Partial, manifest: &Manifest, cancel: &Cancel) -> Result<()> {
-        artifact.sync()?;
-        let sidecar = stage(Partial::create(&self.sidecar(&manifest.name))?, &sidecar_json(manifest)?)?;
-        cancel.check()?;
-        artifact.publish()?;
-        sidecar.publish()?;
-        sync_dir(&self.root)
+    /// Writes a backup's sidecar, where it has none or another.
+    pub(crate) fn complete(&self, manifest: &Manifest, lock: &StoreLock) -> Result<()> {
+        self.write_sidecar(&manifest.name, manifest, lock)
     }
 
-    fn sidecar(&self, name: &str) -> PathBuf {
-        sidecar_path(&self.root.join(name))
+    /// Whether what is stored can be looked at for next to nothing.
+    pub(crate) fn is_near(&self) -> bool {
+        self.backend.is_near()
+    }
+
+    /// Begins an artifact.
+    pub(crate) fn begin(&self, taken: &TakenName, _lock: &StoreLock) -> Result<Box<dyn Upload>> {
+        name::check(&taken.name)?;
+        self.backend.begin(&taken.name, &taken.stem)
     }
 
     /// Writes a backup's sidecar anew.
-    fn write_sidecar(&self, name: &str, manifest: &Manifest, _lock: &StoreLock) -> Result<()> {
+    fn write_sidecar(&self, name: &str, manifest: &Manifest, lock: &StoreLock) -> Result<()> {
         name::check(name)?;
-        stage(Partial::create(&self.sidecar(name))?, &sidecar_json(manifest)?)?.publish()?;
-        sync_dir(&self.root)
+        lock.check()?;
+        self.backend.write(&name::sidecar(name), &sidecar_json(manifest)?)
     }
 
     /// Records an outcome in a backup's sidecar, as far as it replaces the one there, and why a drill was not held. A drill
@@ -299,54 +324,59 @@ impl Store {
         Ok(manifest)
     }
 
-    /// Deletes a backup: the sidecar first, so that a crash in between leaves an artifact that still knows itself.
+    /// Deletes a backup. In an object store it is gone from then on, and its bytes
+    /// go when some hours have passed: whoever reads it may go on.
     ///
     /// # Errors
     /// A file cannot be removed.
-    pub fn delete(&self, name: &str, _lock: &StoreLock) -> Result<()> {
+    pub fn delete(&self, name: &str, lock: &StoreLock) -> Result<Freed> {
         name::check(name)?;
-        for path in [self.sidecar(name), self.root.join(name)] {
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io("delete", &path)(error));
-                }
-                _ => {}
-            }
-        }
-        sync_dir(&self.root)
+        lock.check()?;
+        self.backend.delete(name, &name::sidecar(name), name::stem(name).unwrap_or(name))
     }
 
     /// Removes what a run that was killed has left behind.
     ///
     /// # Errors
-    /// The directory cannot be read, or a file cannot be removed.
+    /// The store cannot be read, or a file cannot be removed.
     pub fn sweep(&self, _lock: &StoreLock) -> Result<()> {
-        let mut left = Vec::new();
-        self.each_file(&self.open_dir()?, |name| {
-            if name.starts_with('.') && name.ends_with(name::PARTIAL) {
-                left.push(name.to_owned());
-            }
-        })?;
-        for name in left {
-            let path = self.root.join(&name);
-            if staging::is_being_written(&path) {
-                continue;
-            }
-            log::warn!(code = crate::notice::REMOVED_LEFTOVER.code; "removing {name}, which a run left behind that did not end well");
-            std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
-        }
-        Ok(())
+        self.backend.sweep()
     }
 
-    /// Free and total space.
+    /// Free and total space; none where there is no limit.
     ///
     /// # Errors
     /// The file system does not tell.
-    pub fn space(&self) -> Result<Space> {
-        let stat = rustix::fs::statvfs(&self.root)
-            .map_err(|error| Error::io("examine", &self.root)(error.into()))?;
-        Ok(Space { free: stat.f_bavail * stat.f_frsize, total: stat.f_blocks * stat.f_frsize })
+    pub fn space(&self) -> Result<Option<Space>> {
+        self.backend.space()
     }
+}
+
+/// Opens an artifact that is not published yet, as a reader with this key does.
+pub(crate) fn read_back(upload: &mut dyn Upload, key: Arc<dyn Identities>) -> Result<Artifact> {
+    let opened = upload.read_back()?;
+    Artifact::new(opened, &upload.path(), &Keys::new(Some(key)))
+}
+
+/// Publishes a finished artifact with its sidecar. Until the artifact has its name an interruption still
+/// counts; from then on the backup exists.
+pub(crate) fn publish(
+    upload: Box<dyn Upload>,
+    manifest: &Manifest,
+    lock: &StoreLock,
+    cancel: &Cancel,
+) -> Result<()> {
+    lock.check()?;
+    let expected = Expected { size: manifest.size, sha256: manifest.sha256.as_deref() };
+    let json = sidecar_json(manifest)?;
+    let name = name::sidecar(&manifest.name);
+    upload.publish(expected, SidecarFile { name: &name, json: &json }, cancel)
+}
+
+/// The names of all backups, in order: of artifacts, and of sidecars whose artifact is gone.
+fn backups(files: &[Listed]) -> BTreeSet<&str> {
+    let artifacts = files.iter().map(|file| file.name.strip_suffix(name::SIDECAR).unwrap_or(&file.name));
+    artifacts.filter(|name| name::check(name).is_ok()).collect()
 }
 
 /// A path as records name it: from the root, because the next tool may run in another directory, and in UTF-8, because
@@ -360,19 +390,6 @@ pub(crate) fn nameable(path: &Path) -> Result<PathBuf> {
         });
     }
     Ok(absolute)
-}
-
-/// Whether there is nothing of this name. That it cannot be told is no answer: what is there would be overwritten.
-fn is_free(path: &Path) -> Result<bool> {
-    match path.symlink_metadata() {
-        Ok(_) => Ok(false),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(Error::io("examine", path)(error)),
-    }
-}
-
-fn is_regular(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|found| found.is_file())
 }
 
 fn sidecar_json(manifest: &Manifest) -> Result<Vec<u8>> {

@@ -63,13 +63,31 @@ impl Form {
 /// # Errors
 /// The name would be too long for a file.
 pub(crate) fn artifact_name(prefix: &str, kind: Kind, at: Timestamp, form: Form) -> Result<String> {
+    ending(&stem_of(prefix, kind, at), form)
+}
+
+/// The same without what it ends with.
+pub(super) fn stem_of(prefix: &str, kind: Kind, at: Timestamp) -> String {
     let word = if kind == Kind::Safety { "safety" } else { "backup" };
-    let name = format!("{prefix}_{word}_{}{}", at.format("%Y%m%d_%H%M%S"), form.suffix());
+    format!("{prefix}_{word}_{}", at.format("%Y%m%d_%H%M%S"))
+}
+
+/// A name of this form.
+///
+/// # Errors
+/// The name would be too long for a file.
+pub(super) fn ending(stem: &str, form: Form) -> Result<String> {
+    let name = format!("{stem}{}", form.suffix());
     if name.len() > LONGEST {
         let message = format!("the name {name} is too long for a file");
         return Err(Error::Usage { message, hint: Some("give a shorter one with --prefix".into()) });
     }
     Ok(name)
+}
+
+/// The name of the sidecar of an artifact.
+pub(super) fn sidecar(artifact: &str) -> String {
+    format!("{artifact}{SIDECAR}")
 }
 
 /// Whether a file of this name is a backup: `*.sql.gz`, `*.sql.zst`, or a plain `*.sql`; each with `.age` where it is encrypted.
@@ -78,7 +96,7 @@ pub(super) fn is_artifact(name: &str) -> bool {
 }
 
 /// A backup's name without its ending; none where the name has another.
-fn stem(name: &str) -> Option<&str> {
+pub(super) fn stem(name: &str) -> Option<&str> {
     let name = name.strip_suffix(encryption::SUFFIX).unwrap_or(name);
     let packed = Codec::ALL.into_iter().find_map(|codec| name.strip_suffix(codec.suffix()));
     packed.or_else(|| name.strip_suffix(PLAIN))

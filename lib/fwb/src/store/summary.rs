@@ -35,8 +35,12 @@ pub struct BackupSummary {
     /// The latest outcome of `fwb-verify`. Where a look at the sizes finds a problem it is that one, as if `quick` had
     /// run: whatever was recorded before does not hold any more.
     pub verification: Option<Verification>,
+    /// Until when the store keeps the artifact from being deleted.
+    pub retained_until: Option<Timestamp>,
     /// What is wrong, as far as a look at sizes and names shows.
     pub problems: Vec<String>,
+    /// The sidecar, where it was read from far away and says all that is known.
+    pub(super) sidecar: Option<Vec<u8>>,
 }
 
 impl BackupSummary {
@@ -70,16 +74,19 @@ impl BackupSummary {
     /// The backup's manifest as the next tool gets it: read now, with the outcome by which the backup was judged. None
     /// where the backup has been deleted meanwhile.
     pub(super) fn manifest(&self, store: &Store, decision: Option<Decision>) -> Result<Option<Manifest>> {
-        match store.entry(&self.name) {
-            Ok(entry) => Ok(Some(Manifest {
-                store: Some(store.root().display().to_string()),
-                verification: self.verification.clone(),
-                decision,
-                ..entry.manifest
-            })),
-            Err(Error::NoBackup { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let known = self.sidecar.as_deref().and_then(|sidecar| Manifest::from_slice(sidecar).ok());
+        // What is inside a backup that is encrypted stands there alone; a key may open it.
+        let known = known.filter(|manifest| !manifest.is_minimal() || !store.keys.are_given());
+        let manifest = match known {
+            Some(manifest) => manifest,
+            None => match store.entry(&self.name) {
+                Ok(entry) => entry.manifest,
+                Err(Error::NoBackup { .. }) => return Ok(None),
+                Err(error) => return Err(error),
+            },
+        };
+        let (store, verification) = (Some(store.place()), self.verification.clone());
+        Ok(Some(Manifest { store, verification, decision, ..manifest }))
     }
 }
 
@@ -99,7 +106,9 @@ impl From<Manifest> for BackupSummary {
             rows,
             whole: manifest.whole,
             verification: manifest.verification,
+            retained_until: manifest.retained_until,
             problems: Vec::new(),
+            sidecar: None,
         }
     }
 }

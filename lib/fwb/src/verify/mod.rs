@@ -161,7 +161,7 @@ pub(crate) fn conclude(
     };
     manifest.note_drill(outcome.level, not_drilled.as_ref());
     manifest.verification = Some(outcome);
-    manifest.store = Some(store.root().display().to_string());
+    manifest.store = Some(store.place());
     let reason = not_drilled.map(|NotDrilled { reason, hint: remedy, .. }| Error::NotDrilled {
         name: manifest.name.clone(),
         reason,

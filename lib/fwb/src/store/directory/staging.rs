@@ -12,12 +12,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::entry::LARGEST_SIDECAR;
-use super::name::{PARTIAL, SIDECAR};
 use super::{NOFOLLOW, NONBLOCK};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::output::directory_of;
+use crate::store::backend::Opened;
+use crate::store::entry::LARGEST_SIDECAR;
+use crate::store::name::{PARTIAL, SIDECAR};
 
 /// How often the hidden file is made anew when others make one of its name at the same moment.
 const TRIES: usize = 100;
@@ -136,6 +137,12 @@ impl Partial {
         Ok(PartialWriter { file })
     }
 
+    /// Opens what was written, once it is on the disk.
+    pub(crate) fn read_back(&self) -> Result<Opened> {
+        self.sync()?;
+        super::opened(File::open(&self.path).map_err(Error::io("open", &self.path))?, &self.path)
+    }
+
     /// Waits until the bytes are on the disk.
     pub(crate) fn sync(&self) -> Result<()> {
         self.file.sync_all().map_err(Error::io("write", &self.path))
@@ -179,7 +186,9 @@ fn create_locked(path: &Path, target: &Path) -> Result<File> {
         };
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::Locked { store: target.to_owned() }),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Locked { store: target.to_owned(), by: None });
+            }
             Err(TryLockError::Error(source)) => return Err(Error::io("lock", path)(source)),
         }
         // Another run may have taken it for one that was left, between our making and locking it.
@@ -199,7 +208,7 @@ fn create_locked(path: &Path, target: &Path) -> Result<File> {
 fn remove_left(path: &Path, target: &Path) -> Result<()> {
     let removed = match path.symlink_metadata() {
         Ok(there) if !there.is_file() => Err(io::Error::other("it is not a regular file")),
-        Ok(_) if is_being_written(path) => return Err(Error::Locked { store: target.to_owned() }),
+        Ok(_) if is_being_written(path) => return Err(Error::Locked { store: target.to_owned(), by: None }),
         Ok(_) => std::fs::remove_file(path),
         Err(error) => Err(error),
     };
@@ -247,7 +256,7 @@ pub(crate) fn sync_dir(path: &Path) -> Result<()> {
 }
 
 /// The sidecar's path beside an artifact.
-pub(crate) fn sidecar_path(artifact: &Path) -> PathBuf {
+fn sidecar_path(artifact: &Path) -> PathBuf {
     let mut name = artifact.file_name().unwrap_or_default().to_owned();
     name.push(SIDECAR);
     artifact.with_file_name(name)
@@ -258,7 +267,7 @@ pub(crate) fn sidecar_path(artifact: &Path) -> PathBuf {
 pub(crate) fn remove_sidecar(artifact: &Path) -> Result<()> {
     let path = sidecar_path(artifact);
     let mut json = Vec::new();
-    let read = super::entry::open(&path).and_then(|file| file.take(LARGEST_SIDECAR).read_to_end(&mut json));
+    let read = super::open(&path).and_then(|file| file.take(LARGEST_SIDECAR).read_to_end(&mut json));
     if read.is_err() || Manifest::from_slice(&json).is_err() {
         return Ok(());
     }

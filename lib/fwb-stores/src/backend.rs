@@ -1,0 +1,254 @@
+//! A place in an object store, as what keeps a store's files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use fwb::{
+    Backend, Cancel, Error, Freed, Listed, Location, Opened, Refusal, Result, Space, StoreLock, Upload, Wait,
+};
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, ObjectMeta, UpdateVersion};
+
+use crate::ahead::Remote;
+use crate::cache::Cache;
+use crate::client::{Client, If, Put, version_of};
+use crate::config::Settings;
+use crate::errors::is_no_bucket;
+use crate::names::{self, Claim};
+use crate::upload::Uploading;
+use crate::{cache, lease};
+
+/// Bytes of an object's end that are read when it is opened: a footer is in it.
+const TAIL: u64 = 256 << 10;
+/// Small objects that are read at once.
+const AT_ONCE: usize = 16;
+
+/// A place in an object store.
+#[derive(Debug)]
+pub(crate) struct Objects {
+    client: Client,
+    settings: Settings,
+    /// Versions of what was read, by name: what is written in its place is no other's. None: there was nothing.
+    seen: Mutex<BTreeMap<String, Option<UpdateVersion>>>,
+    /// Names that were taken, by their stems.
+    taken: Mutex<BTreeMap<String, Claim>>,
+}
+
+impl Objects {
+    pub(crate) fn new(client: Client, settings: Settings) -> Self {
+        Self { client, settings, seen: Mutex::default(), taken: Mutex::default() }
+    }
+
+    fn see(&self, name: &str, version: Option<UpdateVersion>) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), version);
+    }
+
+    /// What one small file holds.
+    async fn read_one(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        let found = self.client.get(name, limit).await?;
+        self.see(name, found.as_ref().map(|found| version_of(&found.meta)));
+        Ok(found.map(|found| found.bytes))
+    }
+
+    /// Reads files, those that are kept on this host alone excepted.
+    fn read_all(
+        &self,
+        files: &[Listed],
+        limit: u64,
+        cache: &mut Cache,
+    ) -> Result<Vec<Result<Option<Vec<u8>>>>> {
+        let mut read: Vec<Option<Result<Option<Vec<u8>>>>> = Vec::new();
+        for file in files {
+            let kept = file.version.as_deref().and_then(|version| cache.get(&file.name, version));
+            if kept.is_some() {
+                self.see(&file.name, Some(UpdateVersion { e_tag: file.version.clone(), version: None }));
+            }
+            read.push(kept.map(|bytes| Ok(Some(bytes.to_vec()))));
+        }
+        let missing: Vec<usize> = (0..files.len()).filter(|at| read[*at].is_none()).collect();
+        let requests =
+            missing.into_iter().map(|at| async move { (at, self.read_one(&files[at].name, limit).await) });
+        let fetched: Vec<_> =
+            self.client.wait(futures_util::stream::iter(requests).buffer_unordered(AT_ONCE).collect())?;
+        for (at, result) in fetched {
+            if let (Ok(Some(bytes)), Some(version)) = (&result, &files[at].version) {
+                cache.put(&files[at].name, version, bytes);
+            }
+            read[at] = Some(result);
+        }
+        Ok(read.into_iter().map(|one| one.unwrap_or(Ok(None))).collect())
+    }
+}
+
+impl Backend for Objects {
+    fn location(&self) -> &Location {
+        &self.client.location
+    }
+
+    fn is_near(&self) -> bool {
+        false
+    }
+
+    fn list(&self) -> Result<Vec<Listed>> {
+        let listed = self.client.wait(async {
+            let (files, deleted) = tokio::join!(self.client.list(""), names::deleted(&self.client));
+            Ok::<_, Error>((files?, deleted?))
+        })?;
+        let (files, deleted) = listed?;
+        let deleted: BTreeSet<String> = deleted.into_iter().map(|(name, _)| name).collect();
+        let is_deleted = |name: &str| {
+            deleted.contains(name) || deleted.contains(name.strip_suffix(".json").unwrap_or(name))
+        };
+        let file =
+            |(name, meta): (String, ObjectMeta)| Listed { name, size: Some(meta.size), version: meta.e_tag };
+        Ok(files.into_iter().filter(|(name, _)| !is_deleted(name)).map(file).collect())
+    }
+
+    fn read(&self, files: &[Listed], limit: u64) -> Result<Vec<Result<Option<Vec<u8>>>>> {
+        // One file is asked for because what it holds now is to be known.
+        if let [file] = files {
+            return Ok(vec![self.client.wait(self.read_one(&file.name, limit))?]);
+        }
+        let mut cache =
+            Cache::open(cache::directory().as_deref(), &self.settings.cache_key(&self.client.url));
+        let read = self.read_all(files, limit, &mut cache)?;
+        cache.close(files.iter().map(|file| file.name.as_str()));
+        Ok(read)
+    }
+
+    fn open(&self, name: &str) -> Result<Option<Opened>> {
+        self.client.wait(async {
+            let (deleted, opened) =
+                tokio::join!(names::is_deleted(&self.client, name), open_found(&self.client, name));
+            Ok::<_, Error>(if deleted? { None } else { opened? })
+        })?
+    }
+
+    fn lock(&self, wait: Wait, cancel: &Cancel) -> Result<StoreLock> {
+        lease::take(&self.client, self.settings.lease, wait, cancel)
+    }
+
+    fn take_name(&self, stem: &str, _files: &[String]) -> Result<bool> {
+        let taken = self.client.wait(async {
+            // Whatever begins so is a backup of this name, its sidecar, or one that was deleted a moment ago.
+            let (prefix, key) = (self.client.path("")?, self.client.path(stem)?);
+            let offset = Path::parse(key.as_ref()).unwrap_or(key.clone());
+            let prefix = (!prefix.as_ref().is_empty()).then_some(prefix);
+            let listed =
+                object_store::ObjectStore::list_with_offset(&self.client.small, prefix.as_ref(), &offset);
+            let mut listed = std::pin::pin!(listed);
+            while let Some(next) =
+                listed.try_next().await.map_err(|said| self.client.error("list", "", &said))?
+            {
+                let found: &str = next.location.as_ref();
+                if found.starts_with(key.as_ref()) {
+                    return Ok(None);
+                }
+                if found > key.as_ref() {
+                    break;
+                }
+            }
+            Claim::take(&self.client, stem).await
+        })?;
+        let Some(claim) = taken? else { return Ok(false) };
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(stem.into(), claim);
+        Ok(true)
+    }
+
+    fn take_name_of_copy(&self, artifact: &str, stem: &str) -> Result<bool> {
+        let taken = self.client.wait(async {
+            if names::is_deleted(&self.client, artifact).await? {
+                return Err(self.client.problem(
+                    "write",
+                    artifact,
+                    "a backup of this name was deleted there, and its bytes have not gone yet",
+                    Refusal::Changed,
+                ));
+            }
+            match self.client.head(artifact).await? {
+                Some(_) => Ok(None),
+                None => Claim::take_again(&self.client, stem).await,
+            }
+        })?;
+        let Some(claim) = taken? else { return Ok(false) };
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(stem.into(), claim);
+        Ok(true)
+    }
+
+    fn begin(&self, name: &str, stem: &str) -> Result<Box<dyn Upload>> {
+        let claim = self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(stem);
+        let claim = claim.ok_or_else(|| Error::usage(format!("the name {name} was not taken")))?;
+        let class = self.settings.storage_class.as_deref();
+        Ok(Box::new(Uploading::begin(&self.client, claim, name, class)?))
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let version = match seen {
+            Some(version) => version,
+            None => self.client.wait(self.client.head(name))??.map(|(meta, _)| version_of(&meta)),
+        };
+        let condition = version.map_or(If::Absent, If::Version);
+        match self.client.wait(self.client.put(name, bytes, condition))?? {
+            Put::Done(version) => {
+                self.see(name, Some(version));
+                Ok(())
+            }
+            Put::Refused => {
+                Err(self.client.problem("write", name, "it was changed since it was read", Refusal::Changed))
+            }
+        }
+    }
+
+    fn delete(&self, artifact: &str, sidecar: &str, stem: &str) -> Result<Freed> {
+        self.client.wait(names::delete(&self.client, artifact, sidecar, stem))?
+    }
+
+    fn sweep(&self) -> Result<()> {
+        self.client.wait(names::sweep(&self.client, &self.settings))?
+    }
+
+    fn space(&self) -> Result<Option<Space>> {
+        Ok(None)
+    }
+}
+
+/// Opens an object, of which the end is read; none where there is none.
+pub(crate) async fn open_found(client: &Client, name: &str) -> Result<Option<Opened>> {
+    let path = client.path(name)?;
+    let failed = |said: object_store::Error| client.error("open", name, &said);
+    let tail = GetOptions { range: Some(GetRange::Suffix(TAIL)), ..GetOptions::default() };
+    let got = match client.small.get_opts(&path, tail).await {
+        Ok(got) => got,
+        Err(said @ object_store::Error::NotFound { .. }) if !is_no_bucket(&said) => return Ok(None),
+        // Of an empty object there is no range, and not every store knows a range that begins at the end.
+        Err(first) => {
+            let Some((meta, _)) = client.head(name).await? else { return Ok(None) };
+            let range = GetRange::Bounded(meta.size.saturating_sub(TAIL)..meta.size);
+            let options = GetOptions { range: Some(range), ..GetOptions::default() };
+            match client.small.get_opts(&path, options).await {
+                _ if meta.size == 0 => return Ok(Some(remote(client, name, path, &meta, 0, Vec::new()))),
+                Ok(got) => got,
+                Err(_) => return Err(failed(first)),
+            }
+        }
+    };
+    let (meta, from) = (got.meta.clone(), got.range.start);
+    let bytes = got.bytes().await.map_err(failed)?;
+    if from + bytes.len() as u64 != meta.size {
+        return Err(client.problem(
+            "open",
+            name,
+            "the answer is not the end that was asked for",
+            Refusal::Failure,
+        ));
+    }
+    Ok(Some(remote(client, name, path, &meta, from, bytes.into())))
+}
+
+fn remote(client: &Client, name: &str, path: Path, meta: &ObjectMeta, from: u64, tail: Vec<u8>) -> Opened {
+    let remote = Remote::new(client.clone(), name, path, meta.e_tag.clone(), meta.size, (from, tail));
+    Opened { bytes: std::sync::Arc::new(remote), modified: SystemTime::from(meta.last_modified) }
+}

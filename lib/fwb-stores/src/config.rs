@@ -1,0 +1,277 @@
+//! How a store is reached: what the environment, profiles and options say.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fwb::{Backend, Cancel, Error, Location, Result, StoreUrl};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::{BackoffConfig, Certificate, ClientOptions, RetryConfig};
+
+use crate::backend::Objects;
+use crate::client::{Client, Store};
+use crate::own_requests::OwnRequests;
+use crate::profile::Profile;
+
+/// How long a lease holds unless it is renewed.
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
+/// How long what was deleted stays readable for whoever reads it.
+const DELETE_AFTER: Duration = Duration::from_secs(6 * 60 * 60);
+/// How long a small request may take, and one that carries a part.
+const SMALL: Duration = Duration::from_secs(30);
+const BULK: Duration = Duration::from_secs(10 * 60);
+/// How often a request is tried again, and for how long in all.
+const RETRIES: u64 = 6;
+const RETRY_FOR: Duration = Duration::from_secs(3 * 60);
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Opens object stores.
+#[derive(Debug, Clone, Copy)]
+pub struct ObjectStores;
+
+/// What the environment says of all object stores.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// `FWB_STORE_CA`, or `AWS_CA_BUNDLE`: certificates of authorities that a store's own is signed by, beside the system's.
+    pub ca: Option<PathBuf>,
+    /// `FWB_ALLOW_HTTP`: whether requests may go unencrypted to another host.
+    pub allow_http: bool,
+    /// `FWB_STORAGE_CLASS`: the class that artifacts are stored in.
+    pub storage_class: Option<String>,
+    /// `FWB_STORE_LEASE`: how long a lock holds unless it is renewed.
+    pub(crate) lease: Duration,
+    /// `FWB_STORE_DELETE_AFTER`: how long what was deleted can still be read.
+    pub(crate) delete_after: Duration,
+    /// `FWB_STORE_RETRIES`: how often a request is tried again.
+    retries: usize,
+    /// The endpoint, where one is named.
+    endpoint: Option<String>,
+}
+
+impl Settings {
+    fn of_environment() -> Result<Self> {
+        let of = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let number =
+            |name: &str, usual: u64, least: u64| match of(name) {
+                None => Ok(usual),
+                Some(text) => text.parse().ok().filter(|number| *number >= least).ok_or_else(|| {
+                    Error::usage(format!("{name} is {text:?}, and not a number from {least} on"))
+                }),
+            };
+        let seconds = |name, usual: Duration| number(name, usual.as_secs(), 1).map(Duration::from_secs);
+        let is_on = |name: &str| of(name).is_some_and(|value| matches!(value.as_str(), "1" | "true" | "yes"));
+        Ok(Self {
+            ca: of("FWB_STORE_CA").or_else(|| of("AWS_CA_BUNDLE")).map(PathBuf::from),
+            allow_http: is_on("FWB_ALLOW_HTTP") || is_on("AWS_ALLOW_HTTP"),
+            storage_class: of("FWB_STORAGE_CLASS"),
+            lease: seconds("FWB_STORE_LEASE", LEASE)?,
+            delete_after: seconds("FWB_STORE_DELETE_AFTER", DELETE_AFTER)?,
+            retries: usize::try_from(number("FWB_STORE_RETRIES", RETRIES, 0)?).unwrap_or(usize::MAX),
+            endpoint: None,
+        })
+    }
+
+    /// What tells this store's cache from those of others.
+    pub(crate) fn cache_key(&self, url: &StoreUrl) -> String {
+        format!("{} {url}", self.endpoint.as_deref().unwrap_or_default())
+    }
+
+    /// Certificates of authorities beside the system's, in PEM.
+    fn authorities(&self) -> Result<Option<Vec<u8>>> {
+        self.ca.as_ref().map(|path| std::fs::read(path).map_err(Error::io("read", path))).transpose()
+    }
+
+    fn unusable_ca(&self, why: &str) -> Error {
+        let path = self.ca.clone().unwrap_or_default();
+        Error::usage(format!("{} holds no certificates: {why}", path.display()))
+    }
+
+    fn client(&self, timeout: Duration) -> Result<ClientOptions> {
+        let mut options = ClientOptions::new().with_timeout(timeout).with_allow_http(true);
+        if let Some(pem) = self.authorities()? {
+            let all = Certificate::from_pem_bundle(&pem);
+            let all = all.map_err(|error| self.unusable_ca(&error.to_string()))?;
+            if all.is_empty() {
+                return Err(self.unusable_ca("it has none"));
+            }
+            for certificate in all {
+                options = options.with_root_certificate(certificate);
+            }
+        }
+        Ok(options)
+    }
+
+    /// What makes requests of our own.
+    fn http(&self, timeout: Duration) -> Result<reqwest::Client> {
+        let mut builder = reqwest::Client::builder().timeout(timeout);
+        if let Some(pem) = self.authorities()? {
+            let all = reqwest::Certificate::from_pem_bundle(&pem);
+            for certificate in all.map_err(|error| self.unusable_ca(&error.to_string()))? {
+                builder = builder.add_root_certificate(certificate);
+            }
+        }
+        builder.build().map_err(|error| Error::usage(format!("no request can be made: {error}")))
+    }
+
+    /// Whether an endpoint may be spoken to. Unencrypted, everybody on the way reads and changes what is stored.
+    fn admit(&self, endpoint: &str) -> Result<()> {
+        let (scheme, rest) = endpoint.split_once("://").unwrap_or_default();
+        let authority = rest.split('/').next().unwrap_or_default();
+        if authority.contains('@') || rest.contains('?') {
+            // Not told: every message that names the endpoint would tell it too.
+            return Err(Error::Usage {
+                message: "the endpoint of the store has credentials in it".into(),
+                hint: Some("name them in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".into()),
+            });
+        }
+        if scheme != "http" {
+            return Ok(());
+        }
+        let host = authority;
+        let host = host
+            .strip_prefix('[')
+            .and_then(|rest| rest.split(']').next())
+            .unwrap_or_else(|| host.split(':').next().unwrap_or_default());
+        let is_loopback =
+            host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        if is_loopback || self.allow_http {
+            return Ok(());
+        }
+        Err(Error::Usage {
+            message: format!("the endpoint http://{host} is not encrypted"),
+            hint: Some("use https://, with FWB_STORE_CA for a CA of your own; or FWB_ALLOW_HTTP=1, where nobody listens".into()),
+        })
+    }
+}
+
+impl fwb::ObjectStores for ObjectStores {
+    fn open(&self, url: &StoreUrl, cancel: &Cancel) -> Result<Arc<dyn Backend>> {
+        // Another part of the process may have said the same before.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let mut settings = Settings::of_environment()?;
+        let Reached { small, bulk, own } = match url.scheme() {
+            "s3" => s3(url, &mut settings)?,
+            "az" => azure(url, &mut settings)?,
+            _ => google(url, &mut settings)?,
+        };
+        let location = Location::Url(url.clone());
+        let client = Client { small, bulk, own, url: url.clone(), location, cancel: cancel.clone() };
+        Ok(Arc::new(Objects::new(client, settings)))
+    }
+}
+
+/// How a store is reached.
+struct Reached {
+    small: Arc<dyn Store>,
+    bulk: Arc<dyn Store>,
+    own: Option<OwnRequests>,
+}
+
+fn retry(settings: &Settings) -> RetryConfig {
+    let backoff = BackoffConfig { max_backoff: LONGEST_PAUSE, ..BackoffConfig::default() };
+    RetryConfig { backoff, max_retries: settings.retries, retry_timeout: RETRY_FOR }
+}
+
+fn unusable(url: &StoreUrl, error: &object_store::Error) -> Error {
+    Error::Usage {
+        message: format!("the store {url} cannot be used: {error}"),
+        hint: Some("docs/STORES.md says what the environment has to name".into()),
+    }
+}
+
+fn s3(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
+    // Deletions in bulk are a request of their own kind, which not every store has.
+    let builder = AmazonS3Builder::from_env().with_disable_bulk_delete(true);
+    let mut builder = builder.with_bucket_name(url.bucket()).with_retry(retry(settings));
+    let is_set = |builder: &AmazonS3Builder, key| builder.get_config_value(&key).is_some();
+    let has_keys = is_set(&builder, AmazonS3ConfigKey::AccessKeyId);
+    let has_identity = is_set(&builder, AmazonS3ConfigKey::WebIdentityTokenFile)
+        || is_set(&builder, AmazonS3ConfigKey::ContainerCredentialsRelativeUri)
+        || is_set(&builder, AmazonS3ConfigKey::ContainerCredentialsFullUri);
+    let profile = Profile::of_environment()?;
+    if !has_keys && !has_identity {
+        for (setting, key) in [
+            ("aws_access_key_id", AmazonS3ConfigKey::AccessKeyId),
+            ("aws_secret_access_key", AmazonS3ConfigKey::SecretAccessKey),
+            ("aws_session_token", AmazonS3ConfigKey::Token),
+        ] {
+            if let Some(value) = profile.get(setting) {
+                builder = builder.with_config(key, value);
+            }
+        }
+    }
+    let has_region =
+        is_set(&builder, AmazonS3ConfigKey::Region) || is_set(&builder, AmazonS3ConfigKey::DefaultRegion);
+    if let (false, Some(region)) = (has_region, profile.get("region")) {
+        builder = builder.with_region(region);
+    }
+    let of = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let endpoint =
+        of("AWS_ENDPOINT_URL_S3").or_else(|| of("AWS_ENDPOINT_URL")).or_else(|| of("AWS_ENDPOINT"));
+    let endpoint = endpoint.or_else(|| profile.get("endpoint_url").map(str::to_owned));
+    if let Some(endpoint) = endpoint {
+        settings.admit(&endpoint)?;
+        builder = builder.with_endpoint(&endpoint);
+        settings.endpoint = Some(endpoint);
+    }
+    let build = |timeout| {
+        let builder = builder.clone().with_client_options(settings.client(timeout)?);
+        builder.build().map_err(|error| unusable(url, &error))
+    };
+    let (small, bulk) = (build(SMALL)?, build(BULK)?);
+    let own = Some(OwnRequests { s3: small.clone(), http: settings.http(SMALL)? });
+    Ok(Reached { small: Arc::new(small), bulk: Arc::new(bulk), own })
+}
+
+fn azure(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
+    let builder =
+        MicrosoftAzureBuilder::from_env().with_container_name(url.bucket()).with_retry(retry(settings));
+    if let Some(endpoint) = builder.get_config_value(&AzureConfigKey::Endpoint) {
+        settings.admit(&endpoint)?;
+        settings.endpoint = Some(endpoint);
+    }
+    let build = |timeout| {
+        let builder = builder.clone().with_client_options(settings.client(timeout)?);
+        let built = builder.build().map_err(|error| unusable(url, &error))?;
+        Ok::<Arc<dyn Store>, Error>(Arc::new(built))
+    };
+    Ok(Reached { small: build(SMALL)?, bulk: build(BULK)?, own: None })
+}
+
+fn google(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
+    let builder =
+        GoogleCloudStorageBuilder::from_env().with_bucket_name(url.bucket()).with_retry(retry(settings));
+    let build = |timeout| {
+        let builder = builder.clone().with_client_options(settings.client(timeout)?);
+        let built = builder.build().map_err(|error| unusable(url, &error))?;
+        Ok::<Arc<dyn Store>, Error>(Arc::new(built))
+    };
+    Ok(Reached { small: build(SMALL)?, bulk: build(BULK)?, own: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_goes_to_this_host_alone() {
+        let settings = Settings::default();
+        for endpoint in
+            ["https://s3.example", "http://127.0.0.1:9000", "http://localhost", "http://[::1]:9000/x"]
+        {
+            assert!(settings.admit(endpoint).is_ok(), "{endpoint}");
+        }
+        for endpoint in [
+            "http://s3.example",
+            "http://127.0.0.1@s3.example",
+            "https://k:s@s3.example",
+            "http://10.0.0.1:9000",
+        ] {
+            assert!(settings.admit(endpoint).is_err(), "{endpoint}");
+        }
+        assert!(Settings { allow_http: true, ..settings }.admit("http://s3.example").is_ok());
+    }
+}

@@ -1,0 +1,498 @@
+//! An artifact on its way into a store: in parts, while it is made, with nothing on this host's disk.
+//!
+//! A part is held in memory until it is stored. The first thousand parts have 8 MiB, the next thousand 16, all others 32: a store takes
+//! ten thousand, which is 280 GB.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use fwb::{Cancel, Error, Expected, Opened, Refusal, Result, Retention, SidecarFile, Upload};
+use md5::{Digest as _, Md5};
+use object_store::multipart::PartId;
+use object_store::path::Path;
+use object_store::{
+    Attribute, Attributes, MultipartId, ObjectMeta, PutMode, PutMultipartOptions, PutOptions, PutPayload,
+};
+use sha2::Sha256;
+use tokio::sync::Semaphore;
+
+use crate::backend::open_found;
+use crate::client::{Client, If, Put, runtime, tidy};
+use crate::errors::is_no_bucket;
+use crate::names::{Claim, abort};
+
+/// Bytes of the first parts.
+const PART: usize = 8 << 20;
+/// How many have one size.
+const PARTS_OF_A_SIZE: usize = 1000;
+/// How often the size doubles.
+const DOUBLINGS: usize = 2;
+/// The most parts that a store takes.
+const MOST_PARTS: usize = 10_000;
+/// Parts that are on their way at once.
+const ON_THEIR_WAY: usize = 2;
+/// What the object of an upload says, so that its writer knows it again.
+const ID: &str = "fwbid";
+/// Bytes that are hashed at once.
+const HASHED: usize = 1 << 20;
+
+/// An artifact that is being stored.
+#[derive(Debug)]
+pub(crate) struct Uploading {
+    shared: Arc<Shared>,
+    name: String,
+    /// What is stored, once it is.
+    stored: Option<ObjectMeta>,
+    /// Whether what is stored was read back whole.
+    read_back: bool,
+    /// Until when the store is to keep it.
+    retention: Option<Retention>,
+    /// The sidecar, once it may be there.
+    sidecar: Option<String>,
+    published: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    client: Client,
+    claim: Claim,
+    artifact: String,
+    path: Path,
+    attributes: Attributes,
+    room: Arc<Semaphore>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    buffer: Vec<u8>,
+    size: u64,
+    id: Option<MultipartId>,
+    /// Parts that were sent, with the MD5 of each; none: on its way.
+    parts: Vec<Option<(PartId, [u8; 16])>>,
+    failed: Option<Error>,
+}
+
+impl Uploading {
+    pub(crate) fn begin(
+        client: &Client,
+        claim: Claim,
+        artifact: &str,
+        storage_class: Option<&str>,
+    ) -> Result<Self> {
+        let mut attributes = Attributes::new();
+        attributes.insert(Attribute::Metadata(ID.into()), claim.id().into());
+        if let Some(class) = storage_class {
+            attributes.insert(Attribute::StorageClass, class.to_owned().into());
+        }
+        let shared = Shared {
+            client: client.clone(),
+            claim,
+            artifact: artifact.into(),
+            path: client.path(artifact)?,
+            attributes,
+            room: Arc::new(Semaphore::new(ON_THEIR_WAY)),
+            state: Mutex::default(),
+        };
+        let name = artifact.into();
+        Ok(Self {
+            shared: Arc::new(shared),
+            name,
+            stored: None,
+            read_back: false,
+            retention: None,
+            sidecar: None,
+            published: false,
+        })
+    }
+
+    /// Stores the rest, so that the object is there.
+    fn complete(&mut self) -> Result<ObjectMeta> {
+        if let Some(stored) = &self.stored {
+            return Ok(stored.clone());
+        }
+        let stored = self.shared.complete()?;
+        self.stored = Some(stored.clone());
+        Ok(stored)
+    }
+
+    /// Whether what is stored is what was written. An S3 store's `ETag` tells; where it is of another kind, what is stored is read.
+    fn check(&self, stored: &ObjectMeta, expected: Expected<'_>) -> Result<()> {
+        let (client, name) = (&self.shared.client, &self.name);
+        let differs = |problem: String| Err(client.problem("store", name, problem, Refusal::Differs));
+        if stored.size != expected.size {
+            return differs(format!(
+                "it has {} bytes there, and {} were written",
+                stored.size, expected.size
+            ));
+        }
+        if self.read_back || self.shared.e_tag().is_some_and(|own| is_e_tag(stored, &own)) {
+            return Ok(());
+        }
+        let Some(expected) = expected.sha256 else { return Ok(()) };
+        let opened = self.open()?;
+        opened.bytes.will_read(0, stored.size);
+        let (mut sha256, mut buffer, mut offset) = (Sha256::new(), vec![0; HASHED], 0);
+        while offset < stored.size {
+            let size = usize::try_from(stored.size - offset).unwrap_or(HASHED).min(HASHED);
+            let path = self.path();
+            opened.bytes.read_exact_at(&mut buffer[..size], offset).map_err(Error::io("read", &path))?;
+            sha256.update(&buffer[..size]);
+            offset += size as u64;
+        }
+        if hex::encode(sha256.finalize()) == expected {
+            return Ok(());
+        }
+        differs("read back, it has another SHA-256".into())
+    }
+
+    fn open(&self) -> Result<Opened> {
+        let client = &self.shared.client;
+        let opened = client.wait(open_found(client, &self.name))??;
+        opened.ok_or_else(|| {
+            client.problem(
+                "read",
+                &self.name,
+                "it was stored a moment ago, and is not there",
+                Refusal::Differs,
+            )
+        })
+    }
+}
+
+impl Upload for Uploading {
+    fn writer(&self) -> Result<Box<dyn Write + Send>> {
+        Ok(Box::new(Writer { shared: Arc::clone(&self.shared) }))
+    }
+
+    fn path(&self) -> PathBuf {
+        format!("{}/{}", self.shared.client.url, self.name).into()
+    }
+
+    fn retain(&mut self, retention: Retention) -> Result<()> {
+        if self.shared.client.own.is_none() {
+            return Err(Error::Usage {
+                message: format!("{} cannot keep a backup from being deleted", self.shared.client.url),
+                hint: Some("that takes a bucket with S3 Object Lock".into()),
+            });
+        }
+        self.retention = Some(retention);
+        Ok(())
+    }
+
+    fn read_back(&mut self) -> Result<Opened> {
+        self.complete()?;
+        let opened = self.open()?;
+        self.read_back = true;
+        Ok(opened)
+    }
+
+    fn publish(
+        mut self: Box<Self>,
+        artifact: Expected<'_>,
+        sidecar: SidecarFile<'_>,
+        cancel: &Cancel,
+    ) -> Result<()> {
+        cancel.check()?;
+        let stored = self.complete()?;
+        self.check(&stored, artifact)?;
+        if let (Some(retention), Some(own)) = (self.retention, &self.shared.client.own) {
+            let url = format!("{}/{}", self.shared.client.url, self.name);
+            self.shared.client.wait(own.retain(&url, &self.shared.path, retention))??;
+        }
+        self.sidecar = Some(sidecar.name.into());
+        let client = &self.shared.client;
+        match client.wait(client.put(sidecar.name, sidecar.json, If::Absent))?? {
+            Put::Done(_) => self.published = true,
+            Put::Refused => {
+                self.sidecar = None;
+                return Err(client.problem("write", sidecar.name, "another one is there", Refusal::Changed));
+            }
+        }
+        if let Some(Err(error)) = tidy(self.shared.claim.release()) {
+            log::debug!("that the name of {} was taken stays for a day: {error}", self.name);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Uploading {
+    fn drop(&mut self) {
+        if self.published {
+            return;
+        }
+        let shared = &self.shared;
+        shared.room.close();
+        let id = shared.lock().id.clone();
+        let tidied = tidy(async {
+            let ended = match id {
+                Some(id) => abort(&shared.client, &shared.artifact, &id).await?,
+                None => true,
+            };
+            if let Some(sidecar) = &self.sidecar {
+                shared.client.remove(sidecar).await?;
+            }
+            // Whether a request that was cut off has stored it nobody has said.
+            if let Some((_, attributes)) = shared.client.head(&shared.artifact).await?
+                && shared.is_ours(&attributes)
+            {
+                shared.client.remove(&shared.artifact).await?;
+            }
+            if ended { shared.claim.spend().await } else { Ok(()) }
+        });
+        let why = match tidied {
+            Some(Ok(())) => return,
+            Some(Err(error)) => error.to_string(),
+            None => "the store does not answer".into(),
+        };
+        log::warn!(code = fwb::notice::LEFT_BEHIND.code; "the upload of {} is left to the next run to remove: {why}", self.name);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether an upload in parts can say whose it is.
+    fn has_attributes(&self) -> bool {
+        self.client.url.scheme() != "az"
+    }
+
+    fn is_ours(&self, attributes: &Attributes) -> bool {
+        let is_in_parts = self.lock().id.is_some();
+        is_in_parts && !self.has_attributes()
+            || attributes.get(&Attribute::Metadata(ID.into())).is_some_and(|id| **id == *self.claim.id())
+    }
+
+    /// What a store said of the upload. That there is none any more has but one reason.
+    fn error(&self, said: &object_store::Error) -> Error {
+        if matches!(said, object_store::Error::NotFound { .. }) && !is_no_bucket(said) {
+            return self.lost();
+        }
+        self.client.error("store", &self.artifact, said)
+    }
+
+    /// Takes bytes, and sends what makes a part.
+    fn take(self: &Arc<Self>, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let part = {
+                let mut state = self.lock();
+                if let Some(error) = state.failed.take() {
+                    return Err(error);
+                }
+                let full = size_of_part(state.parts.len());
+                if state.buffer.capacity() == 0 {
+                    // An empty database needs no part.
+                    state.buffer.reserve(bytes.len().min(full));
+                }
+                let size = bytes.len().min(full - state.buffer.len());
+                state.buffer.extend_from_slice(&bytes[..size]);
+                state.size += size as u64;
+                bytes = &bytes[size..];
+                (state.buffer.len() == full).then(|| std::mem::take(&mut state.buffer))
+            };
+            if let Some(part) = part {
+                self.send(part)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a part when there is room for it.
+    fn send(self: &Arc<Self>, part: Vec<u8>) -> Result<()> {
+        let id = self.begun()?;
+        let number = {
+            let mut state = self.lock();
+            if state.parts.len() == MOST_PARTS {
+                return Err(Error::usage(format!(
+                    "{} is larger than {MOST_PARTS} parts, which is all that an object store takes",
+                    self.artifact
+                )));
+            }
+            state.parts.push(None);
+            state.parts.len() - 1
+        };
+        let room = self.client.wait(Arc::clone(&self.room).acquire_owned())?;
+        let Ok(room) = room else { return Err(Error::usage("the upload has ended")) };
+        let shared = Arc::clone(self);
+        runtime()?.spawn(async move {
+            let md5: [u8; 16] = Md5::digest(&part).into();
+            let sent = shared.client.bulk.put_part(&shared.path, &id, number, PutPayload::from(part)).await;
+            let mut state = shared.lock();
+            match sent {
+                Ok(part) => state.parts[number] = Some((part, md5)),
+                Err(said) => {
+                    state.failed.get_or_insert(shared.error(&said));
+                }
+            }
+            drop((state, room));
+        });
+        Ok(())
+    }
+
+    /// The multipart upload, which begins with the first part, and is noted beside the name.
+    fn begun(&self) -> Result<MultipartId> {
+        if let Some(id) = &self.lock().id {
+            return Ok(id.clone());
+        }
+        // Azure's uploads in parts have none: there the name alone says whose it is, which nobody else has.
+        let attributes = if self.has_attributes() { self.attributes.clone() } else { Attributes::new() };
+        let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
+        let begun = self.client.wait(async {
+            let id = self.client.small.create_multipart_opts(&self.path, options).await;
+            let id = id.map_err(|said| self.error(&said))?;
+            if !self.claim.note_upload(&self.artifact, &id).await? {
+                abort(&self.client, &self.artifact, &id).await?;
+                return Err(self.lost());
+            }
+            Ok(id)
+        })?;
+        let id = begun?;
+        self.lock().id = Some(id.clone());
+        Ok(id)
+    }
+
+    fn lost(&self) -> Error {
+        let why = format!("another run has ended the upload of {}", self.artifact);
+        Error::LockLost { store: self.client.url.to_string(), why }
+    }
+
+    /// Stores what is left, and says that it is all.
+    fn complete(self: &Arc<Self>) -> Result<ObjectMeta> {
+        let rest = std::mem::take(&mut self.lock().buffer);
+        let is_one = self.lock().id.is_none();
+        if is_one {
+            self.put_whole(&rest)?;
+            // For the ETag.
+            self.lock().buffer = rest;
+        } else {
+            if !rest.is_empty() {
+                self.send(rest)?;
+            }
+            self.join()?;
+        }
+        let found = self.client.wait(self.client.head(&self.artifact))??;
+        match found {
+            Some((meta, attributes)) if self.is_ours(&attributes) => Ok(meta),
+            Some(_) => Err(self.client.problem(
+                "store",
+                &self.artifact,
+                "what is there was written by another run",
+                Refusal::Changed,
+            )),
+            None => Err(self.client.problem(
+                "store",
+                &self.artifact,
+                "the store has said that it has it, and it is not there",
+                Refusal::Differs,
+            )),
+        }
+    }
+
+    /// Stores an artifact that is smaller than a part, where there is none of its name.
+    fn put_whole(&self, bytes: &[u8]) -> Result<()> {
+        let options = PutOptions {
+            mode: PutMode::Create,
+            attributes: self.attributes.clone(),
+            ..PutOptions::default()
+        };
+        self.client.wait(async {
+            if !self.claim.is_held().await? {
+                return Err(self.lost());
+            }
+            let payload = PutPayload::from(bytes.to_vec());
+            match self.client.bulk.put_opts(&self.path, payload, options).await {
+                Ok(_) => Ok(()),
+                Err(said) => self.was_stored(said).await,
+            }
+        })?
+    }
+
+    /// Ends the upload, once all its parts are there.
+    fn join(&self) -> Result<()> {
+        let all = u32::try_from(ON_THEIR_WAY).unwrap_or(u32::MAX);
+        let _no_part_is_on_its_way = self.client.wait(self.room.acquire_many(all))?;
+        let (id, parts) = {
+            let mut state = self.lock();
+            if let Some(error) = state.failed.take() {
+                return Err(error);
+            }
+            let parts: Option<Vec<PartId>> =
+                state.parts.iter().map(|part| part.as_ref().map(|(id, _)| id.clone())).collect();
+            (state.id.clone(), parts)
+        };
+        let (Some(id), Some(parts)) = (id, parts) else {
+            return Err(self.client.problem("store", &self.artifact, "a part is missing", Refusal::Failure));
+        };
+        self.client.wait(async {
+            // Whoever has taken the lock over has ended the upload, where a store can do that, and the claim.
+            if !self.claim.is_held().await? {
+                return Err(self.lost());
+            }
+            match self.client.bulk.complete_multipart(&self.path, &id, parts).await {
+                Ok(_) => Ok(()),
+                Err(said) => self.was_stored(said).await,
+            }
+        })?
+    }
+
+    /// An answer that was lost, or that came to a second try, says nothing: what is there does.
+    async fn was_stored(&self, said: object_store::Error) -> Result<()> {
+        match self.client.head(&self.artifact).await? {
+            Some((meta, attributes)) if self.is_ours(&attributes) && meta.size == self.lock().size => Ok(()),
+            _ => Err(self.error(&said)),
+        }
+    }
+
+    /// The `ETag` that S3 gives: the MD5 of the whole, or that of the parts' and their number.
+    fn e_tag(&self) -> Option<String> {
+        let state = self.lock();
+        if state.id.is_none() {
+            return Some(hex::encode(Md5::digest(&state.buffer)));
+        }
+        let mut md5 = Md5::new();
+        for part in &state.parts {
+            md5.update(part.as_ref()?.1);
+        }
+        Some(format!("{}-{}", hex::encode(md5.finalize()), state.parts.len()))
+    }
+}
+
+fn is_e_tag(stored: &ObjectMeta, own: &str) -> bool {
+    stored.e_tag.as_deref().is_some_and(|e_tag| e_tag.trim_matches('"').eq_ignore_ascii_case(own))
+}
+
+fn size_of_part(number: usize) -> usize {
+    PART << (number / PARTS_OF_A_SIZE).min(DOUBLINGS)
+}
+
+/// Takes an artifact's bytes.
+#[derive(Debug)]
+struct Writer {
+    shared: Arc<Shared>,
+}
+
+impl Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.shared.take(bytes).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_parts_together_hold_280_gb() {
+        let sum: u64 = (0..MOST_PARTS).map(|number| size_of_part(number) as u64).sum();
+        assert_eq!(sum, (8_000 + 16_000 + 8_000 * 32) << 20);
+        assert!(size_of_part(MOST_PARTS) * (ON_THEIR_WAY + 1) <= 96 << 20);
+    }
+}

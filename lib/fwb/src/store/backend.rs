@@ -1,0 +1,227 @@
+//! The port to what keeps a store's files: a directory, or an object store. The crate `fwb-stores` implements it for the latter.
+//!
+//! A file is named by its plain name in the store. Whoever changes anything holds the lock.
+
+use std::fmt::Debug;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::{Location, Space, StoreLock, StoreUrl, Wait};
+use crate::encryption::ReadAt;
+use crate::error::{Error, Result};
+use crate::manifest::Timestamp;
+use crate::progress::Cancel;
+
+/// Opens object stores.
+pub trait ObjectStores: Send + Sync {
+    /// The store at this place.
+    ///
+    /// # Errors
+    /// A usage error where its configuration cannot be used. Whether the store answers is not tried.
+    fn open(&self, url: &StoreUrl, cancel: &Cancel) -> Result<Arc<dyn Backend>>;
+}
+
+/// What keeps a store's files.
+pub trait Backend: Debug + Send + Sync {
+    /// Where it is.
+    fn location(&self) -> &Location;
+
+    /// Whether a look at a file costs next to nothing.
+    fn is_near(&self) -> bool;
+
+    /// The files that lie in the store itself.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    fn list(&self) -> Result<Vec<Listed>>;
+
+    /// What small files hold, at most `limit` bytes of each; none where there is no such file.
+    ///
+    /// # Errors
+    /// A signal arrived. That one file cannot be read stands in its place.
+    fn read(&self, files: &[Listed], limit: u64) -> Result<Vec<Result<Option<Vec<u8>>>>>;
+
+    /// Opens a file for reading; none where there is no such file.
+    ///
+    /// # Errors
+    /// It is no regular file, or cannot be opened.
+    fn open(&self, name: &str) -> Result<Option<Opened>>;
+
+    /// Takes the lock, without which nothing is changed.
+    ///
+    /// # Errors
+    /// Another run holds it and `wait` says not to wait, or the store cannot be written.
+    fn lock(&self, wait: Wait, cancel: &Cancel) -> Result<StoreLock>;
+
+    /// Takes a backup's name, whatever it ends with: false where one of these files is there, or the name was taken.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    fn take_name(&self, stem: &str, files: &[String]) -> Result<bool>;
+
+    /// Takes the name of a copy, which is that of its original: false where there is such a file, or another run has the name.
+    ///
+    /// # Errors
+    /// The store cannot be read or written, or a backup of the name was deleted a moment ago.
+    fn take_name_of_copy(&self, artifact: &str, stem: &str) -> Result<bool>;
+
+    /// Begins an artifact, whose name was taken.
+    ///
+    /// # Errors
+    /// It cannot be created.
+    fn begin(&self, name: &str, stem: &str) -> Result<Box<dyn Upload>>;
+
+    /// Writes a small file anew, whole or not at all.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<()>;
+
+    /// Deletes a backup: the sidecar first, so that a crash in between leaves an artifact that still knows itself.
+    ///
+    /// # Errors
+    /// A file cannot be removed.
+    fn delete(&self, artifact: &str, sidecar: &str, stem: &str) -> Result<Freed>;
+
+    /// Removes what a run that was killed has left behind.
+    ///
+    /// # Errors
+    /// The store cannot be read, or a file cannot be removed.
+    fn sweep(&self) -> Result<()>;
+
+    /// Free and total space, where there is a limit.
+    ///
+    /// # Errors
+    /// The file system does not tell.
+    fn space(&self) -> Result<Option<Space>>;
+}
+
+/// What a deleted backup took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freed {
+    /// Bytes of its artifact.
+    pub bytes: u64,
+    /// Whether they are free now; else some hours later, so that whoever reads the backup may go on.
+    pub at_once: bool,
+}
+
+/// A file that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes, where the listing tells.
+    pub size: Option<u64>,
+    /// What changes when its content does, where the listing tells.
+    pub version: Option<String>,
+}
+
+/// A file that is open.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// Its bytes.
+    pub bytes: Arc<dyn ReadAt>,
+    /// When it was last written.
+    pub modified: SystemTime,
+}
+
+/// Until when a store is to keep an artifact from being deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Until then.
+    pub until: Timestamp,
+    /// Who may delete it all the same.
+    pub mode: RetentionMode,
+}
+
+/// Who may delete what a store keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetentionMode {
+    /// Who has the right to.
+    Governance,
+    /// Nobody.
+    Compliance,
+}
+
+/// An artifact that is not published yet. Dropped, it leaves nothing behind.
+pub trait Upload: Debug + Send {
+    /// Takes its bytes; to be called once. It ends when it is dropped.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    fn writer(&self) -> Result<Box<dyn Write + Send>>;
+
+    /// What writing names in messages.
+    fn path(&self) -> PathBuf;
+
+    /// Has the store keep the artifact from being deleted, once it is published.
+    ///
+    /// # Errors
+    /// A usage error where the store cannot do that.
+    fn retain(&mut self, _retention: Retention) -> Result<()> {
+        Err(Error::Usage {
+            message: "this store cannot keep a backup from being deleted".into(),
+            hint: Some(
+                "that takes a bucket with S3 Object Lock: leave out --retain-days and --retain-until".into(),
+            ),
+        })
+    }
+
+    /// Opens what was written, which is stored for good when this returns.
+    ///
+    /// # Errors
+    /// It could not be stored, or cannot be read.
+    fn read_back(&mut self) -> Result<Opened>;
+
+    /// Gives the artifact its name, with the sidecar beside it. Until it has its name an interruption still counts; from then on
+    /// the backup exists.
+    ///
+    /// # Errors
+    /// What is stored is not what was written (its size and SHA-256 are given), or cannot be stored.
+    fn publish(
+        self: Box<Self>,
+        artifact: Expected<'_>,
+        sidecar: SidecarFile<'_>,
+        cancel: &Cancel,
+    ) -> Result<()>;
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256, in hexadecimal digits.
+    pub sha256: Option<&'a str>,
+}
+
+/// A sidecar that is to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct SidecarFile<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it holds.
+    pub json: &'a [u8],
+}
+
+/// A lock that is held: released when it is dropped, or when the process ends in whatever way.
+pub trait Held: Debug + Send + Sync {
+    /// Whether it is still held.
+    ///
+    /// # Errors
+    /// It was lost: somebody else may be at work.
+    fn check(&self) -> Result<()>;
+}
+
+/// For tests with directories.
+#[cfg(test)]
+pub(crate) struct NoObjectStores;
+
+#[cfg(test)]
+impl ObjectStores for NoObjectStores {
+    fn open(&self, url: &StoreUrl, _: &Cancel) -> Result<Arc<dyn Backend>> {
+        Err(Error::usage(format!("{url}: none here")))
+    }
+}

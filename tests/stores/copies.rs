@@ -1,0 +1,157 @@
+//! `fwb-copy`: the same backup elsewhere, proved on both sides.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::{Place, key, large};
+use crate::faults::{code, signal};
+use crate::support::object_server::Kind;
+use crate::support::{Database, Tool, name, until};
+
+/// The manifests that a tool is to read.
+fn lines(manifests: &[&Value]) -> String {
+    manifests.iter().flat_map(|manifest| [manifest.to_string(), "\n".into()]).collect()
+}
+
+/// A copy has the bytes and the proof of its original, wherever it goes, and is not made twice.
+#[test]
+fn a_copy_goes_from_any_store_to_any_other() {
+    let database = large("copied");
+    let places = [
+        Place::directory(),
+        Place::on(Kind::Ministack),
+        Place::on(Kind::Azurite),
+        Place::on(Kind::Moto),
+        Place::directory(),
+    ];
+    let dump = places[0].dump(&database);
+    let mut last = places[0].tool("fwb-verify").arg(name(&dump)).run().ok().json();
+    for (from, to) in places.iter().zip(&places[1..]) {
+        let copy = || {
+            let tool = to.known_to(from.known_to(Tool::new("fwb-copy")));
+            tool.args(["--to", &to.url, "-v"]).stdin(lines(&[&last])).run().ok()
+        };
+        let copied = copy();
+        assert!(copied.stderr.contains("was copied"), "{}", copied.stderr);
+        let manifest = copied.json();
+        assert_eq!(manifest["store"], to.url);
+        for field in ["name", "size", "sha256", "sections", "verification", "started_at"] {
+            assert_eq!(manifest[field], last[field], "{field}");
+        }
+        let again = copy();
+        assert!(again.stderr.contains(" is in "), "{}", again.stderr);
+        assert_eq!(again.json(), manifest);
+        assert_eq!(to.tool("fwb-ls").args(["--latest", "--verified"]).run().ok().json(), manifest);
+        last = manifest;
+    }
+    let (first, end) = (places[0].url.clone(), places[4].url.clone());
+    let read = |store: &str| fs::read(format!("{store}/{}", name(&dump))).unwrap();
+    assert!(read(&first) == read(&end));
+}
+
+/// What is to be copied is damaged, or the name is another's: nothing is written.
+#[test]
+fn what_is_no_copy_is_told() {
+    let database = Database::sample("no_copy");
+    let (from, to) = (Place::directory(), Place::on(Kind::Ministack));
+    let copy =
+        |arguments: &[&str]| to.known_to(from.tool("fwb-copy")).args(["--to", &to.url]).args(arguments).run();
+    let dump = from.dump(&database);
+    let artifact = format!("{}/{}", from.url, name(&dump));
+    let whole = fs::read(&artifact).unwrap();
+    let mut damaged = whole.clone();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    fs::write(&artifact, &damaged).unwrap();
+    copy(&[name(&dump)]).fails(3, &["SHA-256"]);
+    fs::write(&artifact, &whole[..middle]).unwrap();
+    copy(&[name(&dump)]).fails(3, &["bytes"]);
+    assert_eq!(to.files(), [""; 0]);
+    fs::write(&artifact, &whole).unwrap();
+    copy(&[name(&dump)]).ok();
+    // Another one of the name.
+    fs::remove_file(&artifact).unwrap();
+    fs::remove_file(format!("{artifact}.json")).unwrap();
+    database.sql("DELETE FROM file_views");
+    let other = from.tool("fwb-dump").args(["-B", &database.name]).run().ok().json();
+    let renamed = |suffix: &str| {
+        fs::rename(format!("{}/{}{suffix}", from.url, name(&other)), format!("{artifact}{suffix}")).unwrap();
+    };
+    renamed("");
+    renamed(".json");
+    copy(&[name(&dump)]).fails(2, &["another backup of the name"]);
+    let there = to.tool("fwb-verify").arg(name(&dump)).run().ok().json();
+    assert_eq!(there["sha256"], dump["sha256"]);
+    from.tool("fwb-copy").args(["--to", &from.url, name(&dump)]).run().fails(2, &["already"]);
+}
+
+/// `--verify` reads what is there; a copy that has rotted is found.
+#[test]
+fn a_copy_that_was_changed_is_found() {
+    let database = Database::sample("rotten");
+    let (from, to) = (Place::directory(), Place::on(Kind::Ministack));
+    let dump = from.dump(&database);
+    let copy = |arguments: &[&str]| {
+        to.known_to(from.tool("fwb-copy")).args(["--to", &to.url, name(&dump)]).args(arguments).run()
+    };
+    copy(&["--verify"]).ok();
+    let key = format!("{}/{}", super::PREFIX, name(&dump));
+    let mut bytes = to.bucket().get(&key).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    to.bucket().put(&key, bytes);
+    copy(&[]).ok();
+    copy(&["--verify"]).fails(3, &["SHA-256", "copy"]);
+}
+
+/// Encrypted on the way, or anew to others: the copy says to whom, is proved by who writes it, and the old key opens it no more.
+#[test]
+fn a_copy_is_encrypted_to_others() {
+    let database = large("for_others");
+    let (from, to) = (Place::directory(), Place::on(Kind::Ministack));
+    let (identity, recipient) = key(&from);
+    let (old_identity, old_recipient) = key(&to);
+    let before = database.content();
+    let plain = from.dump(&database);
+    let locked =
+        from.tool("fwb-dump").args(["-B", &database.name, "--recipient", &old_recipient]).run().ok().json();
+    for dump in [&plain, &locked] {
+        let copy = |tool: Tool| {
+            to.known_to(tool).args(["--to", &to.url, "--recipient", &recipient]).stdin(lines(&[dump])).run()
+        };
+        if dump["encryption"].is_object() {
+            copy(from.tool("fwb-copy")).fails(2, &["is encrypted"]);
+        }
+        let copied = copy(from.tool("fwb-copy").arg("--identity").arg(&old_identity)).ok().json();
+        assert_eq!(copied["encryption"]["recipients"], serde_json::json!([recipient]));
+        assert_eq!(copied["verification"]["by"], "writer");
+        let again = copy(from.tool("fwb-copy").arg("--identity").arg(&old_identity).arg("-v")).ok();
+        assert!(again.stderr.contains(" is in "), "{}", again.stderr);
+        let verify =
+            |identity| to.tool("fwb-verify").arg("--identity").arg(identity).arg(name(&copied)).run();
+        let verified = verify(&identity).ok().json();
+        assert_eq!(verified["verification"]["level"], "full");
+        verify(&old_identity).fails(2, &["is encrypted"]);
+        database.sql("DELETE FROM noise");
+        let restored = to.tool("fwb-restore").arg("--identity").arg(&identity);
+        restored.args(["--yes", "--file", name(&copied)]).run().ok();
+        assert!(database.content() == before);
+    }
+}
+
+/// Slow on purpose, and at once when it is told to end.
+#[test]
+fn a_copy_takes_the_bandwidth_that_it_is_given() {
+    let database = large("slowly");
+    let (from, to) = (Place::directory(), Place::directory());
+    let dump = from.dump(&database);
+    let mut copying =
+        from.tool("fwb-copy").args(["--to", &to.url, "--bandwidth", "100k", name(&dump)]).spawn();
+    until("the copy", || fs::metadata(format!("{}/.{}.partial", to.url, name(&dump))).ok());
+    assert!(copying.try_wait().unwrap().is_none());
+    signal(copying.id(), "TERM");
+    assert_eq!(code(&mut copying), Some(143));
+    assert_eq!(to.files(), [""; 0]);
+    assert!(!fs::exists(format!("{}/.{}.partial", to.url, name(&dump))).unwrap());
+}

@@ -1,0 +1,69 @@
+//! How little is asked of a store.
+
+use std::fs;
+
+use super::{PREFIX, Place, large};
+use crate::support::faulty_proxy::FaultyProxy;
+use crate::support::object_server::{Kind, ObjectServer};
+use crate::support::{Database, name};
+
+/// A listing reads each sidecar once, and from then on lists alone.
+#[test]
+fn a_listing_of_many_takes_a_handful_of_requests() {
+    const COUNT: usize = 300;
+    let database = Database::sample("many");
+    let proxy = FaultyProxy::new(ObjectServer::shared(Kind::Ministack).address());
+    let place = Place::on(Kind::Ministack);
+    let dump = place.dump(&database);
+    let key = |name: &str| format!("{PREFIX}/{name}");
+    let artifact = place.bucket().get(&key(name(&dump))).unwrap();
+    let sidecar: serde_json::Value =
+        serde_json::from_slice(&place.bucket().get(&key(&format!("{}.json", name(&dump)))).unwrap()).unwrap();
+    for at in 1..COUNT {
+        let mut copy = sidecar.clone();
+        let name = format!("x_backup_20260101_{at:06}.sql.gz");
+        copy["name"] = name.clone().into();
+        place.bucket().put(&key(&name), &artifact);
+        place.bucket().put(&key(&format!("{name}.json")), copy.to_string());
+    }
+    let place = place.through(proxy.address());
+    let ls = || {
+        proxy.plan_nothing();
+        assert_eq!(place.tool("fwb-ls").run().ok().records().len(), COUNT);
+        proxy.log().len()
+    };
+    assert!(ls() <= COUNT + 5, "{}", proxy.log().len());
+    assert!(ls() <= 5, "{:?}", proxy.log());
+    // The cache may go, and there may be none.
+    fs::remove_dir_all(place.file("cache")).unwrap();
+    assert!(ls() > COUNT);
+    assert!(ls() <= 5);
+    fs::remove_dir_all(place.file("cache")).unwrap();
+    fs::write(place.file("cache"), "no directory").unwrap();
+    assert!(ls() > COUNT);
+}
+
+/// One table of a backup is its end and the table.
+#[test]
+fn one_table_is_read_alone() {
+    let database = large("alone");
+    let proxy = FaultyProxy::new(ObjectServer::shared(Kind::Ministack).address());
+    let place = Place::on(Kind::Ministack);
+    let dump = place.dump(&database);
+    let size = dump["size"].as_u64().unwrap();
+    assert!(size > 16 << 20);
+    let place = place.through(proxy.address());
+    proxy.plan_nothing();
+    let sql = place.tool("fwb-restore").args(["--stdout", "--tables", "pair", name(&dump)]).run().ok();
+    assert!(sql.stdout_text().contains("(2,'two')"));
+    let log = proxy.log();
+    assert!(log.len() <= 8, "{log:#?}");
+    let (_, read) = proxy.bytes();
+    assert!(read <= 1 << 20, "{read} bytes");
+    // All of it is not much more than all of it.
+    proxy.plan_nothing();
+    place.tool("fwb-verify").args(["--no-record", name(&dump)]).run().ok();
+    let (_, read) = proxy.bytes();
+    assert!(read <= size + (1 << 20), "{read} bytes of {size}");
+    assert!(proxy.log().len() <= 16, "{:#?}", proxy.log());
+}
