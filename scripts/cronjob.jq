@@ -18,13 +18,14 @@ def distinct: reduce .[] as $one ([]; if index([$one]) then . else . + [$one] en
 # Why: what the stage that failed has said last as an error, and the hint after it.
 | [$log[] | select(.stage == $stage)] as $said
 | ([$said | to_entries[] | select(.value.level == "error")] | last) as $error
+| ("fwb-" + ($stage | ltrimstr("copy-"))) as $program
 | (if $exit == 0 then null else
      ($reason | known)
      // $error.value.message
      // (if $signal != "" then "interrupted by SIG" + $signal else null end)
-     // (if $exit > 128 then "fwb-\($stage) was killed by signal \($exit - 128)" else null end)
+     // (if $exit > 128 then "\($program) was killed by signal \($exit - 128)" else null end)
      // ([$said[].message | strings | select(test("\\S"))] | last)
-     // "fwb-\($stage) ended with exit code \($exit) and said nothing"
+     // "\($program) ended with exit code \($exit) and said nothing"
    end) as $reason
 | (if $exit == 0 then null else
      ($hint | known)
@@ -66,6 +67,11 @@ def distinct: reduce .[] as $one ([]; if index([$one]) then . else . + [$one] en
     verification: ($backup.verification | if . then .problems |= (. // [])[:20]
         | if $not_drilled then .not_drilled = $not_drilled else . end
       else null end),
+
+    # The copy of tonight's backup in the second store, and whether it counts as proved there; null where none was made.
+    copy: (manifests("copy") | first
+        | if . then {store, name, proved: (.whole != false and .verification.ok == true
+            and (.verification.level | IN("full", "drill")))} else null end),
 
     # How long each stage took that was begun.
     stages: ($times | [splits(" +") | select(. != "") | split("=") | {key: .[0], value: (.[1] | seconds)}] | from_entries),

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a CronJob runs: the nightly chain `fwb-dump | fwb-verify && fwb-ls | fwb-prune`, or the weekly drill
+# What a CronJob runs: the nightly chain `fwb-dump | fwb-verify | fwb-copy && fwb-ls | fwb-prune`, or the weekly drill
 # `fwb-ls --latest | fwb-verify --level drill`. The stages run one after the other, each reads what the one before it
 # has printed, and each one's exit status is seen. However it ends, one line of JSON says how: see --help.
 #
@@ -12,16 +12,25 @@ usage() {
 usage: cronjob.sh backup
        cronjob.sh drill
 
-backup   dump the database, prove the backup, then delete the backups that retention lets go
+backup   dump the database, prove the backup, copy it where FWB_COPY_TO is set, then delete the backups that retention
+         lets go
 drill    restore the newest backup into a throwaway server and compare
 
-All settings are environment variables, those of the tools: FWB_STORE, a directory that exists; FWB_DATABASE, which a
-drill needs only where the store holds several, as it does FWB_SERVER_ID; FWB_POD_SELECTOR, FWB_HOST, FWB_KEEP_DAYS
-and so on. Where FWB_SERVER_ID is set, a run looks at that server's backups alone, and deletes no others.
+All settings are environment variables, those of the tools: FWB_STORE, a directory that exists, or the URL of an object
+store; FWB_DATABASE, which a drill needs only where the store holds several, as it does FWB_SERVER_ID;
+FWB_POD_SELECTOR, FWB_HOST, FWB_KEEP_DAYS and so on. Where FWB_SERVER_ID is set, a run looks at that server's backups
+alone, and deletes no others. And of this script's own:
+
+FWB_COPY_TO         a second store, a directory that exists or a URL: each night's backup is copied there. A copy that
+                    fails is told, and the store's own retention goes on. A later night does not make up for it:
+                    fwb-ls | fwb-copy --to STORE does
+FWB_COPY_KEEP_DAYS  retention of the copies, in the place of FWB_KEEP_DAYS; other rules, such as FWB_KEEP_LAST, hold in
+                    both stores. Where it is not set, and in a night without a copy, no copy is deleted
 
 At the end a run writes a record of itself, one line of JSON ("schema":"fwb-run/1"):
   - to standard output, which has nothing else; the log is on standard error
-  - at the end of FWB_STORE/runs.jsonl, which keeps the last 10,000 records
+  - at the end of FWB_STORE/runs.jsonl, which keeps the last 10,000 records; in an object store there is none, so keep
+    what standard output says
   - to FWB_TERMINATION_LOG [/dev/termination-log, where there is one], shortened to 4096 bytes
 A record that cannot be written is a warning, and does not change how the run has ended.
 
@@ -37,6 +46,7 @@ EOF
 readonly KEPT=10000   # records in runs.jsonl
 readonly LONGEST=4096 # bytes of a termination message that Kubernetes shows
 readonly PATIENCE=100 # fifths of a second until a stage that does not end by a signal is killed
+readonly GLANCE=20    # seconds that listing a bucket for the record may take
 readonly AGAIN=75     # what append returns when it is to be tried again
 
 now() { date +%Y-%m-%dT%H:%M:%S%:z; }
@@ -145,15 +155,33 @@ settle() {
 }
 
 backup() {
-    stage dump /dev/null fwb-dump && stage verify "$work/dump.out" fwb-verify && list &&
-        stage prune "$work/ls.out" fwb-prune
+    local copied=''
+    stage dump /dev/null fwb-dump && stage verify "$work/dump.out" fwb-verify || return
+    if [ -n "$copy_to" ] && copy; then copied=yes; fi
+    if list ls; then stage prune "$work/ls.out" fwb-prune || true; fi
+    # As in the first store: a night that has added nothing deletes nothing.
+    if [ -n "$copied" ] && [ -n "$copy_days" ] && list copy-ls --store="$copy_to"; then
+        stage copy-prune "$work/copy-ls.out" fwb-prune --store="$copy_to" --keep-days="$copy_days" --lock-wait
+    fi
 }
 
-# A damaged backup in the store (exit 3) is a failure to tell, and no reason to let the disk run full.
+# list STAGE OPTION…: a damaged backup in the store (exit 3) is a failure to tell, and no reason to let the disk run full.
 list() {
-    local code=0
-    stage ls /dev/null fwb-ls --database="$database" ${server:+--server-id="$server"} || code=$?
+    local name=$1 code=0
+    shift
+    stage "$name" /dev/null fwb-ls "$@" --database="$database" ${server:+--server-id="$server"} || code=$?
     [ "$code" -eq 0 ] || [ "$code" -eq 3 ]
+}
+
+# Others may copy to the same store at this hour.
+copy() {
+    directory_of "$copy_to"
+    if [ -z "$signal" ] && [ -n "$directory" ] && [ ! -d "$directory" ]; then
+        blame copy 2
+        refuse 2 "the store $copy_to is not there, so nothing was copied" "mount its volume, or make the directory" ||
+            return
+    fi
+    stage copy "$work/verify.out" fwb-copy --to="$copy_to" --lock-wait
 }
 
 # The newest backup, proved or not: that an older one restores is no comfort where the newest does not.
@@ -169,15 +197,37 @@ refuse() {
     return 1
 }
 
+# directory_of STORE: sets `directory` to the directory that a store is, as the tools read it; to nothing where it is a URL.
+directory_of() {
+    local scheme=${1%%://*} rest=${1#*://}
+    directory=$1
+    [[ $1 == *://* && $scheme =~ ^[A-Za-z0-9+]+$ ]] || return 0
+    directory=''
+    if [ "${scheme,,}" = file ] && [[ ${rest#localhost} == /* ]]; then directory=${rest#localhost}; fi
+}
+
+# bare VARIABLE STORE: refuses a URL that has more than a bucket and a prefix, which may be a password: a tool that is
+# given it would have it in its arguments and its messages.
+bare() {
+    local rest=${2#*://}
+    directory_of "$2"
+    [ -z "$directory" ] && [[ ${rest%%/*} == *[@:]* || $rest == *[?#]* ]] || return 0
+    refuse 2 "the URL in $1 is more than a bucket and a prefix" \
+        "credentials and endpoints have variables of their own: AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL and so on"
+}
+
 # Looks at what every run needs. fwb-dump would make a store that is not there; here that is a volume which was not
 # mounted, and the backups would go with the container.
 prepare() {
     local program
-    for program in jq flock fwb-dump fwb-verify fwb-ls fwb-prune; do
+    for program in jq flock fwb-dump fwb-verify fwb-ls fwb-prune ${copy_to:+fwb-copy}; do
         command -v "$program" >/dev/null || refuse 2 "$program is not installed" "put it where PATH leads" || return
     done
-    [ -n "$store" ] || refuse 2 "FWB_STORE is not set" "set it to the directory of the backups" || return
-    [ -d "$store" ] || refuse 2 "the store $store is not there" "mount its volume, or make the directory" || return
+    [ -n "$store" ] || refuse 2 "FWB_STORE is not set" "set it to the directory of the backups, or a URL" || return
+    bare FWB_STORE "$store" && bare FWB_COPY_TO "$copy_to" || return
+    if [ -n "$local_store" ] && [ ! -d "$local_store" ]; then
+        refuse 2 "the store $store is not there" "mount its volume, or make the directory" || return
+    fi
     if [ "$what" = backup ] && [ -z "$database" ]; then
         refuse 2 "FWB_DATABASE is not set" "set it to the database that is to be backed up" || return
     fi
@@ -191,18 +241,25 @@ prepare() {
 look() {
     local code=0
     [ -n "$work" ] && [ -z "$signal" ] || return
-    fwb-ls ${database:+--database="$database"} ${server:+--server-id="$server"} >"$work/all.out" 2>/dev/null || code=$?
+    glance >"$work/all.out" 2>/dev/null || code=$?
     [ "$code" -eq 0 ] || [ "$code" -eq 3 ] || return
-    fwb-ls ${database:+--database="$database"} ${server:+--server-id="$server"} --verified >"$work/proved.out" \
-        2>/dev/null || code=$?
+    glance --verified >"$work/proved.out" 2>/dev/null || code=$?
     [ "$code" -eq 0 ] || [ "$code" -eq 3 ]
+}
+
+# glance OPTION…: lists the store. A bucket that does not answer must not hold the record up until the pod is killed.
+glance() {
+    local within=()
+    [ -n "$local_store" ] || within=(timeout -s KILL "$GLANCE")
+    "${within[@]}" fwb-ls "$@" ${database:+--database="$database"} ${server:+--server-id="$server"}
 }
 
 # manifests NAME: what a record needs of the manifests in $work/NAME.out, one at a time, because they may be large.
 manifests() {
     [ -s "$work/$1.out" ] || return 0
     jq -cR --arg from "$1" 'fromjson? | objects
-        | {from: $from, manifest: {name, database, server, size, raw_size, started_at, verification, not_drilled, decision}}' <"$work/$1.out"
+        | {from: $from, manifest: {name, store, database, server, size, raw_size, whole, started_at, verification,
+            not_drilled, decision}}' <"$work/$1.out"
 }
 
 # messages NAME: what a stage has said: lines of JSON, or of text with a hint after them.
@@ -220,11 +277,11 @@ messages() {
 record() {
     local name looked='' free version
     ! look || looked=yes
-    free=$(df --block-size=1 --output=avail -- "${store:-/nowhere}" 2>/dev/null | tail -n 1) || free=''
+    free=$(df --block-size=1 --output=avail -- "${local_store:-/nowhere}" 2>/dev/null | tail -n 1) || free=''
     version=$(fwb-ls --version 2>/dev/null) || version=''
     if [ -n "$work" ]; then
-        for name in dump verify ls prune all proved; do manifests "$name"; done
-        for name in dump verify ls prune; do messages "$name"; done
+        for name in dump verify copy ls prune all proved; do manifests "$name"; done
+        for name in dump verify copy ls prune copy-ls copy-prune; do messages "$name"; done
     fi | jq -cn -f "$root/scripts/cronjob.jq" --arg what "$what" --arg at "$at" --arg finished_at "$(now)" \
         --arg milliseconds "$(($(clock) - began))" --arg times "${times[*]-}" \
         --arg exit "$exit" --arg stage "$failed" --arg signal "$signal" --arg reason "$reason" --arg hint "$hint" \
@@ -246,7 +303,7 @@ shortened() {
 
 # append RECORD: adds it to runs.jsonl, which is open as descriptor 9: whole or not at all.
 append() {
-    local runs=$store/runs.jsonl partial=$store/.runs.jsonl.partial size
+    local runs=$local_store/runs.jsonl partial=$local_store/.runs.jsonl.partial size
     # Where nobody can lock, the one write below still keeps the records of two runs apart.
     flock -w 10 9 2>/dev/null || true
     # A run that has just made it shorter has put another file in its place.
@@ -267,11 +324,11 @@ append() {
     fi
 }
 
-# keep RECORD: in the store. Who may read the backups may read it.
+# keep RECORD: in the store, where that is a directory. Who may read the backups may read it.
 keep() {
-    local runs=$store/runs.jsonl problem='' try code=0
-    [ -n "$store" ] && [ -d "$store" ] || return 0
-    if [ -g "$store" ]; then umask 027; else umask 077; fi
+    local runs=$local_store/runs.jsonl problem='' try code=0
+    [ -n "$local_store" ] && [ -d "$local_store" ] || return 0
+    if [ -g "$local_store" ]; then umask 027; else umask 077; fi
     if [ -L "$runs" ] || { [ -e "$runs" ] && [ ! -f "$runs" ]; }; then
         problem="it is no regular file"
     else
@@ -322,6 +379,10 @@ case ${1-} in
 esac
 [ $# -eq 1 ] || fail_usage "unknown argument: $2"
 store=${FWB_STORE-} database=${FWB_DATABASE-} server=${FWB_SERVER_ID-}
+copy_to=${FWB_COPY_TO-} copy_days=${FWB_COPY_KEEP_DAYS-}
+[ "$what" = backup ] || copy_to=''
+directory_of "$store"
+local_store=$directory
 at=$(now) began=$(clock)
 trap 'interrupt TERM' TERM
 trap 'interrupt INT' INT

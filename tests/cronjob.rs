@@ -12,10 +12,11 @@ use crate::faults::{Holder, WAITS, code, sees, signal};
 use crate::support::{Database, Pod, Programs, Server, Store, Tool, bash, name, script, until};
 
 /// Every record has these, whatever has become of the run.
-const FIELDS: [&str; 27] = [
+const FIELDS: [&str; 28] = [
     "at",
     "backups",
     "backups_size",
+    "copy",
     "database",
     "deleted",
     "exit",
@@ -154,6 +155,7 @@ fn a_good_night_is_on_record() {
     assert!(record["free_bytes"].as_u64().unwrap() > 0);
     let stages: Vec<&String> = record["stages"].as_object().unwrap().keys().collect();
     assert_eq!(stages, ["dump", "ls", "prune", "verify"]);
+    assert_eq!(record["copy"], Value::Null);
 
     // The records are no backup: nothing lists, sweeps or deletes them.
     let listed = store.tool("fwb-ls").run().ok();
@@ -319,6 +321,151 @@ fn what_is_not_set_is_said() {
     script("cronjob.sh", &[]).args(["drill", "-n"]).run().fails(2, &["unknown argument: -n"]);
     assert!(script("cronjob.sh", &[]).arg("--help").run().ok().stdout_text().contains("Exit status:"));
     assert_eq!(store.names(), ["runs.jsonl"]);
+}
+
+/// A second store is there for the night in which the first one is lost.
+#[test]
+fn the_night_is_copied_to_a_second_store() {
+    let db = Database::sample("copied");
+    let (store, copies) = (Store::new(), Store::new());
+    let to = |job: Job, place: &str| job.env("FWB_COPY_TO", place);
+    let place = copies.path().to_str().unwrap();
+    let record = to(Job::new("backup", &store, &db.name), place).ends(0, &store);
+    let made = name(&record);
+    assert_eq!(record["copy"], json!({"store": place, "name": made, "proved": true}));
+    assert_eq!(
+        copies.names(),
+        [made.to_owned(), format!("{made}.json")],
+        "the records stay in the first one"
+    );
+    let stages: Vec<&String> = record["stages"].as_object().unwrap().keys().collect();
+    assert_eq!(stages, ["copy", "dump", "ls", "prune", "verify"]);
+
+    // Each store has retention of its own, and without a policy the copies have none.
+    let night = json!({ "name": made });
+    let (old, earlier) = (store.aged(&night, 24 * 9), [9, 40].map(|days| copies.aged(&night, 24 * days)));
+    let url = format!("file://{place}");
+    let record = to(Job::new("backup", &store, &db.name), &url).ends(0, &store);
+    assert_eq!([&record["deleted"], &record["kept"]], [&json!([old]), &json!(2)]);
+    assert!(earlier.iter().all(|copy| copies.holds(copy)));
+    let old = store.aged(&night, 24 * 9);
+    let job = to(Job::new("backup", &store, &db.name), &url).env("FWB_COPY_KEEP_DAYS", "30");
+    let record = job.ends(0, &store);
+    assert_eq!([&record["deleted"], &record["kept"]], [&json!([old]), &json!(3)], "of the first store alone");
+    assert_eq!(earlier.map(|copy| copies.holds(&copy)), [true, false]);
+    let stages: Vec<&String> = record["stages"].as_object().unwrap().keys().collect();
+    assert_eq!(stages, ["copy", "copy-ls", "copy-prune", "dump", "ls", "prune", "verify"]);
+
+    // A drill is of the first store.
+    let drilled = to(Job::new("drill", &store, &db.name), "/nowhere").ends(0, &store);
+    assert_eq!(drilled["copy"], Value::Null);
+}
+
+/// A copy that fails must not let the first disk run full, and must not be paid for by the copies that are there.
+#[test]
+fn a_copy_that_fails_is_told_and_the_night_goes_on() {
+    let db = Database::sample("uncopied");
+    let (store, copies) = (Store::new(), Store::new());
+    let first = store.dump_verified(&db);
+    let place = copies.path().to_str().unwrap();
+    store.tool("fwb-copy").args(["--to", place, name(&first)]).run().ok();
+    let old_copy = copies.aged(&first, 24 * 40);
+    let night = |programs: &[(&str, &str)], to: &str, code: i32| {
+        let old = store.aged(&first, 24 * 9);
+        let programs = Programs::new(programs);
+        let job = Job::with("backup", &store, &db.name, &[programs.path()]);
+        let record = job.env("FWB_COPY_TO", to).env("FWB_COPY_KEEP_DAYS", "30").ends(code, &store);
+        let told = record["deleted"].as_array().unwrap().contains(&json!(old));
+        assert_eq!(store.holds(&old), !told);
+        assert_eq!(record["verification"]["ok"], true);
+        record
+    };
+
+    let failing =
+        "echo 'fwb-copy: error: no more' >&2; echo 'hint: do something' >&2; cat > /dev/null; exit 1";
+    let record = night(&[("fwb-copy", failing)], place, 1);
+    assert_eq!([&record["stage"], &record["reason"], &record["hint"]], ["copy", "no more", "do something"]);
+    assert_eq!([&record["copy"], &record["freed"]], [&Value::Null, &first["size"]]);
+    assert!(copies.holds(&old_copy) && record["stages"]["copy-ls"].is_null(), "{record}");
+
+    // A volume that was not mounted.
+    let missing = store.file("missing");
+    let record = night(&[], missing.to_str().unwrap(), 2);
+    assert!(record["stage"] == "copy" && reason(&record).contains("is not there"), "{record}");
+    assert!(record["hint"].is_string() && record["freed"] == first["size"] && !missing.exists());
+
+    // Nobody answers.
+    let old = store.aged(&first, 24 * 9);
+    let job = in_a_bucket(Job::new("backup", &store, &db.name)).env("FWB_COPY_TO", "s3://bucket/prefix");
+    let record = job.ends(1, &store);
+    assert_eq!([&record["stage"], &record["deleted"]], [&json!("copy"), &json!([old])]);
+
+    // What fails in one store keeps nothing from the other.
+    let here = r#"case $* in *--store*) exec "$REAL" "$@" ;; esac; cat > /dev/null; exit 7"#;
+    let record = night(&[("fwb-prune", here)], place, 7);
+    assert_eq!([&record["stage"], &record["copy"]["proved"]], [&json!("prune"), &json!(true)]);
+    assert!(!copies.holds(&old_copy));
+    let there = r#"case $* in *--store*) cat > /dev/null; exit 7 ;; esac; exec "$REAL" "$@""#;
+    let old_copy = copies.aged(&first, 24 * 40);
+    let record = night(&[("fwb-prune", there)], place, 7);
+    assert_eq!(record["reason"], "fwb-prune ended with exit code 7 and said nothing");
+    assert_eq!([&record["stage"], &record["copy"]["proved"]], [&json!("copy-prune"), &json!(true)]);
+    fs::write(copies.file(name(&first)), "short").unwrap();
+    let record = night(&[], place, 3);
+    assert_eq!([&record["stage"], &record["freed"]], [&json!("copy-ls"), &first["size"]]);
+    assert!(!copies.holds(&old_copy));
+}
+
+/// A job that knows of an object store which does not answer, and of no other.
+fn in_a_bucket(mut job: Job) -> Job {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"] {
+        job = job.env(name, "");
+    }
+    job.env("AWS_ENDPOINT_URL", &format!("http://127.0.0.1:{port}"))
+        .env("AWS_REGION", "here")
+        .env("AWS_ACCESS_KEY_ID", "somebody")
+        .env("AWS_SECRET_ACCESS_KEY", "s3cr3t-w0rd")
+}
+
+/// A bucket is not mounted, not measured, and holds no records; and of a directory `s3:` nobody knows.
+#[test]
+fn a_store_in_a_bucket_is_no_directory() {
+    let outer = Store::new();
+    for what in ["backup", "drill"] {
+        let job = in_a_bucket(Job::new(what, &outer, "none")).env("FWB_STORE", "s3://bucket/prefix");
+        let job = Job { tool: job.tool.dir(outer.path()), words: job.words };
+        let out = job.tool.run().exits(1);
+        let record = check(&out.json(), 1);
+        assert_eq!(last_words(&job.words), record);
+        assert_eq!(record["stage"], if what == "backup" { "dump" } else { "ls" });
+        assert!(reason(&record).contains("s3://bucket/prefix") && record["hint"].is_string(), "{record}");
+        assert!(record["free_bytes"].is_null() && record["backups"].is_null(), "{record}");
+        assert!(
+            !out.stderr.contains("runs.jsonl") && !record.to_string().contains("s3cr3t"),
+            "{}",
+            out.stderr
+        );
+        assert_eq!(outer.names(), [""; 0]);
+    }
+
+    // A URL may be of any kind that the tools know, and what is wrong with it they say; but for what may be a password.
+    let run = |variable: &str, url: &str| {
+        let job = Job::new("backup", &outer, "none").env(variable, url);
+        let out = job.tool.run().exits(2);
+        assert!(!out.stderr.contains("s3cr3t"), "{}", out.stderr);
+        check(&out.json(), 2)
+    };
+    let record = run("FWB_STORE", "ftp://host/place");
+    assert!(reason(&record).contains("no kind of store"), "{record}");
+    for url in ["s3://key:s3cr3t@bucket/x", "az://container/x?sig=s3cr3t", "https://user:s3cr3t@host/x"] {
+        for variable in ["FWB_STORE", "FWB_COPY_TO"] {
+            let record = run(variable, url);
+            assert!(reason(&record).contains(variable) && record["hint"].is_string(), "{record}");
+            assert!(!record.to_string().contains("s3cr3t"), "{record}");
+        }
+    }
+    assert_eq!(outer.names(), ["runs.jsonl"], "of the runs whose first store is this directory");
 }
 
 /// A pod is ended at its deadline or with its node, and process 1 is the shell: what runs must end, and be told of.

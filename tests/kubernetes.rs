@@ -11,10 +11,21 @@ use serde_json::{Value, json};
 use crate::support::manifests::{Object, build, build_at, file, objects, python, read};
 use crate::support::{Output, Tool};
 
-const OVERLAYS: [&str; 5] =
-    ["overlays/microk8s", "overlays/encrypted", "overlays/tcp", "overlays/generic", "overlays/rebuild"];
-const RESTORES: [&str; 3] = ["restore/microk8s", "restore/tcp", "restore/generic"];
+const OVERLAYS: [&str; 7] = [
+    "overlays/microk8s",
+    "overlays/encrypted",
+    "overlays/tcp",
+    "overlays/generic",
+    "overlays/s3",
+    "overlays/s3-encrypted",
+    "overlays/rebuild",
+];
+const RESTORES: [&str; 4] = ["restore/microk8s", "restore/tcp", "restore/generic", "restore/s3"];
 const MARIADB: &str = "mariadb";
+
+/// Those whose backups lie in a bucket, and where.
+const IN_A_BUCKET: [&str; 3] = ["overlays/s3", "overlays/s3-encrypted", "restore/s3"];
+const BUCKET: &str = "s3://filewallball-backups/filewallball";
 
 /// Kubernetes' minor versions whose schemas everything is held against. That of 1.28 wants `onPodConditions` in every rule,
 /// which its server does not.
@@ -141,8 +152,13 @@ fn a_job_ends_says_why_and_writes_where_it_may() {
             let mounts = container["volumeMounts"].as_array().unwrap().iter();
             let writable = mounts.filter(|mount| mount["readOnly"] != true);
             let writable: BTreeSet<_> = writable.map(|mount| mount["mountPath"].as_str().unwrap()).collect();
-            assert_eq!(writable, BTreeSet::from(["/backup", "/tmp"]), "{place}");
-            assert_eq!(environment(container)["FWB_STORE"], "/backup", "{place}");
+            let (expected, store) = if IN_A_BUCKET.contains(&name) {
+                (BTreeSet::from(["/tmp"]), BUCKET)
+            } else {
+                (BTreeSet::from(["/backup", "/tmp"]), "/backup")
+            };
+            assert_eq!(writable, expected, "{place}");
+            assert_eq!(environment(container)["FWB_STORE"], store, "{place}");
         }
     }
 }
@@ -243,7 +259,9 @@ fn no_password_is_in_any_file() {
             }
             for container in object.containers() {
                 for (variable, value) in environment(container) {
-                    let holds = variable.contains("PASSWORD") && !variable.ends_with("_FILE");
+                    let tells =
+                        ["PASSWORD", "SECRET", "ACCESS_KEY"].iter().any(|word| variable.contains(word));
+                    let holds = tells && !variable.ends_with("_FILE");
                     assert!(!holds || value["secretKeyRef"]["name"].is_string(), "{name}: {variable}");
                 }
             }
@@ -253,7 +271,7 @@ fn no_password_is_in_any_file() {
 
 #[test]
 fn the_role_has_what_exec_needs_and_nothing_else() {
-    for name in ["overlays/microk8s", "overlays/generic", "overlays/rebuild"] {
+    for name in ["overlays/microk8s", "overlays/generic", "overlays/s3", "overlays/rebuild"] {
         let objects = objects(name);
         assert!(!kinds(&objects).iter().any(|kind| kind.starts_with("Cluster")), "{name}");
         let role = one(&objects, "Role", "filewallball-backup-role");
@@ -279,7 +297,7 @@ fn the_role_has_what_exec_needs_and_nothing_else() {
         assert_eq!(environment["FWB_POD_SELECTOR"], "app=mariadb", "{name}");
         assert_eq!(environment["FWB_NAMESPACE"]["fieldRef"]["fieldPath"], "metadata.namespace", "{name}");
     }
-    for name in ["restore/microk8s", "restore/generic"] {
+    for name in ["restore/microk8s", "restore/generic", "restore/s3"] {
         assert_eq!(with_token(&objects(name)), ["filewallball-restore"], "{name}");
     }
 }
@@ -373,7 +391,7 @@ fn the_path_on_the_host_is_one_patch_away() {
 
 #[test]
 fn any_cluster_can_take_the_generic_overlay() {
-    for name in ["overlays/generic", "restore/generic"] {
+    for name in ["overlays/generic", "restore/generic"].into_iter().chain(IN_A_BUCKET) {
         let objects = objects(name);
         assert!(!kinds(&objects).contains("PersistentVolume"), "{name}");
         for object in objects {
@@ -388,24 +406,107 @@ fn any_cluster_can_take_the_generic_overlay() {
     assert_eq!(claim.get("volumeName"), None);
 }
 
+#[test]
+fn a_bucket_takes_the_place_of_the_volume() {
+    for name in IN_A_BUCKET {
+        let objects = objects(name);
+        assert!(!kinds(&objects).iter().any(|kind| kind.starts_with("PersistentVolume")), "{name}");
+        for object in objects.iter().filter(|object| object.pod().is_some()) {
+            let place = format!("{name}: {}", object.name());
+            for volume in object.pod().unwrap()["spec"]["volumes"].as_array().unwrap() {
+                let fits = match volume["name"].as_str().unwrap() {
+                    "tmp" => volume["emptyDir"]["sizeLimit"].is_string(),
+                    "recipients" => volume["configMap"].is_object(),
+                    _ => false,
+                };
+                assert!(fits, "{place}: {volume}");
+            }
+            let [container] = object.containers()[..] else { panic!("{place}: one container") };
+            // Without its Secret the pod does not start: an optional one would leave it to look for others.
+            let from = json!([{"secretRef": {"name": "filewallball-backup-s3"}}]);
+            assert_eq!(container["envFrom"], from, "{place}");
+            let environment = environment(container);
+            assert!(!environment.keys().any(|variable| variable.starts_with("AWS_")), "{place}");
+            assert_eq!(environment["FWB_CACHE_DIR"], "/tmp/cache", "{place}: the root is read-only");
+        }
+    }
+    // The drill has an account for web identity, and that has no right.
+    let objects = objects("overlays/s3");
+    let drill = job_template(&one(&objects, "CronJob", "filewallball-drill-cronjob")["spec"]);
+    assert_eq!(drill["spec"]["template"]["spec"]["serviceAccountName"], "filewallball-drill-sa");
+    assert_eq!(
+        one(&objects, "ServiceAccount", "filewallball-drill-sa")["automountServiceAccountToken"],
+        false
+    );
+    for name in OVERLAYS.into_iter().chain(RESTORES).filter(|name| !IN_A_BUCKET.contains(name)) {
+        let text = build(name);
+        assert!(!text.contains("envFrom") && !text.contains("filewallball-drill-sa"), "{name}");
+    }
+}
+
+/// What the comment says of web identity is an overlay that works.
+#[test]
+fn a_bucket_needs_no_secret_where_there_is_web_identity() {
+    let copy = tempfile::tempdir().unwrap();
+    Tool::program("cp").arg("-R").arg(file("k8s")).arg(copy.path()).run().ok();
+    let comment = fs::read_to_string(file("k8s/overlays/s3/kustomization.yaml")).unwrap();
+    let patches = comment.split("#   patches:\n").nth(1).unwrap().split("# and a restore").next().unwrap();
+    let patches: Vec<&str> = patches.lines().map(|line| line.strip_prefix("#   ").unwrap()).collect();
+    let head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
+    // Another bucket, and a Job in the place of a CronJob, are said in the same way.
+    for (name, kind) in
+        [("overlays/s3", "CronJob"), ("overlays/s3-encrypted", "CronJob"), ("restore/s3", "Job")]
+    {
+        let own = copy.path().join("k8s/overlays/own");
+        fs::create_dir_all(&own).unwrap();
+        let bucket = format!(
+            "  - target: {{kind: {kind}}}\n    patch: |-\n      - op: replace\n        path: \
+             /spec/jobTemplate/spec/template/spec/containers/0/env/1/value\n        value: s3://other/place\n"
+        );
+        let mut text = format!("{head}resources: [../../{name}]\npatches:\n{}\n{bucket}", patches.join("\n"));
+        if kind == "Job" {
+            text = text.replace("CronJob", "Job").replace("/jobTemplate/spec", "");
+        }
+        fs::write(own.join("kustomization.yaml"), text).unwrap();
+        let objects = read(&build_at(&own));
+        for object in objects.iter().filter(|object| object.pod().is_some()) {
+            let [container] = object.containers()[..] else { panic!("one container") };
+            assert_eq!(container.get("envFrom"), None, "{name}");
+            let environment = environment(container);
+            assert_eq!(environment["AWS_REGION"], "ap-northeast-2", "{name}");
+            assert_eq!(environment["FWB_STORE"], "s3://other/place", "{name}");
+        }
+        for account in objects.iter().filter(|object| object.kind() == "ServiceAccount") {
+            let annotations = &account.0["metadata"]["annotations"];
+            assert_eq!(annotations["eks.amazonaws.com/role-arn"], "arn:aws:iam::ACCOUNT:role/ROLE", "{name}");
+        }
+    }
+}
+
 /// A cluster that encrypts has public keys alone, and holds no drill, which would need another one.
 #[test]
-fn the_encrypted_overlay_has_no_key() {
-    let objects = objects("overlays/encrypted");
+fn the_encrypted_overlays_have_no_key() {
+    for name in ["overlays/encrypted", "overlays/s3-encrypted"] {
+        encrypts_and_has_no_key(name);
+    }
+    // The path on the node is the same, so that what was there stays in one store.
+    let path = |name: &str| {
+        one(&objects(name), "PersistentVolume", "filewallball-backup-pv")["spec"]["hostPath"].clone()
+    };
+    assert_eq!(path("overlays/encrypted"), path("overlays/microk8s"));
+}
+
+fn encrypts_and_has_no_key(name: &str) {
+    let objects = objects(name);
     let backup = job_template(&one(&objects, "CronJob", "filewallball-backup-cronjob")["spec"]);
     let (container, pod) = (worker(backup), &backup["spec"]["template"]["spec"]);
     assert_eq!(environment(container)["FWB_RECIPIENTS_FILE"], "/recipients/recipients");
     let volumes = pod["volumes"].as_array().unwrap();
     let volume = volumes.iter().find(|volume| volume["name"] == "recipients").unwrap();
     assert_eq!(volume["configMap"], json!({"name": "filewallball-backup-recipients"}), "it must be there");
-    assert_eq!(one(&objects, "CronJob", "filewallball-drill-cronjob")["spec"]["suspend"], true);
-    let text = build("overlays/encrypted");
+    assert_eq!(one(&objects, "CronJob", "filewallball-drill-cronjob")["spec"]["suspend"], true, "{name}");
+    let text = build(name);
     assert!(!text.contains("FWB_IDENTITY") && !text.contains("kind: Secret"), "{text}");
-    // The path on the node is the same, so that what was there stays in one store.
-    let path = |objects: &[Object]| {
-        one(objects, "PersistentVolume", "filewallball-backup-pv")["spec"]["hostPath"].clone()
-    };
-    assert_eq!(path(&objects), path(&self::objects("overlays/microk8s")));
 }
 
 #[test]
@@ -452,10 +553,11 @@ fn the_network_lets_through_what_is_needed() {
         let ports = rules.as_array().into_iter().flatten().flat_map(|rule| rule["ports"].as_array().unwrap());
         ports.map(|port| port["port"].as_u64().unwrap()).collect()
     };
-    for (name, reached) in [
-        ("overlays/microk8s", BTreeSet::from([53, 443, 6443, 16443])),
-        ("overlays/generic", BTreeSet::from([53, 443, 6443, 16443])),
-        ("overlays/tcp", BTreeSet::from([53, 3306])),
+    for (name, reached, by_the_drill) in [
+        ("overlays/microk8s", BTreeSet::from([53, 443, 6443, 16443]), None),
+        ("overlays/generic", BTreeSet::from([53, 443, 6443, 16443]), None),
+        ("overlays/s3", BTreeSet::from([53, 443, 6443, 16443]), Some(BTreeSet::from([53, 443]))),
+        ("overlays/tcp", BTreeSet::from([53, 3306]), None),
     ] {
         let objects = objects(name);
         let backup = &one(&objects, "NetworkPolicy", "filewallball-backup")["spec"];
@@ -465,7 +567,7 @@ fn the_network_lets_through_what_is_needed() {
             assert_eq!(policy.get("ingress"), None, "{name}: nobody comes in");
         }
         assert_eq!(ports(&backup["egress"]), reached, "{name}");
-        assert_eq!(drill.get("egress"), None, "{name}");
+        assert_eq!(drill.get("egress").map(ports), by_the_drill, "{name}");
         // A policy that selects nothing protects nothing; and a backup that looks like the database is one too many.
         let restore = self::objects(&name.replace("overlays", "restore"));
         for (owner, policy) in [
