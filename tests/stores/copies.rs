@@ -102,7 +102,42 @@ fn a_copy_that_was_changed_is_found() {
     bytes[middle] ^= 1;
     to.bucket().put(&key, bytes);
     copy(&[]).ok();
-    copy(&["--verify"]).fails(3, &["SHA-256", "copy"]);
+    copy(&["--verify"]).fails(3, &["SHA-256", "is not whole"]);
+}
+
+/// A copy whose sidecar alone is left is made again, and one that is not whole is told, not taken for the copy.
+#[test]
+fn a_copy_that_was_lost_is_made_again() {
+    let database = Database::sample("lost_copy");
+    let (from, to) = (Place::directory(), Place::on(Kind::Ministack));
+    let (_, recipient) = key(&from);
+    let dump = from.dump(&database);
+    let verified = from.tool("fwb-verify").arg(name(&dump)).run().ok().json();
+    for arguments in [vec![], vec!["--recipient", &recipient]] {
+        let copy = || {
+            let tool = to.known_to(from.tool("fwb-copy")).args(["--to", &to.url]).args(&arguments);
+            tool.stdin(lines(&[&verified])).run()
+        };
+        let copied = copy().ok().json();
+        let artifact = format!("{}/{}", super::PREFIX, name(&copied));
+        to.bucket().delete(&artifact);
+        // What was recorded of the lost one is not what the copy says.
+        let sidecar = format!("{artifact}.json");
+        let mut changed: Value = serde_json::from_slice(&to.bucket().get(&sidecar).unwrap()).unwrap();
+        changed["verification"] = Value::Null;
+        to.bucket().put(&sidecar, changed.to_string());
+        let again = copy().ok().json();
+        assert_eq!(again["verification"]["ok"], true);
+        assert_eq!(
+            to.tool("fwb-ls").args(["--latest", "--verified"]).run().ok().json()["name"],
+            copied["name"]
+        );
+        let whole = to.bucket().get(&artifact).unwrap();
+        to.bucket().put(&artifact, &whole[..whole.len() / 2]);
+        copy().fails(3, &["is not whole"]);
+        to.bucket().delete(&artifact);
+        to.bucket().delete(&sidecar);
+    }
 }
 
 /// Encrypted on the way, or anew to others: the copy says to whom, is proved by who writes it, and the old key opens it no more.

@@ -81,7 +81,7 @@ fn a_writer_that_was_killed_is_put_in_order() {
     first.wait().unwrap();
     assert_eq!(place.bucket().uploads().len(), 1);
     let second = dump().arg("--lock-wait").run().ok();
-    assert!(second.stderr.contains("ending the upload"), "{}", second.stderr);
+    assert!(second.stderr.contains("ended the upload"), "{}", second.stderr);
     assert_eq!(place.bucket().uploads(), [""; 0]);
     assert_eq!(place.files().len(), 2);
 }

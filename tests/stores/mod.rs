@@ -347,4 +347,44 @@ fn several_stores_are_listed_together() {
     let table = ls(&["--format", "table"]).stdout_text();
     assert!(table.contains(" STORE ") && table.contains(&format!("{}: 1 backup", there.url)), "{table}");
     here.tool("fwb-ls").args(["--also", "/x", "--max-age", "1d"]).run().fails(2, &["--max-age"]);
+    // The store that is here may be gone: the other one answers.
+    std::fs::remove_dir_all(&here.url).unwrap();
+    let left = ls(&["--latest"]);
+    assert_eq!(left.json()["store"], there.url);
+    assert!(left.stderr.contains("warning: cannot open the store"), "{}", left.stderr);
+    let all = there.known_to(here.tool("fwb-ls")).args(["--also", &there.url]).run();
+    all.fails(1, &["cannot open the store"]);
+    // One backup of several databases is none.
+    let other = Database::sample("also_other");
+    let dump = Place::directory();
+    dump.dump(&other);
+    let of_both = there.known_to(dump.tool("fwb-ls")).args(["--also", &there.url, "--latest"]).run();
+    of_both.fails(2, &["could be of any of 2 databases"]);
+}
+
+/// A host that may not delete makes backups all the same: what it cannot put in order is left to who can.
+#[test]
+fn who_may_not_delete_can_dump() {
+    let database = Database::sample("no_delete");
+    let place = Place::on(Kind::Ministack);
+    let writer = place.bucket().with_rights(&["s3:ListBucket", "s3:GetObject", "s3:PutObject"]);
+    let address = ObjectServer::shared(Kind::Ministack).address();
+    let tool = |name: &str| {
+        let tool = place.tool(name).env("FWB_STORE_DELETE_AFTER", "1").env("FWB_STORE_LEASE", "1");
+        writer.environment(address).iter().fold(tool, |tool, (name, value)| tool.env(name, value))
+    };
+    let dumps: Vec<Value> =
+        (0..2).map(|_| tool("fwb-dump").args(["-B", &database.name]).run().ok().json()).collect();
+    tool("fwb-verify").arg(name(&dumps[1])).run().ok();
+    let prune = |tool: Tool| tool.args(["--keep-days", "0", "--keep-last", "1", name(&dumps[0])]).run();
+    prune(tool("fwb-prune")).ok();
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    let later = tool("fwb-dump").args(["-B", &database.name]).run().ok();
+    assert!(later.stderr.contains("left behind stays there"), "{}", later.stderr);
+    assert!(!later.stderr.contains("did not end well"), "{}", later.stderr);
+    // Who may, does.
+    assert!(place.files().contains(&name(&dumps[0]).to_owned()));
+    let other = place.tool("fwb-prune").env("FWB_STORE_DELETE_AFTER", "1").env("FWB_STORE_LEASE", "1");
+    other.args(["--keep-days", "30", name(&later.json())]).run().ok();
+    assert!(!place.files().contains(&name(&dumps[0]).to_owned()));
 }

@@ -82,15 +82,16 @@ fn copy(args: Args, session: &Session) -> Result<Outcome> {
         return Err(Error::NothingFound("no manifest came in: nothing was copied".into()));
     }
     let context = session.context();
+    let to = Location::parse(&args.to)?;
     let options = CopyOptions {
         encryption: args.recipients.encryption(&Age)?,
         verify: args.verify,
         bandwidth: args.bandwidth,
-        retention: args.retain.retention()?,
+        retention: args.retain.retention(&to, session)?,
         wait: args.lock.wait(),
     };
     let identities = args.identity.identities(&Age, session);
-    let target = Store::create(&Location::parse(&args.to)?, &ObjectStores, &context.cancel)?;
+    let target = Store::create(&to, &ObjectStores, &context.cancel)?;
     let target = target.with_identities(identities.clone());
     let copier = Copier::new(&target, &options, context)?;
     let mut run = Run { copier, session, identities, out: session.records()?, worst: None };

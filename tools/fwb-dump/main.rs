@@ -130,7 +130,7 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
         allow_partial: args.allow_partial,
         lock_tables: args.lock_tables,
         hold_definitions: !args.no_hold_ddl,
-        retention: args.retain.retention()?,
+        retention: args.retain.retention(&args.store.location()?, session)?,
     };
     if let (Some(_), Some(option)) = (&args.output, session.given(&["retain_days", "retain_until"]).first()) {
         return Err(Error::usage(format!("{option} is for a store, and -o is none")));

@@ -9,8 +9,7 @@ use chrono::TimeDelta;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, ValueEnum, ValueHint};
 use fwb::{
-    BackupSummary, Error, Kind, Listing, Location, Manifest, Proof, Result, Selection, ServerName, Store,
-    Timestamp,
+    Error, Found, Kind, Listing, Location, Manifest, Proof, Result, Selection, ServerName, Store, Timestamp,
 };
 use fwb_age::Age;
 use fwb_cli::{IdentityArgs, Outcome, Session, StoreArgs};
@@ -106,11 +105,6 @@ fn list(args: &Args, session: &Session) -> Result<Outcome> {
     for also in &args.also {
         places.push(Location::parse(also)?);
     }
-    let mut listings = Vec::new();
-    for place in &places {
-        let store = Store::open(place, &ObjectStores, cancel)?.with_identities(identities.clone());
-        listings.push(Listing::read(&store, cancel)?);
-    }
     let selection = Selection {
         kinds: args.kinds.clone(),
         database: args.database.clone(),
@@ -121,6 +115,24 @@ fn list(args: &Args, session: &Session) -> Result<Outcome> {
         latest: args.latest,
         now: Some(fwb::now()),
     };
+    let mut listings = Vec::new();
+    let mut unreachable = None;
+    for place in &places {
+        let store =
+            Store::open(place, &ObjectStores, cancel).map(|store| store.with_identities(identities.clone()));
+        match store.and_then(|store| Listing::read(&store, cancel)) {
+            Ok(listing) => listings.push(listing),
+            // The one that is asked for may be in a store that answers.
+            Err(error) if selection.asks_for_one() && places.len() > 1 => {
+                log::warn!(code = error.code().code; "{error}");
+                unreachable.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if let (true, Some(error)) = (listings.is_empty(), unreachable) {
+        return Err(error);
+    }
     let freshness = match args.max_age {
         Some(max_age) => {
             listings.iter().try_for_each(|one| one.check_freshness(&selection, max_age, fwb::now()))
@@ -130,7 +142,7 @@ fn list(args: &Args, session: &Session) -> Result<Outcome> {
     for listing in &listings {
         listing.warn_of_damage(&selection);
     }
-    let entries = match selected(&listings, &selection) {
+    let entries = match fwb::select_among(&listings, &selection) {
         // That nothing was found is the lesser half of "nothing is fresh".
         Err(error @ Error::NothingFound(_)) => return freshness.and(Err(error)),
         selected => selected?,
@@ -147,35 +159,6 @@ fn list(args: &Args, session: &Session) -> Result<Outcome> {
         listings.iter().try_for_each(|listing| listing.check_damage(&selection))?;
     }
     Ok(Outcome::Done)
-}
-
-/// A backup, and the store that it is in.
-type Found<'a> = (&'a Listing, &'a BackupSummary);
-
-/// The backups that are meant, of all stores, oldest first.
-fn selected<'a>(listings: &'a [Listing], selection: &Selection) -> Result<Vec<Found<'a>>> {
-    let mut found: Vec<Found<'_>> = Vec::new();
-    let mut nothing = None;
-    for listing in listings {
-        match listing.select(selection) {
-            Ok(entries) => found.extend(entries.into_iter().map(|entry| (listing, entry))),
-            Err(error @ Error::NothingFound(_)) => {
-                nothing.get_or_insert(error);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    found.sort_by(|(_, a), (_, b)| (a.started_at, &a.name).cmp(&(b.started_at, &b.name)));
-    if !selection.asks_for_one() {
-        return Ok(found);
-    }
-    let newest = found.last().map(|(_, entry)| entry.name.clone());
-    let first = found.into_iter().find(|(_, entry)| Some(&entry.name) == newest.as_ref());
-    match (first, nothing) {
-        (Some(first), _) => Ok(vec![first]),
-        (None, Some(error)) => Err(error),
-        (None, None) => Ok(Vec::new()),
-    }
 }
 
 fn format(args: &Args, session: &Session) -> Format {

@@ -237,10 +237,19 @@ impl ReadAt for Remote {
 
     fn will_read(&self, from: u64, to: u64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let range = from..to.min(self.size);
-        if !range.is_empty() && !state.announced.contains(&range) {
-            state.announced.push(range);
+        let mut range = from..to.min(self.size);
+        if range.is_empty() {
+            return;
         }
+        // Those that touch are one, or nothing would be fetched ahead of the end of a small table.
+        state.announced.retain(|other| {
+            let touches = other.start <= range.end && range.start <= other.end;
+            if touches {
+                range = range.start.min(other.start)..range.end.max(other.end);
+            }
+            !touches
+        });
+        state.announced.push(range);
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::SystemTime;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use fwb::{
-    Backend, Cancel, Error, Freed, Listed, Location, Opened, Refusal, Result, Space, StoreLock, Upload, Wait,
+    Backend, Cancel, Error, Freed, Listed, Location, Opened, Refusal, Result, Retention, Space, StoreLock,
+    Upload, Wait,
 };
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectMeta, UpdateVersion};
@@ -59,6 +60,12 @@ impl Objects {
         limit: u64,
         cache: &mut Cache,
     ) -> Result<Vec<Result<Option<Vec<u8>>>>> {
+        if let Some(kept) = cache.take_all(files) {
+            for file in files {
+                self.see(&file.name, Some(UpdateVersion { e_tag: file.version.clone(), version: None }));
+            }
+            return Ok(kept.into_iter().map(|bytes| Ok(Some(bytes))).collect());
+        }
         let mut read: Vec<Option<Result<Option<Vec<u8>>>>> = Vec::new();
         for file in files {
             let kept = file.version.as_deref().and_then(|version| cache.get(&file.name, version));
@@ -167,10 +174,12 @@ impl Backend for Objects {
                     Refusal::Changed,
                 ));
             }
-            match self.client.head(artifact).await? {
-                Some(_) => Ok(None),
-                None => Claim::take_again(&self.client, stem).await,
+            if self.client.head(artifact).await?.is_some() {
+                return Ok(None);
             }
+            let claim = Claim::take_again(&self.client, stem).await?;
+            let unended = "an upload of it by another run has not ended yet";
+            claim.map(Some).ok_or_else(|| self.client.problem("write", artifact, unended, Refusal::Changed))
         })?;
         let Some(claim) = taken? else { return Ok(false) };
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(stem.into(), claim);
@@ -200,6 +209,12 @@ impl Backend for Objects {
                 Err(self.client.problem("write", name, "it was changed since it was read", Refusal::Changed))
             }
         }
+    }
+
+    fn retain(&self, artifact: &str, retention: Retention) -> Result<()> {
+        let own = self.client.own.as_ref().ok_or_else(fwb::no_retention)?;
+        let url = format!("{}/{artifact}", self.client.url);
+        self.client.wait(own.retain(&url, &self.client.path(artifact)?, retention))?
     }
 
     fn delete(&self, artifact: &str, sidecar: &str, stem: &str) -> Result<Freed> {

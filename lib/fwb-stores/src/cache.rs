@@ -2,11 +2,12 @@
 //! may vanish at any time.
 
 use std::collections::HashMap;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{BufReader, BufWriter, Read, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use fwb::Listed;
 use sha2::{Digest as _, Sha256};
 
 /// How a cache begins; raised when its form changes.
@@ -36,6 +37,18 @@ impl Cache {
     /// What a version of a file holds, where it is kept.
     pub(crate) fn get(&self, name: &str, version: &str) -> Option<&[u8]> {
         self.entries.get(name).filter(|(kept, _)| kept == version).map(|(_, bytes)| bytes.as_slice())
+    }
+
+    /// Takes all that is kept out of the cache, where that is what there is: nothing is to be written then.
+    pub(crate) fn take_all(&mut self, files: &[Listed]) -> Option<Vec<Vec<u8>>> {
+        let is_kept = |file: &Listed| {
+            file.version.as_deref().is_some_and(|version| self.get(&file.name, version).is_some())
+        };
+        if self.entries.len() != files.len() || !files.iter().all(is_kept) {
+            return None;
+        }
+        self.path = None;
+        files.iter().map(|file| self.entries.remove(&file.name).map(|(_, bytes)| bytes)).collect()
     }
 
     /// Keeps a version of a file.
@@ -74,22 +87,29 @@ fn read(path: &Path) -> Option<HashMap<String, (String, Vec<u8>)>> {
     if !found.is_file() || found.uid() != rustix::process::geteuid().as_raw() || found.len() > LARGEST {
         return None;
     }
-    let mut bytes = Vec::new();
-    file.take(LARGEST).read_to_end(&mut bytes).ok()?;
-    let mut rest = bytes.strip_prefix(MAGIC)?;
+    let mut left = found.len();
+    let mut file = BufReader::new(file);
+    let mut magic = vec![0; MAGIC.len()];
+    file.read_exact(&mut magic).ok()?;
+    left = left.checked_sub(MAGIC.len() as u64).filter(|_| magic == MAGIC)?;
     let mut entries = HashMap::new();
-    while !rest.is_empty() {
-        let mut part = || {
-            let (length, after) = rest.split_at_checked(8)?;
-            let length = usize::try_from(u64::from_le_bytes(length.try_into().ok()?)).ok()?;
-            let (part, after) = after.split_at_checked(length)?;
-            rest = after;
-            Some(part.to_vec())
-        };
+    while left > 0 {
+        let mut part = || part(&mut file, &mut left);
         let (name, version, bytes) = (part()?, part()?, part()?);
         entries.insert(String::from_utf8(name).ok()?, (String::from_utf8(version).ok()?, bytes));
     }
     Some(entries)
+}
+
+/// The next part of a file that has `left` bytes more.
+fn part(file: &mut impl Read, left: &mut u64) -> Option<Vec<u8>> {
+    let mut length = [0; 8];
+    file.read_exact(&mut length).ok()?;
+    let length = u64::from_le_bytes(length);
+    *left = left.checked_sub(8)?.checked_sub(length)?;
+    let mut part = vec![0; usize::try_from(length).ok()?];
+    file.read_exact(&mut part).ok()?;
+    Some(part)
 }
 
 fn write(path: &Path, entries: &HashMap<String, (String, Vec<u8>)>) -> std::io::Result<()> {
@@ -98,15 +118,16 @@ fn write(path: &Path, entries: &HashMap<String, (String, Vec<u8>)>) -> std::io::
     let hidden = path.with_extension(format!("{}.partial", std::process::id()));
     let written = (|| {
         let mut options = OpenOptions::new();
-        let mut file: File = options.write(true).create_new(true).mode(0o600).open(&hidden)?;
-        let mut bytes = MAGIC.to_vec();
+        let file = options.write(true).create_new(true).mode(0o600).open(&hidden)?;
+        let mut file = BufWriter::new(file);
+        file.write_all(MAGIC)?;
         for (name, (version, content)) in entries {
             for part in [name.as_bytes(), version.as_bytes(), content] {
-                bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
-                bytes.extend_from_slice(part);
+                file.write_all(&(part.len() as u64).to_le_bytes())?;
+                file.write_all(part)?;
             }
         }
-        file.write_all(&bytes)?;
+        file.flush()?;
         std::fs::rename(&hidden, path)
     })();
     if written.is_err() {

@@ -21,10 +21,9 @@ pub(crate) const LEASE: Duration = Duration::from_secs(60);
 const DELETE_AFTER: Duration = Duration::from_secs(6 * 60 * 60);
 /// How long a small request may take, and one that carries a part.
 const SMALL: Duration = Duration::from_secs(30);
-const BULK: Duration = Duration::from_secs(10 * 60);
-/// How often a request is tried again, and for how long in all.
+const BULK: Duration = Duration::from_secs(3 * 60);
+/// How often a request is tried again.
 const RETRIES: u64 = 6;
-const RETRY_FOR: Duration = Duration::from_secs(3 * 60);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -49,6 +48,8 @@ pub struct Settings {
     retries: usize,
     /// The endpoint, where one is named.
     endpoint: Option<String>,
+    /// Whether it may be spoken to unencrypted.
+    is_http: bool,
 }
 
 impl Settings {
@@ -71,6 +72,7 @@ impl Settings {
             delete_after: seconds("FWB_STORE_DELETE_AFTER", DELETE_AFTER)?,
             retries: usize::try_from(number("FWB_STORE_RETRIES", RETRIES, 0)?).unwrap_or(usize::MAX),
             endpoint: None,
+            is_http: false,
         })
     }
 
@@ -90,7 +92,7 @@ impl Settings {
     }
 
     fn client(&self, timeout: Duration) -> Result<ClientOptions> {
-        let mut options = ClientOptions::new().with_timeout(timeout).with_allow_http(true);
+        let mut options = ClientOptions::new().with_timeout(timeout).with_allow_http(self.is_http);
         if let Some(pem) = self.authorities()? {
             let all = Certificate::from_pem_bundle(&pem);
             let all = all.map_err(|error| self.unusable_ca(&error.to_string()))?;
@@ -117,7 +119,7 @@ impl Settings {
     }
 
     /// Whether an endpoint may be spoken to. Unencrypted, everybody on the way reads and changes what is stored.
-    fn admit(&self, endpoint: &str) -> Result<()> {
+    fn admit(&mut self, endpoint: &str) -> Result<()> {
         let (scheme, rest) = endpoint.split_once("://").unwrap_or_default();
         let authority = rest.split('/').next().unwrap_or_default();
         if authority.contains('@') || rest.contains('?') {
@@ -127,7 +129,7 @@ impl Settings {
                 hint: Some("name them in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".into()),
             });
         }
-        if scheme != "http" {
+        if !scheme.eq_ignore_ascii_case("http") {
             return Ok(());
         }
         let host = authority;
@@ -138,6 +140,7 @@ impl Settings {
         let is_loopback =
             host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
         if is_loopback || self.allow_http {
+            self.is_http = true;
             return Ok(());
         }
         Err(Error::Usage {
@@ -170,9 +173,12 @@ struct Reached {
     own: Option<OwnRequests>,
 }
 
-fn retry(settings: &Settings) -> RetryConfig {
+/// How a request of at most this time is tried again: also when the time is what it took.
+fn retry(settings: &Settings, timeout: Duration) -> RetryConfig {
     let backoff = BackoffConfig { max_backoff: LONGEST_PAUSE, ..BackoffConfig::default() };
-    RetryConfig { backoff, max_retries: settings.retries, retry_timeout: RETRY_FOR }
+    let tries = u32::try_from(settings.retries).unwrap_or(u32::MAX).saturating_add(1);
+    let retry_timeout = (timeout.saturating_add(LONGEST_PAUSE)).saturating_mul(tries);
+    RetryConfig { backoff, max_retries: settings.retries, retry_timeout }
 }
 
 fn unusable(url: &StoreUrl, error: &object_store::Error) -> Error {
@@ -185,7 +191,7 @@ fn unusable(url: &StoreUrl, error: &object_store::Error) -> Error {
 fn s3(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
     // Deletions in bulk are a request of their own kind, which not every store has.
     let builder = AmazonS3Builder::from_env().with_disable_bulk_delete(true);
-    let mut builder = builder.with_bucket_name(url.bucket()).with_retry(retry(settings));
+    let mut builder = builder.with_bucket_name(url.bucket());
     let is_set = |builder: &AmazonS3Builder, key| builder.get_config_value(&key).is_some();
     let has_keys = is_set(&builder, AmazonS3ConfigKey::AccessKeyId);
     let has_identity = is_set(&builder, AmazonS3ConfigKey::WebIdentityTokenFile)
@@ -218,7 +224,10 @@ fn s3(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
         settings.endpoint = Some(endpoint);
     }
     let build = |timeout| {
-        let builder = builder.clone().with_client_options(settings.client(timeout)?);
+        let builder = builder
+            .clone()
+            .with_client_options(settings.client(timeout)?)
+            .with_retry(retry(settings, timeout));
         builder.build().map_err(|error| unusable(url, &error))
     };
     let (small, bulk) = (build(SMALL)?, build(BULK)?);
@@ -227,14 +236,16 @@ fn s3(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
 }
 
 fn azure(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
-    let builder =
-        MicrosoftAzureBuilder::from_env().with_container_name(url.bucket()).with_retry(retry(settings));
+    let builder = MicrosoftAzureBuilder::from_env().with_container_name(url.bucket());
     if let Some(endpoint) = builder.get_config_value(&AzureConfigKey::Endpoint) {
         settings.admit(&endpoint)?;
         settings.endpoint = Some(endpoint);
     }
     let build = |timeout| {
-        let builder = builder.clone().with_client_options(settings.client(timeout)?);
+        let builder = builder
+            .clone()
+            .with_client_options(settings.client(timeout)?)
+            .with_retry(retry(settings, timeout));
         let built = builder.build().map_err(|error| unusable(url, &error))?;
         Ok::<Arc<dyn Store>, Error>(Arc::new(built))
     };
@@ -242,10 +253,12 @@ fn azure(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
 }
 
 fn google(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
-    let builder =
-        GoogleCloudStorageBuilder::from_env().with_bucket_name(url.bucket()).with_retry(retry(settings));
+    let builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(url.bucket());
     let build = |timeout| {
-        let builder = builder.clone().with_client_options(settings.client(timeout)?);
+        let builder = builder
+            .clone()
+            .with_client_options(settings.client(timeout)?)
+            .with_retry(retry(settings, timeout));
         let built = builder.build().map_err(|error| unusable(url, &error))?;
         Ok::<Arc<dyn Store>, Error>(Arc::new(built))
     };
@@ -258,7 +271,7 @@ mod tests {
 
     #[test]
     fn http_goes_to_this_host_alone() {
-        let settings = Settings::default();
+        let mut settings = Settings::default();
         for endpoint in
             ["https://s3.example", "http://127.0.0.1:9000", "http://localhost", "http://[::1]:9000/x"]
         {
@@ -269,6 +282,7 @@ mod tests {
             "http://127.0.0.1@s3.example",
             "https://k:s@s3.example",
             "http://10.0.0.1:9000",
+            "HTTP://s3.example",
         ] {
             assert!(settings.admit(endpoint).is_err(), "{endpoint}");
         }

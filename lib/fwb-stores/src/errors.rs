@@ -11,13 +11,19 @@ const LONGEST: usize = 400;
 /// The domain's error for what a store said about an object.
 pub(crate) fn refused(action: &'static str, object: String, said: &Said) -> Error {
     let problem = told(said);
-    let says = |words: &[&str]| words.iter().any(|words| problem.contains(words));
+    // A URL may have any word in it.
+    let without_urls: Vec<&str> = problem.split(' ').filter(|word| !word.contains("://")).collect();
+    let without_urls = without_urls.join(" ");
+    let says = |words: &[&str]| words.iter().any(|words| without_urls.contains(words));
+    // Where nothing else is said, S3's clients ask the machine that they run on for credentials.
+    let asks_the_machine = problem.contains("://169.254.169.254/");
     let refusal = match said {
         _ if names_no_bucket(&problem) => Refusal::NoBucket,
         Said::PermissionDenied { .. } | Said::Unauthenticated { .. } => Refusal::Denied,
         Said::Precondition { .. } | Said::AlreadyExists { .. } => Refusal::Changed,
-        // Listings and the providers of credentials have no kinds of their own.
-        _ if says(&["403 Forbidden", "401 Unauthorized", "credential"]) => Refusal::Denied,
+        _ if asks_the_machine => Refusal::NoCredentials,
+        // Listings have no kinds of their own.
+        _ if says(&["403 Forbidden", "401 Unauthorized"]) => Refusal::Denied,
         _ => Refusal::Failure,
     };
     Error::ObjectStore { action, object, problem, refusal }
@@ -29,7 +35,9 @@ pub(crate) fn is_no_bucket(said: &Said) -> bool {
 }
 
 fn names_no_bucket(text: &str) -> bool {
-    ["NoSuchBucket", "ContainerNotFound", "bucket does not exist"].iter().any(|words| text.contains(words))
+    ["NoSuchBucket:", "ContainerNotFound:", "<Code>NoSuchBucket<", "<Code>ContainerNotFound<"]
+        .iter()
+        .any(|words| text.contains(words))
 }
 
 /// An error and what is behind it, on one line. Queries of URLs are cut off: they may hold a token.

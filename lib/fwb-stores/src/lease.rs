@@ -85,10 +85,13 @@ pub(crate) fn take(client: &Client, length: Duration, wait: Wait, cancel: &Cance
             Tried::Again => {}
         }
     };
-    client.wait(probe(client, &lease, &version))??;
-    let shared = Arc::new(Mutex::new(Shared { lease, version, renewed: begun, lost: None }));
+    let holds = Shared { lease: lease.clone(), version: version.clone(), renewed: begun, lost: None };
+    let shared = Arc::new(Mutex::new(holds));
     let renewing = runtime()?.spawn(renew(client.clone(), Arc::clone(&shared), length)).abort_handle();
-    Ok(StoreLock::new(Box::new(LeaseHeld { client: client.clone(), shared, renewing })))
+    // It is given back, whatever comes of the trial.
+    let held = LeaseHeld { client: client.clone(), shared, renewing };
+    client.wait(probe(client, &lease, &version))??;
+    Ok(StoreLock::new(Box::new(held)))
 }
 
 /// What became of a try.
@@ -178,22 +181,26 @@ async fn probe(client: &Client, lease: &Lease, version: &UpdateVersion) -> Resul
 }
 
 async fn renew(client: Client, shared: Arc<Mutex<Shared>>, length: Duration) {
-    let every = length / RENEWALS;
+    let (every, at_most) = (length / RENEWALS, length / RENEWALS / 2);
+    let mut pause = every;
     loop {
-        tokio::time::sleep(every).await;
+        tokio::time::sleep(pause).await;
+        // After a failure it is tried again soon: the next regular time may be too late.
+        pause = every / 10;
         let begun = now();
         let (lease, version) = {
             let shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
             (Lease { renewed: shared.lease.renewed + 1, ..shared.lease.clone() }, shared.version.clone())
         };
         let Ok(json) = serde_json::to_vec(&lease) else { return };
-        let put = tokio::time::timeout(length, client.put(LOCK, &json, If::Version(version))).await;
+        let put = tokio::time::timeout(at_most, client.put(LOCK, &json, If::Version(version))).await;
         let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
         match put {
             Ok(Ok(Put::Done(version))) => {
                 shared.lease = lease;
                 shared.version = version;
                 shared.renewed = begun;
+                pause = every;
             }
             Ok(Ok(Put::Refused)) => {
                 shared.lost = Some("another run has taken it over".into());

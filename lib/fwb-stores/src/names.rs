@@ -182,7 +182,8 @@ pub(crate) async fn delete(client: &Client, artifact: &str, sidecar: &str, stem:
     Ok(Freed { bytes: found.map_or(0, |(meta, _)| meta.size), at_once: false })
 }
 
-/// Ends what runs have left behind that were killed, and removes what was deleted long enough ago. The lock is held.
+/// Ends what runs have left behind that were killed, and removes what was deleted long enough ago. The lock is held. One object that
+/// cannot be dealt with does not keep the others; the first such error is returned at the end.
 pub(crate) async fn sweep(client: &Client, settings: &Settings) -> Result<()> {
     let (names, deleted, begun) = tokio::join!(client.list(NAMES), deleted(client), begun(client));
     let (names, deleted) = (names?, deleted?);
@@ -191,18 +192,22 @@ pub(crate) async fn sweep(client: &Client, settings: &Settings) -> Result<()> {
     }
     let now = time_of(client).await?;
     let stems: BTreeSet<String> = names.iter().map(|(stem, _)| stem.clone()).collect();
+    let mut swept = Ok(());
     for (stem, meta) in names {
-        end_claim(client, &stem, &meta, now).await?;
+        let ended = end_claim(client, &stem, &meta, now).await;
+        swept = swept.and(ended);
     }
     for upload in begun {
-        end_upload(client, &upload, &stems).await?;
+        let ended = end_upload(client, &upload, &stems).await;
+        swept = swept.and(ended);
     }
     for (artifact, meta) in deleted {
         if age(&meta, now) > settings.delete_after.max(settings.lease * 2) {
-            remove(client, &artifact).await?;
+            let removed = remove(client, &artifact).await;
+            swept = swept.and(removed);
         }
     }
-    Ok(())
+    swept
 }
 
 /// Ends an upload that no claim knows: the answer that named it was lost. It is ours where the name was taken, or has a backup.
@@ -244,26 +249,43 @@ async fn end_claim(client: &Client, stem: &str, meta: &ObjectMeta, now: DateTime
         return Ok(());
     };
     if let (Some(artifact), Some(upload)) = (&taken.artifact, &taken.upload) {
-        log::warn!(code = fwb::notice::REMOVED_LEFTOVER.code; "ending the upload of {artifact}, which a run left behind that did not end well");
-        if !abort(client, artifact, upload).await? && age(meta, now) <= STAYS_TAKEN {
+        match abort(client, artifact, upload).await? {
+            Aborted::Now => {
+                log::warn!(code = fwb::notice::REMOVED_LEFTOVER.code; "ended the upload of {artifact}, which a run left behind that did not end well");
+            }
             // The next run tries again.
-            return Ok(());
+            Aborted::Unknown if age(meta, now) <= STAYS_TAKEN => return Ok(()),
+            Aborted::Before | Aborted::Unknown => {}
         }
     }
     let spent = serde_json::to_vec(&Taken { upload: None, spent: true, ..taken })?;
     client.put(&name, &spent, If::Version(version_of(&found.meta))).await.map(drop)
 }
 
-/// Ends an upload, which may have ended; false where the store does not say that it has.
-pub(crate) async fn abort(client: &Client, artifact: &str, upload: &str) -> Result<bool> {
+/// What is known of an upload that was to be ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Aborted {
+    /// It has ended now.
+    Now,
+    /// There was none any more.
+    Before,
+    /// The store does not say.
+    Unknown,
+}
+
+/// Ends an upload, which may have ended.
+pub(crate) async fn abort(client: &Client, artifact: &str, upload: &str) -> Result<Aborted> {
     let path = client.path(artifact)?;
-    match client.small.abort_multipart(&path, &upload.to_owned()).await {
-        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(true),
+    Ok(match client.small.abort_multipart(&path, &upload.to_owned()).await {
+        // Azure has no uploads: what was not put together goes by itself.
+        Ok(()) if client.url.scheme() == "az" => Aborted::Before,
+        Ok(()) => Aborted::Now,
+        Err(object_store::Error::NotFound { .. }) => Aborted::Before,
         Err(said) => {
             log::debug!("the upload of {artifact} cannot be ended: {said}");
-            Ok(false)
+            Aborted::Unknown
         }
-    }
+    })
 }
 
 /// Removes a backup that was deleted long ago. The name stays taken for a day: a DELETE has no condition, and whoever was stopped

@@ -15,7 +15,10 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
 /// How long a signed URL is good for.
-const GOOD_FOR: Duration = Duration::from_secs(60);
+const GOOD_FOR: Duration = Duration::from_secs(15 * 60);
+/// Between two tries, each twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LAST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What makes them.
 #[derive(Debug, Clone)]
@@ -83,14 +86,29 @@ impl OwnRequests {
             SignedUrlOptions::new().with_query([("retention", "")]).with_signed_header(name, value.clone());
         let signed = self.s3.signed_url_opts(Method::PUT, path, GOOD_FOR, &options).await;
         let url = signed.map_err(|said| refused(crate::errors::told(&said)))?;
-        let answer = self.http.put(url).header("content-md5", value).body(body).send().await;
-        let answer = answer.map_err(|error| refused(error.without_url().to_string()))?;
-        if answer.status().is_success() {
-            return Ok(());
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let put = self.http.put(url.clone()).header("content-md5", value.clone()).body(body.clone());
+            let problem = match put.send().await {
+                Ok(answer) if answer.status().is_success() => return Ok(()),
+                Ok(answer) => {
+                    let status = answer.status();
+                    let text = answer.text().await.unwrap_or_default();
+                    let problem = crate::errors::on_a_line(&format!("{status}: {text}"));
+                    if !status.is_server_error() {
+                        return Err(refused(problem));
+                    }
+                    problem
+                }
+                Err(error) => error.without_url().to_string(),
+            };
+            // Asked twice, it does the same.
+            if pause > LAST_PAUSE {
+                return Err(refused(problem));
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
         }
-        let status = answer.status();
-        let text = answer.text().await.unwrap_or_default();
-        Err(refused(crate::errors::on_a_line(&format!("{status}: {text}"))))
     }
 }
 

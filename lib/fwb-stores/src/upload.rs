@@ -18,9 +18,9 @@ use sha2::Sha256;
 use tokio::sync::Semaphore;
 
 use crate::backend::open_found;
-use crate::client::{Client, If, Put, runtime, tidy};
+use crate::client::{Client, If, Put, runtime, tidy, version_of};
 use crate::errors::is_no_bucket;
-use crate::names::{Claim, abort};
+use crate::names::{Aborted, Claim, abort};
 
 /// Bytes of the first parts.
 const PART: usize = 8 << 20;
@@ -172,10 +172,7 @@ impl Upload for Uploading {
 
     fn retain(&mut self, retention: Retention) -> Result<()> {
         if self.shared.client.own.is_none() {
-            return Err(Error::Usage {
-                message: format!("{} cannot keep a backup from being deleted", self.shared.client.url),
-                hint: Some("that takes a bucket with S3 Object Lock".into()),
-            });
+            return Err(fwb::no_retention());
         }
         self.retention = Some(retention);
         Ok(())
@@ -197,13 +194,20 @@ impl Upload for Uploading {
         cancel.check()?;
         let stored = self.complete()?;
         self.check(&stored, artifact)?;
-        if let (Some(retention), Some(own)) = (self.retention, &self.shared.client.own) {
-            let url = format!("{}/{}", self.shared.client.url, self.name);
-            self.shared.client.wait(own.retain(&url, &self.shared.path, retention))??;
-        }
-        self.sidecar = Some(sidecar.name.into());
         let client = &self.shared.client;
-        match client.wait(client.put(sidecar.name, sidecar.json, If::Absent))?? {
+        if let (Some(retention), Some(own)) = (self.retention, &client.own) {
+            let url = format!("{}/{}", client.url, self.name);
+            client.wait(own.retain(&url, &self.shared.path, retention))??;
+        }
+        // Looking at what is stored takes a while, and whoever was stopped meanwhile publishes nothing.
+        if !client.wait(self.shared.claim.is_held())?? {
+            return Err(self.shared.lost());
+        }
+        // A sidecar whose artifact was lost is this one's former.
+        let former = client.wait(client.head(sidecar.name))??;
+        let condition = former.map_or(If::Absent, |(meta, _)| If::Version(version_of(&meta)));
+        self.sidecar = Some(sidecar.name.into());
+        match client.wait(client.put(sidecar.name, sidecar.json, condition))?? {
             Put::Done(_) => self.published = true,
             Put::Refused => {
                 self.sidecar = None;
@@ -226,10 +230,14 @@ impl Drop for Uploading {
         shared.room.close();
         let id = shared.lock().id.clone();
         let tidied = tidy(async {
-            let ended = match id {
+            let aborted = match id {
                 Some(id) => abort(&shared.client, &shared.artifact, &id).await?,
-                None => true,
+                None => Aborted::Before,
             };
+            // Whoever has taken the name over may have published under it.
+            if !shared.claim.is_held().await? {
+                return Ok(());
+            }
             if let Some(sidecar) = &self.sidecar {
                 shared.client.remove(sidecar).await?;
             }
@@ -239,7 +247,7 @@ impl Drop for Uploading {
             {
                 shared.client.remove(&shared.artifact).await?;
             }
-            if ended { shared.claim.spend().await } else { Ok(()) }
+            if aborted == Aborted::Unknown { Ok(()) } else { shared.claim.spend().await }
         });
         let why = match tidied {
             Some(Ok(())) => return,
@@ -354,6 +362,11 @@ impl Shared {
         Ok(id)
     }
 
+    fn another(&self) -> Error {
+        let problem = "what is there was written by another run";
+        self.client.problem("store", &self.artifact, problem, Refusal::Changed)
+    }
+
     fn lost(&self) -> Error {
         let why = format!("another run has ended the upload of {}", self.artifact);
         Error::LockLost { store: self.client.url.to_string(), why }
@@ -376,12 +389,7 @@ impl Shared {
         let found = self.client.wait(self.client.head(&self.artifact))??;
         match found {
             Some((meta, attributes)) if self.is_ours(&attributes) => Ok(meta),
-            Some(_) => Err(self.client.problem(
-                "store",
-                &self.artifact,
-                "what is there was written by another run",
-                Refusal::Changed,
-            )),
+            Some(_) => Err(self.another()),
             None => Err(self.client.problem(
                 "store",
                 &self.artifact,
@@ -431,6 +439,13 @@ impl Shared {
             if !self.claim.is_held().await? {
                 return Err(self.lost());
             }
+            // Nobody else should be there, and a completion has no condition.
+            if let Some((_, attributes)) = self.client.head(&self.artifact).await? {
+                if self.has_attributes() && self.is_ours(&attributes) {
+                    return Ok(());
+                }
+                return Err(self.another());
+            }
             match self.client.bulk.complete_multipart(&self.path, &id, parts).await {
                 Ok(_) => Ok(()),
                 Err(said) => self.was_stored(said).await,
@@ -441,7 +456,13 @@ impl Shared {
     /// An answer that was lost, or that came to a second try, says nothing: what is there does.
     async fn was_stored(&self, said: object_store::Error) -> Result<()> {
         match self.client.head(&self.artifact).await? {
-            Some((meta, attributes)) if self.is_ours(&attributes) && meta.size == self.lock().size => Ok(()),
+            Some((meta, attributes))
+                if self.is_ours(&attributes)
+                    && meta.size == self.lock().size
+                    && self.claim.is_held().await? =>
+            {
+                Ok(())
+            }
             _ => Err(self.error(&said)),
         }
     }

@@ -54,7 +54,7 @@ impl<'a> Copier<'a> {
     /// Another run holds it, or the store cannot be written.
     pub fn new(target: &'a Store, options: &'a CopyOptions, context: &Context) -> Result<Self> {
         let lock = target.lock(options.wait, &context.cancel)?;
-        target.sweep(&lock)?;
+        target.tidy(&lock)?;
         Ok(Self { target, lock, options })
     }
 
@@ -98,7 +98,7 @@ impl<'a> Copier<'a> {
     fn as_it_is(&self, artifact: &Artifact, manifest: Manifest, context: &Context) -> Result<Copied> {
         let name = manifest.name.clone();
         if let Some(there) = self.there(&name)? {
-            return self.the_same(artifact, manifest, there);
+            return self.the_same(artifact, manifest, there, context);
         }
         let Some(mut upload) = self.begin(&name)? else { return Err(self.another(&name)) };
         context.progress.begin(format!("copying {name}"), artifact.stored_size());
@@ -139,7 +139,10 @@ impl<'a> Copier<'a> {
             if !is_same {
                 return Err(self.another(&name));
             }
-            return Ok(Copied { manifest: self.of_target(there), was_there: true });
+            if self.options.verify {
+                self.look_at(&there, context)?;
+            }
+            return self.was_there(there);
         }
         let Some(mut upload) = self.begin(&name)? else { return Err(self.another(&name)) };
         context.progress.begin(format!("encrypting {name}"), artifact.size());
@@ -170,43 +173,81 @@ impl<'a> Copier<'a> {
     }
 
     /// What has the name in the target.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] where it is a backup that is not whole.
     fn there(&self, name: &str) -> Result<Option<Manifest>> {
         match self.target.entry(name) {
             // A sidecar alone is what somebody has lost; the copy brings it back.
             Ok(_) if self.target.artifact_if_there(name)?.is_none() => Ok(None),
-            Ok(entry) => Ok(Some(entry.manifest)),
+            Ok(entry) => match entry.problems.into_iter().next() {
+                Some(problem) => Err(self.damaged(name, &problem)),
+                None => Ok(Some(entry.manifest)),
+            },
             Err(Error::NoBackup { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
+    fn damaged(&self, name: &str, problem: &str) -> Error {
+        Error::damaged(name, format!("the copy in {} is not whole: {problem}", self.target.location()))
+    }
+
     /// What becomes of a backup of the name that is there: it is the copy, or another one.
-    fn the_same(&self, artifact: &Artifact, manifest: Manifest, there: Manifest) -> Result<Copied> {
+    fn the_same(
+        &self,
+        artifact: &Artifact,
+        manifest: Manifest,
+        there: Manifest,
+        context: &Context,
+    ) -> Result<Copied> {
         let name = &manifest.name;
-        let copy = self.target.artifact(name)?;
         let sha256 = match &manifest.sha256 {
             Some(sha256) => sha256.clone(),
             None => hex::encode(artifact.stored_sha256()?),
         };
-        let is_told = there.sha256.as_ref() == Some(&sha256) && copy.stored_size() == artifact.stored_size();
-        if is_told && !self.options.verify {
-            return Ok(Copied { manifest: self.of_target(there), was_there: true });
+        let copy = self.target.artifact(name)?;
+        let has_size = copy.stored_size() == artifact.stored_size();
+        if there.sha256.as_ref() == Some(&sha256) && has_size {
+            if self.options.verify {
+                self.look_at(&there, context)?;
+            }
+            return self.was_there(there);
         }
-        if hex::encode(copy.stored_sha256()?) != sha256 {
-            return Err(if is_told {
-                let problem =
-                    format!("the copy in {} differs from the SHA-256 in its sidecar", self.target.location());
-                Error::damaged(name, problem)
-            } else {
-                self.another(name)
-            });
-        }
-        if is_told {
-            return Ok(Copied { manifest: self.of_target(there), was_there: true });
+        if !has_size || hex::encode(copy.stored_sha256()?) != sha256 {
+            return Err(self.another(name));
         }
         // A copy that was cut off before its sidecar was written.
+        if let Some(retention) = self.options.retention {
+            self.target.retain(name, retention)?;
+        }
         let manifest = Manifest { sha256: Some(sha256), ..manifest };
         self.target.complete(&manifest, &self.lock)?;
+        Ok(Copied { manifest: self.of_target(manifest), was_there: true })
+    }
+
+    /// Reads a copy that was there, and holds it against its sidecar.
+    fn look_at(&self, there: &Manifest, context: &Context) -> Result<()> {
+        context.progress.begin(format!("reading {}", there.name), there.size);
+        let sha256 = hex::encode(self.target.artifact(&there.name)?.stored_sha256()?);
+        match &there.sha256 {
+            Some(said) if *said != sha256 => {
+                Err(self.damaged(&there.name, "it differs from the SHA-256 in its sidecar"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A copy that was there. It is kept for as long as was asked for now.
+    fn was_there(&self, there: Manifest) -> Result<Copied> {
+        let mut manifest = there;
+        if let Some(retention) = self.options.retention
+            && manifest.retained_until.is_none_or(|until| until < retention.until)
+        {
+            self.target.retain(&manifest.name, retention)?;
+            manifest.retained_until = Some(retention.until);
+            self.target.complete(&manifest, &self.lock)?;
+        }
         Ok(Copied { manifest: self.of_target(manifest), was_there: true })
     }
 

@@ -55,7 +55,7 @@ pub use restore::{
     Strategy, Undo, Undone, extract, forget, prepare, prepare_undo,
 };
 pub use retention::{Backup, Policy, Proof, decide};
-pub use select::{Listing, Selection};
+pub use select::{Found, Listing, Selection, select_among};
 pub use server::{
     Cells, Column, Connector, Flavor, Malformed, NameCase, Password, PodChoice, PodOptions, Results, Role,
     Row, Server as DatabaseServer, ServerAddress, ServerClient, ServerError, ServerOptions, ServerVersion,
@@ -63,6 +63,6 @@ pub use server::{
 };
 pub use store::{
     Backend, BackupSummary, Expected, Freed, Held, Listed, Location, ObjectStores, Opened, Retention,
-    RetentionMode, SidecarFile, Space, Store, StoreLock, StoreUrl, Upload, Wait,
+    RetentionMode, SidecarFile, Space, Store, StoreLock, StoreUrl, Upload, Wait, no_retention,
 };
 pub use verify::{Recording, Verified, verify};

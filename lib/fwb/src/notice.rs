@@ -110,7 +110,7 @@ codes! {
         "docs/STORES.md; the store's own log";
     LOCK_LOST = "FWB-1307", "The lease on an object store ran out before the work was done",
         "the process was stopped or the network was away for longer than the lease",
-        "run again; nothing was published";
+        "run again; what was done before stands";
     DAMAGED = "FWB-1401", "An artifact or a manifest is damaged",
         "a bit was flipped, a file was cut short, or edited",
         "use another backup: fwb-ls --latest --verified. Tables that are whole can be had: --tables";

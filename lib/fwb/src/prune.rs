@@ -131,6 +131,7 @@ impl Run<'_> {
             let Some(record) = store.manifest_of(&summary, Some(decision))? else { continue };
             if action == Action::Delete {
                 match lock.as_ref().map(|lock| store.delete(name, lock)) {
+                    Some(Err(error @ Error::LockLost { .. })) => return Err(error),
                     Some(Err(error)) => {
                         self.remember(error);
                         continue;

@@ -2,8 +2,9 @@
 
 use chrono::TimeDelta;
 use clap::ValueEnum;
-use fwb::{Error, Result, Retention, RetentionMode, Timestamp, now};
+use fwb::{Error, Location, Result, Retention, RetentionMode, Timestamp, now};
 
+use crate::session::Session;
 use crate::when::parse_at;
 
 /// The retention lock group, of tools that publish artifacts.
@@ -38,11 +39,16 @@ enum ModeArg {
 }
 
 impl RetainArgs {
-    /// Until when, and against whom; none: nothing is kept.
+    /// Until when, and against whom, in this store; none: nothing is kept. A variable is for the stores that can do it, an option for
+    /// the one that is meant.
     ///
     /// # Errors
     /// A usage error where the time is past, or later than there is any.
-    pub fn retention(&self) -> Result<Option<Retention>> {
+    pub fn retention(&self, store: &Location, session: &Session) -> Result<Option<Retention>> {
+        let is_option = !session.given(&["retain_days", "retain_until"]).is_empty();
+        if matches!(store, Location::Directory(_)) && !is_option {
+            return Ok(None);
+        }
         let until = match (self.retain_days, self.retain_until) {
             (None, None) | (Some(0), _) => return Ok(None),
             (_, Some(until)) => until,

@@ -86,7 +86,7 @@ pub fn dump_to_store(
         // A restore may need the store itself, for its safety backup.
         wait_for_restores(server, &options.database, wait, &context.cancel)?;
         let lock = store.lock(wait, &context.cancel)?;
-        store.sweep(&lock)?;
+        store.tidy(&lock)?;
         match dump_under(store, &lock, server, options, Restores::Respected, context) {
             Err(error @ Error::Busy { .. }) if wait == Wait::Yes => {
                 log::warn!(code = crate::notice::WAITS.code; "{error}; waiting for its end");

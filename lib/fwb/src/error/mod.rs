@@ -37,6 +37,8 @@ pub enum ErrorClass {
 pub enum Refusal {
     /// The credentials are missing or wrong, or do not allow it.
     Denied,
+    /// No credentials were named, and the machine has none.
+    NoCredentials,
     /// There is no such bucket.
     NoBucket,
     /// It does not honour conditions, without which two writers could not be told apart.
@@ -688,7 +690,7 @@ impl Error {
             Self::Io { source, path, .. } => io_hint(source, path),
             Self::ObjectStore { refusal, .. } => Some(refusal.hint().into()),
             Self::LockLost { .. } => {
-                Some("nothing was published; run it again, when this host and its network can keep up".into())
+                Some("what was done before stands; run it again, when this host and its network can keep up".into())
             }
             Self::Spawn { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Some("install it, or put it on PATH".into())
@@ -800,6 +802,9 @@ impl Refusal {
         match self {
             Self::Denied => {
                 "look at the credentials and their rights (docs/STORES.md): list, read, write and delete under the prefix"
+            }
+            Self::NoCredentials => {
+                "name credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE (docs/STORES.md)"
             }
             Self::NoBucket => "make the bucket first, or check its name, the region and the endpoint",
             Self::NoConditions => {

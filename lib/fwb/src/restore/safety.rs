@@ -81,7 +81,7 @@ impl Prepared<'_> {
             retention: None,
         };
         let lock = self.store.lock(self.options.wait, &context.cancel)?;
-        self.store.sweep(&lock)?;
+        self.store.tidy(&lock)?;
         let made = dump_locked(self.store, &lock, self.server, &options, context).map_err(|cause| {
             Error::SafetyBackup { database: options.database.clone(), cause: Box::new(cause) }
         })?;

@@ -343,6 +343,43 @@ fn newest_of_each<'a>(
     newest
 }
 
+/// A backup, and the listing of the store that it is in.
+pub type Found<'a> = (&'a Listing, &'a BackupSummary);
+
+/// The backups of several stores that `selection` means, oldest first. Where one
+/// is asked for, it is the newest of all, and of the first store that has one as new.
+///
+/// # Errors
+/// As [`Listing::select`].
+pub fn select_among<'a>(listings: &'a [Listing], selection: &Selection) -> Result<Vec<Found<'a>>> {
+    let mut found: Vec<Found<'_>> = Vec::new();
+    let mut nothing = None;
+    for listing in listings {
+        match listing.select(selection) {
+            Ok(entries) => found.extend(entries.into_iter().map(|entry| (listing, entry))),
+            Err(error @ Error::NothingFound(_)) => {
+                nothing.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if !selection.asks_for_one() {
+        found.sort_by(|(_, a), (_, b)| age_key(a).cmp(&age_key(b)));
+        return Ok(found);
+    }
+    let newest = newest_of_each(found.iter().map(|(_, entry)| *entry));
+    if newest.len() > 1 {
+        return Err(ambiguous(&newest));
+    }
+    let latest = found.iter().map(|(_, entry)| entry.started_at).max();
+    let first = found.into_iter().find(|(_, entry)| Some(entry.started_at) == latest);
+    match (first, nothing) {
+        (Some(first), _) => Ok(vec![first]),
+        (None, Some(error)) => Err(error),
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
 /// Why none of these is taken: they are of several databases, or of one database of several servers.
 fn ambiguous(newest: &BTreeMap<Slot<'_, Option<&str>>, &BackupSummary>) -> Error {
     let databases: BTreeSet<&str> =

@@ -79,6 +79,14 @@ pub trait Backend: Debug + Send + Sync {
     /// It cannot be written.
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()>;
 
+    /// Keeps an artifact from being deleted.
+    ///
+    /// # Errors
+    /// A usage error where the store cannot do that; it is refused.
+    fn retain(&self, _artifact: &str, _retention: Retention) -> Result<()> {
+        Err(no_retention())
+    }
+
     /// Deletes a backup: the sidecar first, so that a crash in between leaves an artifact that still knows itself.
     ///
     /// # Errors
@@ -145,6 +153,16 @@ pub enum RetentionMode {
     Compliance,
 }
 
+/// What is said where a store keeps nothing from being deleted.
+pub fn no_retention() -> Error {
+    Error::Usage {
+        message: "this store cannot keep a backup from being deleted".into(),
+        hint: Some(
+            "that takes a bucket with S3 Object Lock: leave out --retain-days and --retain-until".into(),
+        ),
+    }
+}
+
 /// An artifact that is not published yet. Dropped, it leaves nothing behind.
 pub trait Upload: Debug + Send {
     /// Takes its bytes; to be called once. It ends when it is dropped.
@@ -161,12 +179,7 @@ pub trait Upload: Debug + Send {
     /// # Errors
     /// A usage error where the store cannot do that.
     fn retain(&mut self, _retention: Retention) -> Result<()> {
-        Err(Error::Usage {
-            message: "this store cannot keep a backup from being deleted".into(),
-            hint: Some(
-                "that takes a bucket with S3 Object Lock: leave out --retain-days and --retain-until".into(),
-            ),
-        })
+        Err(no_retention())
     }
 
     /// Opens what was written, which is stored for good when this returns.

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 pub use backend::{
     Backend, Expected, Freed, Held, Listed, ObjectStores, Opened, Retention, RetentionMode, SidecarFile,
-    Upload,
+    Upload, no_retention,
 };
 use directory::Directory;
 pub(crate) use directory::{Partial, remove_sidecar, stage, sync_dir};
@@ -257,6 +257,25 @@ impl Store {
         let stem = name::stem(name).unwrap_or(name).to_owned();
         let taken = self.backend.take_name_of_copy(name, &stem)?;
         Ok(taken.then(|| TakenName { name: name.into(), stem }))
+    }
+
+    /// Keeps an artifact from being deleted.
+    pub(crate) fn retain(&self, name: &str, retention: Retention) -> Result<()> {
+        name::check(name)?;
+        self.backend.retain(name, retention)
+    }
+
+    /// Ends and removes what runs have left behind, as far as it can be: whoever comes to write is not kept from it by what is
+    /// left of others.
+    pub(crate) fn tidy(&self, lock: &StoreLock) -> Result<()> {
+        match self.sweep(lock) {
+            Err(error @ (Error::Interrupted(_) | Error::LockLost { .. })) => Err(error),
+            Err(error) => {
+                log::warn!(code = crate::notice::LEFT_BEHIND.code; "what earlier runs have left behind stays there: {error}");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Writes a backup's sidecar, where it has none or another.
