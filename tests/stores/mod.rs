@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::object_server::{Bucket, Kind, ObjectServer};
-use crate::support::{Database, Tool, name};
+use crate::support::{Database, Tool, name, usual_unpacked};
 
 /// A store of some kind, with all that a tool needs to find it.
 pub(crate) struct Place {
@@ -166,6 +166,17 @@ fn all_day(place: &Place, is_encrypted: bool) {
     assert!(tables.iter().any(|table| table["name"] == "noise" && table["rows"] == 20_000), "{tables:?}");
     let table = tool("fwb-ls").args(["--format", "table"]).run().ok().stdout_text();
     assert!(table.contains("proved (full") && table.contains("1 backup, "), "{table}");
+
+    let drill = tool("fwb-verify").args(["--level", "drill", "--drill-dir"]).arg(place.dir.path());
+    let drill = match usual_unpacked() {
+        Some(dir) => drill.env("FWB_DRILL_SERVER_DIR", dir),
+        None => drill,
+    };
+    let drilled = drill.arg(name(&first)).run().ok().json();
+    assert_eq!(
+        (&drilled["verification"]["level"], &drilled["verification"]["ok"]),
+        (&"drill".into(), &true.into())
+    );
 
     // What is lost comes back: one table, then all.
     database.sql("DELETE FROM pair; DELETE FROM noise WHERE id > 5");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{PREFIX, Place, large};
+use super::{PREFIX, Place, key, large};
 use crate::support::faulty_proxy::FaultyProxy;
 use crate::support::object_server::{Kind, ObjectServer};
 use crate::support::{Database, name};
@@ -66,4 +66,35 @@ fn one_table_is_read_alone() {
     let (_, read) = proxy.bytes();
     assert!(read <= size + (1 << 20), "{read} bytes of {size}");
     assert!(proxy.log().len() <= 16, "{:#?}", proxy.log());
+}
+
+/// A dump into a bucket makes no file on this host, encrypted or not: nothing of a row comes to lie on its disk.
+#[test]
+fn a_dump_leaves_nothing_on_this_host() {
+    let database = large("nothing_here");
+    let place = Place::on(Kind::Ministack);
+    let (_, recipient) = key(&place);
+    for arguments in [vec![], vec!["--recipient", &recipient]] {
+        let trace = place.file("trace");
+        let strace = [
+            "-f",
+            "-qq",
+            "-o",
+            trace.to_str().unwrap(),
+            "-e",
+            "trace=open,openat,creat,memfd_create,rename,link",
+        ];
+        let tool = place.tool("fwb-dump").args(["-B", &database.name]).args(&arguments);
+        tool.under("strace", strace).run().ok();
+        let calls = fs::read_to_string(&trace).unwrap();
+        let cache = place.file("cache");
+        let is_written = |line: &&str| {
+            ["O_WRONLY", "O_RDWR", "O_CREAT", "memfd", "creat("].iter().any(|word| line.contains(word))
+        };
+        // Sidecars of the store are kept; those of encrypted backups name nothing of what is inside.
+        let is_elsewhere = |line: &&str| !line.contains("/dev/") && !line.contains(cache.to_str().unwrap());
+        let written: Vec<&str> = calls.lines().filter(is_written).filter(is_elsewhere).collect();
+        assert_eq!(written, [""; 0]);
+        assert!(calls.lines().count() > 10, "{calls}");
+    }
 }

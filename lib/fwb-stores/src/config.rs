@@ -158,7 +158,7 @@ impl fwb::ObjectStores for ObjectStores {
         let Reached { small, bulk, own } = match url.scheme() {
             "s3" => s3(url, &mut settings)?,
             "az" => azure(url, &mut settings)?,
-            _ => google(url, &mut settings)?,
+            _ => google(url, &settings)?,
         };
         let location = Location::Url(url.clone());
         let client = Client { small, bulk, own, url: url.clone(), location, cancel: cancel.clone() };
@@ -188,51 +188,67 @@ fn unusable(url: &StoreUrl, error: &object_store::Error) -> Error {
     }
 }
 
+/// Two clients of a store: for small requests, and for those that carry parts.
+fn two<S>(
+    url: &StoreUrl,
+    settings: &Settings,
+    build: impl Fn(ClientOptions, RetryConfig) -> object_store::Result<S>,
+) -> Result<(S, S)> {
+    let one = |timeout| {
+        build(settings.client(timeout)?, retry(settings, timeout)).map_err(|error| unusable(url, &error))
+    };
+    Ok((one(SMALL)?, one(BULK)?))
+}
+
 fn s3(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
-    // Deletions in bulk are a request of their own kind, which not every store has.
-    let builder = AmazonS3Builder::from_env().with_disable_bulk_delete(true);
-    let mut builder = builder.with_bucket_name(url.bucket());
-    let is_set = |builder: &AmazonS3Builder, key| builder.get_config_value(&key).is_some();
-    let has_keys = is_set(&builder, AmazonS3ConfigKey::AccessKeyId);
-    let has_identity = is_set(&builder, AmazonS3ConfigKey::WebIdentityTokenFile)
-        || is_set(&builder, AmazonS3ConfigKey::ContainerCredentialsRelativeUri)
-        || is_set(&builder, AmazonS3ConfigKey::ContainerCredentialsFullUri);
     let profile = Profile::of_environment()?;
-    if !has_keys && !has_identity {
-        for (setting, key) in [
-            ("aws_access_key_id", AmazonS3ConfigKey::AccessKeyId),
-            ("aws_secret_access_key", AmazonS3ConfigKey::SecretAccessKey),
-            ("aws_session_token", AmazonS3ConfigKey::Token),
-        ] {
-            if let Some(value) = profile.get(setting) {
-                builder = builder.with_config(key, value);
-            }
-        }
-    }
-    let has_region =
-        is_set(&builder, AmazonS3ConfigKey::Region) || is_set(&builder, AmazonS3ConfigKey::DefaultRegion);
-    if let (false, Some(region)) = (has_region, profile.get("region")) {
-        builder = builder.with_region(region);
-    }
+    let mut builder = s3_credentials(AmazonS3Builder::from_env(), &profile);
     let of = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let endpoint =
         of("AWS_ENDPOINT_URL_S3").or_else(|| of("AWS_ENDPOINT_URL")).or_else(|| of("AWS_ENDPOINT"));
-    let endpoint = endpoint.or_else(|| profile.get("endpoint_url").map(str::to_owned));
-    if let Some(endpoint) = endpoint {
+    if let Some(endpoint) = endpoint.or_else(|| profile.get("endpoint_url").map(str::to_owned)) {
         settings.admit(&endpoint)?;
         builder = builder.with_endpoint(&endpoint);
         settings.endpoint = Some(endpoint);
     }
-    let build = |timeout| {
-        let builder = builder
-            .clone()
-            .with_client_options(settings.client(timeout)?)
-            .with_retry(retry(settings, timeout));
-        builder.build().map_err(|error| unusable(url, &error))
-    };
-    let (small, bulk) = (build(SMALL)?, build(BULK)?);
+    // Deletions in bulk are a request of their own kind, which not every store has.
+    let builder = builder.with_bucket_name(url.bucket()).with_disable_bulk_delete(true);
+    let (small, bulk) = two(url, settings, |client, retry| {
+        builder.clone().with_client_options(client).with_retry(retry).build()
+    })?;
     let own = Some(OwnRequests { s3: small.clone(), http: settings.http(SMALL)? });
     Ok(Reached { small: Arc::new(small), bulk: Arc::new(bulk), own })
+}
+
+/// Adds what a profile says, where the environment says nothing.
+fn s3_credentials(mut builder: AmazonS3Builder, profile: &Profile) -> AmazonS3Builder {
+    use AmazonS3ConfigKey as Key;
+    let is_set = |builder: &AmazonS3Builder, keys: &[Key]| {
+        keys.iter().any(|key| builder.get_config_value(key).is_some())
+    };
+    let identities = [
+        Key::AccessKeyId,
+        Key::WebIdentityTokenFile,
+        Key::ContainerCredentialsRelativeUri,
+        Key::ContainerCredentialsFullUri,
+    ];
+    let mut settings = Vec::new();
+    if !is_set(&builder, &identities) {
+        settings.extend([
+            ("aws_access_key_id", Key::AccessKeyId),
+            ("aws_secret_access_key", Key::SecretAccessKey),
+            ("aws_session_token", Key::Token),
+        ]);
+    }
+    if !is_set(&builder, &[Key::Region, Key::DefaultRegion]) {
+        settings.push(("region", Key::Region));
+    }
+    for (setting, key) in settings {
+        if let Some(value) = profile.get(setting) {
+            builder = builder.with_config(key, value);
+        }
+    }
+    builder
 }
 
 fn azure(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
@@ -241,28 +257,18 @@ fn azure(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
         settings.admit(&endpoint)?;
         settings.endpoint = Some(endpoint);
     }
-    let build = |timeout| {
-        let builder = builder
-            .clone()
-            .with_client_options(settings.client(timeout)?)
-            .with_retry(retry(settings, timeout));
-        let built = builder.build().map_err(|error| unusable(url, &error))?;
-        Ok::<Arc<dyn Store>, Error>(Arc::new(built))
-    };
-    Ok(Reached { small: build(SMALL)?, bulk: build(BULK)?, own: None })
+    let (small, bulk) = two(url, settings, |client, retry| {
+        builder.clone().with_client_options(client).with_retry(retry).build()
+    })?;
+    Ok(Reached { small: Arc::new(small), bulk: Arc::new(bulk), own: None })
 }
 
-fn google(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
+fn google(url: &StoreUrl, settings: &Settings) -> Result<Reached> {
     let builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(url.bucket());
-    let build = |timeout| {
-        let builder = builder
-            .clone()
-            .with_client_options(settings.client(timeout)?)
-            .with_retry(retry(settings, timeout));
-        let built = builder.build().map_err(|error| unusable(url, &error))?;
-        Ok::<Arc<dyn Store>, Error>(Arc::new(built))
-    };
-    Ok(Reached { small: build(SMALL)?, bulk: build(BULK)?, own: None })
+    let (small, bulk) = two(url, settings, |client, retry| {
+        builder.clone().with_client_options(client).with_retry(retry).build()
+    })?;
+    Ok(Reached { small: Arc::new(small), bulk: Arc::new(bulk), own: None })
 }
 
 #[cfg(test)]
