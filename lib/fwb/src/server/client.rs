@@ -87,26 +87,17 @@ impl ServerClient {
         cancel: &Cancel,
         question: impl Fn(&mut Connection, &str) -> Result<T>,
     ) -> Result<T> {
-        let ask = |mut connection: Connection| -> Result<T> {
+        let ask = |mut connection: Connection| {
             let answer = question(&mut connection, sql.text())?;
             self.keep(connection);
             Ok(answer)
         };
         match sql {
-            Sql::Read(_) => retrying(self.retries, cancel, || {
-                let (connection, is_kept) = self.kept_or_new(database, doing, cancel)?;
-                match ask(connection) {
-                    // That a connection breaks which was kept says nothing of a new one, also where none is made twice.
-                    Err(error) if is_kept && error.is_transient() => {
-                        cancel.check()?;
-                        log::debug!("a connection that was kept broke: {error}");
-                        ask(self.new_connection(database, doing, cancel)?)
-                    }
-                    answer => answer,
-                }
-            }),
+            Sql::Read(_) => {
+                retrying(self.retries, cancel, || ask(self.kept_or_new(database, doing, cancel)?))
+            }
             Sql::Write(_) if self.keeps_for_writes => {
-                ask(retrying(self.retries, cancel, || self.kept_or_new(database, doing, cancel))?.0)
+                ask(retrying(self.retries, cancel, || self.kept_or_new(database, doing, cancel))?)
             }
             Sql::Write(_) => {
                 // An account may have one connection and no more.
@@ -117,23 +108,18 @@ impl ServerClient {
     }
 
     /// The connection that the last question has left, as good as new, or a new one: whatever a kept one says against being
-    /// used again, a new one says for certain. Also whether it was kept.
-    fn kept_or_new(
-        &self,
-        database: Option<&str>,
-        doing: &str,
-        cancel: &Cancel,
-    ) -> Result<(Connection, bool)> {
+    /// used again, a new one says for certain.
+    fn kept_or_new(&self, database: Option<&str>, doing: &str, cancel: &Cancel) -> Result<Connection> {
         if let Some(session) = self.idle() {
             match Connection::again(session, database, doing, cancel) {
-                Ok(again) => return Ok((again, true)),
+                Ok(again) => return Ok(again),
                 Err(error) => {
                     cancel.check()?;
                     log::debug!("a connection is not used again: {error}");
                 }
             }
         }
-        Ok((self.new_connection(database, doing, cancel)?, false))
+        self.new_connection(database, doing, cancel)
     }
 
     fn new_connection(&self, database: Option<&str>, doing: &str, cancel: &Cancel) -> Result<Connection> {
@@ -214,18 +200,6 @@ mod tests {
             assert_eq!(fake.sent("SELECT 1").len(), sent, "{sql:?}, {retries} retries");
             assert_eq!(answer.is_ok(), is_answered, "{sql:?}, {retries} retries");
         }
-    }
-
-    /// What broke was there from an earlier question: a new connection is not another try of the same.
-    #[test]
-    fn a_read_over_a_kept_connection_that_breaks_is_asked_over_a_new_one() {
-        let answers = &[Answer::rows(&[&["1"]]), Answer::Cut, Answer::rows(&[&["1"]]), Answer::Cut];
-        let fake = Fake::new([("SELECT 1", answers)]);
-        let client = fake.client(0);
-        let ask = || client.query(None, Sql::Read("SELECT 1;\n"), "asking", &Cancel::default());
-        assert!(ask().is_ok());
-        assert!(ask().is_ok());
-        assert_eq!(fake.sent("SELECT 1").len(), 3);
     }
 
     #[test]
