@@ -255,6 +255,13 @@ fn a_store_that_cannot_be_used_says_why() {
     let nowhere = place.url.replace("test-", "nowhere-");
     let denied = place.known_to(Tool::new("fwb-ls")).args(["-s", &nowhere]).run();
     assert_eq!(denied.code, Some(2), "{}", denied.stderr);
+    for no_url in ["127.0.0.1:9000", "https://", "http://127.0.0.1:9 "] {
+        dump().env("AWS_ENDPOINT_URL", no_url).run().fails(2, &["is no URL"]);
+    }
+    for mistyped in ["s3:my-backups/x", "s3//my-backups/x"] {
+        place.known_to(Tool::new("fwb-ls")).args(["-s", mistyped]).run().fails(2, &["a mistyped s3://"]);
+    }
+    dump().env("FWB_STORAGE_CLASS", "NONSENSE").run().exits(2);
     let unencrypted = dump().env("AWS_ENDPOINT_URL", "http://192.0.2.1:9").env("AWS_ALLOW_HTTP", "").run();
     unencrypted.fails(2, &["is not encrypted", "FWB_ALLOW_HTTP"]);
     place.known_to(Tool::new("fwb-ls")).args(["-s", "ftp://x/y"]).run().fails(2, &["no kind of store"]);
@@ -321,7 +328,7 @@ fn what_a_store_keeps_is_left_alone() {
         place.tool("fwb-prune").args(["--keep-days", "0", "--keep-last", "1", name(&kept)]).run().ok().json();
     assert_eq!(prune["decision"]["action"], "keep");
     assert!(prune["decision"]["reasons"][0].as_str().unwrap().contains("keeps it from being deleted until"));
-    dump(&unlocked, &["--retain-days", "1"]).fails(1, &["Object Lock"]);
+    dump(&unlocked, &["--retain-days", "1"]).fails(2, &["Object Lock"]);
     assert_eq!(unlocked.files(), [""; 0]);
     for place in [Place::directory(), Place::on(Kind::Azurite)] {
         dump(&place, &["--retain-days", "1"]).fails(2, &["cannot keep a backup from being deleted"]);

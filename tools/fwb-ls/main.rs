@@ -9,7 +9,8 @@ use chrono::TimeDelta;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, ValueEnum, ValueHint};
 use fwb::{
-    Error, Found, Kind, Listing, Location, Manifest, Proof, Result, Selection, ServerName, Store, Timestamp,
+    Error, ErrorClass, Found, Kind, Listing, Location, Manifest, Proof, Result, Selection, ServerName, Store,
+    Timestamp,
 };
 use fwb_age::Age;
 use fwb_cli::{IdentityArgs, Outcome, Session, StoreArgs};
@@ -122,15 +123,19 @@ fn list(args: &Args, session: &Session) -> Result<Outcome> {
             Store::open(place, &ObjectStores, cancel).map(|store| store.with_identities(identities.clone()));
         match store.and_then(|store| Listing::read(&store, cancel)) {
             Ok(listing) => listings.push(listing),
-            // The one that is asked for may be in a store that answers.
-            Err(error) if selection.asks_for_one() && places.len() > 1 => {
-                log::warn!(code = error.code().code; "{error}");
+            // What is asked for may be in a store that answers.
+            Err(error) if places.len() > 1 && !matches!(error.class(), ErrorClass::Interrupted(_)) => {
+                if selection.asks_for_one() || unreachable.is_some() {
+                    log::warn!(code = error.code().code; "{error}");
+                }
                 unreachable.get_or_insert(error);
             }
             Err(error) => return Err(error),
         }
     }
-    if let (true, Some(error)) = (listings.is_empty(), unreachable) {
+    if listings.is_empty()
+        && let Some(error) = unreachable.take()
+    {
         return Err(error);
     }
     let freshness = match args.max_age {
@@ -156,6 +161,9 @@ fn list(args: &Args, session: &Session) -> Result<Outcome> {
     }
     freshness?;
     if !selection.asks_for_one() {
+        if let Some(error) = unreachable {
+            return Err(error);
+        }
         listings.iter().try_for_each(|listing| listing.check_damage(&selection))?;
     }
     Ok(Outcome::Done)

@@ -35,11 +35,13 @@ pub(crate) struct Objects {
     seen: Mutex<BTreeMap<String, Option<UpdateVersion>>>,
     /// Names that were taken, by their stems.
     taken: Mutex<BTreeMap<String, Claim>>,
+    /// What was opened last, with its version: a tool opens a backup once to know it, and again to read it.
+    last: Mutex<Option<(String, Option<String>, Opened)>>,
 }
 
 impl Objects {
     pub(crate) fn new(client: Client, settings: Settings) -> Self {
-        Self { client, settings, seen: Mutex::default(), taken: Mutex::default() }
+        Self { client, settings, seen: Mutex::default(), taken: Mutex::default(), last: Mutex::default() }
     }
 
     fn see(&self, name: &str, version: Option<UpdateVersion>) {
@@ -126,11 +128,25 @@ impl Backend for Objects {
     }
 
     fn open(&self, name: &str) -> Result<Option<Opened>> {
-        self.client.wait(async {
-            let (deleted, opened) =
-                tokio::join!(names::is_deleted(&self.client, name), open_found(&self.client, name));
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let opened = self.client.wait(async {
+            let opened = async {
+                // What was read of it a moment ago is there still, if it is the same.
+                match last.filter(|(last, ..)| last == name) {
+                    Some((_, e_tag, opened)) => match self.client.head(name).await? {
+                        Some((meta, _)) if meta.e_tag == e_tag => Ok(Some((e_tag, opened))),
+                        _ => open_found(&self.client, name).await,
+                    },
+                    None => open_found(&self.client, name).await,
+                }
+            };
+            let (deleted, opened) = tokio::join!(names::is_deleted(&self.client, name), opened);
             Ok::<_, Error>(if deleted? { None } else { opened? })
-        })?
+        })??;
+        let Some((e_tag, opened)) = opened else { return Ok(None) };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((name.into(), e_tag, opened.clone()));
+        Ok(Some(opened))
     }
 
     fn lock(&self, wait: Wait, cancel: &Cancel) -> Result<StoreLock> {
@@ -230,8 +246,8 @@ impl Backend for Objects {
     }
 }
 
-/// Opens an object, of which the end is read; none where there is none.
-pub(crate) async fn open_found(client: &Client, name: &str) -> Result<Option<Opened>> {
+/// Opens an object, of which the end is read, and tells its version; none where there is none.
+pub(crate) async fn open_found(client: &Client, name: &str) -> Result<Option<(Option<String>, Opened)>> {
     let path = client.path(name)?;
     let failed = |said: object_store::Error| client.error("open", name, &said);
     let tail = GetOptions { range: Some(GetRange::Suffix(TAIL)), ..GetOptions::default() };
@@ -244,7 +260,9 @@ pub(crate) async fn open_found(client: &Client, name: &str) -> Result<Option<Ope
             let range = GetRange::Bounded(meta.size.saturating_sub(TAIL)..meta.size);
             let options = GetOptions { range: Some(range), ..GetOptions::default() };
             match client.small.get_opts(&path, options).await {
-                _ if meta.size == 0 => return Ok(Some(remote(client, name, path, &meta, 0, Vec::new()))),
+                _ if meta.size == 0 => {
+                    return Ok(Some((meta.e_tag.clone(), remote(client, name, path, &meta, 0, Vec::new()))));
+                }
                 Ok(got) => got,
                 Err(_) => return Err(failed(first)),
             }
@@ -260,7 +278,7 @@ pub(crate) async fn open_found(client: &Client, name: &str) -> Result<Option<Ope
             Refusal::Failure,
         ));
     }
-    Ok(Some(remote(client, name, path, &meta, from, bytes.into())))
+    Ok(Some((meta.e_tag.clone(), remote(client, name, path, &meta, from, bytes.into()))))
 }
 
 fn remote(client: &Client, name: &str, path: Path, meta: &ObjectMeta, from: u64, tail: Vec<u8>) -> Opened {

@@ -121,12 +121,21 @@ impl Settings {
     /// Whether an endpoint may be spoken to. Unencrypted, everybody on the way reads and changes what is stored.
     fn admit(&mut self, endpoint: &str) -> Result<()> {
         let (scheme, rest) = endpoint.split_once("://").unwrap_or_default();
+        let is_url = matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https")
+            && reqwest::Url::parse(endpoint).is_ok_and(|url| url.host().is_some())
+            && !endpoint.contains(char::is_whitespace);
+        if !is_url && !endpoint.contains('@') {
+            return Err(Error::Usage {
+                message: format!("the endpoint {endpoint:?} is no URL"),
+                hint: Some("write it https://HOST or http://HOST:PORT".into()),
+            });
+        }
         let authority = rest.split('/').next().unwrap_or_default();
         if authority.contains('@') || rest.contains('?') {
-            // Not told: every message that names the endpoint would tell it too.
+            // Not told: a message that names the endpoint would tell it too.
             return Err(Error::Usage {
                 message: "the endpoint of the store has credentials in it".into(),
-                hint: Some("name them in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".into()),
+                hint: Some("name them in variables of their own (docs/STORES.md)".into()),
             });
         }
         if !scheme.eq_ignore_ascii_case("http") {
@@ -202,7 +211,7 @@ fn two<S>(
 
 fn s3(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
     let profile = Profile::of_environment()?;
-    let mut builder = s3_credentials(AmazonS3Builder::from_env(), &profile);
+    let mut builder = s3_credentials(s3_of_environment(), &profile);
     let of = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let endpoint =
         of("AWS_ENDPOINT_URL_S3").or_else(|| of("AWS_ENDPOINT_URL")).or_else(|| of("AWS_ENDPOINT"));
@@ -218,6 +227,19 @@ fn s3(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
     })?;
     let own = Some(OwnRequests { s3: small.clone(), http: settings.http(SMALL)? });
     Ok(Reached { small: Arc::new(small), bulk: Arc::new(bulk), own })
+}
+
+/// What the variables say. One that is empty says nothing: that is how a job leaves one out.
+fn s3_of_environment() -> AmazonS3Builder {
+    let mut builder = AmazonS3Builder::new();
+    for (name, value) in std::env::vars_os() {
+        let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else { continue };
+        let is_of_s3 = name.starts_with("AWS_") && !value.is_empty();
+        if let Some(key) = name.to_ascii_lowercase().parse().ok().filter(|_| is_of_s3) {
+            builder = builder.with_config(key, value);
+        }
+    }
+    builder
 }
 
 /// Adds what a profile says, where the environment says nothing.
@@ -289,6 +311,11 @@ mod tests {
             "https://k:s@s3.example",
             "http://10.0.0.1:9000",
             "HTTP://s3.example",
+            "127.0.0.1:9000",
+            "localhost",
+            "https://",
+            "http://127.0.0.1:9000 ",
+            "ftp://127.0.0.1",
         ] {
             assert!(settings.admit(endpoint).is_err(), "{endpoint}");
         }

@@ -24,7 +24,12 @@ pub(crate) fn refused(action: &'static str, object: String, said: &Said) -> Erro
         _ if asks_the_machine => Refusal::NoCredentials,
         // Listings have no kinds of their own.
         _ if says(&["403 Forbidden", "401 Unauthorized"]) => Refusal::Denied,
+        _ if says(&["status code: 400 Bad Request"]) => Refusal::Invalid,
         _ => Refusal::Failure,
+    };
+    let problem = match refusal {
+        Refusal::NoCredentials => "no credentials are named, and this machine has none".into(),
+        _ => problem,
     };
     Error::ObjectStore { action, object, problem, refusal }
 }

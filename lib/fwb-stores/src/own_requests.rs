@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use chrono::SecondsFormat;
-use fwb::{Error, Result, Retention, RetentionMode};
+use fwb::{Error, Refusal, Result, Retention, RetentionMode};
 use md5::{Digest as _, Md5};
 use object_store::aws::AmazonS3;
 use object_store::path::Path;
@@ -73,12 +73,13 @@ impl OwnRequests {
             "<Retention xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Mode>{mode}</Mode>\
              <RetainUntilDate>{until}</RetainUntilDate></Retention>"
         );
-        let refused = |problem: String| Error::ObjectStore {
+        let told = |problem: String, refusal: Refusal| Error::ObjectStore {
             action: "retain",
             object: object.into(),
             problem,
-            refusal: fwb::Refusal::Failure,
+            refusal,
         };
+        let refused = |problem: String| told(problem, Refusal::Failure);
         let md5 = base64::engine::general_purpose::STANDARD.encode(Md5::digest(&body));
         let value = HeaderValue::from_str(&md5).map_err(|error| refused(error.to_string()))?;
         let name = HeaderName::from_static("content-md5");
@@ -95,8 +96,10 @@ impl OwnRequests {
                     let status = answer.status();
                     let text = answer.text().await.unwrap_or_default();
                     let problem = crate::errors::on_a_line(&format!("{status}: {text}"));
-                    if !status.is_server_error() {
-                        return Err(refused(problem));
+                    match status {
+                        StatusCode::FORBIDDEN => return Err(told(problem, Refusal::Denied)),
+                        status if !status.is_server_error() => return Err(told(problem, Refusal::Invalid)),
+                        _ => {}
                     }
                     problem
                 }

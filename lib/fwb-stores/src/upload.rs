@@ -149,15 +149,10 @@ impl Uploading {
 
     fn open(&self) -> Result<Opened> {
         let client = &self.shared.client;
+        let missing = "it was stored a moment ago, and is not there";
         let opened = client.wait(open_found(client, &self.name))??;
-        opened.ok_or_else(|| {
-            client.problem(
-                "read",
-                &self.name,
-                "it was stored a moment ago, and is not there",
-                Refusal::Differs,
-            )
-        })
+        let opened = opened.ok_or_else(|| client.problem("read", &self.name, missing, Refusal::Differs))?;
+        Ok(opened.1)
     }
 }
 

@@ -136,6 +136,15 @@ impl<'a> Copier<'a> {
             let is_same = there.started_at == manifest.started_at
                 && there.database == manifest.database
                 && is_encrypted_to(&there, encryption);
+            if !is_same && there.started_at == manifest.started_at && there.database == manifest.database {
+                return Err(Error::Usage {
+                    message: format!("{} has {name} already, encrypted to others", self.target.location()),
+                    hint: Some(
+                        "copy to another prefix to have it for these; else retention removes it in its time"
+                            .into(),
+                    ),
+                });
+            }
             if !is_same {
                 return Err(self.another(&name));
             }

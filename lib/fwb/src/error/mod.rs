@@ -43,6 +43,8 @@ pub enum Refusal {
     NoBucket,
     /// It does not honour conditions, without which two writers could not be told apart.
     NoConditions,
+    /// The store does not take the request as it is: a name, a class, something that the bucket has not.
+    Invalid,
     /// Somebody else changed the object meanwhile.
     Changed,
     /// What it stores is not what was written.
@@ -623,7 +625,7 @@ impl Error {
             | Self::Encrypted { .. }
             | Self::NoConnection { .. }
             | Self::ObjectStore {
-                refusal: Refusal::Denied | Refusal::NoBucket | Refusal::NoConditions,
+                refusal: Refusal::Denied | Refusal::NoBucket | Refusal::NoConditions | Refusal::Invalid,
                 ..
             } => ErrorClass::Usage,
             Self::Server { error, .. } if server::is_lacking_right(error.number) => ErrorClass::Usage,
@@ -688,7 +690,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Io { source, path, .. } => io_hint(source, path),
-            Self::ObjectStore { refusal, .. } => Some(refusal.hint().into()),
+            Self::ObjectStore { refusal, object, .. } => Some(refusal.hint(object)),
             Self::LockLost { .. } => {
                 Some("what was done before stands; run it again, when this host and its network can keep up".into())
             }
@@ -780,6 +782,9 @@ impl Error {
             Self::NotProved(_) => {
                 Some("fwb-verify proves backups; fwb-dump | fwb-verify makes a proved one".into())
             }
+            Self::Locked { by: Some(_), .. } => {
+                Some("--lock-wait waits for it; should that process be gone, the lock ends by itself".into())
+            }
             Self::Locked { .. } => Some("wait until it has ended; the lock ends with the process".into()),
             _ => None,
         }
@@ -798,25 +803,30 @@ fn named(names: &[String]) -> String {
 }
 
 impl Refusal {
-    fn hint(self) -> &'static str {
+    /// What to do about a refusal of an object, whose URL tells the kind of its store.
+    fn hint(self, object: &str) -> String {
+        let (credentials, endpoint) = match object.split_once("://").map(|(scheme, _)| scheme) {
+            Some("az") => {
+                ("AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ENDPOINT")
+            }
+            Some("gs") => ("GOOGLE_APPLICATION_CREDENTIALS", "the network"),
+            _ => ("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE", "AWS_ENDPOINT_URL"),
+        };
         match self {
             Self::Denied => {
-                "look at the credentials and their rights (docs/STORES.md): list, read, write and delete under the prefix"
+                "look at the credentials and their rights: docs/STORES.md says what a writer needs, and what a reader can do".into()
             }
-            Self::NoCredentials => {
-                "name credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE (docs/STORES.md)"
-            }
-            Self::NoBucket => "make the bucket first, or check its name, the region and the endpoint",
+            Self::NoCredentials => format!("name credentials: {credentials} (docs/STORES.md)"),
+            Self::NoBucket => format!("make it first, or check its name and the endpoint ({endpoint})"),
             Self::NoConditions => {
-                "two runs could overwrite each other's backups there: use a store that honours If-None-Match and If-Match"
+                "two runs could overwrite each other's backups there: use a store that honours If-None-Match and If-Match".into()
             }
-            Self::Changed => "another run has changed it meanwhile; run it again",
+            Self::Invalid => "no retry helps: look at what the store says".into(),
+            Self::Changed => "another run has changed it meanwhile; run it again".into(),
             Self::Differs => {
-                "nothing was published; run it again, and look at what lies between this host and the store"
+                "nothing was published; run it again, and look at what lies between this host and the store".into()
             }
-            Self::Failure => {
-                "check the endpoint (AWS_ENDPOINT_URL), the region and the network; run it again"
-            }
+            Self::Failure => format!("check the endpoint ({endpoint}), the region and the network; run it again"),
         }
     }
 }

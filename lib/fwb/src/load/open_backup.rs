@@ -63,6 +63,10 @@ impl OpenBackup {
         let entry = store.entry(name)?;
         let artifact = store.artifact(name)?;
         if let Some(why) = artifact.locked() {
+            if !store.is_near() {
+                // All of it would be fetched to be told of a key that was forgotten.
+                return Err(Error::Encrypted { name: name.into(), why });
+            }
             // That no key fits may be the damage.
             return match verify::stored(Some(&artifact), &entry, Level::Stored)?.into_iter().next() {
                 Some(problem) => Err(Error::damaged(name, problem)),

@@ -212,7 +212,7 @@ fn plan(
     let safety_backup = exists && !inventory.is_empty() && options.safety_backup && damaged.is_empty();
     let mut steps = Vec::new();
     if safety_backup {
-        steps.push(format!("back up what {database} holds now"));
+        steps.push(format!("back up what {database} holds now, into {}", store.location()));
     }
     let replaced = if input.is_partial() { "the chosen tables" } else { "everything" };
     let size = input.raw_size();

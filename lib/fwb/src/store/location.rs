@@ -33,14 +33,21 @@ impl Location {
     /// # Errors
     /// A usage error where a URL is none of those, or holds a password.
     pub fn parse(text: &OsStr) -> Result<Self> {
+        let refused = |message: String, hint: &str| Error::Usage { message, hint: Some(hint.into()) };
         let Some((scheme, rest)) = text.to_str().and_then(|text| text.split_once("://")) else {
-            return Ok(Self::Directory(text.into()));
+            return match text.to_str().and_then(mistyped) {
+                // A copy that is meant to be elsewhere would lie here.
+                Some(scheme) => Err(refused(
+                    format!("{} is a directory, or a mistyped {scheme}://", Path::new(text).display()),
+                    &format!("write {scheme}://BUCKET/PREFIX; or ./ before it, if a directory is meant"),
+                )),
+                None => Ok(Self::Directory(text.into())),
+            };
         };
         // A directory may have such a name; its URL has not.
         if scheme.is_empty() || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+') {
             return Ok(Self::Directory(text.into()));
         }
-        let refused = |message: String, hint: &str| Error::Usage { message, hint: Some(hint.into()) };
         if scheme.eq_ignore_ascii_case("file") {
             return match rest.strip_prefix("localhost").unwrap_or(rest) {
                 path if path.starts_with('/') => Ok(Self::Directory(path.into())),
@@ -104,6 +111,15 @@ impl Location {
     }
 }
 
+/// The scheme of a URL that lacks a colon or a slash.
+fn mistyped(text: &str) -> Option<&'static str> {
+    let of = |scheme: &&str| {
+        let rest = text.strip_prefix(*scheme).or_else(|| text.strip_prefix(&scheme.to_ascii_uppercase()));
+        rest.is_some_and(|rest| rest.starts_with(':') || rest.starts_with("//"))
+    };
+    ["file"].into_iter().chain(SCHEMES).find(of)
+}
+
 impl From<&Path> for Location {
     fn from(path: &Path) -> Self {
         Self::Directory(path.to_owned())
@@ -164,6 +180,9 @@ mod tests {
             ("az://container/x", "az://container/x"),
             ("gs://bucket/x y", "gs://bucket/x y"),
             ("odd-://name", "odd-://name"),
+            ("s3", "s3"),
+            ("./s3:x", "./s3:x"),
+            ("s3/x", "s3/x"),
         ];
         for (text, expected) in cases {
             assert_eq!(parse(text).unwrap().to_string(), expected, "{text}");
@@ -172,7 +191,18 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_store_is_refused_and_no_password_is_told() {
-        for text in ["ftp://x/y", "s3://", "s3:///x", "s3://b/a//b", "s3://b/../c", "file://host/x"] {
+        for text in [
+            "ftp://x/y",
+            "s3://",
+            "s3:///x",
+            "s3://b/a//b",
+            "s3://b/../c",
+            "file://host/x",
+            "s3:b/x",
+            "s3:/b/x",
+            "s3//b",
+            "az:x",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
         for text in ["s3://key:secret@bucket/x", "s3://bucket/x?secret=1"] {
