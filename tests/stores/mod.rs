@@ -73,8 +73,13 @@ impl Place {
         self.known_to(Tool::new(name)).arg("--store").arg(&self.url)
     }
 
+    /// How it is named.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A tool that can reach it.
-    fn known_to(&self, tool: Tool) -> Tool {
+    pub(crate) fn known_to(&self, tool: Tool) -> Tool {
         let tool = tool.env("FWB_CACHE_DIR", self.dir.path().join("cache"));
         self.environment.iter().fold(tool, |tool, (name, value)| tool.env(name, value))
     }
