@@ -26,7 +26,10 @@ pub(crate) fn install(console: &Console, level: LevelFilter) {
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        // What a certificate lacks is told once, by the error that ends the work.
+        let is_repeated = metadata.target().starts_with("rustls_platform_verifier");
         metadata.level() <= self.level
+            && !is_repeated
             && (metadata.level() <= LevelFilter::Warn || metadata.target().starts_with("fwb"))
     }
 

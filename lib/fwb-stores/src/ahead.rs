@@ -19,7 +19,7 @@ use crate::client::{Client, runtime};
 /// Bytes of a window that is fetched ahead.
 const WINDOW: u64 = 4 << 20;
 /// Windows that are kept: bounds the memory, with what is under way.
-const KEPT: usize = 10;
+const KEPT: usize = 7;
 /// Windows that are fetched before they are asked for, of all readers together.
 const AHEAD: usize = 3;
 /// The least that is fetched where nothing was said.

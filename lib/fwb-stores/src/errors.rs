@@ -6,7 +6,7 @@ use fwb::{Error, Refusal};
 use object_store::Error as Said;
 
 /// The longest text of a store that is told, in characters.
-const LONGEST: usize = 400;
+const LONGEST: usize = 700;
 
 /// The domain's error for what a store said about an object.
 pub(crate) fn refused(action: &'static str, object: String, said: &Said) -> Error {
@@ -21,6 +21,7 @@ pub(crate) fn refused(action: &'static str, object: String, said: &Said) -> Erro
         _ if names_no_bucket(&problem) => Refusal::NoBucket,
         Said::PermissionDenied { .. } | Said::Unauthenticated { .. } => Refusal::Denied,
         Said::Precondition { .. } | Said::AlreadyExists { .. } => Refusal::Changed,
+        _ if says(&["invalid peer certificate"]) => Refusal::Certificate,
         _ if asks_the_machine => Refusal::NoCredentials,
         // Listings have no kinds of their own.
         _ if says(&["403 Forbidden", "401 Unauthorized"]) => Refusal::Denied,

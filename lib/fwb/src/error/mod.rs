@@ -39,6 +39,8 @@ pub enum Refusal {
     Denied,
     /// No credentials were named, and the machine has none.
     NoCredentials,
+    /// The store's certificate is signed by nobody who is trusted, or is another host's.
+    Certificate,
     /// There is no such bucket.
     NoBucket,
     /// It does not honour conditions, without which two writers could not be told apart.
@@ -625,7 +627,12 @@ impl Error {
             | Self::Encrypted { .. }
             | Self::NoConnection { .. }
             | Self::ObjectStore {
-                refusal: Refusal::Denied | Refusal::NoBucket | Refusal::NoConditions | Refusal::Invalid,
+                refusal:
+                    Refusal::Denied
+                    | Refusal::NoBucket
+                    | Refusal::NoConditions
+                    | Refusal::Invalid
+                    | Refusal::Certificate,
                 ..
             } => ErrorClass::Usage,
             Self::Server { error, .. } if server::is_lacking_right(error.number) => ErrorClass::Usage,
@@ -817,6 +824,9 @@ impl Refusal {
                 "look at the credentials and their rights: docs/STORES.md says what a writer needs, and what a reader can do".into()
             }
             Self::NoCredentials => format!("name credentials: {credentials} (docs/STORES.md)"),
+            Self::Certificate => {
+                "name the certificate of the authority that has signed it: FWB_STORE_CA; or check the host in the endpoint".into()
+            }
             Self::NoBucket => format!("make it first, or check its name and the endpoint ({endpoint})"),
             Self::NoConditions => {
                 "two runs could overwrite each other's backups there: use a store that honours If-None-Match and If-Match".into()
