@@ -48,6 +48,18 @@ impl Objects {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), version);
     }
 
+    /// Notes the version that a listing tells of what is kept on this host.
+    fn see_listed(&self, file: &Listed) {
+        self.see(&file.name, Some(UpdateVersion { e_tag: file.version.clone(), version: None }));
+    }
+
+    /// Holds a name until its artifact begins; false where it was not to be had.
+    fn hold(&self, stem: &str, claim: Option<Claim>) -> bool {
+        let Some(claim) = claim else { return false };
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(stem.into(), claim);
+        true
+    }
+
     /// What one small file holds.
     async fn read_one(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
         let found = self.client.get(name, limit).await?;
@@ -64,7 +76,7 @@ impl Objects {
     ) -> Result<Vec<Result<Option<Vec<u8>>>>> {
         if let Some(kept) = cache.take_all(files) {
             for file in files {
-                self.see(&file.name, Some(UpdateVersion { e_tag: file.version.clone(), version: None }));
+                self.see_listed(file);
             }
             return Ok(kept.into_iter().map(|bytes| Ok(Some(bytes))).collect());
         }
@@ -72,7 +84,7 @@ impl Objects {
         for file in files {
             let kept = file.version.as_deref().and_then(|version| cache.get(&file.name, version));
             if kept.is_some() {
-                self.see(&file.name, Some(UpdateVersion { e_tag: file.version.clone(), version: None }));
+                self.see_listed(file);
             }
             read.push(kept.map(|bytes| Ok(Some(bytes.to_vec()))));
         }
@@ -157,10 +169,9 @@ impl Backend for Objects {
         let taken = self.client.wait(async {
             // Whatever begins so is a backup of this name, its sidecar, or one that was deleted a moment ago.
             let (prefix, key) = (self.client.path("")?, self.client.path(stem)?);
-            let offset = Path::parse(key.as_ref()).unwrap_or(key.clone());
             let prefix = (!prefix.as_ref().is_empty()).then_some(prefix);
             let listed =
-                object_store::ObjectStore::list_with_offset(&self.client.small, prefix.as_ref(), &offset);
+                object_store::ObjectStore::list_with_offset(&self.client.small, prefix.as_ref(), &key);
             let mut listed = std::pin::pin!(listed);
             while let Some(next) =
                 listed.try_next().await.map_err(|said| self.client.error("list", "", &said))?
@@ -175,9 +186,7 @@ impl Backend for Objects {
             }
             Claim::take(&self.client, stem).await
         })?;
-        let Some(claim) = taken? else { return Ok(false) };
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(stem.into(), claim);
-        Ok(true)
+        Ok(self.hold(stem, taken?))
     }
 
     fn take_name_of_copy(&self, artifact: &str, stem: &str) -> Result<bool> {
@@ -197,9 +206,7 @@ impl Backend for Objects {
             let unended = "an upload of it by another run has not ended yet";
             claim.map(Some).ok_or_else(|| self.client.problem("write", artifact, unended, Refusal::Changed))
         })?;
-        let Some(claim) = taken? else { return Ok(false) };
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(stem.into(), claim);
-        Ok(true)
+        Ok(self.hold(stem, taken?))
     }
 
     fn begin(&self, name: &str, stem: &str) -> Result<Box<dyn Upload>> {
@@ -228,9 +235,7 @@ impl Backend for Objects {
     }
 
     fn retain(&self, artifact: &str, retention: Retention) -> Result<()> {
-        let own = self.client.own.as_ref().ok_or_else(fwb::no_retention)?;
-        let url = format!("{}/{artifact}", self.client.url);
-        self.client.wait(own.retain(&url, &self.client.path(artifact)?, retention))?
+        self.client.retain(artifact, retention)
     }
 
     fn delete(&self, artifact: &str, sidecar: &str, stem: &str) -> Result<Freed> {

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use fwb::{Cancel, Error, Location, Refusal, Result, StoreUrl};
+use fwb::{Cancel, Error, Location, Refusal, Result, Retention, StoreUrl};
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{
@@ -191,6 +191,12 @@ impl Client {
             Ok(_) if refused => Ok(Put::Refused),
             _ => Err(self.error("write", name, &said)),
         }
+    }
+
+    /// Keeps an object from being deleted.
+    pub(crate) fn retain(&self, name: &str, retention: Retention) -> Result<()> {
+        let own = self.own.as_ref().ok_or_else(fwb::no_retention)?;
+        self.wait(own.retain(&format!("{}/{name}", self.url), &self.path(name)?, retention))?
     }
 
     /// Removes an object, which may be gone.

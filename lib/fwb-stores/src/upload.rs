@@ -190,9 +190,8 @@ impl Upload for Uploading {
         let stored = self.complete()?;
         self.check(&stored, artifact)?;
         let client = &self.shared.client;
-        if let (Some(retention), Some(own)) = (self.retention, &client.own) {
-            let url = format!("{}/{}", client.url, self.name);
-            client.wait(own.retain(&url, &self.shared.path, retention))??;
+        if let Some(retention) = self.retention {
+            client.retain(&self.name, retention)?;
         }
         // Looking at what is stored takes a while, and whoever was stopped meanwhile publishes nothing.
         if !client.wait(self.shared.claim.is_held())?? {

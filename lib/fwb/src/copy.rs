@@ -133,10 +133,10 @@ impl<'a> Copier<'a> {
     ) -> Result<Copied> {
         let name = manifest.name.clone();
         if let Some(there) = self.there(&name)? {
-            let is_same = there.started_at == manifest.started_at
-                && there.database == manifest.database
-                && is_encrypted_to(&there, encryption);
-            if !is_same && there.started_at == manifest.started_at && there.database == manifest.database {
+            if there.started_at != manifest.started_at || there.database != manifest.database {
+                return Err(self.another(&name));
+            }
+            if !is_encrypted_to(&there, encryption) {
                 return Err(Error::Usage {
                     message: format!("{} has {name} already, encrypted to others", self.target.location()),
                     hint: Some(
@@ -144,9 +144,6 @@ impl<'a> Copier<'a> {
                             .into(),
                     ),
                 });
-            }
-            if !is_same {
-                return Err(self.another(&name));
             }
             if self.options.verify {
                 self.look_at(&there, context)?;
@@ -289,7 +286,7 @@ impl<'a> Copier<'a> {
     }
 
     fn of_target(&self, manifest: Manifest) -> Manifest {
-        Manifest { store: Some(self.target.location().to_string()), decision: None, ..manifest }.printed()
+        Manifest { store: Some(self.target.place()), decision: None, ..manifest }.printed()
     }
 }
 

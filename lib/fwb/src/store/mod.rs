@@ -114,7 +114,7 @@ impl Store {
         self.backend.location()
     }
 
-    /// What is there, as far as two names of one place are told by it.
+    /// The same, as manifests and messages name it.
     pub(crate) fn place(&self) -> String {
         self.location().to_string()
     }
