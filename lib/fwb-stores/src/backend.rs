@@ -23,6 +23,8 @@ use crate::{cache, lease};
 
 /// Bytes of an object's end that are read when it is opened: a footer is in it.
 const TAIL: u64 = 256 << 10;
+/// The folder of run records.
+const RUNS: &str = "runs";
 /// Small objects that are read at once.
 const AT_ONCE: usize = 16;
 
@@ -248,6 +250,32 @@ impl Backend for Objects {
 
     fn space(&self) -> Result<Option<Space>> {
         Ok(None)
+    }
+
+    fn list_runs(&self) -> Result<Vec<Listed>> {
+        let listed = self.client.wait(self.client.list(RUNS))??;
+        let file =
+            |(name, meta): (String, ObjectMeta)| Listed { name, size: Some(meta.size), version: meta.e_tag };
+        Ok(listed.into_iter().map(file).collect())
+    }
+
+    fn read_runs(&self, records: &[Listed], limit: u64) -> Result<Vec<Result<Option<Vec<u8>>>>> {
+        let in_folder =
+            |record: &Listed| Listed { name: format!("{RUNS}/{}", record.name), ..record.clone() };
+        let records: Vec<Listed> = records.iter().map(in_folder).collect();
+        let key = format!("{} {RUNS}", self.settings.cache_key(&self.client.url));
+        let mut cache = Cache::open(cache::directory().as_deref(), &key);
+        let read = self.read_all(&records, limit, &mut cache)?;
+        cache.close(records.iter().map(|record| record.name.as_str()));
+        Ok(read)
+    }
+
+    fn write_run(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.client.wait(self.client.replace(&format!("{RUNS}/{name}"), bytes))?
+    }
+
+    fn remove_run(&self, name: &str) -> Result<()> {
+        self.client.wait(self.client.remove(&format!("{RUNS}/{name}")))?
     }
 }
 

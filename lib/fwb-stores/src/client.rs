@@ -193,6 +193,12 @@ impl Client {
         }
     }
 
+    /// Writes a small object that nobody else writes, whatever is there.
+    pub(crate) async fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let put = self.small.put(&self.path(name)?, bytes.to_vec().into()).await;
+        put.map(drop).map_err(|said| self.error("write", name, &said))
+    }
+
     /// Keeps an object from being deleted.
     pub(crate) fn retain(&self, name: &str, retention: Retention) -> Result<()> {
         let own = self.own.as_ref().ok_or_else(fwb::no_retention)?;

@@ -26,6 +26,7 @@ mod progress;
 mod prune;
 mod restore;
 mod retention;
+mod run;
 mod scan;
 mod select;
 mod server;
@@ -55,6 +56,10 @@ pub use restore::{
     Strategy, Undo, Undone, extract, forget, prepare, prepare_undo,
 };
 pub use retention::{Backup, Policy, Proof, decide};
+pub use run::{
+    LostRun, RUN_SCHEMA, RunCopy, RunHistory, RunOutcome, RunProcess, RunRecord, RunRetry, RunStep,
+    RunTrouble, SIGN_OF_LIFE, run_id,
+};
 pub use select::{Found, Listing, Selection, select_among};
 pub use server::{
     Cells, Column, Connector, Flavor, Malformed, NameCase, Password, PodChoice, PodOptions, Results, Role,

@@ -104,6 +104,30 @@ pub trait Backend: Debug + Send + Sync {
     /// # Errors
     /// The file system does not tell.
     fn space(&self) -> Result<Option<Space>>;
+
+    /// The records of runs, which need no lock: each is written by its own run alone.
+    ///
+    /// # Errors
+    /// They cannot be listed. Where nobody has written one, there is none.
+    fn list_runs(&self) -> Result<Vec<Listed>>;
+
+    /// What records of runs hold, as [`Backend::read`] gives it for files.
+    ///
+    /// # Errors
+    /// A signal arrived.
+    fn read_runs(&self, records: &[Listed], limit: u64) -> Result<Vec<Result<Option<Vec<u8>>>>>;
+
+    /// Writes the record of a run anew, whole or not at all.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn write_run(&self, name: &str, bytes: &[u8]) -> Result<()>;
+
+    /// Removes the record of a run; that it is gone is no error.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    fn remove_run(&self, name: &str) -> Result<()>;
 }
 
 /// What a deleted backup took.

@@ -109,6 +109,11 @@ impl Store {
         Self { keys: Arc::new(Keys::new(identities)), ..self }
     }
 
+    /// What keeps its files.
+    pub(crate) fn backend(&self) -> &dyn Backend {
+        &*self.backend
+    }
+
     /// Where it is.
     pub fn location(&self) -> &Location {
         self.backend.location()

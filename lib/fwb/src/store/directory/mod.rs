@@ -1,6 +1,7 @@
 //! A directory as a store.
 
 mod lock;
+mod runs;
 mod staging;
 
 use std::fs::{File, OpenOptions};
@@ -179,13 +180,29 @@ impl Backend for Directory {
             log::warn!(code = crate::notice::REMOVED_LEFTOVER.code; "removing {name}, which a run left behind that did not end well");
             std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
         }
-        Ok(())
+        self.sweep_run_records()
     }
 
     fn space(&self) -> Result<Option<Space>> {
         let stat = rustix::fs::statvfs(&self.root)
             .map_err(|error| Error::io("examine", &self.root)(error.into()))?;
         Ok(Some(Space { free: stat.f_bavail * stat.f_frsize, total: stat.f_blocks * stat.f_frsize }))
+    }
+
+    fn list_runs(&self) -> Result<Vec<Listed>> {
+        self.list_run_records()
+    }
+
+    fn read_runs(&self, records: &[Listed], limit: u64) -> Result<Vec<Result<Option<Vec<u8>>>>> {
+        self.read_run_records(records, limit)
+    }
+
+    fn write_run(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.write_run_record(name, bytes)
+    }
+
+    fn remove_run(&self, name: &str) -> Result<()> {
+        self.remove_run_record(name)
     }
 }
 

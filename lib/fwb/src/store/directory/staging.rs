@@ -227,7 +227,7 @@ pub(super) fn is_being_written(path: &Path) -> bool {
 
 /// Whether the directory's owner has shared it with its group (`chmod 2750`): the setgid bit gives that group to what is
 /// made there, and who may read and enter the directory may then read the files too.
-fn is_shared(target: &Path) -> bool {
+pub(super) fn is_shared(target: &Path) -> bool {
     const SHARED: u32 = 0o2050;
     let directory = target.parent().map(std::fs::metadata);
     directory.is_some_and(|found| found.is_ok_and(|found| found.mode() & SHARED == SHARED))

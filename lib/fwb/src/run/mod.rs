@@ -1,0 +1,13 @@
+//! Records of runs: what each has done and how it ended, kept in the store beside the backups.
+//!
+//! A run writes its record when it begins, gives signs of life in it, and writes it for good when it ends. A record that
+//! says "running" and gives no sign of life any more is of a run that was killed.
+
+mod history;
+mod process;
+mod record;
+
+pub(crate) use history::RUNS;
+pub use history::{RunHistory, run_id};
+pub use process::{RunProcess, SIGN_OF_LIFE};
+pub use record::{LostRun, RUN_SCHEMA, RunCopy, RunOutcome, RunRecord, RunRetry, RunStep, RunTrouble};
