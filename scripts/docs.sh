@@ -24,7 +24,7 @@ zsh=$out/share/zsh/site-functions
 fish=$out/share/fish/vendor_completions.d
 mkdir -p "$man" "$bash" "$zsh" "$fish"
 
-for tool in fwb-dump fwb-verify fwb-ls fwb-prune fwb-copy fwb-restore; do
+for tool in fwb-dump fwb-verify fwb-ls fwb-prune fwb-copy fwb-restore fwb-run; do
     program=$root/target/release/$tool
     "$program" --generate man >"$man/$tool.1"
     "$program" --generate bash >"$bash/$tool"

@@ -61,5 +61,11 @@ if [ "$(stat -c %u:%g:%a -- "$store" 2>/dev/null)" != "$user:$group:2750" ]; the
     install -d -m 2750 -o "$user" -g "$group" -- "$store"
 fi
 # Whoever may not hold the lock cannot back up; whoever may not write a record cannot prove.
-find "$store" -mindepth 1 -maxdepth 1 "${ours[@]}" '(' ! -uid "$user" -o ! -gid "$group" ')' \
+theirs=('(' ! -uid "$user" -o ! -gid "$group" ')')
+find "$store" -mindepth 1 -maxdepth 1 "${ours[@]}" "${theirs[@]}" \
+    -exec chown --no-dereference -- "$user:$group" '{}' + -exec chmod u+rw,g+r,o-rwx -- '{}' +
+# The records of runs.
+find "$store" -mindepth 1 -maxdepth 1 -type d -name runs "${theirs[@]}" \
+    -exec chown --no-dereference -- "$user:$group" '{}' + -exec chmod 2750 -- '{}' +
+[ ! -d "$store/runs" ] || find "$store/runs" -mindepth 1 -maxdepth 1 -type f -name '*.json' "${theirs[@]}" \
     -exec chown --no-dereference -- "$user:$group" '{}' + -exec chmod u+rw,g+r,o-rwx -- '{}' +

@@ -3,7 +3,8 @@
 
 use crate::support::{Tool, bash, executable};
 
-const TOOLS: [&str; 6] = ["fwb-dump", "fwb-verify", "fwb-ls", "fwb-prune", "fwb-copy", "fwb-restore"];
+const TOOLS: [&str; 7] =
+    ["fwb-dump", "fwb-verify", "fwb-ls", "fwb-prune", "fwb-copy", "fwb-restore", "fwb-run"];
 
 #[test]
 fn helps_and_errors_are_as_they_were() {
@@ -45,7 +46,8 @@ fn variables_are_settings_and_never_choose_what_is_overwritten() {
         for variable in forbidden {
             assert!(!help.contains(variable), "{tool} takes {variable}");
         }
-        assert_eq!(help.contains("FWB_DATABASE"), tool == "fwb-dump", "{tool} and FWB_DATABASE");
+        let takes_it = matches!(tool, "fwb-dump" | "fwb-run");
+        assert_eq!(help.contains("FWB_DATABASE"), takes_it, "{tool} and FWB_DATABASE");
     }
 }
 

@@ -320,6 +320,12 @@ fn a_killed_restore_leaves_a_proved_safety_backup() {
     assert_eq!(database.content(), before);
 }
 
+/// Ends a server in order. Clients still know where it was.
+pub(crate) fn stop(server: &Server) {
+    server.sql("SHUTDOWN");
+    until("the server's end", || server.has_ended().then_some(()));
+}
+
 pub(crate) fn restart(server: &Server) {
     // One that lives on is left as it is.
     for _ in 0..3000 {

@@ -95,7 +95,7 @@ impl Prepared {
 }
 
 /// What the tools leave in a store.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     ".lock",
     "a.sql.gz",
     "a.sql.gz.json",
@@ -104,6 +104,7 @@ const OURS: [&str; 8] = [
     "c.sql.gz.age",
     "d.sql.zst.age.json",
     "runs.jsonl",
+    "runs/20260701T020000Z-backup-00000000.json",
 ];
 
 #[test]
@@ -114,7 +115,7 @@ fn a_directory_of_the_host_becomes_a_store() {
     prepared.belongs(&store, 0o2750);
     // As kubelet makes one; and what somebody left there who ran the tools as root.
     let store = prepared.dir.path().join("there");
-    fs::create_dir(&store).unwrap();
+    fs::create_dir_all(store.join("runs")).unwrap();
     for name in OURS.into_iter().chain(["notes.txt"]) {
         fs::write(store.join(name), name).unwrap();
         fs::set_permissions(store.join(name), fs::Permissions::from_mode(0o600)).unwrap();
@@ -131,6 +132,9 @@ fn a_directory_of_the_host_becomes_a_store() {
     for name in OURS {
         // Who owns them already keeps their modes.
         prepared.belongs(&store.join(name), if root { 0o640 } else { 0o600 });
+    }
+    if root {
+        prepared.belongs(&store.join("runs"), 0o2750);
     }
     let notes = fs::metadata(store.join("notes.txt")).unwrap();
     assert_eq!((notes.uid(), notes.mode() & 0o777), (before.uid(), 0o600), "not ours");

@@ -186,7 +186,7 @@ fn a_cron_job_is_what_the_strategy_says() {
             assert!(latest < 24 * 3600, "{name}: a run that hangs must not stop the next night's");
             assert!(job["backoffLimit"].as_u64() > Some(0), "{name}: a failure is worth a retry");
             let container = worker(job_template(spec));
-            assert_eq!(container["command"], json!(["/opt/fwb/scripts/cronjob.sh", what]), "{name}");
+            assert_eq!(container["command"], json!(["fwb-run", what]), "{name}");
             let environment = environment(container);
             assert_eq!(environment["TZ"], &spec["timeZone"], "{name}: names and log in the schedule's time");
             assert_eq!(environment["FWB_DATABASE"], "filewallball_db", "{name}");

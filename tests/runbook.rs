@@ -108,11 +108,9 @@ fn backed_up(name: &str) -> (Database, Store, Value) {
     (database, store, manifest)
 }
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/cronjob.sh");
-
 /// The chain that the cluster runs every night.
 fn nightly(store: &Store) -> Tool {
-    bash(r#"exec "$SCRIPT" backup"#).env("SCRIPT", SCRIPT).env("FWB_STORE", store.path())
+    bash("exec fwb-run backup").env("FWB_STORE", store.path()).env("FWB_RUN_DEADLINE", "0s")
 }
 
 /// The reports and other objects that a block printed.
@@ -536,7 +534,7 @@ fn last_nights_backup() {
 fn the_records_of_the_runs_are_read_as_the_page_about_the_cluster_says() {
     let (database, store) = (Database::sample("rb_runs"), Store::new());
     let run = |what: &str, database: &str| {
-        let run = bash(r#"exec "$SCRIPT" "$WHAT""#).env("SCRIPT", SCRIPT).env("WHAT", what);
+        let run = bash(r#"exec fwb-run "$WHAT""#).env("WHAT", what).env("FWB_RUN_DEADLINE", "0s");
         run.env("FWB_STORE", store.path()).env("FWB_DATABASE", database).run()
     };
     let read = || {
@@ -565,12 +563,16 @@ fn the_records_of_the_runs_are_read_as_the_page_about_the_cluster_says() {
     assert!(!out.contains(no_drill) && !out.contains("much smaller than usual"), "{out}");
 
     // A night whose backup is a tenth of the others.
-    let records = fs::read_to_string(store.path().join("runs.jsonl")).unwrap();
-    let good: Value = serde_json::from_str(records.lines().next().unwrap()).unwrap();
-    let mut small = good.clone();
-    small["size"] = json!(good["size"].as_u64().unwrap() / 10);
-    let nights = [&good, &good, &small].map(|record| format!("{record}\n"));
-    store.write("runs.jsonl", nights.concat());
+    let records = fs::read_dir(store.file("runs")).unwrap();
+    let mut records =
+        records.map(|file| serde_json::from_slice(&fs::read(file.unwrap().path()).unwrap()).unwrap());
+    let good: Value =
+        records.find(|record: &Value| record["what"] == "backup" && record["exit"] == 0).unwrap();
+    for (night, part) in [(1, 1), (2, 1), (3, 10)] {
+        let mut record = good.clone();
+        record["size"] = json!(good["size"].as_u64().unwrap() / part);
+        store.write(&format!("runs/29990101T00000{night}Z-backup-00000000.json"), format!("{record}\n"));
+    }
     assert!(read().contains("much smaller than usual\n"));
 }
 

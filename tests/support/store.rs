@@ -94,7 +94,7 @@ impl Store {
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path()).expect("a store");
         let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
-        let mut names: Vec<String> = names.filter(|name| name != ".lock").collect();
+        let mut names: Vec<String> = names.filter(|name| name != ".lock" && name != "runs").collect();
         names.sort();
         names
     }

@@ -55,6 +55,7 @@ impl Tool {
             "fwb-prune" => env!("CARGO_BIN_EXE_fwb-prune"),
             "fwb-copy" => env!("CARGO_BIN_EXE_fwb-copy"),
             "fwb-restore" => env!("CARGO_BIN_EXE_fwb-restore"),
+            "fwb-run" => env!("CARGO_BIN_EXE_fwb-run"),
             other => panic!("{other} is no tool of ours"),
         };
         path.into()

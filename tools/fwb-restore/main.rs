@@ -2,7 +2,9 @@
 
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+mod on_record;
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use fwb_age::Age;
 use fwb_cli::{IdentityArgs, LockArgs, Outcome, RecipientArgs, ServerArgs, Session, StoreArgs, human_size};
 use fwb_mysql::Protocol;
 use fwb_stores::ObjectStores;
+use on_record::OnRecord;
 
 /// Restore a backup
 ///
@@ -129,6 +132,13 @@ enum ProofArg {
     Digest,
 }
 
+impl Args {
+    /// How many of the databases that swaps have kept are to stay, where that was asked for.
+    fn keep_before(&self) -> Option<usize> {
+        if self.drop_before { Some(0) } else { self.keep_before }
+    }
+}
+
 fn main() -> ExitCode {
     fwb_cli::run(restore)
 }
@@ -137,7 +147,7 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
     if args.undo {
         return undo(&args, session);
     }
-    let keep_before = if args.drop_before { Some(0) } else { args.keep_before };
+    let keep_before = args.keep_before();
     let is_named = args.backup.is_some() || args.file.is_some();
     if let (Some(keep), false, false) = (keep_before, is_named, session.stdin_may_bring()) {
         return forget(&args, keep, session);
@@ -152,6 +162,19 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
         fwb::extract(&store, &name, &args.tables, &mut out, fwb_cli::WRITE_STDOUT, session.context())?;
         return Ok(Outcome::Done);
     }
+    let mut on_record = OnRecord::new("restore", store.location(), Some(&name), args.database.as_deref())?;
+    let done = restore_backup(&args, &store, name, &mut on_record, session);
+    if args.dry_run { done } else { on_record.end(done) }
+}
+
+/// Restores a backup, once it is known which.
+fn restore_backup(
+    args: &Args,
+    store: &Store,
+    name: String,
+    on_record: &mut OnRecord,
+    session: &Session,
+) -> Result<Outcome> {
     let addressed = args.server.to_domain()?;
     let server = ServerClient::new(&addressed, &Protocol)?;
     let options = RestoreOptions {
@@ -169,7 +192,7 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
             StrategyArg::Swap => Strategy::Swap,
             StrategyArg::InPlace => Strategy::InPlace,
         }),
-        keep_before,
+        keep_before: args.keep_before(),
         damaged: args.damaged.clone(),
         allow_outside: args.allow_outside,
         safety_backup: !args.no_safety_backup,
@@ -178,15 +201,17 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
         compression: Compression::default(),
         wait: args.lock.wait(),
     };
-    let prepared = fwb::prepare(&store, &server, options, session.context())?;
+    let prepared = fwb::prepare(store, &server, options, session.context())?;
     let mut out = session.records()?;
     if args.dry_run {
         out.write_json(prepared.plan())?;
         return Ok(Outcome::Done);
     }
-    if !meant(&args, &describe(prepared.plan()), session)? {
+    on_record.of_database(&prepared.plan().database);
+    if !meant(args, &describe(prepared.plan()), session)? {
         return Ok(Outcome::Failed(ErrorClass::Failure));
     }
+    on_record.begin();
     out.write_json(&prepared.run(session.context())?)?;
     Ok(Outcome::Done)
 }
@@ -217,7 +242,17 @@ fn undo(args: &Args, session: &Session) -> Result<Outcome> {
     if !meant(args, &what, session)? {
         return Ok(Outcome::Failed(ErrorClass::Failure));
     }
-    out.write_json(&undo.run(session.context())?)?;
+    // An undo needs no store; where one is named, it has the record.
+    let place = args.store.explicit()?.filter(|place| place.directory().is_none_or(Path::is_dir));
+    let undone = match place {
+        Some(place) => {
+            let mut on_record = OnRecord::new("undo", &place, None, Some(&plan.database))?;
+            on_record.begin();
+            on_record.end(undo.run(session.context()))?
+        }
+        None => undo.run(session.context())?,
+    };
+    out.write_json(&undone)?;
     Ok(Outcome::Done)
 }
 

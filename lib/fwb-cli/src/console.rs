@@ -37,6 +37,12 @@ impl Console {
         self.0.format
     }
 
+    /// The same console, as another tool speaks on it.
+    pub(crate) fn of(&self, tool: &str) -> Self {
+        let bar = Mutex::new(self.0.bar.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        Self(Arc::new(State { tool: tool.into(), format: self.0.format, bar }))
+    }
+
     /// One log line.
     pub(crate) fn say(&self, level: Level, message: &str, fields: &Fields<'_>) {
         self.report(level, message, None, fields);
@@ -47,7 +53,7 @@ impl Console {
         self.report(Level::Error, message, hint, fields);
     }
 
-    fn report(&self, level: Level, message: &str, hint: Option<&str>, fields: &Fields<'_>) {
+    pub(crate) fn report(&self, level: Level, message: &str, hint: Option<&str>, fields: &Fields<'_>) {
         self.write(&match self.0.format {
             LogFormat::Text => text(&self.0.tool, level, message, hint),
             LogFormat::Json => json(&self.0.tool, level, message, hint, fields),
@@ -118,7 +124,7 @@ struct Line<'a> {
     fields: &'a Fields<'a>,
 }
 
-fn text(tool: &str, level: Level, message: &str, hint: Option<&str>) -> String {
+pub(crate) fn text(tool: &str, level: Level, message: &str, hint: Option<&str>) -> String {
     let mut text = format!("{tool}: {}: {}\n", word(level), printable(message));
     if let Some(hint) = hint {
         text.push_str("hint: ");

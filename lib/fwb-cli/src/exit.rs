@@ -24,6 +24,8 @@ pub enum Outcome {
     Done,
     /// The work was finished and every failure reported: records or log lines say which, the exit code only that.
     Failed(ErrorClass),
+    /// The same, with the exit code of a program that was run.
+    Exit(u8),
 }
 
 /// The exit code of an outcome.
@@ -31,15 +33,17 @@ pub(crate) fn of_outcome(outcome: Outcome) -> ExitCode {
     match outcome {
         Outcome::Done => ExitCode::SUCCESS,
         Outcome::Failed(class) => of_class(class),
+        Outcome::Exit(code) => ExitCode::from(code),
     }
 }
 
 /// The exit code of a class of errors.
 pub(crate) fn of_class(class: ErrorClass) -> ExitCode {
-    ExitCode::from(number(class))
+    ExitCode::from(exit_code(class))
 }
 
-fn number(class: ErrorClass) -> u8 {
+/// The number that the exit code of a class of errors is.
+pub fn exit_code(class: ErrorClass) -> u8 {
     match class {
         ErrorClass::Failure => 1,
         ErrorClass::Usage => 2,
@@ -80,7 +84,7 @@ mod tests {
             (ErrorClass::Interrupted(15), 143),
         ];
         for (class, expected) in cases {
-            assert_eq!(number(class), expected, "{class:?}");
+            assert_eq!(exit_code(class), expected, "{class:?}");
         }
     }
 

@@ -20,6 +20,7 @@ mod progress;
 mod rate;
 mod records;
 mod run;
+mod said;
 mod session;
 mod signals;
 mod size;
@@ -30,7 +31,7 @@ mod when;
 
 pub use bandwidth::parse_bandwidth;
 pub use duration::parse_age;
-pub use exit::{Outcome, tolerate_broken_pipe};
+pub use exit::{Outcome, exit_code, tolerate_broken_pipe};
 pub use manifests::Manifests;
 pub use options::{
     IdentityArgs, LockArgs, LogFormat, PodArgs, ProgressMode, RecipientArgs, RetainArgs, ServerArgs,
@@ -39,6 +40,7 @@ pub use options::{
 pub use printable::printable;
 pub use records::RecordWriter;
 pub use run::run;
+pub use said::Said;
 pub use session::Session;
 pub use size::human_size;
 pub use standard::{OutputArg, Stdin, Stdout, WRITE_STDOUT};

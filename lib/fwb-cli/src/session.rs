@@ -10,6 +10,7 @@ use crate::console::Console;
 use crate::exit::Outcome;
 use crate::manifests::{Manifests, read_manifests};
 use crate::records::RecordWriter;
+use crate::said::Said;
 use crate::standard::{Stdin, Stdout, is_stdout, stdin_is_terminal, stdin_may_bring, stdout_is_terminal};
 
 /// One run of a tool.
@@ -97,6 +98,17 @@ impl Session {
     pub fn passphrases(&self) -> AskPassphrase {
         let (console, cancel) = (self.console.clone(), self.context.cancel.clone());
         Arc::new(move |file| console.beside_bar(|| secret(&format!("Passphrase of {file}: "), &cancel)))
+    }
+
+    /// Says what failed and what to do about it, where the work goes on.
+    pub fn tell(&self, error: &fwb::Error) {
+        self.console.error(&error.to_string(), error.hint().as_deref(), &crate::console::Fields::of(error));
+    }
+
+    /// Says again what a program has said on its standard error, in the form that was asked for.
+    pub fn pass_on(&self) -> impl Fn(&str, &Said) + Send + use<> {
+        let console = self.console.clone();
+        move |program, said| crate::said::pass_on(&console, program, said)
     }
 
     /// Whether a person reads standard output.

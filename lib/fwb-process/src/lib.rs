@@ -8,9 +8,11 @@
 mod error;
 mod program;
 mod stderr;
+mod work;
 
 pub use error::{Error, Result};
 pub use program::{Child, Ended, Killer, Program};
+pub use work::Worked;
 
 use std::any::Any;
 use std::sync::Arc;

@@ -29,7 +29,7 @@ pub struct Program {
     /// Its arguments.
     pub args: Vec<OsString>,
     /// Variables of our own environment that it does not get.
-    without: Vec<String>,
+    pub(crate) without: Vec<String>,
 }
 
 impl Program {
@@ -68,7 +68,7 @@ impl Program {
         self.without.iter().fold(expression, |expression, name| expression.env_remove(name))
     }
 
-    fn spawn_error(&self, source: io::Error) -> Error {
+    pub(crate) fn spawn_error(&self, source: io::Error) -> Error {
         Error::Spawn { program: self.name.clone(), source }
     }
 
@@ -218,7 +218,7 @@ fn feed(mut stdin: PipeWriter, input: &[u8], program: &Killer) {
     }
 }
 
-fn no_thread(source: io::Error) -> Error {
+pub(crate) fn no_thread(source: io::Error) -> Error {
     Error::Stream { action: "start a thread", source }
 }
 
@@ -329,7 +329,7 @@ fn kill(handle: &duct::Handle) {
 /// even a SIGKILL to this process leaves no dump behind that holds its snapshot open on the server. Every child
 /// is started from a thread that outlives it.
 #[allow(unsafe_code)]
-fn die_with_parent(command: &mut std::process::Command) {
+pub(crate) fn die_with_parent(command: &mut std::process::Command) {
     // SAFETY: between fork and exec only prctl is called, which is a plain system call: it allocates nothing and
     // takes no lock.
     unsafe {

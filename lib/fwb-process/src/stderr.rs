@@ -36,7 +36,7 @@ pub(crate) fn drain(stream: impl Read, mut keep: impl FnMut(&[u8]) -> bool) -> V
 }
 
 /// A line with its end; of one that is too long, somewhat more than that.
-fn next_line(stream: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn next_line(stream: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     loop {
         let chunk = match stream.fill_buf() {

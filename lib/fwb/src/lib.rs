@@ -57,8 +57,8 @@ pub use restore::{
 };
 pub use retention::{Backup, Policy, Proof, decide};
 pub use run::{
-    LostRun, RUN_SCHEMA, RunCopy, RunHistory, RunOutcome, RunProcess, RunRecord, RunRetry, RunStep,
-    RunTrouble, SIGN_OF_LIFE, run_id,
+    LostRun, RUN_SCHEMA, RunCopy, RunHistory, RunKeeper, RunOutcome, RunProcess, RunRecord, RunRetry,
+    RunStep, RunTrouble, SIGN_OF_LIFE, is_worth_a_retry, run_id, wait_before_retry,
 };
 pub use select::{Found, Listing, Selection, select_among};
 pub use server::{

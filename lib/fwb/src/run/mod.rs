@@ -4,10 +4,14 @@
 //! says "running" and gives no sign of life any more is of a run that was killed.
 
 mod history;
+mod keeper;
 mod process;
 mod record;
+mod retry;
 
 pub(crate) use history::RUNS;
 pub use history::{RunHistory, run_id};
+pub use keeper::RunKeeper;
 pub use process::{RunProcess, SIGN_OF_LIFE};
 pub use record::{LostRun, RUN_SCHEMA, RunCopy, RunOutcome, RunRecord, RunRetry, RunStep, RunTrouble};
+pub use retry::{is_worth_a_retry, wait_before_retry};

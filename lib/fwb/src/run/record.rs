@@ -59,7 +59,7 @@ pub struct RunRecord {
     #[serde(default)]
     pub server: Option<String>,
     /// The store, as manifests name it; absent in records of earlier versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub store: Option<String>,
     /// The backup that was made, drilled or restored; null where it did not come to that.
     #[serde(default)]
@@ -81,7 +81,7 @@ pub struct RunRecord {
     #[serde(default)]
     pub stages: BTreeMap<String, f64>,
     /// The stages in the order in which they ran; absent in records of earlier versions.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub steps: Vec<RunStep>,
 
     /// The backups that retention has deleted, in all stores.
@@ -112,10 +112,10 @@ pub struct RunRecord {
     pub free_bytes: Option<u64>,
 
     /// What is no failure and needs a person.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub troubles: Vec<RunTrouble>,
     /// Earlier runs that this one has found to have ended without a word.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub lost: Vec<LostRun>,
 
     /// The host it ran on.

@@ -1,6 +1,6 @@
 //! Where a store is: a directory, or a place in an object store.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf, absolute};
 
@@ -99,6 +99,22 @@ impl Location {
                 Self::Directory(resolved.unwrap_or_else(|_| path.clone()))
             }
             Self::Url(url) => Self::Url(url.clone()),
+        }
+    }
+
+    /// The directory that it is.
+    pub fn directory(&self) -> Option<&Path> {
+        match self {
+            Self::Directory(root) => Some(root),
+            Self::Url(_) => None,
+        }
+    }
+
+    /// The same as an option of a tool takes it.
+    pub fn to_os_string(&self) -> OsString {
+        match self {
+            Self::Directory(root) => root.clone().into(),
+            Self::Url(url) => url.to_string().into(),
         }
     }
 

@@ -57,9 +57,9 @@ impl Directory {
         }
     }
 
-    /// Removes what runs have left behind that were killed while they wrote their record.
+    /// Removes what runs have left behind that were killed while they wrote their record. What is none of our folders stays.
     pub(super) fn sweep_run_records(&self) -> Result<()> {
-        let Some(runs) = self.runs_if_there()? else { return Ok(()) };
+        let Ok(Some(runs)) = self.runs_if_there() else { return Ok(()) };
         let mut left = Vec::new();
         runs.each_file(|name| {
             if name.starts_with('.') && name.ends_with(PARTIAL) {

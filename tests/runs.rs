@@ -1,6 +1,7 @@
-//! What a `CronJob` runs, and the record that it leaves however it ends.
+//! Chains of tools, and the record that a run leaves however it ends.
 
 use std::fs;
+use std::io::BufRead as _;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -8,14 +9,15 @@ use std::process::{Child, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::faults::{Holder, WAITS, code, sees, signal};
+use crate::faults::{Holder, WAITS, code, is_gone, restart, sees, signal, stop};
 use crate::support::{Database, Pod, Programs, Server, Store, Tool, bash, name, script, until};
 
 /// Every record has these, whatever has become of the run.
-const FIELDS: [&str; 28] = [
+const FIELDS: [&str; 34] = [
     "at",
     "backups",
     "backups_size",
+    "code",
     "copy",
     "database",
     "deleted",
@@ -25,7 +27,9 @@ const FIELDS: [&str; 28] = [
     "freed",
     "hint",
     "host",
+    "id",
     "kept",
+    "lost",
     "name",
     "newest_proved_at",
     "outcome",
@@ -38,6 +42,9 @@ const FIELDS: [&str; 28] = [
     "size",
     "stage",
     "stages",
+    "steps",
+    "store",
+    "troubles",
     "verification",
     "version",
     "warnings",
@@ -56,9 +63,10 @@ impl Job {
 
     fn with(what: &str, store: &Store, database: &str, first: &[&Path]) -> Self {
         let words = tempfile::tempdir().unwrap();
-        let tool = script("cronjob.sh", first)
+        let tool = fwb_run(first)
             .arg(what)
             .env("FWB_STORE", store.path())
+            .env("FWB_RUN_DEADLINE", "0s")
             .env("FWB_DATABASE", database)
             .env("FWB_TERMINATION_LOG", words.path().join("log"));
         Self { words, tool }
@@ -69,8 +77,7 @@ impl Job {
         self
     }
 
-    /// Runs it; its record, which must be the only thing on standard output, the last line of `runs.jsonl`, and the last
-    /// words.
+    /// Runs it; its record, which must be the only thing on standard output, the last one in the store, and the last words.
     #[track_caller]
     fn ends(self, code: i32, store: &Store) -> Value {
         let out = self.tool.run().exits(code);
@@ -107,14 +114,32 @@ fn check(record: &Value, code: i32) -> Value {
     record.clone()
 }
 
-/// All records in a store.
+/// The tool; `first` are directories that come before all others in `PATH`.
+fn fwb_run(first: &[&Path]) -> Tool {
+    let tools = Tool::path("fwb-run").parent().unwrap().to_owned();
+    let path = std::env::var("PATH").unwrap();
+    let first = first.iter().copied().chain([tools.as_path()]);
+    let first: Vec<String> = first.map(|dir| dir.display().to_string()).collect();
+    Tool::new("fwb-run").env("PATH", format!("{}:{path}", first.join(":")))
+}
+
+/// All records in a store, in the order in which they ended.
 #[track_caller]
 fn kept(store: &Store) -> Vec<Value> {
-    let text = fs::read_to_string(store.file("runs.jsonl")).unwrap();
-    assert!(text.ends_with('\n'));
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
-        .collect()
+    let mut all: Vec<_> = fs::read_dir(store.file("runs"))
+        .unwrap()
+        .map(|file| {
+            let file = file.unwrap();
+            let text = fs::read_to_string(file.path()).unwrap();
+            assert!(text.ends_with('\n') && text.lines().count() == 1);
+            let record: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+            let named = format!("{}.json", record["id"].as_str().unwrap());
+            assert_eq!(file.file_name().to_str().unwrap(), named);
+            (file.metadata().unwrap().modified().unwrap(), record)
+        })
+        .collect();
+    all.sort_by_key(|(modified, _)| *modified);
+    all.into_iter().map(|(_, record)| record).filter(|record| record["outcome"] != "running").collect()
 }
 
 fn last_words(dir: &TempDir) -> Value {
@@ -159,11 +184,14 @@ fn a_good_night_is_on_record() {
 
     // The records are no backup: nothing lists, sweeps or deletes them.
     let listed = store.tool("fwb-ls").run().ok();
-    assert!(!listed.stdout_text().contains("runs.jsonl") && listed.stderr.is_empty());
-    store.tool("fwb-prune").arg("runs.jsonl").run().exits(2);
+    assert!(!listed.stdout_text().contains("runs") && listed.stderr.is_empty());
+    store.tool("fwb-prune").arg("runs").run().exits(2);
     Job::new("backup", &store, &db.name).ends(0, &store);
     assert_eq!(kept(&store).len(), 2);
-    assert_eq!(fs::metadata(store.file("runs.jsonl")).unwrap().mode() & 0o777, 0o600);
+    let rights = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+    let runs = store.file("runs");
+    assert_eq!(rights(&runs), 0o700);
+    assert!(fs::read_dir(runs).unwrap().all(|file| rights(&file.unwrap().path()) == 0o600));
 }
 
 /// The first stage that failed is the cause; a later one that had nothing to read is none.
@@ -226,7 +254,6 @@ fn the_first_stage_that_fails_is_the_one_on_record() {
         let code = if body.starts_with("kill") { 137 } else { 7 };
         let record = Job::with("backup", &store, &db.name, &[programs.path()]).ends(code, &store);
         assert!(record["stage"] == "ls" && reason(&record).contains(why), "{record}");
-        assert!(record["backups"].is_null(), "what cannot be listed is not counted");
     }
 }
 
@@ -305,22 +332,30 @@ fn what_is_not_set_is_said() {
     let record = Job::new("backup", &store, "").ends(2, &store);
     assert_eq!(
         [&record["stage"], &record["database"], &record["reason"]],
-        [&Value::Null, &Value::Null, &json!("FWB_DATABASE is not set")]
+        [&Value::Null, &Value::Null, &json!("no database is named")]
     );
 
     let missing = store.file("not mounted");
     for dir in [Path::new(""), &missing] {
         let mut job = Job::new("backup", &store, &db.name);
-        job.tool = job.tool.env("FWB_STORE", dir);
-        let record = check(&job.tool.run().fails(2, &["cronjob.sh: error: ", "hint: "]).json(), 2);
+        job.tool = job.tool.env("FWB_STORE", dir).dir(job.words.path());
+        let record = check(&job.tool.run().fails(2, &["fwb-run: error: ", "hint: "]).json(), 2);
         assert_eq!(last_words(&job.words), record);
     }
     assert!(!missing.exists());
     script("cronjob.sh", &[]).run().fails(2, &["backup or drill?", "hint: "]);
     script("cronjob.sh", &[]).arg("dump").run().fails(2, &["unknown argument: dump"]);
     script("cronjob.sh", &[]).args(["drill", "-n"]).run().fails(2, &["unknown argument: -n"]);
-    assert!(script("cronjob.sh", &[]).arg("--help").run().ok().stdout_text().contains("Exit status:"));
-    assert_eq!(store.names(), ["runs.jsonl"]);
+    assert!(script("cronjob.sh", &[]).arg("--help").run().ok().stdout_text().contains("fwb-run"));
+    assert_eq!((store.names().len(), kept(&store).len()), (0, 1));
+    for wrong in ["Backup", "a/b", "", "../x"] {
+        fwb_run(&[])
+            .arg(wrong)
+            .env("FWB_STORE", store.path())
+            .run()
+            .fails(2, &["cannot be the name of a run"]);
+    }
+    assert_eq!(kept(&store).len(), 1, "what has no name leaves no record");
 }
 
 /// A second store is there for the night in which the first one is lost.
@@ -441,11 +476,8 @@ fn a_store_in_a_bucket_is_no_directory() {
         assert_eq!(record["stage"], if what == "backup" { "dump" } else { "ls" });
         assert!(reason(&record).contains("s3://bucket/prefix") && record["hint"].is_string(), "{record}");
         assert!(record["free_bytes"].is_null() && record["backups"].is_null(), "{record}");
-        assert!(
-            !out.stderr.contains("runs.jsonl") && !record.to_string().contains("s3cr3t"),
-            "{}",
-            out.stderr
-        );
+        assert!(out.stderr.contains("the store has no record of this run"), "{}", out.stderr);
+        assert!(!out.stderr.contains("s3cr3t") && !record.to_string().contains("s3cr3t"));
         assert_eq!(outer.names(), [""; 0]);
     }
 
@@ -465,7 +497,7 @@ fn a_store_in_a_bucket_is_no_directory() {
             assert!(!record.to_string().contains("s3cr3t"), "{record}");
         }
     }
-    assert_eq!(outer.names(), ["runs.jsonl"], "of the runs whose first store is this directory");
+    assert_eq!(outer.names(), [""; 0]);
 }
 
 /// A pod is ended at its deadline or with its node, and process 1 is the shell: what runs must end, and be told of.
@@ -485,7 +517,7 @@ fn a_signal_ends_the_run_and_is_on_record() {
         assert_eq!(kept(&store), std::slice::from_ref(&record));
         assert_eq!(last_words(&words), record);
         drop(held);
-        assert_eq!(store.names(), ["runs.jsonl"], "{number}: nothing of a backup is left");
+        assert_eq!(store.names(), [""; 0], "{number}: nothing of a backup is left");
         Job::new("backup", &store, &db.name).ends(0, &store);
     }
 
@@ -529,81 +561,343 @@ fn a_second_run_steps_back() {
     assert_eq!(exits, [4, 0]);
 }
 
-/// Many at once, with the file at its bound: every record is whole and none is lost.
+/// A server that is restarted at two in the night, or a node that comes up slowly, costs no backup.
+#[test]
+fn a_server_that_is_away_is_waited_for() {
+    let server = Server::private("run-away", &[]);
+    server
+        .sql("CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY); INSERT INTO shop.t VALUES (1)");
+    stop(&server);
+    let store = Store::new();
+    let job = || {
+        Job::new("backup", &store, "shop")
+            .env("FWB_DEFAULTS_FILE", &server.defaults_file().to_string_lossy())
+            .env("FWB_RETRY_WAIT", "20ms")
+    };
+    let record = job().ends(1, &store);
+    assert_eq!(
+        [&record["stage"], &record["code"], &record["steps"][0]["tries"]],
+        [&json!("dump"), &json!("FWB-1102"), &json!(1)]
+    );
+
+    let (mut run, _words) = job().env("FWB_RUN_DEADLINE", "1h").begin();
+    let mut said = std::io::BufReader::new(run.stderr.take().unwrap()).lines();
+    let mut tries =
+        said.by_ref().map(Result::unwrap).filter(|line| line.contains("fwb-dump failed; trying again"));
+    assert!(tries.nth(2).is_some());
+    restart(&server);
+    // Whatever else it says is to find a reader.
+    let rest = std::thread::spawn(move || said.map_while(Result::ok).count());
+    assert_eq!(code(&mut run), Some(0));
+    rest.join().unwrap();
+    let record = kept(&store).pop().unwrap();
+    let dump = &record["steps"][0];
+    assert!(dump["tries"].as_u64().unwrap() >= 4 && dump["exit"] == 0, "{record}");
+    let first = &dump["retried"][0];
+    assert_eq!(first["code"], "FWB-1102");
+    assert!(first["reason"].as_str().unwrap().contains("connect") && first["at"].is_string(), "{record}");
+    assert_eq!([&record["outcome"], &record["verification"]["ok"]], [&json!("ok"), &json!(true)]);
+
+    // A server that ends in the middle of the dump.
+    let held = Holder::new(&server, "shop", "LOCK TABLES t WRITE");
+    let (mut run, _words) = job().env("FWB_RUN_DEADLINE", "1h").begin();
+    sees(&server, "shop", WAITS);
+    signal(server.pid(), "KILL");
+    drop(held);
+    until("the server's end", || server.has_ended().then_some(()));
+    restart(&server);
+    assert_eq!(code(&mut run), Some(0));
+    let record = kept(&store).pop().unwrap();
+    assert!(record["steps"][0]["tries"].as_u64().unwrap() >= 2, "{record}");
+
+    // A signal ends the waiting at once.
+    stop(&server);
+    let (mut run, _words) =
+        job().env("FWB_RUN_DEADLINE", "1h").env("FWB_RETRY_WAIT", "1h").env("FWB_RUN_DEADLINE", "9h").begin();
+    let mut said = std::io::BufReader::new(run.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().contains("fwb-dump failed; trying again")));
+    signal(run.id(), "TERM");
+    assert_eq!(code(&mut run), Some(143));
+    let record = kept(&store).pop().unwrap();
+    assert!(reason(&record).starts_with("interrupted by SIGTERM; before that: "), "{record}");
+}
+
+/// A second job, begun by hand while the night's is at work, comes after it.
+#[test]
+fn a_store_that_is_locked_is_waited_for() {
+    let db = Database::sample("waits_its_turn");
+    let store = Store::new();
+    let held = Holder::new(Server::shared(), &db.name, "LOCK TABLES settings WRITE");
+    // Between two stages of one, the other may take the lock.
+    let job =
+        || Job::new("backup", &store, &db.name).env("FWB_RUN_DEADLINE", "1h").env("FWB_RETRY_WAIT", "20ms");
+    let (mut first, _words) = job().begin();
+    sees(Server::shared(), &db.name, &format!("{WAITS} AND info LIKE 'SELECT%'"));
+    let (mut second, _words) = job().begin();
+    let mut said = std::io::BufReader::new(second.stderr.take().unwrap()).lines();
+    let mut tries =
+        said.by_ref().map(Result::unwrap).filter(|line| line.contains("fwb-dump failed; trying again"));
+    assert!(tries.nth(1).is_some());
+    drop(held);
+    let rest = std::thread::spawn(move || said.map_while(Result::ok).count());
+    assert_eq!([code(&mut first), code(&mut second)], [Some(0), Some(0)]);
+    rest.join().unwrap();
+    let records = kept(&store);
+    let waited = |record: &&Value| record["steps"][0]["retried"][0]["code"] == "FWB-1301";
+    assert_eq!(records.iter().filter(waited).count(), 1, "{records:?}");
+    assert_eq!(records[1]["backups"], 2);
+}
+
+/// Killed at any moment, a run leaves no process behind, and the next one says that it was lost.
+#[test]
+fn a_run_that_is_killed_is_reported_by_the_next() {
+    let db = Database::sample("killed");
+    for stage in ["fwb-dump", "fwb-verify", "fwb-ls", "fwb-prune"] {
+        let store = Store::new();
+        let slow = r#"echo $$ > "$HERE/pid"; cat > /dev/null; exec sleep 600"#;
+        let programs = Programs::new(&[(stage, slow)]);
+        let (mut job, _words) = Job::with("backup", &store, &db.name, &[programs.path()]).begin();
+        let child = programs.started();
+        signal(job.id(), "KILL");
+        job.wait().unwrap();
+        is_gone(child);
+        let running: Value = {
+            let file = fs::read_dir(store.file("runs")).unwrap().next().unwrap().unwrap();
+            serde_json::from_slice(&fs::read(file.path()).unwrap()).unwrap()
+        };
+        assert_eq!([&running["outcome"], &running["exit"]], [&json!("running"), &Value::Null]);
+
+        let out = Job::new("backup", &store, &db.name).tool.run().ok();
+        assert!(out.stderr.contains("ended without a word"), "{}", out.stderr);
+        let next = out.json();
+        assert_eq!(
+            next["lost"],
+            json!([{"id": running["id"], "what": "backup", "at": running["at"]}]),
+            "{stage}"
+        );
+        let records = kept(&store);
+        let lost = records.iter().find(|record| record["id"] == running["id"]).unwrap();
+        assert_eq!([&lost["outcome"], &lost["exit"]], [&json!("lost"), &Value::Null]);
+        assert!(reason(lost).contains("killed") && lost["hint"].is_string() && lost["process"].is_null());
+        // It is told once.
+        assert_eq!(Job::new("backup", &store, &db.name).ends(0, &store)["lost"], json!([]));
+    }
+}
+
+/// A run that is under way is not lost, however long it takes.
+#[test]
+fn a_run_that_is_at_work_is_not_lost() {
+    let db = Database::sample("at_work");
+    let store = Store::new();
+    let slow = r#"echo $$ > "$HERE/pid"; exec sleep 600"#;
+    let programs = Programs::new(&[("fwb-dump", slow)]);
+    let (mut job, _words) = Job::with("backup", &store, &db.name, &[programs.path()]).begin();
+    programs.started();
+    assert_eq!(Job::new("backup", &store, &db.name).ends(0, &store)["lost"], json!([]));
+    signal(job.id(), "TERM");
+    assert_eq!(code(&mut job), Some(143));
+}
+
+/// What a night could not copy, a later one makes up for; retention can run by itself.
+#[test]
+fn copies_and_retention_are_chains_too() {
+    let db = Database::sample("made_up_for");
+    let (store, copies) = (Store::new(), Store::new());
+    let made = [store.dump_verified(&db), store.dump_verified(&db)];
+    let place = copies.path().to_str().unwrap();
+    store.tool("fwb-copy").args(["--to", place, name(&made[1])]).run().ok();
+    let old = copies.aged(&made[1], 24 * 40);
+    let job = Job::new("copy", &store, "").env("FWB_COPY_TO", place).env("FWB_COPY_KEEP_DAYS", "30");
+    let record = job.ends(0, &store);
+    assert!(made.iter().all(|made| copies.holds(name(made))) && !copies.holds(&old), "{record}");
+    let stages: Vec<&Value> = record["steps"].as_array().unwrap().iter().map(|step| &step["stage"]).collect();
+    assert_eq!(stages, ["ls", "copy", "copy-ls", "copy-prune"]);
+
+    let old = store.aged(&made[0], 24 * 9);
+    let record = Job::new("prune", &store, "").ends(0, &store);
+    assert_eq!((&record["deleted"], store.holds(&old)), (&json!([old]), false));
+    let record = Job::new("copy", &store, "").ends(2, &store);
+    assert!(reason(&record).contains("no second store is named") && record["hint"].is_string(), "{record}");
+}
+
+/// A chain of one's own is run as it is printed, and is on record under its own name.
+#[test]
+fn a_chain_of_ones_own_is_on_record() {
+    let db = Database::sample("own_chain");
+    let store = Store::new();
+    let line =
+        format!("fwb-dump -B {} --codec zstd | fwb-verify && fwb-ls | fwb-prune --keep-last 3", db.name);
+    let mut job = Job::new("nightly-zstd", &store, "");
+    job.tool = job.tool.arg(&line);
+    let record = job.ends(0, &store);
+    assert_eq!(
+        [&record["what"], &record["verification"]["ok"], &record["kept"]],
+        [&json!("nightly-zstd"), &json!(true), &json!(1)]
+    );
+    assert!(name(&record).ends_with(".sql.zst") && record["database"] == json!(db.name), "{record}");
+
+    let printed = fwb_run(&[]).args(["--dry-run", "nightly-zstd", &line]).run().ok().stdout_text();
+    let again = bash(&printed).env("FWB_STORE", store.path()).run().ok();
+    assert_eq!(again.records().len(), 1 + 2, "what was proved, and what retention has decided");
+    let usual =
+        fwb_run(&[]).args(["-n", "backup", "-B", &db.name, "-s"]).arg(store.path()).run().ok().stdout_text();
+    assert_eq!(bash(&usual).run().ok().records().len(), 1 + 3);
+
+    for (line, why) in
+        [("fwb-dump |", "a command is missing"), ("no-such-program", "no-such-program is not installed")]
+    {
+        let mut job = Job::new("wrong", &store, "");
+        job.tool = job.tool.arg(line);
+        let record = job.ends(2, &store);
+        assert!(reason(&record).contains(why) && record["hint"].is_string(), "{record}");
+    }
+    let mut job = Job::new("backup", &store, "");
+    job.tool = job.tool.arg("fwb-ls");
+    assert!(reason(&job.ends(2, &store)).contains("give yours another name"));
+    assert!(
+        reason(&Job::new("nightly", &store, "").ends(2, &store))
+            .contains("none of backup, drill, copy and prune")
+    );
+}
+
+/// Whoever asks later when and why a database was replaced finds it in the store.
+#[test]
+fn a_restore_and_its_undo_are_on_record() {
+    let db = Database::sample("restored_run");
+    let store = Store::new();
+    let made = store.dump_verified(&db);
+    let restore = || store.tool("fwb-restore");
+    restore().args(["--dry-run", name(&made)]).run().ok();
+    assert!(!store.file("runs").exists(), "a plan is no restore");
+    restore().args(["--yes", name(&made)]).run().ok();
+    restore().args(["--undo", "--yes", "-B", &db.name]).run().ok();
+    restore().args(["--yes", "--tables", "no_such_table", name(&made)]).run().exits(2);
+    let records = kept(&store);
+    for (record, what, exit) in
+        [(&records[0], "restore", 0), (&records[1], "undo", 0), (&records[2], "restore", 2)]
+    {
+        check(record, exit);
+        assert_eq!(record["what"], what);
+    }
+    assert!(records[..2].iter().all(|record| record["database"] == json!(db.name)));
+    assert_eq!([&records[0]["name"], &records[1]["name"]], [&made["name"], &Value::Null]);
+    assert!(
+        reason(&records[2]).contains("no_such_table") && records[2]["code"].is_string(),
+        "{}",
+        records[2]
+    );
+
+    // One that is killed is reported by the next run.
+    let held = Holder::new(Server::shared(), &db.name, "START TRANSACTION; SELECT * FROM settings");
+    let mut killed = restore().args(["--yes", name(&made)]).spawn();
+    sees(
+        Server::shared(),
+        &db.name,
+        "info LIKE 'LOCK TABLES%' OR state LIKE 'Waiting for table metadata lock%'",
+    );
+    signal(killed.id(), "KILL");
+    killed.wait().unwrap();
+    drop(held);
+    let next = Job::new("prune", &store, &db.name).ends(0, &store);
+    assert_eq!(next["lost"][0]["what"], "restore", "{next}");
+}
+
+/// The jobs that were made for the script go on working, and a signal reaches what it has become.
+#[test]
+fn the_script_is_the_tool() {
+    let db = Database::sample("shim");
+    let store = Store::new();
+    let job = |what: &str| {
+        let set =
+            script("cronjob.sh", &[]).arg(what).env("FWB_STORE", store.path()).env("FWB_DATABASE", &db.name);
+        set.env("FWB_DEFAULTS_FILE", Server::shared().defaults_file()).env("FWB_TERMINATION_LOG", "")
+    };
+    assert_eq!(check(&job("backup").run().ok().json(), 0)["what"], "backup");
+    let held = Holder::new(Server::shared(), &db.name, "LOCK TABLES settings WRITE");
+    let mut run = job("backup").spawn();
+    sees(Server::shared(), &db.name, &format!("{WAITS} AND info LIKE 'SELECT%'"));
+    signal(run.id(), "TERM");
+    assert_eq!(code(&mut run), Some(143));
+    drop(held);
+    assert_eq!(kept(&store).len(), 2);
+}
+
+/// Many at once: every record is whole and none is lost; and of very many the oldest go.
 #[test]
 fn records_do_not_mix_and_stay_bounded() {
     let store = Store::new();
-    let line = |number: usize| format!("{{\"number\":{number}}}\n");
-    store.write("runs.jsonl", (0..9997).map(line).collect::<String>());
+    fs::create_dir(store.file("runs")).unwrap();
+    for number in 0..9997 {
+        fs::write(store.file(&format!("runs/20000101T000000Z-old-{number:08}.json")), "{}\n").unwrap();
+    }
+    store.write("runs/note.txt", "a person's own");
     std::thread::scope(|scope| {
         for number in 0..8 {
             let job = Job::new("drill", &store, &format!("none_{number}"));
             scope.spawn(move || job.tool.run().exits(1));
         }
     });
-    let records = kept(&store);
-    assert_eq!(records.len(), 10_000);
-    assert_eq!(records[0]["number"], 5);
-    let mut names: Vec<&Value> = records[9992..].iter().map(|record| &record["database"]).collect();
-    names.sort_by_key(ToString::to_string);
-    assert_eq!(
-        names,
-        (0..8).map(|number| json!(format!("none_{number}"))).collect::<Vec<_>>().iter().collect::<Vec<_>>()
-    );
-    assert_eq!(store.names(), ["runs.jsonl"]);
-
-    // A line that a crash has cut off spoils no other.
-    let torn = Store::new();
-    torn.write("runs.jsonl", "{\"half\":");
-    Job::new("drill", &torn, "none").tool.run().exits(1);
-    let text = fs::read_to_string(torn.file("runs.jsonl")).unwrap();
-    assert!(text.starts_with("{\"half\":\n{\"schema\"") && text.ends_with("}\n"));
+    Job::new("drill", &store, "none_8").tool.run().exits(1);
+    let names: Vec<String> = fs::read_dir(store.file("runs"))
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .filter(|name| Path::new(name).extension().is_some_and(|it| it == "json"))
+        .collect();
+    assert_eq!(names.len(), 10_000);
+    let is_old = |name: &&String| name.starts_with("20000101T000000Z-old-");
+    assert_eq!(names.iter().filter(is_old).count(), 9991);
+    assert!(!names.contains(&"20000101T000000Z-old-00000000.json".to_owned()));
+    let young = names.iter().filter(|name| !is_old(name));
+    let mut databases: Vec<String> = young
+        .map(|name| fs::read(store.file("runs").join(name)).unwrap())
+        .map(|text| serde_json::from_slice::<Value>(&text).unwrap()["database"].as_str().unwrap().to_owned())
+        .collect();
+    databases.sort();
+    assert_eq!(databases, (0..9).map(|number| format!("none_{number}")).collect::<Vec<_>>());
+    assert!(store.file("runs/note.txt").exists());
 }
 
 /// Where a record cannot be written, the run still ends as it ended, and the record is still in the other places.
 #[test]
 fn a_record_that_cannot_be_written_changes_nothing() {
     let db = Database::sample("unwritable");
-    let elsewhere = tempfile::NamedTempFile::new().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
     let spoilers: [&dyn Fn(&Path); 3] =
-        [&|runs| fs::create_dir(runs).unwrap(), &|runs| symlink(elsewhere.path(), runs).unwrap(), &|runs| {
+        [&|runs| fs::write(runs, "").unwrap(), &|runs| symlink(elsewhere.path(), runs).unwrap(), &|runs| {
             drop(Tool::program("mkfifo").arg(runs).run().ok());
         }];
     for spoil in spoilers {
         let store = Store::new();
-        spoil(&store.file("runs.jsonl"));
+        spoil(&store.file("runs"));
         let job = Job::new("backup", &store, &db.name);
         let out = job.tool.run().ok();
-        assert!(out.stderr.contains("cronjob.sh: warning: this run is not in "), "{}", out.stderr);
+        assert!(
+            out.stderr.contains("fwb-run: warning: the store has no record of this run: "),
+            "{}",
+            out.stderr
+        );
         assert_eq!(last_words(&job.words), check(&out.json(), 0));
     }
-    assert_eq!(fs::metadata(elsewhere.path()).unwrap().len(), 0, "a link leads nowhere");
-
-    // Nowhere to work.
-    let store = Store::new();
-    let record = Job::new("backup", &store, &db.name).env("TMPDIR", "/nowhere").ends(1, &store);
-    assert_eq!(
-        [&record["stage"], &record["reason"]],
-        [&Value::Null, &json!("no temporary files can be made in /nowhere")]
-    );
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0, "a link leads nowhere");
 
     // A store that nobody can write.
     let job = Job::new("backup", &Store::new(), &db.name).env("FWB_STORE", "/proc/sys");
     let out = job.tool.run().exits(1);
-    assert!(out.stderr.contains("this run is not in /proc/sys/runs.jsonl: "), "{}", out.stderr);
+    assert!(
+        out.stderr.contains("the store has no record of this run: cannot create /proc/sys/runs"),
+        "{}",
+        out.stderr
+    );
     assert_eq!(check(&out.json(), 1)["stage"], "dump");
 
-    // A disk that is full in the middle of the line.
+    // A disk that is full.
     let store = Store::new();
-    store.write("runs.jsonl", "{}\n".repeat(1000));
-    let full = r#"trap '' XFSZ; ulimit -f 3; exec "$SCRIPT" drill"#;
+    let full = r#"trap '' XFSZ; ulimit -f 0; exec "$TOOL" drill"#;
     let mut job = Job::new("drill", &store, "none");
-    job.tool = bash(full)
-        .env("SCRIPT", Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/cronjob.sh"))
-        .env("FWB_STORE", store.path());
+    job.tool = bash(full).env("TOOL", Tool::path("fwb-run")).env("FWB_STORE", store.path());
     let out = job.tool.run().exits(1);
-    assert!(out.stderr.contains("this run is not in "), "{}", out.stderr);
-    assert_eq!(kept(&store).len(), 1000, "not half a line");
+    assert!(out.stderr.contains("the store has no record of this run: "), "{}", out.stderr);
+    assert_eq!(fs::read_dir(store.file("runs")).unwrap().count(), 0, "not half a record");
 
     // No last words, and nobody who reads.
     let store = Store::new();
@@ -695,14 +989,14 @@ fn odd_names_are_only_names() {
         let drilled = here(Job::new("drill", &store, odd)).ends(0, &store);
         assert_eq!([&drilled["database"], &drilled["name"]], [odd, name(&record)]);
         assert_eq!(outer.names(), [""; 0], "nothing is made elsewhere");
-        assert_eq!(store.names().len(), 3);
+        assert_eq!(store.names().len(), 2);
 
         // A directory may have such a name too.
         fs::create_dir(outer.file(odd)).unwrap();
         let job = here(Job::new("backup", &store, odd)).env("FWB_STORE", odd);
         check(&job.tool.run().ok().json(), 0);
         assert_eq!(outer.names(), [odd]);
-        assert!(outer.file(odd).join("runs.jsonl").exists());
+        assert!(outer.file(odd).join("runs").exists());
     }
 }
 
@@ -749,5 +1043,8 @@ fn who_may_read_the_backups_may_read_the_records() {
     let store = Store::new();
     fs::set_permissions(store.path(), fs::Permissions::from_mode(0o2750)).unwrap();
     Job::new("drill", &store, "none").ends(1, &store);
-    assert_eq!(fs::metadata(store.file("runs.jsonl")).unwrap().mode() & 0o777, 0o640);
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+    let runs = store.file("runs");
+    assert_eq!(mode(&runs), 0o2750);
+    assert!(fs::read_dir(runs).unwrap().all(|file| mode(&file.unwrap().path()) == 0o640));
 }

@@ -1,0 +1,84 @@
+//! Keeps the record of a run in its store while the run is under way: a thread of its own writes it when the run begins, gives
+//! signs of life in it, and writes it for good at the end. A store that does not answer holds nothing up for long.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use super::process::{RunProcess, SIGN_OF_LIFE};
+use super::record::RunRecord;
+use crate::error::{Error, Result};
+use crate::manifest::now;
+use crate::progress::Cancel;
+use crate::store::{Location, ObjectStores, Store};
+
+/// How many records a store keeps: those of ten years of a night and a week.
+const KEPT: usize = 10_000;
+/// How long the store may take for the last word of a run.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The signal by which requests are told to end that nobody waits for any more.
+const GIVEN_UP: i32 = 15;
+
+/// Keeps the record of one run.
+#[derive(Debug)]
+pub struct RunKeeper {
+    last: Sender<Box<RunRecord>>,
+    written: Receiver<Result<()>>,
+    cancel: Cancel,
+    place: String,
+}
+
+impl RunKeeper {
+    /// Writes the record of a run that begins, and keeps it alive. A signal to the process does not end that: the last word of
+    /// a run that was ended is to be kept too.
+    ///
+    /// # Errors
+    /// The store is not there or cannot be used, or the operating system refuses a thread.
+    pub fn begin(record: &RunRecord, location: &Location, stores: &dyn ObjectStores) -> Result<Self> {
+        let cancel = Cancel::default();
+        let store = Store::open(location, stores, &cancel)?;
+        let (last, ended) = channel();
+        let (sender, written) = channel();
+        let (record, place) = (record.clone(), store.place());
+        let keep = move || sender.send(keep(&store, record, &ended)).unwrap_or_default();
+        crate::thread::start(keep)?;
+        Ok(Self { last, written, cancel, place })
+    }
+
+    /// Writes the record for good.
+    ///
+    /// # Errors
+    /// It cannot be written, or the store does not answer in time.
+    pub fn finish(self, record: RunRecord) -> Result<()> {
+        let silent = || Error::Io {
+            action: "write the record of this run to",
+            path: self.place.clone().into(),
+            source: std::io::ErrorKind::TimedOut.into(),
+        };
+        self.last.send(Box::new(record)).map_err(|_| silent())?;
+        let written = self.written.recv_timeout(PATIENCE);
+        self.cancel.raise(GIVEN_UP);
+        written.unwrap_or_else(|_| Err(silent()))
+    }
+}
+
+/// Writes the record until the run ends. That it could not be written is told of the last time alone.
+fn keep(store: &Store, mut record: RunRecord, ended: &Receiver<Box<RunRecord>>) -> Result<()> {
+    loop {
+        record.process = Some(RunProcess { seen_at: now(), ..RunProcess::this() });
+        if let Err(error) = store.write_run(&record) {
+            log::debug!("the record of this run is not written: {error}");
+        }
+        match ended.recv_timeout(Duration::from_secs(SIGN_OF_LIFE)) {
+            Ok(last) => {
+                store.write_run(&RunRecord { process: None, ..*last })?;
+                if let Err(error) = store.prune_runs(KEPT) {
+                    log::debug!("old records of runs stay: {error}");
+                }
+                return Ok(());
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            // Whoever ran has ended without a last word; the record says so by its silence.
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The record of a restore or an undo, in the store that it is about: docs/JSON.md. Whoever asks later when and why a database
+//! was replaced finds it beside the runs of the backups.
+
+use std::time::Instant;
+
+use fwb::{Error, Location, Result, RunKeeper, RunOutcome, RunRecord, RunStep};
+use fwb_stores::ObjectStores;
+
+/// A restore or an undo, and its record.
+#[derive(Debug)]
+pub(crate) struct OnRecord {
+    record: RunRecord,
+    place: Location,
+    keeper: Option<RunKeeper>,
+    began: Instant,
+}
+
+impl OnRecord {
+    /// Of a restore or an undo that may come to be; until it fails or [`OnRecord::begin`] is called, nothing is written.
+    ///
+    /// # Errors
+    /// `what` is no name of a run.
+    pub(crate) fn new(
+        what: &str,
+        place: &Location,
+        name: Option<&str>,
+        database: Option<&str>,
+    ) -> Result<Self> {
+        let at = fwb::now();
+        let mut record = RunRecord::begin(fwb::run_id(what, at)?, what, at);
+        record.name = name.map(Into::into);
+        record.database = database.map(Into::into);
+        record.store = Some(place.resolved().to_string());
+        record.host = Some(rustix::system::uname().nodename().to_string_lossy().into_owned());
+        record.version = Some(env!("CARGO_PKG_VERSION").into());
+        Ok(Self { record, place: place.clone(), keeper: None, began: Instant::now() })
+    }
+
+    /// The database that it is about, once that is known.
+    pub(crate) fn of_database(&mut self, database: &str) {
+        self.record.database = Some(database.into());
+    }
+
+    /// It begins: from now on it is on record, also if this process is killed.
+    pub(crate) fn begin(&mut self) {
+        self.keep();
+    }
+
+    /// It has ended. One that was never begun is on record only if it failed.
+    pub(crate) fn end<T>(mut self, result: Result<T>) -> Result<T> {
+        match &result {
+            Ok(_) if self.keeper.is_none() => return result,
+            Ok(_) => (self.record.outcome, self.record.exit) = (RunOutcome::Ok, Some(0)),
+            Err(error) => self.fail(error),
+        }
+        let seconds = (self.began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+        self.record.finished_at = Some(fwb::now().max(self.record.at));
+        self.record.seconds = Some(seconds);
+        let exit = self.record.exit.unwrap_or_default();
+        let stage = self.record.what.clone();
+        self.record.stages.insert(stage.clone(), seconds);
+        self.record.steps.push(RunStep { stage, exit, seconds, tries: 1, retried: Vec::new() });
+        if self.keeper.is_none() {
+            self.keep();
+        }
+        // Whoever may only read the store restores from it all the same.
+        if let Some(Err(error)) = self.keeper.map(|keeper| keeper.finish(self.record)) {
+            log::info!("the store has no record of this run: {error}");
+        }
+        result
+    }
+
+    fn keep(&mut self) {
+        match RunKeeper::begin(&self.record, &self.place, &ObjectStores) {
+            Ok(keeper) => self.keeper = Some(keeper),
+            Err(error) => log::info!("the store has no record of this run: {error}"),
+        }
+    }
+
+    fn fail(&mut self, error: &Error) {
+        let record = &mut self.record;
+        record.outcome = RunOutcome::Failed;
+        record.exit = Some(fwb_cli::exit_code(error.class()).into());
+        record.stage = Some(record.what.clone());
+        record.code = Some(error.code().code.into());
+        record.reason = Some(error.to_string());
+        record.hint = error.hint();
+    }
+}

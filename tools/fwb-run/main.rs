@@ -1,0 +1,326 @@
+//! `fwb-run`: runs a chain of the tools, tries again what passes by itself, and leaves a record however it ends.
+
+#![forbid(unsafe_code)]
+
+mod chain;
+mod execution;
+mod outcome;
+mod words;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use chain::{Chain, Subject};
+use chrono::TimeDelta;
+use clap::Parser;
+use execution::{Execution, Failure, Patience};
+use fwb::{
+    Cancel, Error, ErrorClass, Listing, Location, LostRun, Result, RunHistory, RunKeeper, RunRecord, Store,
+};
+use fwb_cli::{Outcome, Session, StoreArgs};
+use fwb_stores::ObjectStores;
+use outcome::InStore;
+
+/// How long a bucket may take to be listed for the record.
+const GLANCE: Duration = Duration::from_secs(20);
+/// How far back runs are looked at, in days.
+const HISTORY: i64 = 100;
+
+/// Run a chain of the tools, and leave a record of it
+///
+/// For a timer, a cluster or a person: the stages one after the other, each reading what the one before has printed.
+/// A failure that passes by itself is tried again until the deadline: the server is away, the store is locked, the network
+/// fails. However the run ends, one line of JSON says how: on standard output, and in the store under runs/.
+#[derive(Debug, Parser)]
+#[command(name = "fwb-run", version)]
+#[command(after_long_help = "Chains:\n  \
+    backup       dump, prove, copy where --copy-to is given, and let retention delete\n  \
+    drill        restore the newest backup into a throwaway server and compare\n  \
+    copy         copy to --copy-to what that store lacks\n  \
+    prune        retention alone\n  \
+    NAME LINE    commands of your own, such as 'fwb-dump -B shop | fwb-verify && fwb-ls | fwb-prune'\n\n\
+    The tools read their settings from the environment: FWB_POD_SELECTOR, FWB_HOST, FWB_KEEP_DAYS and so on. --dry-run \
+    prints the pipeline that a chain stands for. The exit status is that of the first stage that failed.")]
+struct Args {
+    /// backup, drill, copy or prune; or a name for a chain of your own
+    #[arg(value_name = "CHAIN")]
+    chain: String,
+
+    /// The chain of your own: commands with | and && between them
+    #[arg(value_name = "LINE")]
+    line: Option<String>,
+
+    /// Print the pipeline, run nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+
+    /// The database
+    #[arg(short = 'B', long, value_name = "NAME", env = "FWB_DATABASE")]
+    database: Option<String>,
+
+    /// The server's name: the run looks at its backups alone, and deletes no others
+    #[arg(long, value_name = "NAME", env = "FWB_SERVER_ID")]
+    server_id: Option<String>,
+
+    #[command(flatten)]
+    store: StoreArgs,
+
+    #[command(flatten)]
+    copies: CopyArgs,
+
+    #[command(flatten)]
+    retry: RetryArgs,
+
+    /// Where Kubernetes looks for the last words [default: /dev/termination-log, if it is there]
+    #[arg(long, value_name = "FILE", env = "FWB_TERMINATION_LOG", help_heading = "Record")]
+    termination_log: Option<PathBuf>,
+}
+
+/// The group of the second store.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Copies")]
+struct CopyArgs {
+    /// A second store, to which each backup is copied
+    #[arg(long, value_name = "STORE", env = "FWB_COPY_TO")]
+    copy_to: Option<OsString>,
+
+    /// Days for which copies are kept [default: no copy is deleted]
+    #[arg(long, value_name = "N", env = "FWB_COPY_KEEP_DAYS")]
+    copy_keep_days: Option<u32>,
+}
+
+/// The group of retries.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Retries")]
+struct RetryArgs {
+    /// No try begins later than this after the beginning; 0s: none is repeated
+    #[arg(long, value_name = "DURATION", env = "FWB_RUN_DEADLINE", default_value = "1h")]
+    #[arg(value_parser = fwb_cli::parse_age)]
+    deadline: TimeDelta,
+
+    /// Wait before the first retry; it doubles with each, up to two minutes
+    #[arg(long, value_name = "DURATION", env = "FWB_RETRY_WAIT", default_value = "15s")]
+    #[arg(value_parser = fwb_cli::parse_age)]
+    retry_wait: TimeDelta,
+}
+
+fn main() -> ExitCode {
+    fwb_cli::run(run)
+}
+
+fn run(args: Args, session: &Session) -> Result<Outcome> {
+    if args.dry_run {
+        let chain = chain_of(&args)?;
+        session.records()?.write_text(&(chain.to_shell() + "\n"))?;
+        return Ok(Outcome::Done);
+    }
+    let (began, at) = (Instant::now(), fwb::now());
+    // What is not the name of any run is wrong usage, and leaves no record.
+    let mut record = RunRecord::begin(fwb::run_id(&args.chain, at)?, &args.chain, at);
+    record.database.clone_from(&args.database);
+    record.server.clone_from(&args.server_id);
+    record.host = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).or_else(host_name);
+    record.version = Some(env!("CARGO_PKG_VERSION").into());
+
+    let place = args.store.location();
+    record.store = place.as_ref().ok().map(|place| place.resolved().to_string());
+    let ready = prepare(&args);
+    let keeper = keep(&record, &ready);
+    match &ready {
+        Ok(ready) => {
+            let execution = Execution::of(&ready.chain, args.retry.patience(), &ready.environment(), session);
+            outcome::fill(&mut record, &execution);
+        }
+        Err(error) => {
+            session.tell(error);
+            outcome::judge(&mut record, Some(&Failure::of_error(error, None)));
+        }
+    }
+    if let Ok(ready) = &ready {
+        look(&mut record, ready, session);
+    }
+    record.finished_at = Some(fwb::now().max(at));
+    record.seconds = Some(execution::seconds(began.elapsed()).max(0.001));
+    Ok(tell(&record, keeper, &args, session))
+}
+
+/// Writes the record wherever it belongs. That it could not be written is a warning, and does not change how the run has ended.
+fn tell(record: &RunRecord, keeper: Option<Result<RunKeeper>>, args: &Args, session: &Session) -> Outcome {
+    if let Some(Err(error)) = keeper.map(|keeper| keeper.and_then(|keeper| keeper.finish(record.clone()))) {
+        log::warn!(code = error.code().code; "the store has no record of this run: {error}");
+    }
+    words::leave(record, args.termination_log.as_deref());
+    let printed = session.records().and_then(|mut out| out.write_json(record));
+    if let Err(error) = printed {
+        log::debug!("the record is not printed: {error}");
+    }
+    let exit = record.exit.and_then(|exit| u8::try_from(exit).ok());
+    exit.map_or(Outcome::Failed(ErrorClass::Failure), Outcome::Exit)
+}
+
+/// What a run needs, once it is known to be there.
+struct Ready {
+    chain: Chain,
+    place: Location,
+}
+
+impl Ready {
+    /// What the stages find in their environment beside ours.
+    fn environment(&self) -> Vec<(&'static str, OsString)> {
+        vec![("FWB_LOG_FORMAT", "json".into()), ("FWB_STORE", self.place.to_os_string())]
+    }
+}
+
+/// Looks at what every run needs. `fwb-dump` would make a store that is not there; here that is a volume which was not
+/// mounted, and the backups would go with the container.
+fn prepare(args: &Args) -> Result<Ready> {
+    let place = named("FWB_STORE", args.store.location())?;
+    let chain = chain_of(args)?;
+    if let Location::Directory(root) = &place
+        && !root.is_dir()
+    {
+        return Err(Error::Usage {
+            message: format!("the store {place} is not there"),
+            hint: Some(
+                "mount its volume, or make the directory; FWB_STORE or --store names another one".into(),
+            ),
+        });
+    }
+    execution::check_programs(&chain)?;
+    Ok(Ready { chain, place })
+}
+
+/// The chain that the command line means.
+fn chain_of(args: &Args) -> Result<Chain> {
+    let copy_to = args.copies.copy_to.as_deref().map(Location::parse).transpose();
+    let copy_to = named("FWB_COPY_TO", copy_to)?;
+    let subject = Subject {
+        store: args.store.explicit()?.map(|place| place.to_os_string()),
+        database: args.database.clone(),
+        server_id: args.server_id.clone(),
+        copy_to: copy_to.as_ref().map(Location::to_os_string),
+        copy_dir: copy_to.as_ref().and_then(|place| place.directory().map(Into::into)),
+        copy_keep_days: args.copies.copy_keep_days,
+    };
+    let chain = match (args.chain.as_str(), &args.line) {
+        ("backup" | "drill" | "copy" | "prune", Some(_)) => {
+            return Err(Error::usage(format!(
+                "{} is a chain of its own: give yours another name",
+                args.chain
+            )));
+        }
+        ("backup", None) => subject.backup(),
+        ("drill", None) => subject.drill(),
+        ("copy", None) => subject.copy(),
+        ("prune", None) => subject.prune(),
+        (name, Some(line)) => return Chain::parse(name, line),
+        (name, None) => {
+            return Err(Error::Usage {
+                message: format!("{name} is none of backup, drill, copy and prune"),
+                hint: Some(format!(
+                    "a chain of your own has its commands: fwb-run {name} 'fwb-dump -B shop | fwb-verify'"
+                )),
+            });
+        }
+    };
+    if args.chain == "backup" && args.database.as_deref().is_none_or(str::is_empty) {
+        return Err(Error::Usage {
+            message: "no database is named".into(),
+            hint: Some("set FWB_DATABASE, or -B, to the database that is to be backed up".into()),
+        });
+    }
+    if args.chain == "copy" && copy_to.is_none() {
+        return Err(Error::Usage {
+            message: "no second store is named".into(),
+            hint: Some("set FWB_COPY_TO, or --copy-to, to the store of the copies".into()),
+        });
+    }
+    Ok(chain)
+}
+
+/// An error about a place, with the variable that usually names it.
+fn named<T>(variable: &str, parsed: Result<T>) -> Result<T> {
+    parsed.map_err(|error| match error {
+        Error::Usage { message, hint } => Error::Usage { message: format!("{variable}: {message}"), hint },
+        other => other,
+    })
+}
+
+/// Begins the record in the store, where there is a store.
+fn keep(record: &RunRecord, ready: &Result<Ready>) -> Option<Result<RunKeeper>> {
+    let place = match ready {
+        Ok(ready) => ready.place.clone(),
+        Err(_) => Location::parse(record.store.as_deref()?.as_ref()).ok()?,
+    };
+    // A directory that is not there is no store, and the run has said so.
+    if matches!(&place, Location::Directory(root) if !root.is_dir()) {
+        return None;
+    }
+    Some(RunKeeper::begin(record, &place, &ObjectStores))
+}
+
+/// What is in the store now. A bucket that does not answer must not hold the record up.
+fn look(record: &mut RunRecord, ready: &Ready, session: &Session) {
+    if session.context().cancel.check().is_err() {
+        return;
+    }
+    let (place, cancel) = (ready.place.clone(), Cancel::default());
+    let (found, looked) = channel();
+    let (asked, since) = (cancel.clone(), record.at - TimeDelta::days(HISTORY));
+    let glance = move || {
+        let seen = Store::open(&place, &ObjectStores, &asked).and_then(|store| {
+            let listing = Listing::read(&store, &asked)?;
+            let history = store.runs(Some(since), &asked).unwrap_or_else(|error| {
+                log::debug!("earlier runs are not looked at: {error}");
+                RunHistory::default()
+            });
+            Ok((listing, history, store.space()?, store))
+        });
+        found.send(seen).unwrap_or_default();
+    };
+    if std::thread::Builder::new().spawn(glance).is_err() {
+        return;
+    }
+    match looked.recv_timeout(GLANCE) {
+        Ok(Ok((listing, history, space, store))) => {
+            if let Some(found) = InStore::of(&listing, record.database.as_deref(), record.server.as_deref()) {
+                (record.backups, record.backups_size) = (Some(found.backups), Some(found.size));
+                (record.proved, record.newest_proved_at) = (Some(found.proved), found.newest_proved);
+            }
+            record.free_bytes = space.map(|space| space.free);
+            record.lost = report_lost(&history, &store);
+        }
+        Ok(Err(error)) => log::debug!("the store is not looked at for the record: {error}"),
+        Err(_) => log::debug!("the store does not answer in time to be looked at for the record"),
+    }
+    cancel.raise(15);
+}
+
+/// Notes in the store which earlier runs have ended without a word.
+fn report_lost(history: &RunHistory, store: &Store) -> Vec<LostRun> {
+    let lost = history.lost(fwb::now()).cloned().map(RunRecord::into_lost);
+    lost.filter_map(|run| {
+        let (what, at) = (run.what.clone(), run.at);
+        log::warn!(code = fwb::notice::OTHER.code; "the run {what} of {at} ended without a word: it was killed, or its machine was lost");
+        if let Err(error) = store.write_run(&run) {
+            log::debug!("the record of a lost run stays as it is: {error}");
+        }
+        Some(LostRun { id: run.id?, what, at })
+    })
+    .collect()
+}
+
+impl RetryArgs {
+    fn patience(&self) -> Patience {
+        let duration = |given: TimeDelta| given.to_std().unwrap_or_default();
+        Patience { deadline: duration(self.deadline), first_wait: duration(self.retry_wait) }
+    }
+}
+
+fn host_name() -> Option<String> {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    (!name.is_empty()).then_some(name)
+}
