@@ -1,0 +1,132 @@
+//! A message as alerts of Prometheus' Alertmanager
+//! (<https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml>).
+//!
+//! Prometheus repeats an alert as long as it lasts; a run tells it once. So each alert says until when it holds, and a
+//! recovery sends the same labels with an end that is now.
+
+use chrono::{SecondsFormat, TimeDelta};
+use fwb::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::event::Event;
+use crate::message::{Message, Trouble};
+use crate::text::cut;
+
+/// How long an alert holds where nothing more is heard: longer than a week, so that of a weekly drill holds until the next.
+const HOLDS: TimeDelta = TimeDelta::days(8);
+/// How long a test holds.
+const TEST_HOLDS: TimeDelta = TimeDelta::minutes(5);
+/// The longest annotation, in letters.
+const LONGEST: usize = 4000;
+
+/// Names of alerts.
+const FAILED: &str = "FwbRunFailed";
+const TROUBLE: &str = "FwbTrouble";
+const TEST: &str = "FwbTest";
+
+/// From when an alert holds, and until when.
+type Holds = (Timestamp, Timestamp);
+
+/// What to post: an array of alerts.
+pub(crate) fn alerts(message: &Message) -> Value {
+    let at = message.at;
+    let begins = message.failing_since.unwrap_or(at).min(at);
+    let mut alerts = match message.event {
+        Event::Failed => vec![of_run(message, FAILED, "critical", (begins, at + HOLDS))],
+        // Its beginning must not be its end.
+        Event::Recovered => {
+            vec![of_run(message, FAILED, "critical", (begins.min(at - TimeDelta::seconds(1)), at))]
+        }
+        Event::Test => vec![of_run(message, TEST, "info", (at, at + TEST_HOLDS))],
+        Event::Started | Event::Succeeded | Event::Trouble => Vec::new(),
+    };
+    let of_trouble = |trouble: &Trouble, holds| of_trouble(message, trouble, holds);
+    let hold = message.troubles.iter().chain(&message.standing);
+    alerts.extend(hold.map(|trouble| of_trouble(trouble, (at, at + HOLDS))));
+    alerts.extend(message.over.iter().map(|trouble| of_trouble(trouble, (at - TimeDelta::seconds(1), at))));
+    Value::Array(alerts)
+}
+
+fn of_run(message: &Message, name: &str, severity: &str, holds: Holds) -> Value {
+    let annotations = annotations(&message.title, &message.summary, message.runbook.as_deref());
+    alert(labels(message, name, severity), annotations, holds)
+}
+
+fn of_trouble(message: &Message, trouble: &Trouble, holds: Holds) -> Value {
+    let mut labels = labels(message, TROUBLE, "warning");
+    labels.insert("code".into(), trouble.code.clone().into());
+    labels.insert("key".into(), trouble.key.clone().into());
+    alert(labels, annotations(&trouble.title, &trouble.text, trouble.runbook.as_deref()), holds)
+}
+
+/// The same whenever the same thing is told: they are what an alert is known by.
+fn labels(message: &Message, name: &str, severity: &str) -> Map<String, Value> {
+    let of = &message.labels;
+    let named = [
+        ("alertname", Some(name)),
+        ("severity", Some(severity)),
+        ("job", Some("fwb")),
+        ("what", Some(of.what.as_str())),
+        ("database", of.database.as_deref()),
+        ("server", of.server.as_deref()),
+        ("store", of.store.as_deref()),
+    ];
+    let said = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    said.filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, value.into())).collect()
+}
+
+fn annotations(summary: &str, description: &str, runbook: Option<&str>) -> Value {
+    let mut annotations = json!({"summary": cut(summary, LONGEST), "description": cut(description, LONGEST)});
+    if let Some(runbook) = runbook {
+        annotations["runbook"] = runbook.into();
+        // The name by which dashboards know it.
+        if runbook.contains("://") {
+            annotations["runbook_url"] = runbook.into();
+        }
+    }
+    annotations
+}
+
+fn alert(labels: Map<String, Value>, annotations: Value, (from, until): Holds) -> Value {
+    let time = |at: Timestamp| at.to_utc().to_rfc3339_opts(SecondsFormat::Millis, true);
+    json!({"labels": labels, "annotations": annotations, "startsAt": time(from), "endsAt": time(until)})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Facts, Labels};
+
+    fn facts() -> Facts {
+        let labels = Labels { what: "backup".into(), database: Some("shop".into()), ..Labels::default() };
+        let at = "2026-12-01T02:05:09+01:00".parse().expect("a time");
+        Facts { labels, at, ..Facts::default() }
+    }
+
+    #[test]
+    fn a_recovery_ends_the_alert_of_the_failure() {
+        let failed = alerts(&Message::failed(&Facts { reason: Some("no".into()), ..facts() }));
+        let recovered = alerts(&Message::recovered(&facts()));
+        assert_eq!(failed[0]["labels"], recovered[0]["labels"]);
+        assert_eq!(
+            failed[0]["labels"],
+            json!({"alertname": "FwbRunFailed", "severity": "critical", "job": "fwb", "what": "backup", "database": "shop"})
+        );
+        assert_eq!(failed[0]["endsAt"], "2026-12-09T01:05:09.000Z");
+        assert_eq!(recovered[0]["endsAt"], "2026-12-01T01:05:09.000Z");
+        assert_eq!(recovered[0]["startsAt"], "2026-12-01T01:05:08.000Z");
+    }
+
+    #[test]
+    fn each_trouble_is_an_alert_of_its_own() {
+        let trouble =
+            Trouble { code: "FWB-3001".into(), key: "a".into(), title: "t".into(), ..Trouble::default() };
+        let facts = Facts { troubles: vec![trouble.clone()], ..facts() };
+        assert_eq!(alerts(&Message::trouble(&facts)).as_array().map(Vec::len), Some(1));
+        let both = alerts(&Message::failed(&facts));
+        assert_eq!(both[0]["labels"]["alertname"], "FwbRunFailed");
+        assert_eq!(both[1]["labels"]["code"], "FWB-3001");
+        let over = alerts(&Message::succeeded(&Facts { troubles: vec![], over: vec![trouble], ..facts }));
+        assert_eq!(over[0]["labels"], both[1]["labels"]);
+    }
+}
