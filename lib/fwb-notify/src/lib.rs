@@ -38,4 +38,4 @@ pub use event::{Event, Kind};
 pub use failure::Failure;
 pub use message::{Facts, Labels, Message, NewestProved, Trouble};
 pub use settings::Settings;
-pub use targets::{Targets, WITHIN};
+pub use targets::{Sending, Targets, WITHIN};

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use fwb::{Cancel, Error, Result};
@@ -122,6 +123,39 @@ impl Targets {
             return Vec::new();
         }
         deliver(&targets, message, &self.authorities, within, cancel)
+    }
+
+    /// Does what [`Self::send`] does, while the caller goes on: no run waits for the ping that tells of its start.
+    pub fn begin(&self, message: Message, within: Duration, cancel: Cancel) -> Sending {
+        let (targets, later) = (self.clone(), message.clone());
+        let beside = cancel.clone();
+        let thread = thread::Builder::new().name("fwb-notify".into());
+        match thread.spawn(move || targets.send(&later, within, &beside)) {
+            Ok(thread) => Sending(Thread::Beside(thread)),
+            // The system has no thread to give: it is told now.
+            Err(_) => Sending(Thread::Done(self.send(&message, within, &cancel))),
+        }
+    }
+}
+
+/// A message on its way.
+#[derive(Debug)]
+pub struct Sending(Thread);
+
+#[derive(Debug)]
+enum Thread {
+    Beside(thread::JoinHandle<Vec<Failure>>),
+    Done(Vec<Failure>),
+}
+
+impl Sending {
+    /// Waits until it has arrived or its time is over, and returns those who were not told. Whoever tells of a start and
+    /// of an end calls it in between, so that the one is not told after the other.
+    pub fn finish(self) -> Vec<Failure> {
+        match self.0 {
+            Thread::Beside(thread) => thread.join().unwrap_or_default(),
+            Thread::Done(failures) => failures,
+        }
     }
 }
 
