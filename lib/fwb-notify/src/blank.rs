@@ -3,6 +3,8 @@
 //! this host. Where it is not plain what a quote holds, it counts as a value, and where it is not plain how far it
 //! reaches, it reaches to the end of the text.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 /// What stands in the place of a value.
@@ -34,9 +36,14 @@ const NAMES_FOLLOW: [&str; 22] = [
     "view",
     "set",
 ];
+/// How many letters before a quote are looked at.
+const LONGEST_WORDS: usize = 40;
 /// Messages that quote a value as it is, quotes in it included: what stands before, and the last place where it may end.
 const VALUES: [(&str, &str); 3] =
     [("duplicate entry", "' for key "), ("value:", "' for column "), ("near", "' at line ")];
+
+/// Where the quotes that open close, as far as it is known.
+type Pairs = HashMap<usize, usize>;
 
 /// A text in which the values in `'…'` and `"…"` are blanked. Identifiers stay: those in backticks, and those that follow
 /// such words as `column`, `for key` or `table`.
@@ -45,6 +52,7 @@ const VALUES: [(&str, &str); 3] =
 pub fn blank_quoted(text: &str) -> String {
     let letters: Vec<char> = text.chars().collect();
     let mut told = String::with_capacity(text.len());
+    let mut pairs = Pairs::new();
     let mut at = 0;
     while let Some(&letter) = letters.get(at) {
         match letter {
@@ -54,7 +62,7 @@ pub fn blank_quoted(text: &str) -> String {
                 at = end;
             }
             '\'' | '"' if opens(&letters, at) => {
-                let end = end_of_quote(&letters, at, &told);
+                let end = end_of_quote(&letters, at, &told, &mut pairs);
                 let inside = letters.get(at + 1..end).unwrap_or_default();
                 if end < letters.len() && is_name_next(&told) && is_name(inside) {
                     told.extend(&letters[at..=end]);
@@ -118,28 +126,35 @@ fn opens(letters: &[char], at: usize) -> bool {
 }
 
 /// Where the quote that opens at `at` closes; the length of the text where it does not.
-fn end_of_quote(letters: &[char], at: usize, told: &str) -> usize {
-    let before = told.trim_end().to_lowercase();
-    if let Some((_, end)) = VALUES.iter().find(|(words, _)| before.ends_with(words)) {
+fn end_of_quote(letters: &[char], at: usize, told: &str, pairs: &mut Pairs) -> usize {
+    let before = last_words(told);
+    if let Some((_, end)) = VALUES.iter().find(|(words, _)| before.trim_end().ends_with(words)) {
         return end_of_value(letters, at, end);
     }
+    if !pairs.contains_key(&at) {
+        pair(letters, at, pairs);
+    }
+    pairs.get(&at).copied().unwrap_or(letters.len())
+}
+
+/// Pairs the quotes from the one that opens at `at` to the end of the text. Where they do not come in pairs, which one is
+/// too many cannot be known, and this one has no end.
+fn pair(letters: &[char], at: usize, pairs: &mut Pairs) {
     let quote = letters[at];
-    let mut closes = None;
-    let mut from = at + 1;
-    while let Some(end) = next_close(letters, quote, from) {
-        let first = *closes.get_or_insert(end);
-        let others = (end + 1..letters.len()).filter(|&place| letters[place] == quote);
-        match others
+    let mut found = Vec::new();
+    let mut open = at;
+    while let Some(close) = next_close(letters, quote, open + 1) {
+        found.push((open, close));
+        let others = (close + 1..letters.len()).filter(|&place| letters[place] == quote);
+        let next = others
             .map(|place| (place, opens(letters, place)))
-            .find(|&(place, opens)| opens || is_stray(letters, place))
-        {
-            Some((open, true)) => from = open + 1,
-            Some((_, false)) => break,
-            None => return first,
+            .find(|&(place, opens)| opens || is_stray(letters, place));
+        match next {
+            Some((next, true)) => open = next,
+            Some((_, false)) => return,
+            None => return pairs.extend(found),
         }
     }
-    // Quotes do not come in pairs. Which one is too many cannot be known.
-    letters.len()
 }
 
 /// Whether the quote at `at`, which opens none, stands at the end of a word.
@@ -174,8 +189,14 @@ fn next_close(letters: &[char], quote: char, from: usize) -> Option<usize> {
     None
 }
 
+/// The end of a text, in lower case: enough of it for what may stand before a quote.
+fn last_words(told: &str) -> String {
+    let start = told.char_indices().rev().nth(LONGEST_WORDS).map_or(0, |(place, _)| place);
+    told[start..].to_lowercase()
+}
+
 fn is_name_next(told: &str) -> bool {
-    let told = told.to_lowercase();
+    let told = last_words(told);
     let words = told.trim_end();
     let words = words.strip_suffix(':').unwrap_or(words);
     let start = words.rfind(|letter: char| !is_word(letter)).map_or(0, |place| place + 1);
@@ -193,6 +214,7 @@ fn is_name(inside: &[char]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     #[test]
@@ -260,6 +282,31 @@ mod tests {
         for text in ["Duplicate entry 'a' for key 'k'", "x 'a' y \"b\"", "near 'a", "'a'@'b'"] {
             let once = blank_quoted(text);
             assert_eq!(blank_quoted(&once), once);
+        }
+    }
+
+    #[test]
+    fn long_texts_take_no_longer_than_they_are() {
+        for text in
+            ["'a',".repeat(100_000), "'".repeat(100_000), "'a\"".repeat(30_000), "a' ".repeat(100_000)]
+        {
+            assert!(!blank_quoted(&text).is_empty());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_duplicate_is_blanked_whatever_it_is(value in ".*", key in "[a-z][a-z_]{0,8}") {
+            let text = format!("failed: Duplicate entry '{value}' for key '{key}'");
+            let told = format!("failed: Duplicate entry '…' for key '{key}'");
+            prop_assert_eq!(blank_quoted(&text), told);
+        }
+
+        #[test]
+        fn a_value_is_blanked(value in "[^'\"`\\\\]*", before in "[a-z ]{0,9} ", after in "[ ,;)][a-z ]{0,9}") {
+            prop_assume!(!is_name_next(&before) && !last_words(&before).trim_end().ends_with("near"));
+            prop_assert_eq!(blank_quoted(&format!("{before}'{value}'{after}")), format!("{before}'…'{after}"));
+            prop_assert_eq!(blank_quoted(&format!("{before}\"{value}\"{after}")), format!("{before}'…'{after}"));
         }
     }
 

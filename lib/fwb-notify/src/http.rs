@@ -18,6 +18,9 @@ const LONGEST_ANSWER: usize = 64 << 10;
 /// How much of an answer is told, in letters.
 const TOLD: usize = 200;
 
+/// What is said of a certificate that nobody who is trusted has signed.
+pub(crate) const UNTRUSTED: &str = "; FWB_NOTIFY_CA names the certificates of an authority of your own";
+
 /// Why a request was not carried out.
 pub(crate) struct Refused {
     pub(crate) reason: String,
@@ -90,11 +93,7 @@ fn broken(error: reqwest::Error) -> Refused {
     let is_certificate = told(&error).contains("invalid peer certificate");
     let again = !is_certificate && !error.is_builder() && !error.is_redirect();
     let words = told(&error.without_url());
-    let hint = if is_certificate {
-        "; FWB_NOTIFY_CA names the certificates of an authority of your own"
-    } else {
-        ""
-    };
+    let hint = if is_certificate { UNTRUSTED } else { "" };
     Refused { reason: format!("{words}{hint}"), again, after: None }
 }
 

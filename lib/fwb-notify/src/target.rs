@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use base64::Engine as _;
 use lettre::message::Mailbox;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
@@ -170,7 +171,7 @@ fn bare(host: &str) -> &str {
 }
 
 fn is_local(host: &str) -> bool {
-    let host = bare(host);
+    let host = bare(host).trim_end_matches('.');
     host == "localhost"
         || host.ends_with(".localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -181,7 +182,11 @@ fn secrets(url: &Url, decoded: &[&str]) -> Secrets {
     let mut secrets = Secrets::default();
     secrets.add(url.as_str());
     secrets.add(url.path().trim_matches('/'));
-    url.path_segments().into_iter().flatten().for_each(|segment| secrets.add(segment));
+    for segment in url.path_segments().into_iter().flatten() {
+        secrets.add(segment);
+        // As a server repeats it.
+        secrets.add(&percent_decode_str(segment).decode_utf8_lossy());
+    }
     for secret in [url.username(), url.password().unwrap_or_default()].iter().chain(decoded) {
         secrets.add(secret);
     }
@@ -198,7 +203,11 @@ fn http(kind: Kind, text: &str, allow_http: bool) -> Parsed<Target> {
     let credentials = match (user.is_empty(), password.is_empty()) {
         (true, true) => None,
         (true, false) => Some(Credentials::Token(password)),
-        (false, _) => Some(Credentials::Basic { user, password }),
+        (false, _) => {
+            // As it goes over the wire.
+            secrets.add(&base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}")));
+            Some(Credentials::Basic { user, password })
+        }
     };
     let is_local = is_local(&host);
     if credentials.is_some() && url.scheme() == "http" && !is_local && !allow_http {

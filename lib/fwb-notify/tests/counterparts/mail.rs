@@ -152,10 +152,25 @@ fn what_a_mail_server_refuses_is_told() {
         assert!(failures[0].to_string().starts_with(told), "{failures:?}");
         if told.ends_with(": ") {
             let reason = &failures[0].reason;
-            assert!(reason.contains("certificate") || reason.contains("STARTTLS"), "{reason}");
+            assert!(reason.contains("FWB_NOTIFY_CA") || reason.contains("STARTTLS"), "{reason}");
         }
     }
     assert!(server.has_none() && plain.has_none());
+}
+
+#[test]
+fn an_address_that_is_refused_keeps_nobody_else_from_being_told() {
+    let server = MailServer::new("plain", None);
+    let people = "from=a@b.c&to=ops@example.org&to=nobody@example.org&to=dba@example.org";
+    let failures = send(&format!("smtp://127.0.0.1:{}?{people}", server.port), None);
+    assert_eq!(
+        failures[0].reason,
+        "permanent error (550): no mailbox nobody@example.org; 2 of 3 addresses got it"
+    );
+    let mut told = [server.mail()["to"].to_string(), server.mail()["to"].to_string()];
+    told.sort_unstable();
+    assert_eq!(told, [r#"["dba@example.org"]"#, r#"["ops@example.org"]"#]);
+    assert!(server.has_none());
 }
 
 #[test]
