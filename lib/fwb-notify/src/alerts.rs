@@ -9,7 +9,7 @@ use fwb::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::event::Event;
-use crate::message::{Message, Trouble};
+use crate::message::{Labels, Message, Trouble};
 use crate::text::cut;
 
 /// How long an alert holds where nothing more is heard: longer than a week, so that of a weekly drill holds until the next.
@@ -31,13 +31,20 @@ type Holds = (Timestamp, Timestamp);
 pub(crate) fn alerts(message: &Message) -> Value {
     let at = message.at;
     let begins = message.failing_since.unwrap_or(at).min(at);
+    // Its beginning must not be its end.
+    let over = (begins.min(at - TimeDelta::seconds(1)), at);
     let mut alerts = match message.event {
-        Event::Failed => vec![of_run(message, FAILED, "critical", (begins, at + HOLDS))],
-        // Its beginning must not be its end.
+        Event::Failed => vec![of_run(message, &message.labels, FAILED, (begins, at + HOLDS))],
         Event::Recovered => {
-            vec![of_run(message, FAILED, "critical", (begins.min(at - TimeDelta::seconds(1)), at))]
+            let mut ended = vec![&message.labels];
+            for labels in &message.failed_as {
+                if !ended.contains(&labels) {
+                    ended.push(labels);
+                }
+            }
+            ended.into_iter().map(|labels| of_run(message, labels, FAILED, over)).collect()
         }
-        Event::Test => vec![of_run(message, TEST, "info", (at, at + TEST_HOLDS))],
+        Event::Test => vec![of_run(message, &message.labels, TEST, (at, at + TEST_HOLDS))],
         Event::Started | Event::Succeeded | Event::Trouble => Vec::new(),
     };
     let of_trouble = |trouble: &Trouble, holds| of_trouble(message, trouble, holds);
@@ -47,21 +54,21 @@ pub(crate) fn alerts(message: &Message) -> Value {
     Value::Array(alerts)
 }
 
-fn of_run(message: &Message, name: &str, severity: &str, holds: Holds) -> Value {
+fn of_run(message: &Message, about: &Labels, name: &str, holds: Holds) -> Value {
+    let severity = if name == FAILED { "critical" } else { "info" };
     let annotations = annotations(&message.title, &message.summary, message.runbook.as_deref());
-    alert(labels(message, name, severity), annotations, holds)
+    alert(labels(about, name, severity), annotations, holds)
 }
 
 fn of_trouble(message: &Message, trouble: &Trouble, holds: Holds) -> Value {
-    let mut labels = labels(message, TROUBLE, "warning");
+    let mut labels = labels(&message.labels, TROUBLE, "warning");
     labels.insert("code".into(), trouble.code.clone().into());
     labels.insert("key".into(), trouble.key.clone().into());
     alert(labels, annotations(&trouble.title, &trouble.text, trouble.runbook.as_deref()), holds)
 }
 
 /// The same whenever the same thing is told: they are what an alert is known by.
-fn labels(message: &Message, name: &str, severity: &str) -> Map<String, Value> {
-    let of = &message.labels;
+fn labels(of: &Labels, name: &str, severity: &str) -> Map<String, Value> {
     let named = [
         ("alertname", Some(name)),
         ("severity", Some(severity)),
@@ -95,7 +102,7 @@ fn alert(labels: Map<String, Value>, annotations: Value, (from, until): Holds) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Facts, Labels};
+    use crate::message::Facts;
 
     fn facts() -> Facts {
         let labels = Labels { what: "backup".into(), database: Some("shop".into()), ..Labels::default() };
@@ -115,6 +122,16 @@ mod tests {
         assert_eq!(failed[0]["endsAt"], "2026-12-09T01:05:09.000Z");
         assert_eq!(recovered[0]["endsAt"], "2026-12-01T01:05:09.000Z");
         assert_eq!(recovered[0]["startsAt"], "2026-12-01T01:05:08.000Z");
+    }
+
+    #[test]
+    fn a_recovery_ends_alerts_that_knew_less() {
+        let knew_less = Labels { what: "backup".into(), ..Labels::default() };
+        let failed_as = vec![knew_less.clone(), knew_less.clone(), facts().labels];
+        let recovered = alerts(&Message::recovered(&Facts { failed_as, ..facts() }));
+        assert_eq!(recovered.as_array().map(Vec::len), Some(2));
+        let failed = alerts(&Message::failed(&Facts { labels: knew_less, ..facts() }));
+        assert_eq!(recovered[1]["labels"], failed[0]["labels"]);
     }
 
     #[test]

@@ -78,6 +78,9 @@ pub struct Facts {
     pub failing_since: Option<Timestamp>,
     /// How many runs in a row failed, this one included.
     pub failures: u32,
+    /// What the failures in a row were about that a recovery ends, as each was told: a run that did not reach its server
+    /// may not know its name. Alerts are ended by these too.
+    pub failed_as: Vec<Labels>,
     /// When the newest proved backup was made.
     pub newest_proved: NewestProved,
     /// The backup that was made.
@@ -114,6 +117,7 @@ pub struct Message {
     pub(crate) runbook: Option<String>,
     pub(crate) at: Timestamp,
     pub(crate) failing_since: Option<Timestamp>,
+    pub(crate) failed_as: Vec<Labels>,
     pub(crate) record: Value,
 }
 
@@ -164,6 +168,7 @@ impl Message {
             over: facts.over,
             at: facts.at,
             failing_since: facts.failing_since,
+            failed_as: facts.failed_as,
             record: facts.record,
         }
     }

@@ -320,5 +320,4 @@ fn mailbox(name: &str, text: &str) -> Parsed<Mailbox> {
 }
 
 #[cfg(test)]
-#[path = "target_tests.rs"]
 mod tests;

@@ -221,5 +221,4 @@ fn size(bytes: u64) -> String {
 }
 
 #[cfg(test)]
-#[path = "text_tests.rs"]
 mod tests;
