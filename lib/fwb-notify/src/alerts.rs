@@ -61,7 +61,9 @@ fn of_run(message: &Message, about: &Labels, name: &str, holds: Holds) -> Value 
 }
 
 fn of_trouble(message: &Message, trouble: &Trouble, holds: Holds) -> Value {
-    let mut labels = labels(&message.labels, TROUBLE, "warning");
+    // A drill may find that what a backup told of is over, and may know more or less than it: what they ran does not count.
+    let about = Labels { store: message.labels.store.clone(), ..Labels::default() };
+    let mut labels = labels(&about, TROUBLE, "warning");
     labels.insert("code".into(), trouble.code.clone().into());
     labels.insert("key".into(), trouble.key.clone().into());
     alert(labels, annotations(&trouble.title, &trouble.text, trouble.runbook.as_deref()), holds)
@@ -143,7 +145,9 @@ mod tests {
         let both = alerts(&Message::failed(&facts));
         assert_eq!(both[0]["labels"]["alertname"], "FwbRunFailed");
         assert_eq!(both[1]["labels"]["code"], "FWB-3001");
-        let over = alerts(&Message::succeeded(&Facts { troubles: vec![], over: vec![trouble], ..facts }));
+        let labels = Labels { what: "drill".into(), ..Labels::default() };
+        let over = Facts { labels, troubles: vec![], over: vec![trouble], ..facts };
+        let over = alerts(&Message::succeeded(&over));
         assert_eq!(over[0]["labels"], both[1]["labels"]);
     }
 }

@@ -30,7 +30,7 @@ pub struct Labels {
 pub struct Trouble {
     /// Its code, such as `FWB-3001`.
     pub code: String,
-    /// What tells it from others of its code, the same from run to run.
+    /// What tells it from others of its code in the store, the same from run to run.
     pub key: String,
     /// What it is, in a few words.
     pub title: String,
