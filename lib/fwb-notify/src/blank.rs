@@ -12,7 +12,7 @@ const BLANK: &str = "'…'";
 /// The longest identifier: database, table and column of 64 letters each.
 const LONGEST_NAME: usize = 3 * 64 + 2;
 /// What stands before a quoted name.
-const NAMES_FOLLOW: [&str; 22] = [
+const NAMES_FOLLOW: [&str; 21] = [
     "charset",
     "collation",
     "column",
@@ -21,10 +21,9 @@ const NAMES_FOLLOW: [&str; 22] = [
     "database",
     "engine",
     "event",
+    "field",
     "function",
     "index",
-    "key",
-    "keys",
     "partition",
     "plugin",
     "procedure",
@@ -34,8 +33,10 @@ const NAMES_FOLLOW: [&str; 22] = [
     "trigger",
     "variable",
     "view",
-    "set",
+    "character set",
 ];
+/// What a key of a table is called. What follows any other key may be a secret, such as an access key.
+const KEYS: [&str; 5] = ["for key", "foreign key", "unknown key", "duplicate key", "unique key"];
 /// How many letters before a quote are looked at.
 const LONGEST_WORDS: usize = 40;
 /// Messages that quote a value as it is, quotes in it included: what stands before, and the last place where it may end.
@@ -199,8 +200,14 @@ fn is_name_next(told: &str) -> bool {
     let told = last_words(told);
     let words = told.trim_end();
     let words = words.strip_suffix(':').unwrap_or(words);
-    let start = words.rfind(|letter: char| !is_word(letter)).map_or(0, |place| place + 1);
-    told.ends_with(' ') && words.get(start..).is_some_and(|word| NAMES_FOLLOW.contains(&word))
+    // What is before the last words, where these are the last.
+    let before = |last: &str| words.strip_suffix(last).filter(|before| !before.ends_with(is_word));
+    let is_of_a_key = before("key").is_some_and(|before| {
+        let before = before.trim_end();
+        before.is_empty() || before.ends_with([':', '.', ';', ',', '('])
+    });
+    told.ends_with(' ')
+        && (is_of_a_key || NAMES_FOLLOW.iter().chain(&KEYS).any(|last| before(last).is_some()))
 }
 
 fn is_name(inside: &[char]) -> bool {
