@@ -6,6 +6,7 @@
 
 mod admission;
 mod artifact;
+mod blank;
 mod copy;
 mod drill;
 mod dump;
@@ -24,6 +25,7 @@ mod output;
 mod process;
 mod progress;
 mod prune;
+mod report;
 mod restore;
 mod retention;
 mod run;
@@ -35,6 +37,7 @@ mod thread;
 mod verify;
 
 pub use artifact::{Codec, Compression};
+pub use blank::blank_quoted;
 pub use copy::{Copied, Copier, CopyOptions};
 pub use drill::{Drill, DrillOptions};
 pub use dump::{DumpOptions, dump_to_file, dump_to_store, dump_to_stream, write_manifest};
@@ -51,6 +54,12 @@ pub use manifest::{
 pub use output::{check_output, open_stream, sync_stream};
 pub use progress::{Cancel, Context, Progress, StopsWith};
 pub use prune::{Candidates, PruneOptions, Pruned, prune};
+pub use report::{
+    BackupFacts, BackupReport, CertificateFacts, CertificateReport, CopyReport, DatabaseReport, DayReport,
+    DrillReport, Forecast, FreeOnDay, KindReport, REPORT_SCHEMA, ReportDocument, ReportInput, RunBrief,
+    RunsReport, Scope, SizePoint, StoreFacts, StoreReport, TableFacts, TablePoint, TableReport, Trend,
+    Trouble, TroubleOptions, Verdict, WindowReport, report, troubles,
+};
 pub use restore::{
     DamagedTable, Finding, Forgotten, Gravity, Plan, Prepared, Report, RestoreOptions, RestoreProof,
     Strategy, Undo, Undone, extract, forget, prepare, prepare_undo,

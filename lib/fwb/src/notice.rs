@@ -4,7 +4,8 @@
 /// A code, and what it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code {
-    /// `FWB-1…` for errors, which end the work; `FWB-2…` for notices.
+    /// `FWB-1…` for errors, which end the work; `FWB-2…` for notices; `FWB-3…` for troubles: what is no failure and needs a
+    /// person.
     pub code: &'static str,
     /// What it stands for.
     pub meaning: &'static str,
@@ -234,6 +235,63 @@ codes! {
     OUTPUT = "FWB-2301", "Standard output leads nowhere",
         "the manifest goes to /dev/null or a closed pipe",
         "keep it, if the next program in a pipe needs it";
+    PROVED_TOO_OLD = "FWB-3001", "The newest proved backup is too old",
+        "runs fail, are not started, or do not verify",
+        "fwb-report lists the runs; make a backup now, and prove it: fwb-dump | fwb-verify";
+    BACKUP_DAMAGED = "FWB-3002", "Backups are damaged, failed their last verification, or cannot be read",
+        "a disk fails, or somebody changed a file",
+        "prove the others: fwb-ls | fwb-verify; look at the disk; let the damaged one go with fwb-prune";
+    RUN_FAILED = "FWB-3003", "The last run of its kind failed",
+        "its record has the stage, the code and the reason",
+        "by the reason; then run it again";
+    RUN_LOST = "FWB-3004", "The last run of its kind ended without a word",
+        "it was killed: no memory, a deadline, a host that went down",
+        "look at the log and the memory limit of its host or pod; then run it again";
+    DRILL_TOO_OLD = "FWB-3005", "No drill has held for too long",
+        "drills fail, are not started, or there is none",
+        "fwb-ls --latest | fwb-verify --level drill; where nobody is to drill: --drill-age none";
+    COPY_MISSING = "FWB-3006", "Backups have no copy in the second store",
+        "the second store was away, or is full; or nothing copies",
+        "fwb-ls --verified | fwb-copy --to the second store";
+    STORE_FULL = "FWB-3007", "The store is full soon",
+        "backups grow, retention keeps more than there is room for, or others fill the file system",
+        "keep fewer: fwb-prune; or give the store more room";
+    TABLE_VANISHED = "FWB-3008", "A table is not in the backups any more",
+        "a migration dropped it, or somebody did by mistake",
+        "if nobody meant it: restore it from the last backup that has it (fwb-restore --tables), before retention deletes that one";
+    ROWS_CHANGED = "FWB-3009", "A table's rows jumped or fell",
+        "a bulk load, an archive job, or rows deleted by mistake",
+        "if nobody meant it: restore the table from the backup before, before retention deletes that one";
+    SIZE_CHANGED = "FWB-3010", "The backups' size jumped or fell",
+        "much was loaded or deleted, or the form of backups was changed",
+        "compare what two backups hold: fwb-ls --tables";
+    PILE = "FWB-3011", "Backups pile up: not proved, or never deleted",
+        "nothing verifies them, or no run prunes",
+        "fwb-ls | fwb-verify; give the runs a retention: fwb-prune";
+    CERTIFICATE = "FWB-3012", "A certificate or a key expires soon",
+        "nobody has renewed it",
+        "renew it, and put the new one into its place";
+}
+
+impl Code {
+    /// Where docs/RUNBOOK.md says what to do: the anchor of a section. None of what is no trouble.
+    pub fn section(&self) -> Option<&'static str> {
+        let sections = [
+            (PROVED_TOO_OLD, "no-fresh-backup-is-proved"),
+            (BACKUP_DAMAGED, "a-backup-is-damaged"),
+            (RUN_FAILED, "the-last-run-failed"),
+            (RUN_LOST, "a-run-ended-without-a-word"),
+            (DRILL_TOO_OLD, "no-drill-has-held"),
+            (COPY_MISSING, "a-copy-is-missing"),
+            (STORE_FULL, "the-store-is-full-soon"),
+            (TABLE_VANISHED, "a-table-has-vanished"),
+            (ROWS_CHANGED, "a-tables-rows-jumped-or-fell"),
+            (SIZE_CHANGED, "the-backups-size-jumped-or-fell"),
+            (PILE, "backups-pile-up"),
+            (CERTIFICATE, "a-certificate-expires-soon"),
+        ];
+        sections.into_iter().find(|(code, _)| code == self).map(|(_, section)| section)
+    }
 }
 
 #[cfg(test)]
@@ -249,5 +307,21 @@ mod tests {
             assert!(documented.contains(&line), "docs/ERRORS.md lacks: {line}");
         }
         assert_eq!(documented.matches("| `FWB-").count(), ALL.len());
+    }
+
+    #[test]
+    fn every_trouble_has_its_section_in_the_runbook() {
+        let runbook = include_str!("../../../docs/RUNBOOK.md");
+        let anchor = |title: &str| {
+            let kept = title.to_lowercase().replace(' ', "-");
+            kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect::<String>()
+        };
+        let anchors: Vec<String> =
+            runbook.lines().filter_map(|line| line.strip_prefix("### ")).map(anchor).collect();
+        for code in ALL {
+            assert_eq!(code.section().is_some(), code.code.starts_with("FWB-3"), "{}", code.code);
+            let has = |section: &str| anchors.iter().any(|anchor| anchor == section);
+            assert!(code.section().is_none_or(has), "docs/RUNBOOK.md lacks {:?}", code.section());
+        }
     }
 }

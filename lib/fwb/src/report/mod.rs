@@ -1,0 +1,24 @@
+//! What the backups and the runs of stores come to: how often runs end well, how old the newest proof is, how sizes go, when a
+//! store is full, and what needs a person. Pure functions of plain values and the time; reading stores is apart from them.
+
+mod change;
+mod compute;
+mod facts;
+mod forecast;
+mod model;
+mod subject;
+mod trend;
+mod trouble;
+mod words;
+
+pub use compute::report;
+pub use facts::{BackupFacts, CertificateFacts, ReportInput, StoreFacts, TableFacts};
+pub use forecast::{Forecast, FreeOnDay, Verdict};
+pub use model::{
+    BackupReport, CertificateReport, CopyReport, DatabaseReport, DayReport, DrillReport, KindReport,
+    REPORT_SCHEMA, ReportDocument, RunBrief, RunsReport, SizePoint, StoreReport, TablePoint, TableReport,
+    WindowReport,
+};
+pub use subject::Scope;
+pub use trend::Trend;
+pub use trouble::{Trouble, TroubleOptions, troubles};
