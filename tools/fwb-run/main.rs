@@ -2,32 +2,27 @@
 
 #![forbid(unsafe_code)]
 
+mod aftermath;
 mod chain;
 mod execution;
 mod outcome;
+mod telling;
 mod words;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use aftermath::Aftermath;
 use chain::{Chain, Subject};
 use chrono::TimeDelta;
-use clap::Parser;
+use clap::{Parser, ValueHint};
 use execution::{Execution, Failure, Patience};
-use fwb::{
-    Cancel, Error, ErrorClass, Listing, Location, LostRun, Result, RunHistory, RunKeeper, RunRecord, Store,
-};
-use fwb_cli::{Outcome, Session, StoreArgs};
+use fwb::{Error, ErrorClass, Location, Result, RunKeeper, RunRecord, Scope};
+use fwb_cli::{LimitArgs, Outcome, Session, StoreArgs};
 use fwb_stores::ObjectStores;
-use outcome::InStore;
-
-/// How long a bucket may take to be listed for the record.
-const GLANCE: Duration = Duration::from_secs(20);
-/// How far back runs are looked at, in days.
-const HISTORY: i64 = 100;
+use telling::Telling;
 
 /// Run a chain of the tools, and leave a record of it
 ///
@@ -41,6 +36,7 @@ const HISTORY: i64 = 100;
     drill        restore the newest backup into a throwaway server and compare\n  \
     copy         copy to --copy-to what that store lacks\n  \
     prune        retention alone\n  \
+    notify-test  send a test to those who are told\n  \
     NAME LINE    commands of your own, such as 'fwb-dump -B shop | fwb-verify && fwb-ls | fwb-prune'\n\n\
     The tools read their settings from the environment: FWB_POD_SELECTOR, FWB_HOST, FWB_KEEP_DAYS and so on. --dry-run \
     prints the pipeline that a chain stands for. The exit status is that of the first stage that failed.")]
@@ -73,6 +69,13 @@ struct Args {
 
     #[command(flatten)]
     retry: RetryArgs,
+
+    #[command(flatten)]
+    limits: LimitArgs,
+
+    /// File of those who are told, a URL a line, beside those of the variable `FWB_NOTIFY`: docs/NOTICES.md
+    #[arg(long, value_name = "FILE", env = "FWB_NOTIFY_FILE", help_heading = "Notices", value_hint = ValueHint::FilePath)]
+    notify_file: Option<PathBuf>,
 
     /// Where Kubernetes looks for the last words [default: /dev/termination-log, if it is there]
     #[arg(long, value_name = "FILE", env = "FWB_TERMINATION_LOG", help_heading = "Record")]
@@ -112,6 +115,9 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args, session: &Session) -> Result<Outcome> {
+    if args.chain == "notify-test" {
+        return telling::test(args.notify_file.as_deref(), session);
+    }
     if args.dry_run {
         let chain = chain_of(&args)?;
         session.records()?.write_text(&(chain.to_shell() + "\n"))?;
@@ -129,21 +135,28 @@ fn run(args: Args, session: &Session) -> Result<Outcome> {
     record.store = place.as_ref().ok().map(|place| place.resolved().to_string());
     let ready = prepare(&args);
     let keeper = keep(&record, &ready);
-    match &ready {
-        Ok(ready) => {
-            let execution = Execution::of(&ready.chain, args.retry.patience(), &ready.environment(), session);
-            outcome::fill(&mut record, &execution);
-        }
+    let mut warnings = Vec::new();
+    let telling = Telling::begin(&record, args.notify_file.as_deref(), &mut warnings);
+    let execution = match &ready {
+        Ok(ready) => Execution::of(&ready.chain, args.retry.patience(), &ready.environment(), session),
         Err(error) => {
             session.tell(error);
-            outcome::judge(&mut record, Some(&Failure::of_error(error, None)));
+            Execution { failure: Some(Failure::of_error(error, None)), ..Execution::default() }
         }
-    }
-    if let Ok(ready) = &ready {
-        look(&mut record, ready, session);
-    }
+    };
+    outcome::fill(&mut record, &execution);
     record.finished_at = Some(fwb::now().max(at));
     record.seconds = Some(execution::seconds(began.elapsed()).max(0.001));
+    record.warnings.append(&mut warnings);
+    let aftermath = match &ready {
+        // Whoever has sent a signal waits for the end of this process.
+        Ok(ready) if session.context().cancel.check().is_ok() => {
+            let limits = args.limits.options(Scope::default());
+            Aftermath::of(&mut record, &ready.place, ready.second.clone(), &limits)
+        }
+        _ => Aftermath::default(),
+    };
+    telling.end(&mut record, &execution, aftermath, session);
     Ok(tell(&record, keeper, &args, session))
 }
 
@@ -165,6 +178,7 @@ fn tell(record: &RunRecord, keeper: Option<Result<RunKeeper>>, args: &Args, sess
 struct Ready {
     chain: Chain,
     place: Location,
+    second: Option<Location>,
 }
 
 impl Ready {
@@ -190,13 +204,13 @@ fn prepare(args: &Args) -> Result<Ready> {
         });
     }
     execution::check_programs(&chain)?;
-    Ok(Ready { chain, place })
+    let second = args.copies.place()?;
+    Ok(Ready { chain, place, second })
 }
 
 /// The chain that the command line means.
 fn chain_of(args: &Args) -> Result<Chain> {
-    let copy_to = args.copies.copy_to.as_deref().map(Location::parse).transpose();
-    let copy_to = named("FWB_COPY_TO", copy_to)?;
+    let copy_to = args.copies.place()?;
     let subject = Subject {
         store: args.store.explicit()?.map(|place| place.to_os_string()),
         database: args.database.clone(),
@@ -262,55 +276,11 @@ fn keep(record: &RunRecord, ready: &Result<Ready>) -> Option<Result<RunKeeper>> 
     Some(RunKeeper::begin(record, &place, &ObjectStores))
 }
 
-/// What is in the store now. A bucket that does not answer must not hold the record up.
-fn look(record: &mut RunRecord, ready: &Ready, session: &Session) {
-    if session.context().cancel.check().is_err() {
-        return;
+impl CopyArgs {
+    /// The second store.
+    fn place(&self) -> Result<Option<Location>> {
+        named("FWB_COPY_TO", self.copy_to.as_deref().map(Location::parse).transpose())
     }
-    let (place, cancel) = (ready.place.clone(), Cancel::default());
-    let (found, looked) = channel();
-    let (asked, since) = (cancel.clone(), record.at - TimeDelta::days(HISTORY));
-    let glance = move || {
-        let seen = Store::open(&place, &ObjectStores, &asked).and_then(|store| {
-            let listing = Listing::read(&store, &asked)?;
-            let history = store.runs(Some(since), &asked).unwrap_or_else(|error| {
-                log::debug!("earlier runs are not looked at: {error}");
-                RunHistory::default()
-            });
-            Ok((listing, history, store.space()?, store))
-        });
-        found.send(seen).unwrap_or_default();
-    };
-    if std::thread::Builder::new().spawn(glance).is_err() {
-        return;
-    }
-    match looked.recv_timeout(GLANCE) {
-        Ok(Ok((listing, history, space, store))) => {
-            if let Some(found) = InStore::of(&listing, record.database.as_deref(), record.server.as_deref()) {
-                (record.backups, record.backups_size) = (Some(found.backups), Some(found.size));
-                (record.proved, record.newest_proved_at) = (Some(found.proved), found.newest_proved);
-            }
-            record.free_bytes = space.map(|space| space.free);
-            record.lost = report_lost(&history, &store);
-        }
-        Ok(Err(error)) => log::debug!("the store is not looked at for the record: {error}"),
-        Err(_) => log::debug!("the store does not answer in time to be looked at for the record"),
-    }
-    cancel.raise(15);
-}
-
-/// Notes in the store which earlier runs have ended without a word.
-fn report_lost(history: &RunHistory, store: &Store) -> Vec<LostRun> {
-    let lost = history.lost(fwb::now()).cloned().map(RunRecord::into_lost);
-    lost.filter_map(|run| {
-        let (what, at) = (run.what.clone(), run.at);
-        log::warn!(code = fwb::notice::OTHER.code; "the run {what} of {at} ended without a word: it was killed, or its machine was lost");
-        if let Err(error) = store.write_run(&run) {
-            log::debug!("the record of a lost run stays as it is: {error}");
-        }
-        Some(LostRun { id: run.id?, what, at })
-    })
-    .collect()
 }
 
 impl RetryArgs {

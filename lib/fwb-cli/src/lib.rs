@@ -34,8 +34,8 @@ pub use duration::parse_age;
 pub use exit::{Outcome, exit_code, tolerate_broken_pipe};
 pub use manifests::Manifests;
 pub use options::{
-    IdentityArgs, LockArgs, LogFormat, PodArgs, ProgressMode, RecipientArgs, RetainArgs, ServerArgs,
-    StoreArgs, WorkArgs, command, place,
+    IdentityArgs, LimitArgs, LockArgs, LogFormat, PodArgs, ProgressMode, RecipientArgs, RetainArgs,
+    ServerArgs, StoreArgs, WorkArgs, command, place,
 };
 pub use printable::printable;
 pub use records::RecordWriter;

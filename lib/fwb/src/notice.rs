@@ -235,6 +235,9 @@ codes! {
     OUTPUT = "FWB-2301", "Standard output leads nowhere",
         "the manifest goes to /dev/null or a closed pipe",
         "keep it, if the next program in a pipe needs it";
+    NOTICE_FAILED = "FWB-2302", "A notice was not taken: somebody was not told of a run",
+        "the address is wrong, or the service is down: the message names kind, host and reason",
+        "fwb-run notify-test tries all of them";
     PROVED_TOO_OLD = "FWB-3001", "The newest proved backup is too old",
         "runs fail, are not started, or do not verify",
         "fwb-report lists the runs; make a backup now, and prove it: fwb-dump | fwb-verify";

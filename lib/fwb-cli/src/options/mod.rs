@@ -2,6 +2,7 @@
 //! an empty environment variable counts as unset, and the exit status closes the long help.
 
 mod keys;
+mod limits;
 mod pod;
 mod retain;
 mod server;
@@ -14,6 +15,7 @@ use clap::{Args as _, Command, CommandFactory};
 use crate::exit::EXIT_STATUS;
 
 pub use keys::{IdentityArgs, RecipientArgs};
+pub use limits::LimitArgs;
 pub use pod::PodArgs;
 pub use retain::RetainArgs;
 pub use server::ServerArgs;
