@@ -29,6 +29,7 @@ mod login;
 mod ls;
 mod matrix;
 mod monsters;
+mod notices;
 mod object_servers;
 mod otherwise;
 mod pipelines;

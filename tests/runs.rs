@@ -115,7 +115,7 @@ fn check(record: &Value, code: i32) -> Value {
 }
 
 /// The tool; `first` are directories that come before all others in `PATH`.
-fn fwb_run(first: &[&Path]) -> Tool {
+pub(crate) fn fwb_run(first: &[&Path]) -> Tool {
     let tools = Tool::path("fwb-run").parent().unwrap().to_owned();
     let path = std::env::var("PATH").unwrap();
     let first = first.iter().copied().chain([tools.as_path()]);

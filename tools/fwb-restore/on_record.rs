@@ -26,7 +26,7 @@ impl OnRecord {
         name: Option<&str>,
         database: Option<&str>,
     ) -> Result<Self> {
-        let at = fwb::now();
+        let at = fwb::now_to_the_millisecond();
         let mut record = RunRecord::begin(fwb::run_id(what, at)?, what, at);
         record.name = name.map(Into::into);
         record.database = database.map(Into::into);
@@ -53,8 +53,8 @@ impl OnRecord {
             Ok(_) => (self.record.outcome, self.record.exit) = (RunOutcome::Ok, Some(0)),
             Err(error) => self.fail(error),
         }
-        let seconds = (self.began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
-        self.record.finished_at = Some(fwb::now().max(self.record.at));
+        let seconds = (self.began.elapsed().as_secs_f64() * 1000.0).ceil() / 1000.0;
+        self.record.finished_at = Some(fwb::now_to_the_millisecond().max(self.record.at));
         self.record.seconds = Some(seconds);
         let exit = self.record.exit.unwrap_or_default();
         let stage = self.record.what.clone();

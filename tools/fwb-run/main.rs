@@ -123,7 +123,7 @@ fn run(args: Args, session: &Session) -> Result<Outcome> {
         session.records()?.write_text(&(chain.to_shell() + "\n"))?;
         return Ok(Outcome::Done);
     }
-    let (began, at) = (Instant::now(), fwb::now());
+    let (began, at) = (Instant::now(), fwb::now_to_the_millisecond());
     // What is not the name of any run is wrong usage, and leaves no record.
     let mut record = RunRecord::begin(fwb::run_id(&args.chain, at)?, &args.chain, at);
     record.database.clone_from(&args.database);
@@ -145,7 +145,7 @@ fn run(args: Args, session: &Session) -> Result<Outcome> {
         }
     };
     outcome::fill(&mut record, &execution);
-    record.finished_at = Some(fwb::now().max(at));
+    record.finished_at = Some(fwb::now_to_the_millisecond().max(at));
     record.seconds = Some(execution::seconds(began.elapsed()).max(0.001));
     record.warnings.append(&mut warnings);
     let aftermath = match &ready {

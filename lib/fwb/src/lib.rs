@@ -50,6 +50,7 @@ pub use identity::{Owner, ServerIdentity, ServerName};
 pub use manifest::{
     Action, Binlog, Client, Decision, Detail, Encryption, Kind, Level, Manifest, ManifestError, NotDrilled,
     Object, ObjectKind, SCHEMA, Section, SectionKind, Server, Timestamp, Verification, now,
+    now_to_the_millisecond,
 };
 pub use output::{check_output, open_stream, sync_stream};
 pub use progress::{Cancel, Context, Progress, StopsWith};

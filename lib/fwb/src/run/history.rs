@@ -18,6 +18,8 @@ const SUFFIX: &str = ".json";
 const LARGEST: u64 = 4 << 20;
 /// The largest `runs.jsonl` that is read, in bytes: some 10,000 records take 15 MB.
 const LARGEST_LINES: u64 = 256 << 20;
+/// How an id gives its moment, in UTC: the order of names is that of time.
+const MOMENT: &str = "%Y%m%dT%H%M%S%3fZ";
 /// The longest name of a chain, in bytes.
 const LONGEST: usize = 40;
 
@@ -43,7 +45,7 @@ pub fn run_id(what: &str, at: Timestamp) -> Result<String> {
     }
     // The hasher's key is drawn from the operating system's random numbers.
     let random = RandomState::new().hash_one(std::process::id()) >> 32;
-    Ok(format!("{}-{what}-{random:08x}", at.to_utc().format("%Y%m%dT%H%M%SZ")))
+    Ok(format!("{}-{what}-{random:08x}", at.to_utc().format(MOMENT)))
 }
 
 impl Store {
@@ -63,7 +65,7 @@ impl Store {
     /// The store cannot be listed, or a signal arrived. A record that cannot be read is counted.
     pub fn runs(&self, since: Option<Timestamp>, cancel: &Cancel) -> Result<RunHistory> {
         let mut history = RunHistory::default();
-        let earliest = since.map(|since| since.to_utc().format("%Y%m%dT%H%M%SZ").to_string());
+        let earliest = since.map(|since| since.to_utc().format(MOMENT).to_string());
         let is_asked_for = |file: &Listed| {
             let id = file.name.strip_suffix(SUFFIX).unwrap_or_default();
             check(id).is_ok() && earliest.as_deref().is_none_or(|earliest| id >= earliest)
@@ -145,7 +147,7 @@ fn check(id: &str) -> Result<()> {
         id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'),
         id.as_bytes().first().is_some_and(u8::is_ascii_digit),
     );
-    if plain && moment && id.len() <= 16 + 1 + LONGEST + 1 + 8 {
+    if plain && moment && id.len() <= 19 + 1 + LONGEST + 1 + 8 {
         return Ok(());
     }
     Err(Error::usage(format!("{id:?} is not the id of a run")))
