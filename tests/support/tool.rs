@@ -56,6 +56,7 @@ impl Tool {
             "fwb-copy" => env!("CARGO_BIN_EXE_fwb-copy"),
             "fwb-restore" => env!("CARGO_BIN_EXE_fwb-restore"),
             "fwb-run" => env!("CARGO_BIN_EXE_fwb-run"),
+            "fwb-report" => env!("CARGO_BIN_EXE_fwb-report"),
             other => panic!("{other} is no tool of ours"),
         };
         path.into()

@@ -129,7 +129,7 @@ fn style(template: &str) -> ProgressStyle {
 fn tell(progress: &Progress, console: &Console, stopped: &Receiver<()>) {
     let started = Instant::now();
     let mut rate = Rate::new(INTERVAL);
-    while pause(stopped, INTERVAL) {
+    while pause(stopped, INTERVAL) && !progress.is_endless() {
         let (bytes, total, doing) = counts(progress);
         let rate = rate.update(started.elapsed(), bytes);
         console.say(Level::Info, &line(&doing, bytes, total, rate, started.elapsed()), &Fields::default());

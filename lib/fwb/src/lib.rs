@@ -52,7 +52,7 @@ pub use manifest::{
     Object, ObjectKind, SCHEMA, Section, SectionKind, Server, Timestamp, Verification, now,
     now_to_the_millisecond,
 };
-pub use output::{check_output, open_stream, sync_stream};
+pub use output::{check_output, open_stream, sync_stream, write_file};
 pub use progress::{Cancel, Context, Progress, StopsWith};
 pub use prune::{Candidates, PruneOptions, Pruned, prune};
 pub use report::{

@@ -3,7 +3,7 @@
 //! directory, and the tool may run as root: a path is believed for what it is, not for its name.
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
@@ -14,6 +14,7 @@ use rustix::fs::OFlags;
 
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
+use crate::store::{Partial, stage, sync_dir};
 
 /// Between two looks whether a pipe has a reader.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -190,6 +191,19 @@ pub fn sync_stream(file: &File, path: &Path) -> Result<()> {
         }
         synced => synced.map_err(Error::io("write", path)),
     }
+}
+
+/// Writes a file, which appears when it is complete; or into the device, pipe or socket that the path is.
+///
+/// # Errors
+/// The path cannot be written, or is one that is left alone.
+pub fn write_file(path: &Path, bytes: &[u8], cancel: &Cancel) -> Result<()> {
+    if let Some(mut stream) = open_stream(path, cancel)? {
+        stream.write_all(bytes).map_err(Error::io("write", path))?;
+        return sync_stream(&stream, path);
+    }
+    stage(Partial::beside(path)?, bytes)?.publish()?;
+    sync_dir(directory_of(path))
 }
 
 /// open(2): a pipe without a reader, opened for writing without waiting.

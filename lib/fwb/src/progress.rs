@@ -2,7 +2,7 @@
 //! between threads and cost an atomic operation each; drawing a bar or catching signals is the caller's business.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,7 @@ struct Counts {
     bytes: AtomicU64,
     total: AtomicU64,
     doing: Mutex<String>,
+    is_endless: AtomicBool,
 }
 
 impl Progress {
@@ -36,6 +37,16 @@ impl Progress {
     /// Names what is being worked on now: a table, a phase.
     pub fn focus(&self, doing: impl Into<String>) {
         *self.0.doing.lock().unwrap_or_else(PoisonError::into_inner) = doing.into();
+    }
+
+    /// Says that the work has no end, as a service's has not: nobody waits for it.
+    pub fn never_ends(&self) {
+        self.0.is_endless.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the work has no end.
+    pub fn is_endless(&self) -> bool {
+        self.0.is_endless.load(Ordering::Relaxed)
     }
 
     /// Adds bytes that are done.

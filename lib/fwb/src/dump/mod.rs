@@ -21,12 +21,12 @@ use crate::encryption::{EncryptTo, Keys};
 use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
 use crate::manifest::{self, Kind, Manifest};
-use crate::output::{check_output, directory_of, open_stream, sync_stream};
+use crate::output::{check_output, directory_of, write_file};
 use crate::progress::{Cancel, Context};
 use crate::server::{ServerClient, retrying as retrying_connections};
 use crate::store::{
     Form, Partial, Retention, Store, StoreLock, Wait, artifact_name, name_prefix, nameable, publish,
-    read_back, remove_sidecar, stage, sync_dir,
+    read_back, remove_sidecar, sync_dir,
 };
 use crate::verify::prove_written;
 use beside::{Restores, starting_over, wait_for_restores};
@@ -196,13 +196,7 @@ fn retrying<T>(server: &ServerClient, context: &Context, mut dump: impl FnMut() 
 /// # Errors
 /// The path cannot be written, or is one that is left alone.
 pub fn write_manifest(path: &Path, manifest: &Manifest, cancel: &Cancel) -> Result<()> {
-    let line = manifest.to_line()?;
-    if let Some(mut stream) = open_stream(path, cancel)? {
-        stream.write_all(&line).map_err(Error::io("write", path))?;
-        return sync_stream(&stream, path);
-    }
-    stage(Partial::beside(path)?, &line)?.publish()?;
-    sync_dir(directory_of(path))
+    write_file(path, &manifest.to_line()?, cancel)
 }
 
 /// Dumps into a stream. What was written before an error cannot be taken back; it lacks its footer then.

@@ -7,11 +7,15 @@ use super::trend::median_and_spread;
 use crate::manifest::Timestamp;
 
 /// How many values there must be before a change, so that what is usual is known.
-pub(super) const LEAST_HISTORY: usize = 6;
+pub(super) const LEAST_HISTORY: usize = 4;
 /// How many values before a change are looked at, at most.
 pub(super) const HISTORY: usize = 30;
-/// A change is one of at least half as much again, or the inverse of it.
+/// A change is one of at least half as much again, or the inverse of it, where two weeks are known.
 const LEAST_FACTOR: f64 = 1.5;
+/// Of less nobody knows what each Sunday brings: then it is one of four times, or of a quarter.
+const LEAST_FACTOR_OF_A_WEEK: f64 = 4.0;
+/// Two weeks, less the hours by which runs begin earlier or later.
+const TWO_WEEKS: TimeDelta = TimeDelta::hours(13 * 24);
 /// How many times the usual movement a step must be: 1.4826 makes a deviation of normal noise from a median distance, and
 /// five of these are not met by chance in a lifetime of nights.
 const SPREADS: f64 = 5.0 * 1.4826;
@@ -44,14 +48,20 @@ pub(super) fn change(series: &[(Timestamp, u64)], least: u64) -> Option<Change> 
     })
 }
 
-/// Which way a value lies beyond all of the history and half as much again.
+/// What a change is at least, by how far the history goes back.
+fn least_factor(history: &[(Timestamp, u64)]) -> f64 {
+    let known = history.first().zip(history.last()).map(|((first, _), (last, _))| *last - *first);
+    if known.is_some_and(|known| known >= TWO_WEEKS) { LEAST_FACTOR } else { LEAST_FACTOR_OF_A_WEEK }
+}
+
+/// Which way a value lies beyond all of the history and its least factor.
 fn is_beyond(history: &[(Timestamp, u64)], value: u64) -> Option<bool> {
     let values = || history.iter().map(|(_, value)| size(*value));
     let (most, fewest) = (values().fold(0.0, f64::max), values().fold(f64::MAX, f64::min));
-    let value = size(value);
-    if value > most * LEAST_FACTOR {
+    let (value, factor) = (size(value), least_factor(history));
+    if value > most * factor {
         Some(true)
-    } else if value * LEAST_FACTOR < fewest {
+    } else if value * factor < fewest {
         Some(false)
     } else {
         None
@@ -66,7 +76,7 @@ fn is_step(history: &[(Timestamp, u64)], value: u64, least: u64) -> bool {
     }
     let steps: Vec<f64> = history.windows(2).map(|pair| step(pair[0].1, pair[1].1)).collect();
     let Some((usual, spread)) = median_and_spread(&steps) else { return false };
-    (step(*before, value) - usual).abs() > (SPREADS * spread).max(LEAST_FACTOR.ln())
+    (step(*before, value) - usual).abs() > (SPREADS * spread).max(least_factor(history).ln())
 }
 
 /// From one value to the next, in logarithms: twice as much is as far as half as much.
@@ -112,7 +122,7 @@ mod tests {
             ("steady", &[9 * k; 12], None),
             ("falls", &[9 * k, 9100, 9 * k, 9200, 9100, 9300, 9200, 2 * k], Some((7, 9200))),
             ("emptied", &[9 * k, 9100, 9 * k, 9200, 9100, 9300, 9200, 0], Some((7, 9200))),
-            ("jumps", &[9 * k, 9100, 9 * k, 9200, 9100, 9300, 9200, 30 * k], Some((7, 9200))),
+            ("jumps", &[9 * k, 9100, 9 * k, 9200, 9100, 9300, 9200, 40 * k], Some((7, 9200))),
             (
                 "told for three days",
                 &[9 * k, 9 * k, 9 * k, 9 * k, 9 * k, 9 * k, 2 * k, 2 * k, 2100],
@@ -124,7 +134,7 @@ mod tests {
                 None,
             ),
             ("came back", &[9 * k, 9 * k, 9 * k, 9 * k, 9 * k, 9 * k, 2 * k, 9 * k], None),
-            ("too little is known", &[9 * k, 9 * k, 9 * k, 9 * k, 9 * k, 2 * k], None),
+            ("too little is known", &[9 * k, 9 * k, 9 * k, 2 * k], None),
             ("too small to matter", &[90, 91, 92, 93, 94, 95, 96, 20], None),
             ("each Sunday", &[9 * k, 2 * k, 2 * k, 2 * k, 2 * k, 2 * k, 2 * k, 9 * k], None),
             ("doubles each day", &[k, 2 * k, 4 * k, 8 * k, 16 * k, 32 * k, 64 * k, 128 * k], None),
@@ -135,6 +145,13 @@ mod tests {
             let found = change(&series(values), 500).map(|change| (change.at, change.before));
             assert_eq!(found, expected.map(|(at, before)| (day(at), before)), "{what}");
         }
+    }
+
+    #[test]
+    fn two_weeks_that_are_known_make_it_finer() {
+        let falls = |nights: usize| [vec![9000; nights], vec![5000]].concat();
+        assert!(change(&series(&falls(14)), 500).is_some());
+        assert!(change(&series(&falls(9)), 500).is_none());
     }
 
     #[test]

@@ -11,8 +11,10 @@ use super::facts::{StoreFacts, days};
 use super::trend::{Trend, median_and_spread};
 use crate::manifest::{Kind, Timestamp};
 
-/// So many days are looked back.
-const WINDOW: i64 = 60;
+/// The trend is that of so many days.
+const WINDOW: i64 = 30;
+/// So many days are told.
+const TOLD: i64 = 60;
 /// Of so many days the room must be known.
 const LEAST: usize = 10;
 /// How many days ahead a forecast is worth telling: ten years.
@@ -84,7 +86,8 @@ pub(super) fn forecast(store: &StoreFacts, now: Timestamp) -> Forecast {
     };
     let Some(space) = store.space else { return forecast };
     let mut daily = free_by_day(store, space.free, now);
-    let start = begin(&daily, first_deletion);
+    let recent = daily.iter().position(|day| now - day.at < TimeDelta::days(WINDOW)).unwrap_or(0);
+    let start = begin(&daily, first_deletion).max(recent);
     daily.iter_mut().take(start).for_each(|day| day.counts = false);
     let points: Vec<(f64, f64)> =
         daily[start..].iter().map(|day| (days(day.at), day.free_bytes as f64)).collect();
@@ -125,7 +128,7 @@ fn free_by_day(store: &StoreFacts, free: u64, now: Timestamp) -> Vec<FreeOnDay> 
         let at = run.finished_at.unwrap_or(run.at);
         if let Some(free_bytes) = run.free_bytes
             && at <= now
-            && now - at < TimeDelta::days(WINDOW)
+            && now - at < TimeDelta::days(TOLD)
         {
             daily.insert(at.to_utc().date_naive(), FreeOnDay { at, free_bytes, counts: true });
         }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{SecondsFormat, TimeDelta};
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Change, change, vanished};
@@ -460,6 +460,7 @@ fn told(subject: &Subject<'_>, code: Code, what: &str, tables: Vec<(&str, String
     vec![of(subject, code, Some("*"), message)]
 }
 
+/// A moment in the time zone that its backup or run was in.
 fn moment(at: Timestamp) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+    at.format("%Y-%m-%d %H:%M").to_string()
 }
