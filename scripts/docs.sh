@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Writes man pages and shell completions for the six tools below a directory, laid out as under /usr/local:
-# share/man/man1, share/bash-completion/completions, share/zsh/site-functions, share/fish/vendor_completions.d.
+# share/man/man1 and man7, share/bash-completion/completions, share/zsh/site-functions, share/fish/vendor_completions.d.
 # They come out of the tools themselves, so they say what --help says.
 set -euo pipefail
 
@@ -22,7 +22,8 @@ man=$out/share/man/man1
 bash=$out/share/bash-completion/completions
 zsh=$out/share/zsh/site-functions
 fish=$out/share/fish/vendor_completions.d
-mkdir -p "$man" "$bash" "$zsh" "$fish"
+overview=$out/share/man/man7
+mkdir -p "$man" "$overview" "$bash" "$zsh" "$fish"
 
 for tool in fwb-dump fwb-verify fwb-ls fwb-prune fwb-copy fwb-restore fwb-run; do
     program=$root/target/release/$tool
@@ -31,4 +32,5 @@ for tool in fwb-dump fwb-verify fwb-ls fwb-prune fwb-copy fwb-restore fwb-run; d
     "$program" --generate zsh >"$zsh/_$tool"
     "$program" --generate fish >"$fish/$tool.fish"
 done
+"$root/target/release/fwb-ls" --generate overview >"$overview/fwb.7"
 echo "docs: man pages and completions are in $out/share" >&2

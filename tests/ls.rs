@@ -195,8 +195,11 @@ fn people_get_a_table_with_a_footer() {
             && lines[5].contains(" free of "),
         "{out}"
     );
-    let typed =
-        bash(r#"script -qec "fwb-ls -s '$S'" /dev/null </dev/null"#).env("S", store.path()).run().ok();
+    let typed = bash(r#"script -qec "fwb-ls -s '$S'" /dev/null </dev/null"#)
+        .env("S", store.path())
+        .env("NO_COLOR", "1")
+        .run()
+        .ok();
     assert_eq!(typed.stdout_text().replace("\r\n", "\n"), out, "a terminal gets the same without asking");
 }
 

@@ -265,3 +265,25 @@ fn a_lost_sidecar_does_not_lose_the_last_proof_of_another_database() {
     prune(&store, "--keep-days 1");
     assert!(store.holds(&old) && store.file(name(&manifest)).exists());
 }
+
+/// What a restore has backed up is of use for some days, and takes as much room as a full backup.
+#[test]
+fn safety_backups_expire_with_the_others_by_a_rule_of_their_own() {
+    let (store, [a, b]) = two_databases(&[30, 8, 4, 1]);
+    for name in [&a[0], &a[2], &b[0], &b[1], &b[2], &b[3]] {
+        store.edit(name, "kind", json!("safety"));
+    }
+    prune(&store, "--keep-days 7");
+    assert_eq!((left(&store, &a), left(&store, &b)), ("+-++".into(), "++++".into()), "left alone by default");
+    prune(&store, "--keep-days 7 --keep-safety-days 3 --dry-run");
+    prune(&store, "--keep-days 7 --keep-safety-days 3 --kind full");
+    assert_eq!((left(&store, &a), left(&store, &b)), ("+-++".into(), "++++".into()), "named kinds alone");
+    let setting = store.tool("fwb-ls").run().stdout;
+    let nightly = Tool::new("fwb-prune").env("FWB_KEEP_SAFETY_DAYS", "3").stdin(&setting).run().ok();
+    let decided = nightly.records();
+    // Of the second database nothing else is left.
+    assert_eq!((left(&store, &a), left(&store, &b)), ("---+".into(), "---+".into()));
+    let reasons =
+        &decided.iter().find(|record| record["name"] == a[2].as_str()).unwrap()["decision"]["reasons"];
+    assert_eq!(reasons[0], "older than 3 days, and no rule keeps it");
+}

@@ -143,6 +143,25 @@ fn options_that_would_be_ignored_are_refused() {
     missing.fails(3, &["no backup x.sql.gz"]);
 }
 
+/// To prove a large backup takes minutes; that the password is wrong is known before.
+#[test]
+fn a_wrong_password_is_told_before_the_backup_is_proved() {
+    let (database, store) = (Database::sample("password"), Store::new());
+    let dump = store.dump_verified(&database);
+    std::fs::write(store.file("password"), "not this one\n").unwrap();
+    std::fs::write(store.artifact(&dump), "whoever proves this finds it damaged").unwrap();
+    let restore = |more: &[&str]| store.tool("fwb-restore").args([name(&dump), "--yes"]).args(more);
+    let wrong = restore(&["--user", "nobody"]).arg("--password-file").arg(store.file("password"));
+    wrong.run().fails(2, &["--password-file"]);
+    restore(&["--socket", "/nonexistent/socket"]).run().fails(1, &["/nonexistent/socket"]);
+    restore(&[]).run().fails(3, &[name(&dump)]);
+    // So is what needs no server at all.
+    let nowhere = ["--socket", "/nonexistent/socket"];
+    restore(&["--database", "mysql"]).args(nowhere).run().fails(2, &["the server's own"]);
+    let missing = store.tool("fwb-restore").args(["gone.sql.gz", "--yes"]).args(nowhere);
+    missing.run().fails(3, &["no backup gone.sql.gz"]);
+}
+
 /// The newest backup of all may be of another database: it must not be loaded over the one that was named.
 #[test]
 fn the_latest_of_a_database_is_its_own() {

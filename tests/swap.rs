@@ -92,6 +92,38 @@ fn an_undo_brings_everything_back() {
     assert_eq!((&report["before"], left(Server::shared(), &database.name).len()), (&Value::Null, 0));
 }
 
+/// What swaps keep is as large as the database, and of use for some days: a nightly job removes it by its age.
+#[test]
+fn what_swaps_keep_expires_by_its_age() {
+    if !can_swap() {
+        return;
+    }
+    let (database, store) = (Database::new("expires"), Store::new());
+    database.sql("CREATE TABLE t (id INT PRIMARY KEY)");
+    let dump = store.dump(&database);
+    let kept = || left(Server::shared(), &database.name).len();
+    let tidy = |options: &[&str]| {
+        let tool = Tool::new("fwb-restore").args(["--yes", "--database", &database.name]).args(options);
+        tool.run()
+    };
+    restore(&store, &dump).run().ok();
+    restore(&store, &dump).args(["--keep-before", "0", "--older-than", "1h"]).run().ok();
+    assert_eq!(kept(), 2, "nothing is an hour old");
+    tidy(&["--drop-before", "--older-than", "1h"]).ok();
+    assert_eq!(kept(), 2);
+    // Times are of whole seconds.
+    crate::support::until("some age", || {
+        tidy(&["--keep-before", "1", "--older-than", "1s"]).ok();
+        (kept() == 1).then_some(())
+    });
+    tidy(&["--older-than", "1s"]).fails(2, &["--older-than", "--drop-before"]);
+    assert_eq!(kept(), 1, "the newest is kept whatever its age");
+    crate::support::until("some age", || {
+        tidy(&["--drop-before", "--older-than", "1s"]).ok();
+        (kept() == 0).then_some(())
+    });
+}
+
 /// A row count says nothing of what is in the rows: a server that takes 300 for 127 says nothing.
 #[test]
 fn contents_are_proved_where_that_is_asked_for() {

@@ -41,7 +41,10 @@ fn labels(text: &str) -> &str {
     let Some(mut rest) = text.strip_prefix('{') else { return text };
     loop {
         let (label, value) = rest.split_once("=\"").unwrap();
-        assert!(label.trim_start_matches(',').bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{label}");
+        assert!(
+            label.trim_start_matches(',').bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+            "{label}"
+        );
         let mut escaped = false;
         let end = value.find(|c| {
             let is_end = c == '"' && !escaped;
@@ -75,7 +78,8 @@ fn metrics_are_what_prometheus_reads() {
     assert_ne!(fs::metadata(&file).unwrap().ino(), before, "it is replaced whole");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing else is left");
     let metrics = holds(&fs::read_to_string(&file).unwrap());
-    let of = format!("store=\"{}\",server=\"db.example:3306\",database=\"shop\"", year.store.path().display());
+    let of =
+        format!("store=\"{}\",server=\"db.example:3306\",database=\"shop\"", year.store.path().display());
     let value = |name: &str, more: &str| metrics.get(&format!("{name}{{{of}{more}}}")).copied();
     let newest = super::year::night(19).timestamp() as f64;
     assert_eq!(value("fwb_backup_newest_proved_timestamp_seconds", ""), Some(newest));

@@ -88,8 +88,12 @@ fn a_year_of_mornings() {
             told.retain(|(code, _)| code != "FWB-3007");
         }
         let due: Vec<_> = expected().into_iter().filter(|(_, _, nights)| nights.contains(&of)).collect();
-        let is_due = |(code, key): &(String, String)| due.iter().any(|(due, end, _)| code == due && key.ends_with(end));
-        let is_told = |(due, end, _): &&(&str, &str, _)| told.iter().any(|(code, key)| code == due && key.ends_with(end));
+        let is_due = |(code, key): &(String, String)| {
+            due.iter().any(|(due, end, _)| code == due && key.ends_with(end))
+        };
+        let is_told = |(due, end, _): &&(&str, &str, _)| {
+            told.iter().any(|(code, key)| code == due && key.ends_with(end))
+        };
         wrong.extend(told.iter().filter(|one| !is_due(one)).map(|one| format!("night {of} tells {one:?}")));
         wrong.extend(due.iter().filter(|one| !is_told(one)).map(|one| format!("night {of} lacks {one:?}")));
     }

@@ -26,10 +26,13 @@ fn looked_at(url: &str) -> Value {
         .ok()
         .json();
     assert_eq!((&said["console"], &said["requests"]), (&json!([]), &json!([])), "{url}");
-    for (mode, width) in [("light", 1100), ("dark", 1100), ("phone", 380), ("phone-dark", 380), ("print", 0)] {
+    for (mode, width) in [("light", 1100), ("dark", 1100), ("phone", 380), ("phone-dark", 380), ("print", 0)]
+    {
         let seen = &said["modes"][mode];
         assert_eq!(seen["wrong"], json!([]), "{url} in {mode}");
-        let is_a_picture = seen["width"] == width && seen["height"].as_u64() > Some(600) && seen["bytes"].as_u64() > Some(20_000);
+        let is_a_picture = seen["width"] == width
+            && seen["height"].as_u64() > Some(600)
+            && seen["bytes"].as_u64() > Some(20_000);
         assert!(width == 0 || is_a_picture, "{url} in {mode}: {seen}");
         for file in ["light.png", "print.pdf"] {
             assert!(fs::metadata(pictures.path().join(file)).unwrap().len() > 5000, "{file}");
@@ -42,7 +45,8 @@ fn looked_at(url: &str) -> Value {
 
 /// The page of a store, by the clock of a moment.
 fn page(store: &Store, options: &[&str], at: i64) -> String {
-    let tool = Tool::alone("fwb-report").arg("--store").arg(store.path()).args(["--format", "html"]).args(options);
+    let tool =
+        Tool::alone("fwb-report").arg("--store").arg(store.path()).args(["--format", "html"]).args(options);
     Clock::at(at).tool(tool).run().ok().stdout_text()
 }
 
@@ -63,7 +67,10 @@ fn a_page_of_a_year_is_seen_by_everybody() {
             let also = year.copies.path().to_str().unwrap();
             let page = page(&year.store, &["--also", also, "--since", "400d"], morning(of).timestamp());
             assert!(page.len() < 400_000, "{}", page.len());
-            assert!(page.contains("Access denied for user &#39;…&#39; &lt;script&gt;"), "values are blanked, and nothing is markup");
+            assert!(
+                page.contains("Access denied for user &#39;…&#39; &lt;script&gt;"),
+                "values are blanked, and nothing is markup"
+            );
             assert!(!page.contains("a secret") && !page.contains("admin-"));
             let said = looks_well(&page);
             assert!((2..20).contains(&said["pages"].as_u64().unwrap()), "{}", said["pages"]);

@@ -111,20 +111,34 @@ fn it_answers_nobody_who_asks_by_another_name_or_for_more() {
     let (year, clock) = served();
     let service = Service::of(&year, &clock, &[]);
     let get = |host: &str| service.answer(format!("GET / HTTP/1.1\r\n{host}\r\n").as_bytes());
-    for host in ["Host: evil.example\r\n", "Host: localhost.evil.example:9394\r\n", "Host: report.backup.svc\r\n", "Host: localhost\r\nHost: evil.example\r\n", "Host:\r\n"] {
+    for host in [
+        "Host: evil.example\r\n",
+        "Host: localhost.evil.example:9394\r\n",
+        "Host: report.backup.svc\r\n",
+        "Host: localhost\r\nHost: evil.example\r\n",
+        "Host:\r\n",
+    ] {
         let answer = get(host);
-        assert!(answer.starts_with("HTTP/1.1 421 ") || answer.starts_with("HTTP/1.1 400 "), "{host}: {answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 421 ") || answer.starts_with("HTTP/1.1 400 "),
+            "{host}: {answer}"
+        );
         assert!(!answer.contains("shop"), "{host}: {answer}");
     }
     is(&get(&format!("Host: {}\r\n", service.address)), 200);
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT"] {
         let target = if method == "CONNECT" { "localhost:80" } else { "/" };
-        let answer = service.answer(format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").as_bytes());
+        let answer = service.answer(
+            format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").as_bytes(),
+        );
         assert!(answer.starts_with("HTTP/1.1 4") && !answer.contains("shop"), "{method}: {answer}");
     }
     let large = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(1 << 20));
     let answer = service.answer(large.as_bytes());
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 ") || answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 431 ") || answer.starts_with("HTTP/1.1 400 "),
+        "{answer}"
+    );
     let many: String = (0..200).map(|at| format!("X-{at}: 1\r\n")).collect();
     is(&service.answer(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{many}\r\n").as_bytes()), 431);
     is(&service.answer(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n"), 400);
@@ -189,7 +203,11 @@ fn a_signal_ends_it_at_once() {
 fn an_address_that_is_taken_is_an_error() {
     let (year, clock) = served();
     let service = Service::of(&year, &clock, &[]);
-    let again = Tool::alone("fwb-report").arg("--store").arg(year.store.path()).args(["--listen", &service.address]).run();
+    let again = Tool::alone("fwb-report")
+        .arg("--store")
+        .arg(year.store.path())
+        .args(["--listen", &service.address])
+        .run();
     again.fails(1, &["listen for requests"]);
     Tool::alone("fwb-report").args(["--listen", "nonsense"]).run().fails(2, &["nonsense"]);
 }

@@ -120,7 +120,8 @@ impl Year {
 
     /// Keeps what is at most seven days old, in both stores, and the newest proved one.
     fn prune(&mut self, night: i64) -> Vec<String> {
-        let proved = self.kept.iter().rev().map(|(night, _)| *night).find(|night| !plot::UNPROVED.contains(night));
+        let proved =
+            self.kept.iter().rev().map(|(night, _)| *night).find(|night| !plot::UNPROVED.contains(night));
         let stays = |of: i64| night - of < 7 || Some(of) == proved;
         let gone: Vec<String> =
             self.kept.iter().filter(|(of, _)| !stays(*of)).map(|(_, name)| name.clone()).collect();
@@ -142,7 +143,8 @@ impl Year {
         let (_, name) = self.kept.last().unwrap();
         let at = self::night(night) + TimeDelta::hours(2);
         let is_held = plot::DRILL_FAILS != night;
-        let problems = if is_held { json!([]) } else { json!(["table orders has 5 rows, the manifest says 6"]) };
+        let problems =
+            if is_held { json!([]) } else { json!(["table orders has 5 rows, the manifest says 6"]) };
         let outcome = json!({"level": "drill", "ok": is_held, "at": (at + TimeDelta::minutes(5)).to_rfc3339(), "seconds": 300.5,
             "problems": problems, "restore_seconds": is_held.then_some(200.0 + 20.0 * noise(night, 9.0)),
             "server": {"version": "10.11.6-MariaDB"}});
@@ -212,7 +214,8 @@ fn sections(night: i64) -> Value {
     let grown = 100_000.0 * 1.003_f64.powi(i32::try_from(night).unwrap()) * (1.0 + 0.01 * noise(night, 4.0));
     let orders = if night >= plot::ROWS_FALL { grown / 10.0 } else { grown };
     let sessions = if is_sunday(night) { 12_000.0 } else { 5_000.0 } * (1.0 + 0.1 * noise(night, 5.0));
-    let mut tables = vec![("customers", 20_000.0 + 5.0 * night as f64), ("orders", orders), ("sessions", sessions)];
+    let mut tables =
+        vec![("customers", 20_000.0 + 5.0 * night as f64), ("orders", orders), ("sessions", sessions)];
     tables.push(("settings", 40.0 + 15.0 * noise(night, 6.0)));
     if night % 2 == 1 {
         tables.push(("staging", 3_000.0));
@@ -224,7 +227,9 @@ fn sections(night: i64) -> Value {
     let mut sections = vec![json!({"kind": "header", "raw_offset": 0, "raw_size": 100})];
     for (name, rows) in tables {
         let (rows, size) = (rows as u64, rows as u64 * 120 + 500);
-        sections.push(json!({"kind": "table", "name": name, "raw_offset": offset, "raw_size": size, "rows": rows}));
+        sections.push(
+            json!({"kind": "table", "name": name, "raw_offset": offset, "raw_size": size, "rows": rows}),
+        );
         offset += size;
     }
     sections.into()

@@ -14,6 +14,7 @@ mod sample;
 mod script;
 mod server;
 mod store;
+mod terminal;
 mod tool;
 
 pub(crate) use before::{Before, definitions, digests, over_a_live_one, restore};
@@ -25,6 +26,7 @@ pub(crate) use sample::sample;
 pub(crate) use script::{Programs, script};
 pub(crate) use server::{Server, unpacked, usual_unpacked};
 pub(crate) use store::{Store, name};
+pub(crate) use terminal::{Terminal, width_of};
 pub(crate) use tool::{Output, Tool, bash, mariadb, mariadb_dump, mariadb_dump_of};
 
 use std::fs;

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use clap::{Parser, ValueHint};
 use fwb::{Copied, Copier, CopyOptions, Error, ErrorClass, Identities, Location, Result, Store};
 use fwb_age::Age;
-use fwb_cli::{IdentityArgs, LockArgs, Outcome, RecipientArgs, RecordWriter, RetainArgs, Session, StoreArgs};
+use fwb_cli::{
+    Answers, FormatArgs, IdentityArgs, LockArgs, Outcome, RecipientArgs, RetainArgs, Session, StoreArgs,
+};
 use fwb_stores::ObjectStores;
 
 /// Copy backups to another store
@@ -20,11 +22,7 @@ use fwb_stores::ObjectStores;
 /// copy that was cut off is finished by the same command.
 #[derive(Debug, Parser)]
 #[command(name = "fwb-copy", version)]
-#[command(
-    after_long_help = "A copy has the bytes of its original, and so its proof. Its bytes are held against the original's \
-    SHA-256 as they are read, and against what is stored afterwards: a directory is read back, an object store says the \
-    checksum of what it has, or is read back where it does not. Retention runs on each store alone: fwb-prune --store."
-)]
+#[command(after_long_help = AFTER_HELP)]
 struct Args {
     /// Names in the store, paths or URLs of artifacts [default: manifests on standard input]
     #[arg(value_name = "BACKUP")]
@@ -46,6 +44,9 @@ struct Args {
     bandwidth: Option<u64>,
 
     #[command(flatten)]
+    format: FormatArgs,
+
+    #[command(flatten)]
     recipients: RecipientArgs,
 
     #[command(flatten)]
@@ -60,6 +61,16 @@ struct Args {
     #[command(flatten)]
     retain: RetainArgs,
 }
+
+/// What closes the help and the manual page.
+const AFTER_HELP: &str = "A copy has the bytes of its original, and so its proof. Its bytes are held against the original's \
+SHA-256 as they are read, and against what is stored afterwards: a directory is read back, an object store says the \
+checksum of what it has, or is read back where it does not. Retention runs on each store alone: fwb-prune --store.
+
+Examples:
+  fwb-ls --latest | fwb-copy --to /mnt/other/backups
+  fwb-dump -B shop | fwb-verify | fwb-copy --to s3://my-backups/shop
+  fwb-ls | fwb-copy --to /mnt/other/backups --verify --bandwidth 10M";
 
 fn main() -> ExitCode {
     fwb_cli::run(copy)
@@ -94,9 +105,15 @@ fn copy(args: Args, session: &Session) -> Result<Outcome> {
     let target = Store::create(&to, &ObjectStores, &context.cancel)?;
     let target = target.with_identities(identities.clone());
     let copier = Copier::new(&target, &options, context)?;
-    let mut run = Run { copier, session, identities, out: session.records()?, worst: None };
+    let out = session.answers(args.format)?;
+    let mut run =
+        Run { copier, session, identities, out, worst: None, copied: 0, were_there: 0, failed: 0, bytes: 0 };
     for (store, name) in &backups {
         run.one(store, name)?;
+    }
+    if backups.len() > 1 {
+        let Run { copied, were_there, failed, bytes, .. } = run;
+        run.out.sum_up(|page| fwb_cli::copied_in_all(copied, were_there, failed, bytes, page))?;
     }
     run.worst.map_or(Ok(Outcome::Done), Err)
 }
@@ -106,8 +123,13 @@ struct Run<'a> {
     copier: Copier<'a>,
     session: &'a Session,
     identities: Option<Arc<dyn Identities>>,
-    out: RecordWriter,
+    out: Answers,
     worst: Option<Error>,
+    copied: u64,
+    were_there: u64,
+    failed: u64,
+    /// Of what was copied.
+    bytes: u64,
 }
 
 impl Run<'_> {
@@ -117,18 +139,26 @@ impl Run<'_> {
         let source =
             Store::open(store, &ObjectStores, &context.cancel)?.with_identities(self.identities.clone());
         match self.copier.copy(&source, name, context) {
-            Ok(Copied { manifest, was_there }) => {
-                let (place, done) = (
-                    manifest.store.as_deref().unwrap_or_default(),
-                    if was_there { "is" } else { "was copied" },
-                );
-                log::info!("{} {done} in {place}", manifest.name);
-                self.out.write_json(&manifest)
+            Ok(copied) => {
+                let Copied { manifest, was_there } = &copied;
+                if *was_there {
+                    self.were_there += 1;
+                } else {
+                    self.copied += 1;
+                    self.bytes = self.bytes.saturating_add(manifest.size);
+                }
+                if !self.out.is_text() {
+                    let place = manifest.store.as_deref().unwrap_or_default();
+                    let done = if *was_there { "is" } else { "was copied" };
+                    log::info!("{} {done} in {place}", manifest.name);
+                }
+                self.out.write(manifest, |page| fwb_cli::copied(&copied, page))
             }
             Err(error) if matches!(error.class(), ErrorClass::Interrupted(_)) => Err(error),
             // Nothing more can be copied there.
             Err(error @ Error::LockLost { .. }) => Err(error),
             Err(error) => {
+                self.failed += 1;
                 if self.worst.is_some() {
                     log::error!("{error}");
                 }

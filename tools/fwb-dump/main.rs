@@ -9,17 +9,20 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueEnum};
 use fwb::{Codec, Compression, DumpOptions, Error, Kind, Listing, Manifest, Result, ServerClient, Store};
 use fwb_age::Age;
-use fwb_cli::{LockArgs, Outcome, OutputArg, RecipientArgs, RetainArgs, ServerArgs, Session, StoreArgs};
+use fwb_cli::{
+    FormatArgs, LockArgs, Outcome, OutputArg, RecipientArgs, RetainArgs, ServerArgs, Session, StoreArgs,
+};
 use fwb_mysql::Protocol;
 use fwb_stores::ObjectStores;
 
 /// Dump one database into the store
 ///
 /// Writes {prefix}_backup_{YYYYMMDD_HHMMSS}.sql.gz (.sql.zst) and its manifest, whole or not at all, and prints the
-/// manifest on standard output.
+/// manifest on standard output; on a terminal, a few lines that say what was done.
 #[allow(clippy::doc_markdown, reason = "it is the help text")]
 #[derive(Debug, Parser)]
 #[command(name = "fwb-dump", version)]
+#[command(after_long_help = AFTER_HELP)]
 struct Args {
     /// Database to dump
     #[arg(short = 'B', long, value_name = "NAME", env = "FWB_DATABASE", value_parser = NonEmptyStringValueParser::new())]
@@ -77,6 +80,9 @@ struct Args {
     no_hold_ddl: bool,
 
     #[command(flatten)]
+    format: FormatArgs,
+
+    #[command(flatten)]
     recipients: RecipientArgs,
 
     #[command(flatten)]
@@ -109,6 +115,15 @@ impl From<CodecArg> for Codec {
 
 /// What the name of an encrypted file ends with.
 const AGE: &str = ".age";
+
+/// What closes the help and the manual page.
+const AFTER_HELP: &str = "\
+Examples:
+  fwb-dump -B shop                             # into the store, ./backups or FWB_STORE
+  fwb-dump -B shop | fwb-verify                # and prove it
+  fwb-dump -B shop --codec zstd -o shop.sql.zst
+  fwb-dump -B shop -o - | ssh host 'cat > shop.sql.gz'
+  fwb-dump -B shop --pod-selector app=mariadb -n prod";
 
 fn main() -> ExitCode {
     fwb_cli::run(dump)
@@ -168,7 +183,7 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
         fwb::write_manifest(path, &manifest, &context.cancel)?;
     }
     if !to_stdout {
-        session.records()?.write_json(&manifest)?;
+        session.answers(args.format)?.write(&manifest, |page| fwb_cli::dumped(&manifest, page))?;
     }
     Ok(Outcome::Done)
 }

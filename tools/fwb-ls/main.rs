@@ -21,13 +21,7 @@ use fwb_stores::ObjectStores;
 /// Prints a table on a terminal, and one manifest a line elsewhere. Filters add up. Nothing is locked or written.
 #[derive(Debug, Parser)]
 #[command(name = "fwb-ls", version)]
-#[command(
-    after_long_help = "Times are 2025-07-25, '2025-07-25 17:00', 2025-07-25T17:00:05+09:00, or 26h for so \
-    long ago; without an offset the local time zone holds. A backup is proved when fwb-verify passed it at level \
-    full or above and its artifact is there with the size that its manifest says. Backups that are damaged or lost \
-    are named on standard error and make the exit status 3; with --latest and --at they are passed over, with a \
-    warning."
-)]
+#[command(after_long_help = AFTER_HELP)]
 struct Args {
     /// Only backups of these kinds [default: all; with --latest, --at and --max-age: full]
     #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', value_parser =
@@ -89,10 +83,25 @@ struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For people
+    #[value(alias = "text")]
     Table,
     /// One JSON object a line
     Jsonl,
 }
+
+/// What closes the help and the manual page.
+const AFTER_HELP: &str = "Times are 2025-07-25, '2025-07-25 17:00', 2025-07-25T17:00:05+09:00, or 26h for so \
+long ago; without an offset the local time zone holds. A backup is proved when fwb-verify passed it at level \
+full or above and its artifact is there with the size that its manifest says. Backups that are damaged or lost \
+are named on standard error and make the exit status 3; with --latest and --at they are passed over, with a \
+warning.
+
+Examples:
+  fwb-ls                                       # what there is
+  fwb-ls -B shop --latest --verified           # the newest proved one
+  fwb-ls --at '2025-07-25 17:00' --tables      # what was inside then
+  fwb-ls --max-age 26h > /dev/null             # exit 3: no fresh proved backup
+  fwb-ls | jq -r .name                         # a pipe gets JSON";
 
 fn main() -> ExitCode {
     fwb_cli::run(|args: Args, session| fwb_cli::tolerate_broken_pipe(list(&args, session)))
@@ -203,24 +212,23 @@ fn print_records(args: &Args, session: &Session, entries: &[Found<'_>]) -> Resul
 }
 
 fn print_table(args: &Args, session: &Session, listings: &[Listing], entries: &[Found<'_>]) -> Result<()> {
-    let mut out = session.records()?.collecting();
+    let (mut out, page) = (session.records()?.collecting(), session.page());
     if args.tables {
         for (listing, entry) in entries {
             if let Some(manifest) = listing.record(entry)? {
                 warn_of_locked(&manifest);
-                out.write_text(&(fwb_cli::section_table(&manifest) + "\n"))?;
+                out.write_text(&(fwb_cli::section_table(&manifest, &page) + "\n"))?;
             }
         }
     } else if !entries.is_empty() {
         let lines = entries.iter().map(|(listing, entry)| (listing.store().location(), *entry));
-        out.write_text(&(fwb_cli::backup_table(lines, fwb::now()) + "\n"))?;
+        out.write_text(&(fwb_cli::backup_table(lines, fwb::now(), &page) + "\n"))?;
     }
     for listing in listings {
         let of_this = entries.iter().filter(|(other, _)| std::ptr::eq(*other, listing));
-        let footer = fwb_cli::footer(of_this.map(|(_, entry)| *entry), listing.store().space()?);
-        let place =
-            if listings.len() > 1 { format!("{}: ", listing.store().location()) } else { String::new() };
-        out.write_text(&(place + &footer))?;
+        let store = listing.store();
+        let place = (listings.len() > 1).then(|| store.location());
+        out.write_text(&fwb_cli::footer(of_this.map(|(_, entry)| *entry), store.space()?, place, &page))?;
     }
     out.finish()
 }

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use fwb::{Candidates, Kind, Manifest, Policy, PruneOptions, Result};
-use fwb_cli::{LockArgs, Outcome, Session, StoreArgs, human_size};
+use fwb::{Candidates, Kind, Manifest, Policy, PruneOptions, Pruned, Result};
+use fwb_cli::{FormatArgs, LockArgs, Outcome, Retained, Session, StoreArgs, human_size};
 use fwb_stores::ObjectStores;
 
 /// Delete the backups that no retention rule keeps
@@ -17,10 +17,7 @@ use fwb_stores::ObjectStores;
 /// never from standard input. The newest proved backup of each server's database always stays.
 #[derive(Debug, Parser)]
 #[command(name = "fwb-prune", version, allow_negative_numbers = true)]
-#[command(
-    after_long_help = "A rule with 0 is off. All backups of a store take part in the decision, but only \
-    candidates are deleted: 'fwb-ls | fwb-prune' makes every backup one."
-)]
+#[command(after_long_help = AFTER_HELP)]
 struct Args {
     /// Names in the store [default: manifests on standard input]
     #[arg(value_name = "BACKUP")]
@@ -34,6 +31,9 @@ struct Args {
     #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', default_value = "full", value_parser =
         PossibleValuesParser::new(["full", "safety", "foreign"]).try_map(|word| word.parse::<Kind>()))]
     kinds: Vec<Kind>,
+
+    #[command(flatten)]
+    format: FormatArgs,
 
     #[command(flatten)]
     retention: RetentionArgs,
@@ -73,6 +73,13 @@ struct RetentionArgs {
     #[arg(long, value_name = "N", default_value = "0", env = "FWB_KEEP_YEARLY")]
     keep_yearly: u32,
 
+    /// Keep safety backups of the last N days, and delete older ones too: a rule of their own
+    ///
+    /// They go by their age alone then, as long as their database has a proved full backup. With 0, safety backups are
+    /// left alone unless --kind names them, and the other rules hold for them.
+    #[arg(long, value_name = "N", default_value = "0", env = "FWB_KEEP_SAFETY_DAYS")]
+    keep_safety_days: u32,
+
     /// Never leave fewer proved backups of a server's database than this
     #[arg(long, value_name = "N", default_value = "1", env = "FWB_MIN_KEEP")]
     min_keep: u32,
@@ -87,10 +94,20 @@ impl RetentionArgs {
             keep_weekly: self.keep_weekly,
             keep_monthly: self.keep_monthly,
             keep_yearly: self.keep_yearly,
+            keep_safety_days: self.keep_safety_days,
             min_keep: self.min_keep,
         }
     }
 }
+
+/// What closes the help and the manual page.
+const AFTER_HELP: &str = "A rule with 0 is off. All backups of a store take part in the decision, but only \
+candidates are deleted: 'fwb-ls | fwb-prune' makes every backup one.
+
+Examples:
+  fwb-ls | fwb-prune --dry-run                 # what would go, and why
+  fwb-ls | fwb-prune --keep-days 7 --keep-weekly 4 --keep-monthly 12
+  fwb-ls | fwb-prune --keep-safety-days 3      # safety backups too, by a rule of their own";
 
 fn main() -> ExitCode {
     fwb_cli::run(prune)
@@ -98,20 +115,40 @@ fn main() -> ExitCode {
 
 fn prune(args: Args, session: &Session) -> Result<Outcome> {
     let Some(candidates) = candidates(&args, session)? else { return Ok(session.short_help()) };
-    let mut out = session.records()?;
+    let mut out = session.answers(args.format)?;
     if args.dry_run {
         out = out.collecting();
     }
+    let mut kinds = args.kinds;
+    // Whoever names the kinds means these and no more.
+    let is_named = !session.given(&["kinds"]).is_empty();
+    if args.retention.keep_safety_days > 0 && !is_named && !kinds.contains(&Kind::Safety) {
+        kinds.push(Kind::Safety);
+    }
     let options = PruneOptions {
         policy: args.retention.policy(),
-        kinds: args.kinds,
+        kinds,
         dry_run: args.dry_run,
         wait: args.lock.wait(),
     };
-    let report = |record| out.write_json(&record);
+    let retained = if args.dry_run { Retained::Planned } else { Retained::Done };
+    let report = |record: Manifest| out.write(&record, |page| fwb_cli::decided(&record, retained, page));
     let pruned = fwb::prune(&candidates, &ObjectStores, &options, fwb::now(), session.context(), report)?;
+    out.sum_up(|page| fwb_cli::pruned_in_all(&pruned, retained, page))?;
+    let is_told = out.is_text();
     out.finish()?;
-    let (done, freed) = if args.dry_run { ("would delete", "would be") } else { ("deleted", "are") };
+    if !is_told {
+        log_sum(&pruned, retained);
+    }
+    Ok(Outcome::Done)
+}
+
+/// The sum for a log.
+fn log_sum(pruned: &Pruned, retained: Retained) {
+    let (done, freed) = match retained {
+        Retained::Planned => ("would delete", "would be"),
+        Retained::Done => ("deleted", "are"),
+    };
     let (count, bytes) = (pruned.deleted, human_size(pruned.freed));
     log::info!("{done} {count} of {} backups; {bytes} {freed} free again", count + pruned.kept);
     if pruned.freed_later > 0 {
@@ -120,7 +157,6 @@ fn prune(args: Args, session: &Session) -> Result<Outcome> {
             human_size(pruned.freed_later)
         );
     }
-    Ok(Outcome::Done)
 }
 
 /// The operands, else what standard input names; nothing where a person sits there. All of it is read and checked

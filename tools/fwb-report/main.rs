@@ -32,7 +32,11 @@ const CERTIFICATES: [&str; 4] = ["FWB_STORE_CA", "AWS_CA_BUNDLE", "FWB_TLS_CA", 
 #[command(
     after_long_help = "What needs a person has a code, FWB-3..., and a section under 'Alerts' in docs/RUNBOOK.md. Trends are \
     medians of slopes with an interval of 95 %; where the interval leaves the direction open, there is no trend. What errors \
-    quote is blanked."
+    quote is blanked.\n\n\
+    Examples:\n  \
+    fwb-report                                   # what needs a person, and how it goes\n  \
+    fwb-report -o report.html                    # one page for a browser\n  \
+    fwb-report --format prometheus -o /var/lib/node_exporter/fwb.prom"
 )]
 struct Args {
     /// Form of the output [default: by the ending of -o; else text on a terminal, json elsewhere]

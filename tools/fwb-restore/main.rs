@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueEnum};
 use fwb::{
-    Compression, Error, ErrorClass, Location, Plan, RestoreOptions, RestoreProof, Result, ServerClient,
+    Compression, Error, ErrorClass, KeepBefore, Location, RestoreOptions, RestoreProof, Result, ServerClient,
     Store, Strategy,
 };
 use fwb_age::Age;
-use fwb_cli::{IdentityArgs, LockArgs, Outcome, RecipientArgs, ServerArgs, Session, StoreArgs, human_size};
+use fwb_cli::{FormatArgs, IdentityArgs, LockArgs, Outcome, RecipientArgs, ServerArgs, Session, StoreArgs};
 use fwb_mysql::Protocol;
 use fwb_stores::ObjectStores;
 use on_record::OnRecord;
@@ -28,6 +29,7 @@ use on_record::OnRecord;
 /// mysqldump made are restored too.
 #[derive(Debug, Parser)]
 #[command(name = "fwb-restore", version)]
+#[command(after_long_help = AFTER_HELP)]
 struct Args {
     /// Name in the store, or path of an artifact [default: a manifest on standard input]
     #[arg(value_name = "BACKUP", conflicts_with = "file")]
@@ -50,7 +52,7 @@ struct Args {
     strategy: Option<StrategyArg>,
 
     /// Take the last restore back: what it replaced, and a swap has kept, comes back
-    #[arg(long, conflicts_with_all = ["backup", "file", "tables", "strategy", "prove", "prove_tables", "no_safety_backup", "stdout", "drop_before", "keep_before"])]
+    #[arg(long, conflicts_with_all = ["backup", "file", "tables", "strategy", "prove", "prove_tables", "no_safety_backup", "stdout", "drop_before", "keep_before", "older_than"])]
     undo: bool,
 
     /// Remove the databases that swaps have kept; after the restore, where there is a backup to restore
@@ -63,6 +65,10 @@ struct Args {
     /// As --drop-before, but for the newest N
     #[arg(long, value_name = "N", conflicts_with = "stdout")]
     keep_before: Option<usize>,
+
+    /// With --drop-before or --keep-before: only what was kept longer ago than this, such as 7d
+    #[arg(long, value_name = "AGE", value_parser = fwb_cli::parse_age, conflicts_with_all = ["undo", "stdout"])]
+    older_than: Option<TimeDelta>,
 
     /// What is held against the backup once it is loaded [default: rows, or digest on a server of another flavor than the backup's, or an older one]
     #[arg(long, value_name = "WHAT")]
@@ -101,6 +107,9 @@ struct Args {
     yes: bool,
 
     #[command(flatten)]
+    format: FormatArgs,
+
+    #[command(flatten)]
     identity: IdentityArgs,
 
     #[command(flatten)]
@@ -133,11 +142,30 @@ enum ProofArg {
 }
 
 impl Args {
-    /// How many of the databases that swaps have kept are to stay, where that was asked for.
-    fn keep_before(&self) -> Option<usize> {
-        if self.drop_before { Some(0) } else { self.keep_before }
+    /// Which of the databases are kept that swaps leave behind; none: all of them.
+    fn keep_before(&self) -> Result<Option<KeepBefore>> {
+        let newest = if self.drop_before { Some(0) } else { self.keep_before };
+        if newest.is_none() && self.older_than.is_some() {
+            return Err(Error::Usage {
+                message: "--older-than says which of the kept databases go, and nothing says that any does"
+                    .into(),
+                hint: Some("add --drop-before, or --keep-before N".into()),
+            });
+        }
+        Ok(newest.map(|newest| KeepBefore { newest, until_older_than: self.older_than }))
     }
 }
+
+/// What closes the help and the manual page.
+const AFTER_HELP: &str = "\
+Examples:
+  fwb-ls -B shop --latest --verified | fwb-restore
+  fwb-restore shop_backup_20250725_170206.sql.gz --dry-run
+  fwb-restore ./old.sql.gz -B scratch --yes    # into another database
+  fwb-ls --latest | fwb-restore --tables files,users
+  fwb-ls --latest | fwb-restore --tables files --stdout | mariadb other
+  fwb-restore --undo -B shop                   # put back what was there
+  fwb-restore --drop-before --older-than 7d -B shop --yes < /dev/null";
 
 fn main() -> ExitCode {
     fwb_cli::run(restore)
@@ -147,7 +175,7 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
     if args.undo {
         return undo(&args, session);
     }
-    let keep_before = args.keep_before();
+    let keep_before = args.keep_before()?;
     let is_named = args.backup.is_some() || args.file.is_some();
     if let (Some(keep), false, false) = (keep_before, is_named, session.stdin_may_bring()) {
         return forget(&args, keep, session);
@@ -192,7 +220,7 @@ fn restore_backup(
             StrategyArg::Swap => Strategy::Swap,
             StrategyArg::InPlace => Strategy::InPlace,
         }),
-        keep_before: args.keep_before(),
+        keep_before: args.keep_before()?,
         damaged: args.damaged.clone(),
         allow_outside: args.allow_outside,
         safety_backup: !args.no_safety_backup,
@@ -202,17 +230,18 @@ fn restore_backup(
         wait: args.lock.wait(),
     };
     let prepared = fwb::prepare(store, &server, options, session.context())?;
-    let mut out = session.records()?;
+    let mut out = session.answers(args.format)?;
     if args.dry_run {
-        out.write_json(prepared.plan())?;
+        out.write(prepared.plan(), |page| fwb_cli::planned(prepared.plan(), page))?;
         return Ok(Outcome::Done);
     }
     on_record.of_database(&prepared.plan().database);
-    if !meant(args, &describe(prepared.plan()), session)? {
+    if !meant(args, &fwb_cli::planned(prepared.plan(), &session.page().unpainted()), session)? {
         return Ok(Outcome::Failed(ErrorClass::Failure));
     }
     on_record.begin();
-    out.write_json(&prepared.run(session.context())?)?;
+    let report = prepared.run(session.context())?;
+    out.write(&report, |page| fwb_cli::restored(&report, page))?;
     Ok(Outcome::Done)
 }
 
@@ -230,15 +259,12 @@ fn undo(args: &Args, session: &Session) -> Result<Outcome> {
     let server = ServerClient::new(&args.server.to_domain()?, &Protocol)?;
     let undo = fwb::prepare_undo(&server, args.database.as_deref(), &session.context().cancel)?;
     let plan = undo.plan();
-    let mut out = session.records()?;
+    let mut out = session.answers(args.format)?;
     if args.dry_run {
-        out.write_json(&plan)?;
+        out.write(&plan, |page| fwb_cli::undo_planned(&plan, page))?;
         return Ok(Outcome::Done);
     }
-    let what = format!(
-        "Put back what the restore of {} at {} has replaced (it is kept in {}).\n",
-        plan.database, plan.swapped_at, plan.undone
-    );
+    let what = fwb_cli::undo_planned(&plan, &session.page().unpainted());
     if !meant(args, &what, session)? {
         return Ok(Outcome::Failed(ErrorClass::Failure));
     }
@@ -252,12 +278,12 @@ fn undo(args: &Args, session: &Session) -> Result<Outcome> {
         }
         None => undo.run(session.context())?,
     };
-    out.write_json(&undone)?;
+    out.write(&undone, |page| fwb_cli::undone(&undone, page))?;
     Ok(Outcome::Done)
 }
 
 /// Removes what swaps have kept.
-fn forget(args: &Args, keep: usize, session: &Session) -> Result<Outcome> {
+fn forget(args: &Args, keep: KeepBefore, session: &Session) -> Result<Outcome> {
     let idle =
         session.given(&["tables", "strategy", "prove", "prove_tables", "allow_outside", "no_safety_backup"]);
     if let Some(option) = idle.first() {
@@ -267,19 +293,22 @@ fn forget(args: &Args, keep: usize, session: &Session) -> Result<Outcome> {
         });
     }
     let server = ServerClient::new(&args.server.to_domain()?, &Protocol)?;
-    let forget =
-        |dry_run| fwb::forget(&server, args.database.as_deref(), keep, dry_run, &session.context().cancel);
-    let mut out = session.records()?;
+    let now = fwb::now();
+    let forget = |dry_run| {
+        fwb::forget(&server, args.database.as_deref(), keep, now, dry_run, &session.context().cancel)
+    };
+    let mut out = session.answers(args.format)?;
     let plan = forget(true)?;
     if args.dry_run {
-        out.write_json(&plan)?;
+        out.write(&plan, |page| fwb_cli::forgotten(&plan, false, page))?;
         return Ok(Outcome::Done);
     }
-    let what = format!("Remove what restores of {} have kept: {}\n", plan.database, plan.removed.join(", "));
+    let what = fwb_cli::forgotten(&plan, false, &session.page().unpainted());
     if !plan.removed.is_empty() && !meant(args, &what, session)? {
         return Ok(Outcome::Failed(ErrorClass::Failure));
     }
-    out.write_json(&forget(false)?)?;
+    let forgotten = forget(false)?;
+    out.write(&forgotten, |page| fwb_cli::forgotten(&forgotten, true, page))?;
     Ok(Outcome::Done)
 }
 
@@ -304,27 +333,4 @@ fn which(args: &Args, removes: bool, session: &Session) -> Result<Option<(Locati
             hint: Some("choose one: fwb-ls --latest --verified | fwb-restore".into()),
         }),
     }
-}
-
-/// What the person at the terminal is asked about.
-fn describe(plan: &Plan) -> String {
-    let Plan { backup, database, started_at, tables_restored, rows, tables_now, .. } = plan;
-    let size = human_size(plan.raw_size);
-    let mut text = format!(
-        "Restore {backup}, begun {started_at}:\n  {tables_restored} tables, {rows} rows, {size} of SQL\n"
-    );
-    text += &match (plan.exists, &plan.tables) {
-        (false, _) => format!("into {database}, which does not exist and will be created.\n"),
-        (true, None) => {
-            format!("in place of what {database} holds now, which is {tables_now} tables.\n")
-        }
-        (true, Some(tables)) => format!("into {database}, where it replaces {}.\n", tables.join(", ")),
-    };
-    for (number, step) in plan.steps.iter().enumerate() {
-        text += &format!("  {}. {step}\n", number + 1);
-    }
-    for finding in &plan.findings {
-        text += &format!("  ! {} ({})\n", finding.message, finding.remedy);
-    }
-    text
 }

@@ -39,7 +39,12 @@ use telling::Telling;
     notify-test  send a test to those who are told\n  \
     NAME LINE    commands of your own, such as 'fwb-dump -B shop | fwb-verify && fwb-ls | fwb-prune'\n\n\
     The tools read their settings from the environment: FWB_POD_SELECTOR, FWB_HOST, FWB_KEEP_DAYS and so on. --dry-run \
-    prints the pipeline that a chain stands for. The exit status is that of the first stage that failed.")]
+    prints the pipeline that a chain stands for. The exit status is that of the first stage that failed.\n\n\
+    Examples:\n  \
+    fwb-run backup --dry-run                     # the pipeline\n  \
+    fwb-run backup --copy-to s3://my-backups/shop\n  \
+    fwb-run drill\n  \
+    fwb-run hourly 'fwb-dump -B shop | fwb-verify'")]
 struct Args {
     /// backup, drill, copy or prune; or a name for a chain of your own
     #[arg(value_name = "CHAIN")]

@@ -12,7 +12,7 @@ use fwb::{
     ServerOptions, Store, Verified,
 };
 use fwb_age::Age;
-use fwb_cli::{IdentityArgs, Outcome, RecordWriter, ServerArgs, Session, StoreArgs};
+use fwb_cli::{Answers, FormatArgs, IdentityArgs, Outcome, ServerArgs, Session, StoreArgs};
 use fwb_mysql::Protocol;
 use fwb_stores::ObjectStores;
 
@@ -26,6 +26,7 @@ use fwb_stores::ObjectStores;
 /// `not_drilled` in the manifest says why.
 #[derive(Debug, Parser)]
 #[command(name = "fwb-verify", version)]
+#[command(after_long_help = AFTER_HELP)]
 struct Args {
     /// Names in the store, or paths of artifacts [default: manifests on standard input]
     #[arg(value_name = "BACKUP")]
@@ -42,6 +43,9 @@ struct Args {
     /// Record nothing: for a store that cannot be written
     #[arg(long, conflicts_with = "adopt")]
     no_record: bool,
+
+    #[command(flatten)]
+    format: FormatArgs,
 
     /// Where the throwaway server keeps its data [default: the directory for temporary files]
     #[arg(long, value_name = "DIR", env = "FWB_DRILL_DIR", value_hint = ValueHint::DirPath)]
@@ -84,16 +88,33 @@ enum LevelArg {
     Drill,
 }
 
+/// What closes the help and the manual page.
+const AFTER_HELP: &str = "\
+Examples:
+  fwb-ls --latest | fwb-verify                 # the newest backup
+  fwb-verify shop_backup_20250725_170206.sql.gz
+  fwb-verify --adopt ./old.sql.gz              # a dump of another program
+  fwb-ls --latest --verified | fwb-verify --level drill";
+
 fn main() -> ExitCode {
     fwb_cli::run(verify)
 }
 
 fn verify(args: Args, session: &Session) -> Result<Outcome> {
     check_drill_options(&args, session)?;
-    let out = session.records()?;
+    let out = session.answers(args.format)?;
     let identities = args.identity.identities(&Age, session);
-    let mut run =
-        Run { args: &args, session, out, identities, drill: None, worst: None, not_drilled: None, count: 0 };
+    let mut run = Run {
+        args: &args,
+        session,
+        out,
+        identities,
+        drill: None,
+        worst: None,
+        not_drilled: None,
+        count: 0,
+        failed: 0,
+    };
     if args.backups.is_empty() {
         let Some(manifests) = session.manifests()? else { return Ok(session.short_help()) };
         for manifest in manifests {
@@ -129,13 +150,16 @@ fn check_drill_options(args: &Args, session: &Session) -> Result<()> {
 struct Run<'a> {
     args: &'a Args,
     session: &'a Session,
-    out: RecordWriter,
+    out: Answers,
     identities: Option<Arc<dyn Identities>>,
     drill: Option<Drill>,
     worst: Option<Error>,
     /// The first drill that was not held: told at the end where nothing else failed.
     not_drilled: Option<Error>,
-    count: usize,
+    /// Backups looked at.
+    count: u64,
+    /// Those of them that did not hold, or could not be read.
+    failed: u64,
 }
 
 impl Run<'_> {
@@ -144,7 +168,9 @@ impl Run<'_> {
         self.count += 1;
         match self.prove(store, name) {
             Ok(Verified { manifest, unrecorded, not_drilled }) => {
-                self.out.write_json(&manifest)?;
+                self.out.write(&manifest, |page| fwb_cli::verified(&manifest, page))?;
+                let holds = manifest.verification.as_ref().is_some_and(|outcome| outcome.ok);
+                self.failed += u64::from(!holds);
                 self.judge(&manifest);
                 if let Some(error) = not_drilled {
                     // Only the last one that is told may have its hint.
@@ -160,6 +186,7 @@ impl Run<'_> {
             }
             // One that cannot be read here says nothing of the others.
             Err(error @ Error::Encrypted { .. }) => {
+                self.failed += 1;
                 self.remember(error);
                 Ok(())
             }
@@ -167,6 +194,7 @@ impl Run<'_> {
                 Err(error)
             }
             Err(error) => {
+                self.failed += 1;
                 self.remember(error);
                 Ok(())
             }
@@ -252,7 +280,11 @@ impl Run<'_> {
         }
     }
 
-    fn end(self) -> Result<Outcome> {
+    fn end(mut self) -> Result<Outcome> {
+        if self.count > 1 {
+            let (held, failed) = (self.count - self.failed, self.failed);
+            self.out.sum_up(|page| fwb_cli::verified_in_all(held, failed, page))?;
+        }
         match (self.worst, self.not_drilled) {
             (Some(error), Some(not_drilled)) => {
                 log::error!("{not_drilled}");

@@ -11,7 +11,9 @@ use log::Level;
 use serde::Serialize;
 
 use crate::options::LogFormat;
+use crate::paint::{Paint, Tone};
 use crate::printable::printable;
+use crate::terminal::stderr_paint;
 
 /// Standard error, shared between threads.
 #[derive(Debug, Clone)]
@@ -21,12 +23,13 @@ pub(crate) struct Console(Arc<State>);
 struct State {
     tool: String,
     format: LogFormat,
+    paint: Paint,
     bar: Mutex<Option<ProgressBar>>,
 }
 
 impl Console {
     pub(crate) fn new(tool: &str, format: LogFormat) -> Self {
-        Self(Arc::new(State { tool: tool.into(), format, bar: Mutex::new(None) }))
+        Self(Arc::new(State { tool: tool.into(), format, paint: stderr_paint(), bar: Mutex::new(None) }))
     }
 
     pub(crate) fn tool(&self) -> &str {
@@ -37,10 +40,15 @@ impl Console {
         self.0.format
     }
 
+    /// The colours of its lines.
+    pub(crate) fn paint(&self) -> Paint {
+        self.0.paint
+    }
+
     /// The same console, as another tool speaks on it.
     pub(crate) fn of(&self, tool: &str) -> Self {
         let bar = Mutex::new(self.0.bar.lock().unwrap_or_else(PoisonError::into_inner).clone());
-        Self(Arc::new(State { tool: tool.into(), format: self.0.format, bar }))
+        Self(Arc::new(State { tool: tool.into(), format: self.0.format, paint: self.0.paint, bar }))
     }
 
     /// One log line.
@@ -55,7 +63,7 @@ impl Console {
 
     pub(crate) fn report(&self, level: Level, message: &str, hint: Option<&str>, fields: &Fields<'_>) {
         self.write(&match self.0.format {
-            LogFormat::Text => text(&self.0.tool, level, message, hint),
+            LogFormat::Text => text(&self.0.tool, level, message, hint, self.0.paint),
             LogFormat::Json => json(&self.0.tool, level, message, hint, fields),
         });
     }
@@ -124,11 +132,15 @@ struct Line<'a> {
     fields: &'a Fields<'a>,
 }
 
-pub(crate) fn text(tool: &str, level: Level, message: &str, hint: Option<&str>) -> String {
-    let mut text = format!("{tool}: {}: {}\n", word(level), printable(message));
+pub(crate) fn text(tool: &str, level: Level, message: &str, hint: Option<&str>, paint: Paint) -> String {
+    let word = match level {
+        Level::Error => paint.of(Tone::Bad, word(level)),
+        Level::Warn => paint.of(Tone::Warn, word(level)),
+        _ => word(level).to_owned(),
+    };
+    let mut text = format!("{tool}: {word}: {}\n", printable(message));
     if let Some(hint) = hint {
-        text.push_str("hint: ");
-        text.push_str(&printable(hint));
+        text.push_str(&paint.of(Tone::Dim, &format!("hint: {}", printable(hint))));
         text.push('\n');
     }
     text
@@ -221,13 +233,20 @@ mod tests {
 
     #[test]
     fn an_error_is_two_lines_whatever_it_quotes() {
-        let shown = text("fwb-dump", Level::Error, "cannot read a\nb\x1b[2J", Some("look\nthere"));
+        let shown =
+            text("fwb-dump", Level::Error, "cannot read a\nb\x1b[2J", Some("look\nthere"), Paint::NONE);
         assert_eq!(shown, "fwb-dump: error: cannot read a\\nb\\u{1b}[2J\nhint: look\\nthere\n");
     }
 
     #[test]
     fn warnings_carry_the_tools_name() {
-        assert_eq!(text("fwb-ls", Level::Warn, "old", None), "fwb-ls: warning: old\n");
+        assert_eq!(text("fwb-ls", Level::Warn, "old", None, Paint::NONE), "fwb-ls: warning: old\n");
+    }
+
+    #[test]
+    fn colours_mark_the_word_and_dim_the_hint() {
+        let shown = text("fwb-ls", Level::Error, "no", Some("look"), Paint::COLOURS);
+        assert_eq!(shown, "fwb-ls: \x1b[1;31merror\x1b[0m: no\n\x1b[2mhint: look\x1b[0m\n");
     }
 
     #[test]

@@ -5,9 +5,11 @@
 #![forbid(unsafe_code)]
 
 mod bandwidth;
+mod candidates;
 mod columns;
 mod confirm;
 mod console;
+mod count;
 mod duration;
 mod exit;
 mod generate;
@@ -15,6 +17,8 @@ mod json;
 mod logging;
 mod manifests;
 mod options;
+mod page;
+mod paint;
 mod printable;
 mod progress;
 mod rate;
@@ -26,23 +30,33 @@ mod signals;
 mod size;
 mod standard;
 mod table;
+mod terminal;
+mod told;
 mod usage;
 mod when;
 
 pub use bandwidth::parse_bandwidth;
-pub use duration::parse_age;
+pub use columns::{Cell, Column, Columns};
+pub use count::{counted, grouped};
+pub use duration::{human_duration, human_seconds, parse_age};
 pub use exit::{Outcome, exit_code, tolerate_broken_pipe};
 pub use manifests::Manifests;
 pub use options::{
-    IdentityArgs, LimitArgs, LockArgs, LogFormat, PodArgs, ProgressMode, RecipientArgs, RetainArgs,
-    ServerArgs, StoreArgs, WorkArgs, command, place,
+    FormatArgs, IdentityArgs, LimitArgs, LockArgs, LogFormat, PodArgs, ProgressMode, RecipientArgs,
+    RetainArgs, ServerArgs, StoreArgs, WorkArgs, command, place,
 };
+pub use page::Page;
+pub use paint::{Paint, Tone};
 pub use printable::printable;
-pub use records::RecordWriter;
+pub use records::{Answers, RecordWriter};
 pub use run::run;
 pub use said::Said;
 pub use session::Session;
 pub use size::human_size;
 pub use standard::{OutputArg, Stdin, Stdout, WRITE_STDOUT};
 pub use table::{SectionRecord, backup_table, footer, section_records, section_table};
+pub use told::{
+    Retained, copied, copied_in_all, decided, dumped, forgotten, planned, pruned_in_all, restored,
+    undo_planned, undone, verified, verified_in_all,
+};
 pub use when::{parse_at, parse_since};

@@ -6,11 +6,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use fwb::Progress;
+use fwb::{HowFar, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use log::Level;
 
 use crate::console::{AssumedTerminal, Console, Fields, can_redraw};
+use crate::duration::human_duration;
 use crate::options::{LogFormat, ProgressMode};
 use crate::printable::printable;
 use crate::rate::Rate;
@@ -25,6 +26,10 @@ const INTERVAL: Duration = Duration::from_secs(30);
 
 /// Over which the rate beside a bar is taken.
 const WINDOW: Duration = Duration::from_secs(5);
+
+/// How long a phase takes, and how much of it must be done, in thousandths, before it tells how long the rest takes.
+const TELLING: Duration = Duration::from_secs(2);
+const LEAST_TELLING: u32 = 20;
 
 const COUNTED: &str = "[{elapsed}] {bar:24} {wide_msg}";
 const UNCOUNTED: &str = "[{elapsed}] {wide_msg}";
@@ -88,19 +93,19 @@ fn draw(progress: &Progress, console: &Console, stopped: &Receiver<()>, target: 
     let mut target = Some(target);
     let mut rate = Rate::new(WINDOW);
     loop {
-        let (bytes, total, doing) = counts(progress);
-        if doing.is_empty() && bytes == 0 {
+        let far = progress.read();
+        if far.doing.is_empty() && far.bytes == 0 {
             // A tool that waits for the one before it has nothing to say yet, and draws over nobody's bar.
             if pause(stopped, FRAME) {
                 continue;
             }
             return;
         }
-        let rate = rate.update(started.elapsed(), bytes);
-        bar.set_style(style(if total == 0 { UNCOUNTED } else { COUNTED }));
-        bar.set_length(total);
-        bar.set_position(bytes);
-        bar.set_message(caption(&printable(&doing), bytes, total, rate));
+        let rate = rate.update(started.elapsed(), far.bytes);
+        bar.set_style(style(if far.thousandths.is_some() { COUNTED } else { UNCOUNTED }));
+        bar.set_length(1000);
+        bar.set_position(far.thousandths.unwrap_or_default().into());
+        bar.set_message(caption(&far, rate));
         if let Some(target) = target.take() {
             // In this order: while a question stands, this waits.
             console.show(Some(bar.clone()));
@@ -115,12 +120,6 @@ fn draw(progress: &Progress, console: &Console, stopped: &Receiver<()>, target: 
     console.show(None);
 }
 
-/// What the progress says. A total that has been passed was none: a compressed file's size says little of what is in it.
-fn counts(progress: &Progress) -> (u64, u64, String) {
-    let (bytes, total, doing) = progress.read();
-    (bytes, if bytes > total { 0 } else { total }, doing)
-}
-
 fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     style.progress_chars("=> ")
@@ -130,54 +129,87 @@ fn tell(progress: &Progress, console: &Console, stopped: &Receiver<()>) {
     let started = Instant::now();
     let mut rate = Rate::new(INTERVAL);
     while pause(stopped, INTERVAL) && !progress.is_endless() {
-        let (bytes, total, doing) = counts(progress);
-        let rate = rate.update(started.elapsed(), bytes);
-        console.say(Level::Info, &line(&doing, bytes, total, rate, started.elapsed()), &Fields::default());
+        let far = progress.read();
+        let rate = rate.update(started.elapsed(), far.bytes);
+        console.say(Level::Info, &line(&far, rate, started.elapsed()), &Fields::default());
     }
 }
 
-/// What stands beside a bar: `1.5 GiB of 6.0 GiB (25%), 41.0 MiB/s  table files`.
-fn caption(doing: &str, bytes: u64, total: u64, rate: u64) -> String {
-    match bytes {
-        0 => doing.into(),
-        _ => format!("{}  {doing}", amount(bytes, total, rate)),
+/// What stands beside a bar: `1.5 GiB of 6.0 GiB (25%), 41.0 MiB/s, 2m left  table files`.
+fn caption(far: &HowFar, rate: u64) -> String {
+    let doing = printable(&far.doing);
+    match far.bytes {
+        0 => doing.into_owned(),
+        _ => format!("{}  {doing}", amount(far, rate)),
     }
 }
 
-/// What stands in a log: `table files: 1.5 GiB of 6.0 GiB (25%), 41.0 MiB/s, after 1m`.
-fn line(doing: &str, bytes: u64, total: u64, rate: u64, elapsed: Duration) -> String {
-    let doing = if doing.is_empty() { "working" } else { doing };
-    let elapsed = humantime::format_duration(Duration::from_secs(elapsed.as_secs()));
-    match bytes {
+/// What stands in a log: `table files: 1.5 GiB of 6.0 GiB (25%), 41.0 MiB/s, 2m left, after 1m`.
+fn line(far: &HowFar, rate: u64, elapsed: Duration) -> String {
+    let doing = if far.doing.is_empty() { "working" } else { &far.doing };
+    let elapsed = whole_seconds(elapsed);
+    match far.bytes {
         0 => format!("{doing}, after {elapsed}"),
-        _ => format!("{doing}: {}, after {elapsed}", amount(bytes, total, rate)),
+        _ => format!("{doing}: {}, after {elapsed}", amount(far, rate)),
     }
 }
 
-/// How far, and how fast in bytes a second; a `total` of 0 is not known.
-fn amount(bytes: u64, total: u64, rate: u64) -> String {
-    let share = match (u128::from(bytes) * 100).checked_div(u128::from(total)) {
-        Some(percent) => format!(" of {} ({percent}%)", human_size(total)),
-        None => String::new(),
-    };
-    format!("{}{share}, {}/s", human_size(bytes), human_size(rate))
+/// How far, how fast in bytes a second, and how long it still takes.
+fn amount(far: &HowFar, rate: u64) -> String {
+    let mut text = human_size(far.bytes);
+    match (far.total, far.thousandths) {
+        (Some(total), Some(thousandths)) => {
+            text += &format!(" of {} ({}%)", human_size(total), thousandths / 10);
+        }
+        (None, Some(thousandths)) => text += &format!(" (about {}%)", thousandths / 10),
+        _ => {}
+    }
+    text += &format!(", {}/s", human_size(rate));
+    if let Some(left) = far.thousandths.and_then(|thousandths| left(far.taken, thousandths)) {
+        text += &format!(", {} left", whole_seconds(left));
+    }
+    text
+}
+
+/// How long a phase still takes that goes on as it did up to now; none where too little is done to tell.
+fn left(taken: Duration, thousandths: u32) -> Option<Duration> {
+    let rest = 1000_u32.checked_sub(thousandths).filter(|rest| *rest > 0)?;
+    (taken >= TELLING && thousandths >= LEAST_TELLING).then(|| taken * rest / thousandths)
+}
+
+fn whole_seconds(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ 0..60 => format!("{seconds}s"),
+        seconds => human_duration(Duration::from_secs(seconds)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn far(doing: &str, bytes: u64, total: Option<u64>, thousandths: Option<u32>) -> HowFar {
+        HowFar { doing: doing.into(), bytes, total, thousandths, taken: Duration::from_secs(60) }
+    }
+
     #[test]
-    fn a_line_says_how_far_and_how_fast() {
+    fn a_line_says_how_far_how_fast_and_how_long() {
         let minute = Duration::from_millis(60_400);
+        let said = |doing, bytes, total, thousandths, rate| {
+            line(&far(doing, bytes, total, thousandths), rate, minute)
+        };
         let cases = [
             (
-                line("table files", 3 << 29, 6 << 30, 1 << 20, minute),
-                "table files: 1.5 GiB of 6.0 GiB (25%), 1.0 MiB/s, after 1m",
+                said("table files", 3 << 29, Some(6 << 30), Some(250), 1 << 20),
+                "table files: 1.5 GiB of 6.0 GiB (25%), 1.0 MiB/s, 3m left, after 1m",
             ),
-            (line("table files", 1 << 20, 0, 0, minute), "table files: 1.0 MiB, 0 B/s, after 1m"),
-            (line("waiting for the lock", 0, 0, 0, minute), "waiting for the lock, after 1m"),
-            (line("", 0, 0, 0, minute), "working, after 1m"),
+            (
+                said("table files", 3 << 29, None, Some(996), 1 << 20),
+                "table files: 1.5 GiB (about 99%), 1.0 MiB/s, 0s left, after 1m",
+            ),
+            (said("table files", 1 << 20, None, None, 0), "table files: 1.0 MiB, 0 B/s, after 1m"),
+            (said("waiting for the lock", 0, None, None, 0), "waiting for the lock, after 1m"),
+            (said("", 0, None, None, 0), "working, after 1m"),
         ];
         for (said, expected) in cases {
             assert_eq!(said, expected);
@@ -185,13 +217,18 @@ mod tests {
     }
 
     #[test]
-    fn a_total_that_was_passed_is_not_told() {
-        let progress = Progress::default();
-        progress.begin("verifying old.sql.gz", 100);
-        progress.advance(100);
-        assert_eq!(counts(&progress).1, 100);
-        progress.advance(1358);
-        assert_eq!(counts(&progress).1, 0, "and not 1458 %");
+    fn the_rest_is_told_once_something_tells_it() {
+        let seconds = Duration::from_secs;
+        let cases = [
+            (seconds(1), 500, None),
+            (seconds(10), 500, Some(seconds(10))),
+            (seconds(10), 19, None),
+            (seconds(100), 20, Some(seconds(4900))),
+            (seconds(100), 1000, None),
+        ];
+        for (taken, thousandths, expected) in cases {
+            assert_eq!(left(taken, thousandths), expected, "{taken:?} {thousandths}");
+        }
     }
 
     #[test]

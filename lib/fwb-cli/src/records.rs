@@ -5,6 +5,8 @@ use fwb::{Cancel, Result};
 use serde::Serialize;
 
 use crate::console::Console;
+use crate::options::Format;
+use crate::page::Page;
 use crate::standard::{Stdout, stdout_is_terminal};
 
 /// Writes records, and other lines, to standard output.
@@ -15,6 +17,62 @@ pub struct RecordWriter {
     shared: Option<Console>,
     /// What is not written yet, of a writer that collects.
     collected: Option<Vec<u8>>,
+}
+
+/// Writes records, or lines that tell people of them: what `--format` and the terminal ask for.
+#[derive(Debug)]
+pub struct Answers {
+    out: RecordWriter,
+    /// None: records.
+    page: Option<Page>,
+}
+
+impl Answers {
+    pub(crate) fn new(out: RecordWriter, format: Format, page: Page) -> Self {
+        Self { out, page: (format == Format::Text).then_some(page) }
+    }
+
+    /// As [`RecordWriter::collecting`].
+    #[must_use]
+    pub fn collecting(self) -> Self {
+        Self { out: self.out.collecting(), ..self }
+    }
+
+    /// Whether people read it.
+    pub fn is_text(&self) -> bool {
+        self.page.is_some()
+    }
+
+    /// Writes a record as one line of JSON, or `told` of it.
+    ///
+    /// # Errors
+    /// As for [`RecordWriter::write_json`].
+    pub fn write<T: Serialize + ?Sized>(
+        &mut self,
+        record: &T,
+        told: impl FnOnce(&Page) -> String,
+    ) -> Result<()> {
+        match &self.page {
+            Some(page) => self.out.write_text(&told(page)),
+            None => self.out.write_json(record),
+        }
+    }
+
+    /// Writes what sums up, for people alone: there is no record of it.
+    ///
+    /// # Errors
+    /// As for [`RecordWriter::write_json`].
+    pub fn sum_up(&mut self, told: impl FnOnce(&Page) -> String) -> Result<()> {
+        self.page.as_ref().map_or(Ok(()), |page| self.out.write_text(&told(page)))
+    }
+
+    /// As [`RecordWriter::finish`].
+    ///
+    /// # Errors
+    /// As for [`RecordWriter::write_json`].
+    pub fn finish(self) -> Result<()> {
+        self.out.finish()
+    }
 }
 
 /// How much a writer collects, in bytes. To hand it to the thread that writes takes as long as making a dozen records.

@@ -14,7 +14,7 @@ use crate::exit::{Outcome, of_class, of_outcome, tolerate_broken_pipe};
 use crate::options::{LogFormat, WorkArgs, command};
 use crate::session::Session;
 use crate::standard::Stdout;
-use crate::{generate, logging, progress, signals, usage};
+use crate::{candidates, generate, logging, progress, signals, usage};
 
 /// Runs a tool: its `main` is `fn main() -> ExitCode { fwb_cli::run(dump) }`. The work group is added to `A`,
 /// which must carry the tool's name and version: `#[command(name = "fwb-dump", version)]`.
@@ -23,6 +23,11 @@ pub fn run<A: Parser>(tool: impl FnOnce(A, &Session) -> Result<Outcome>) -> Exit
     let mut command = command::<A>();
     let wished = LogFormat::wished(&arguments, std::env::var_os("FWB_LOG_FORMAT").as_deref());
     let console = Console::new(command.get_name(), wished);
+    match candidates::requested(&arguments, std::env::var_os("FWB_STORE")) {
+        Ok(None) => {}
+        Ok(Some(names)) => return end(&console, tolerate_broken_pipe(print(&names))),
+        Err(error) => return end(&console, Err(error)),
+    }
     match generate::requested(&arguments, &command) {
         Ok(None) => {}
         Ok(Some(text)) => return end(&console, print(&text)),

@@ -36,7 +36,7 @@ impl Said {
     /// Reads a line: JSON, as the tools write it where they are asked to; `TOOL: error: MESSAGE` and `hint: HINT`, as
     /// they do otherwise; or a program's own words. None of an empty line.
     pub fn read(line: &[u8]) -> Option<Self> {
-        let line = String::from_utf8_lossy(line);
+        let line = without_colours(&String::from_utf8_lossy(line));
         let line = line.trim_end();
         if line.trim().is_empty() {
             return None;
@@ -70,6 +70,21 @@ impl Said {
     }
 }
 
+/// A line without what sets colours (ECMA-48, SGR), as a tool writes them where `CLICOLOR_FORCE` asks for them.
+fn without_colours(line: &str) -> String {
+    let mut pieces = line.split("\x1b[");
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let rest = piece.trim_start_matches(|character: char| character.is_ascii_digit() || character == ';');
+        match rest.strip_prefix('m') {
+            Some(rest) => plain.push_str(rest),
+            // Something else, which is shown as what it is.
+            None => plain.extend(["\x1b[", piece]),
+        }
+    }
+    plain
+}
+
 /// Says again what a program has said.
 pub(crate) fn pass_on(console: &Console, program: &str, said: &Said) {
     let Some(level) = said.level else {
@@ -81,7 +96,9 @@ pub(crate) fn pass_on(console: &Console, program: &str, said: &Said) {
     };
     let tool = said.tool.as_deref().unwrap_or(program);
     match console.format() {
-        LogFormat::Text => console.write(&text(tool, level, &said.message, said.hint.as_deref())),
+        LogFormat::Text => {
+            console.write(&text(tool, level, &said.message, said.hint.as_deref(), console.paint()))
+        }
         LogFormat::Json => {
             let fields = Fields {
                 code: said.code.as_deref(),
@@ -122,5 +139,13 @@ mod tests {
             assert_eq!((said.level, said.message.as_str()), (None, line));
         }
         assert_eq!(Said::read(b" \n"), None);
+    }
+
+    #[test]
+    fn colours_hide_no_message() {
+        let said = Said::read(b"fwb-dump: \x1b[1;31merror\x1b[0m: cannot \x1b[2Jconnect\n").unwrap();
+        assert_eq!((said.level, &*said.message), (Some(Level::Error), "cannot \x1b[2Jconnect"));
+        let hint = Said::read(b"\x1b[2mhint: look\x1b[0m").unwrap();
+        assert_eq!(hint.as_hint(), Some("look"));
     }
 }

@@ -9,9 +9,12 @@ use crate::confirm::{confirm, secret};
 use crate::console::Console;
 use crate::exit::Outcome;
 use crate::manifests::{Manifests, read_manifests};
-use crate::records::RecordWriter;
+use crate::options::FormatArgs;
+use crate::page::Page;
+use crate::records::{Answers, RecordWriter};
 use crate::said::Said;
 use crate::standard::{Stdin, Stdout, is_stdout, stdin_is_terminal, stdin_may_bring, stdout_is_terminal};
+use crate::terminal::{stdout_paint, stdout_width};
 
 /// One run of a tool.
 #[derive(Debug)]
@@ -62,6 +65,19 @@ impl Session {
     /// Standard output cannot be opened.
     pub fn records(&self) -> Result<RecordWriter> {
         RecordWriter::open(&self.console, &self.context.cancel)
+    }
+
+    /// Where records go, in the form that `--format` and the terminal ask for.
+    ///
+    /// # Errors
+    /// Standard output cannot be opened.
+    pub fn answers(&self, format: FormatArgs) -> Result<Answers> {
+        Ok(Answers::new(self.records()?, format.chosen(self.stdout_is_terminal()), self.page()))
+    }
+
+    /// How lines for people are laid out on standard output.
+    pub fn page(&self) -> Page {
+        Page::new(stdout_paint(), stdout_width())
     }
 
     /// Standard output for bytes: an artifact or SQL.

@@ -5,8 +5,10 @@ use chrono::{Local, TimeDelta};
 use fwb::{BackupSummary, Location, Manifest, Owner, Proof, Section, SectionKind, Space, Timestamp};
 use serde::Serialize;
 
-use crate::columns::Columns;
-use crate::{human_size, printable};
+use crate::columns::{Cell, Column, Columns};
+use crate::page::Page;
+use crate::paint::Tone;
+use crate::{counted, human_size, printable};
 
 /// The longest reason that a line tells, in characters; the record and `fwb-verify` tell the rest.
 const LONGEST_REASON: usize = 70;
@@ -52,55 +54,89 @@ pub fn section_records(manifest: &Manifest) -> impl Iterator<Item = SectionRecor
     })
 }
 
+/// The width that a state is cut to before a column is left out: `proved (drill, 27d ago)`.
+const STATE: usize = 23;
+
+/// The columns of a list of backups. What tells least in a narrow terminal leaves first.
+fn backup_columns() -> [Column; 9] {
+    [
+        Column::new("NAME").cut_inside(),
+        Column::new("KIND").leaves(5),
+        // The name of a backup begins with it, as a rule.
+        Column::new("DATABASE").leaves(6),
+        Column::new("SERVER").leaves(3),
+        // It stands in the name too.
+        Column::new("STARTED").leaves(7),
+        Column::new("SIZE").right().leaves(1),
+        Column::new("ROWS").right().leaves(4),
+        Column::new("STORE").leaves(2).cut_inside(),
+        Column::new("STATE").shrinks_to(STATE),
+    ]
+}
+
 /// Backups as a table, a line each, in the order given, each with the store that it is in. Times are local. Where they are of several
-/// servers, or in several stores, each line names its own.
+/// servers, or in several stores, each line names its own. Columns that the page has no room for are left out.
 pub fn backup_table<'a>(
     entries: impl IntoIterator<Item = (&'a Location, &'a BackupSummary)>,
     now: Timestamp,
+    page: &Page,
 ) -> String {
     let entries: Vec<_> = entries.into_iter().collect();
     let of_several_servers = entries.windows(2).any(|pair| pair[0].1.owner() != pair[1].1.owner());
     let in_several_stores = entries.windows(2).any(|pair| pair[0].0 != pair[1].0);
-    let is_shown = |title: &&str| match *title {
+    let is_shown = |column: &Column| match column.title() {
         "SERVER" => of_several_servers,
         "STORE" => in_several_stores,
         _ => true,
     };
-    let titles = ["NAME", "KIND", "DATABASE", "SERVER", "STARTED", "SIZE", "ROWS", "STORE", "STATE"];
-    let shown: Vec<&str> = titles.into_iter().filter(is_shown).collect();
-    let mut table = Columns::new(&shown, &["SIZE", "ROWS"]);
+    let shown: Vec<Column> = backup_columns().into_iter().filter(is_shown).collect();
+    let mut table = Columns::new(&shown);
     for (store, entry) in entries {
-        table.add(shown.iter().map(|title| cell(title, store, entry, now)));
+        table.add(shown.iter().map(|column| cell(column.title(), store, entry, now)));
     }
-    table.lines()
+    table.lines(page)
 }
 
 /// What stands in a column.
-fn cell(title: &str, store: &Location, entry: &BackupSummary, now: Timestamp) -> String {
+fn cell(title: &str, store: &Location, entry: &BackupSummary, now: Timestamp) -> Cell {
     match title {
-        "NAME" => printable(&entry.name).into_owned(),
-        "KIND" => entry.kind.as_str().to_owned(),
-        "DATABASE" => entry.database.as_deref().map_or(UNKNOWN.into(), |name| printable(name).into_owned()),
+        "NAME" => printable(&entry.name).into(),
+        "KIND" => entry.kind.as_str().into(),
+        "DATABASE" => entry.database.as_deref().map_or(UNKNOWN.into(), |name| printable(name).into()),
         "SERVER" => match entry.owner() {
-            Owner::Unknown => UNKNOWN.to_owned(),
-            owner => printable(&owner.to_string()).into_owned(),
+            Owner::Unknown => UNKNOWN.into(),
+            owner => printable(&owner.to_string()).into(),
         },
-        "STARTED" => entry.started_at.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string(),
-        "SIZE" => human_size(entry.size),
-        "ROWS" => or_unknown(entry.rows),
-        "STORE" => printable(&store.to_string()).into_owned(),
-        _ => state(entry, now),
+        "STARTED" => entry.started_at.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string().into(),
+        "SIZE" => human_size(entry.size).into(),
+        "ROWS" => or_unknown(entry.rows).into(),
+        "STORE" => printable(&store.to_string()).into(),
+        _ => {
+            let cell = Cell::from(state(entry, now));
+            match entry.proof() {
+                Proof::Failed => cell.toned(Tone::Bad),
+                Proof::Proved => cell.toned(Tone::Good),
+                Proof::Partial => cell.toned(Tone::Warn),
+                Proof::Unproved => cell,
+            }
+        }
     }
 }
 
 /// What is inside a backup as a table, a line for each section, in the order of the dump.
-pub fn section_table(manifest: &Manifest) -> String {
+pub fn section_table(manifest: &Manifest, page: &Page) -> String {
     let name = printable(&manifest.name);
     if manifest.sections.is_empty() {
         return format!("{name}: nothing is known of what is inside\n");
     }
-    let mut table =
-        Columns::new(&["KIND", "NAME", "ROWS", "SIZE", "RAW SIZE"], &["ROWS", "SIZE", "RAW SIZE"]);
+    let columns = [
+        Column::new("KIND").leaves(1),
+        Column::new("NAME").cut_inside(),
+        Column::new("ROWS").right(),
+        Column::new("SIZE").right().leaves(2),
+        Column::new("RAW SIZE").right().leaves(3),
+    ];
+    let mut table = Columns::new(&columns);
     for section in &manifest.sections {
         table.add([
             section.kind.as_str().to_owned(),
@@ -110,12 +146,18 @@ pub fn section_table(manifest: &Manifest) -> String {
             human_size(section.raw_size),
         ]);
     }
-    format!("{name}:\n{}", table.lines())
+    format!("{name}:\n{}", table.lines(page))
 }
 
-/// The last line below a table: how many backups, how large, how many proved, and the space that is left.
-pub fn footer<'a>(entries: impl IntoIterator<Item = &'a BackupSummary>, space: Option<Space>) -> String {
-    let (mut count, mut proved, mut size) = (0, 0, 0_u64);
+/// The last line below a table: how many backups, how large, how many proved, and the space that is left; of which store,
+/// where there are several.
+pub fn footer<'a>(
+    entries: impl IntoIterator<Item = &'a BackupSummary>,
+    space: Option<Space>,
+    store: Option<&Location>,
+    page: &Page,
+) -> String {
+    let (mut count, mut proved, mut size) = (0_u64, 0, 0_u64);
     for entry in entries {
         count += 1;
         proved += usize::from(entry.is_proved());
@@ -123,15 +165,15 @@ pub fn footer<'a>(entries: impl IntoIterator<Item = &'a BackupSummary>, space: O
     }
     let backups = match count {
         0 => "no backups".into(),
-        1 => format!("1 backup, {}, {proved} proved", human_size(size)),
-        _ => format!("{count} backups, {}, {proved} proved", human_size(size)),
+        _ => format!("{}, {}, {proved} proved", counted(count, "backup"), human_size(size)),
     };
-    match space {
+    let store = store.map_or(String::new(), |store| format!("{store}: "));
+    page.text(&match space {
         Some(Space { free, total }) => {
-            format!("{backups}; {} free of {}\n", human_size(free), human_size(total))
+            format!("{store}{backups}; {} free of {}", human_size(free), human_size(total))
         }
-        None => format!("{backups}\n"),
-    }
+        None => format!("{store}{backups}"),
+    })
 }
 
 fn or_unknown(count: Option<u64>) -> String {
@@ -214,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_backup_is_a_line() {
-        let table = backup_table([(&here(), &entry(&json!({})))], NOW.parse().unwrap());
+        let table = backup_table([(&here(), &entry(&json!({})))], NOW.parse().unwrap(), &Page::default());
         let words: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(words[0], ["NAME", "KIND", "DATABASE", "STARTED", "SIZE", "ROWS", "STATE"]);
         assert_eq!(words[1][..3], ["shop_backup_20250725_100000.sql.gz", "full", "shop"]);
@@ -225,19 +267,23 @@ mod tests {
     #[test]
     fn a_line_names_its_server_where_there_are_several() {
         let at = |id: &str| entry(&json!({"server": {"version": "10.11", "id": id}}));
-        let one = backup_table([(&here(), &at("eu")), (&here(), &at("eu"))], NOW.parse().unwrap());
+        let one = backup_table(
+            [(&here(), &at("eu")), (&here(), &at("eu"))],
+            NOW.parse().unwrap(),
+            &Page::default(),
+        );
         assert!(!one.contains("SERVER"), "{one}");
     }
 
     #[test]
     fn a_line_names_its_store_where_there_are_several() {
         let (one, there) = (entry(&json!({})), Location::parse("s3://bucket/shop".as_ref()).unwrap());
-        let both = backup_table([(&here(), &one), (&there, &one)], NOW.parse().unwrap());
+        let both = backup_table([(&here(), &one), (&there, &one)], NOW.parse().unwrap(), &Page::default());
         assert!(
             both.contains("  STORE ") && both.contains("  /backup ") && both.contains("  s3://bucket/shop "),
             "{both}"
         );
-        let alone = backup_table([(&there, &one)], NOW.parse().unwrap());
+        let alone = backup_table([(&there, &one)], NOW.parse().unwrap(), &Page::default());
         assert!(!alone.contains("STORE"), "{alone}");
     }
 
@@ -249,8 +295,11 @@ mod tests {
     fn a_name_forges_no_line() {
         let names = json!({"name": "a\nb\u{1b}[2J", "database": "x\ny"});
         let evil = entry(&names);
-        assert_eq!(backup_table([(&here(), &evil)], NOW.parse().unwrap()).lines().count(), 2);
-        assert!(section_table(&manifest(&names)).starts_with("a\\nb\\u{1b}[2J:\n"));
+        assert_eq!(
+            backup_table([(&here(), &evil)], NOW.parse().unwrap(), &Page::default()).lines().count(),
+            2
+        );
+        assert!(section_table(&manifest(&names), &Page::default()).starts_with("a\\nb\\u{1b}[2J:\n"));
     }
 
     #[test]
@@ -272,7 +321,7 @@ mod tests {
     fn what_is_inside_is_a_table_or_records() {
         let manifest = manifest(&json!({}));
         assert_eq!(
-            section_table(&manifest),
+            section_table(&manifest, &Page::default()),
             "shop_backup_20250725_100000.sql.gz:\n\
              KIND              NAME   ROWS     SIZE  RAW SIZE\n\
              header            -         -    300 B     900 B\n\
@@ -290,14 +339,44 @@ mod tests {
         assert_eq!(records[0], files);
     }
 
+    /// At three in the morning on a telephone: which backup, how large, and is it proved.
+    #[test]
+    fn a_narrow_terminal_shows_what_matters() {
+        let at = "2025-07-25T10:00:00+09:00";
+        let proved = json!({"verification": {"level": "full", "ok": true, "at": at, "seconds": 1.0}});
+        let (one, long) = (entry(&proved), entry(&json!({"name": format!("{}.sql.gz", "x".repeat(90))})));
+        let shown = |entry: &BackupSummary, width| {
+            let page = Page::new(crate::Paint::NONE, Some(width));
+            backup_table([(&here(), entry)], NOW.parse().unwrap(), &page)
+        };
+        let header = |width| {
+            shown(&one, width).lines().next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(header(200), "NAME KIND DATABASE STARTED SIZE ROWS STATE");
+        assert_eq!(header(80), "NAME KIND SIZE ROWS STATE");
+        assert_eq!(header(70), "NAME SIZE STATE");
+        assert_eq!(header(60), "NAME STATE");
+        assert!(shown(&one, 60).contains("proved (full, 2h ago)"), "{}", shown(&one, 60));
+        for width in [40, 60, 80, 100] {
+            for entry in [&one, &long] {
+                let shown = shown(entry, width);
+                assert!(shown.lines().all(|line| line.chars().count() <= width.max(60)), "{width}: {shown}");
+                assert!(shown.contains(".gz  "), "a name's end stays: {shown}");
+            }
+        }
+    }
+
     #[test]
     fn the_footer_sums_up() {
         let space = Space { free: 1 << 30, total: 10 << 30 };
         let one = entry(&json!({}));
-        assert_eq!(footer([], Some(space)), "no backups; 1.0 GiB free of 10.0 GiB\n");
-        assert_eq!(footer([&one], Some(space)), "1 backup, 2.0 KiB, 0 proved; 1.0 GiB free of 10.0 GiB\n");
+        let footer = |entries: &[&BackupSummary], space| {
+            super::footer(entries.iter().copied(), space, None, &Page::default())
+        };
+        assert_eq!(footer(&[], Some(space)), "no backups; 1.0 GiB free of 10.0 GiB\n");
+        assert_eq!(footer(&[&one], Some(space)), "1 backup, 2.0 KiB, 0 proved; 1.0 GiB free of 10.0 GiB\n");
         assert_eq!(
-            footer([&one, &one], Some(space)),
+            footer(&[&one, &one], Some(space)),
             "2 backups, 4.0 KiB, 0 proved; 1.0 GiB free of 10.0 GiB\n"
         );
     }

@@ -53,7 +53,7 @@ pub use manifest::{
     now_to_the_millisecond,
 };
 pub use output::{check_output, open_stream, sync_stream, write_file};
-pub use progress::{Cancel, Context, Progress, StopsWith};
+pub use progress::{Cancel, Context, HowFar, Progress, StopsWith};
 pub use prune::{Candidates, PruneOptions, Pruned, prune};
 pub use report::{
     BackupFacts, BackupReport, CertificateFacts, CertificateReport, CopyReport, DatabaseReport, DayReport,
@@ -62,8 +62,8 @@ pub use report::{
     Trouble, TroubleOptions, Verdict, WindowReport, report, troubles,
 };
 pub use restore::{
-    DamagedTable, Finding, Forgotten, Gravity, Plan, Prepared, Report, RestoreOptions, RestoreProof,
-    Strategy, Undo, Undone, extract, forget, prepare, prepare_undo,
+    DamagedTable, Finding, Forgotten, Gravity, KeepBefore, Plan, Prepared, Report, RestoreOptions,
+    RestoreProof, Strategy, Undo, Undone, extract, forget, prepare, prepare_undo,
 };
 pub use retention::{Backup, Policy, Proof, decide};
 pub use run::{

@@ -2,7 +2,7 @@
 //! between threads and cost an atomic operation each; drawing a bar or catching signals is the caller's business.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,25 +18,68 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone, Default)]
 pub struct Progress(Arc<Counts>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
     bytes: AtomicU64,
     total: AtomicU64,
-    doing: Mutex<String>,
+    /// In thousandths of the phase; [`NO_ESTIMATE`]: nobody knows.
+    estimate: AtomicU32,
+    phase: Mutex<Phase>,
     is_endless: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Phase {
+    doing: String,
+    begun: Instant,
+}
+
+/// Stands for an estimate where there is none.
+const NO_ESTIMATE: u32 = u32::MAX;
+/// All of a phase, in thousandths.
+const WHOLE: u32 = 1000;
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            bytes: AtomicU64::new(0),
+            total: AtomicU64::new(0),
+            estimate: AtomicU32::new(NO_ESTIMATE),
+            phase: Mutex::new(Phase { doing: String::new(), begun: Instant::now() }),
+            is_endless: AtomicBool::new(false),
+        }
+    }
+}
+
+/// How far an operation is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HowFar {
+    /// What is being worked on: a table, a phase.
+    pub doing: String,
+    /// Bytes done in this phase.
+    pub bytes: u64,
+    /// Bytes that the phase takes in all; none: unknown. It is never less than `bytes`: a total that was passed was
+    /// none, because a compressed file's size says little of what is in it.
+    pub total: Option<u64>,
+    /// How much of the phase is done, in thousandths; none: nobody knows. Where there is no total, it is an estimate.
+    pub thousandths: Option<u32>,
+    /// How long the phase has taken.
+    pub taken: Duration,
 }
 
 impl Progress {
     /// Starts a phase: `doing` says what, `total` how many bytes it will take (0: unknown).
     pub fn begin(&self, doing: impl Into<String>, total: u64) {
+        let mut phase = self.0.phase.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.bytes.store(0, Ordering::Relaxed);
         self.0.total.store(total, Ordering::Relaxed);
-        self.focus(doing);
+        self.0.estimate.store(NO_ESTIMATE, Ordering::Relaxed);
+        *phase = Phase { doing: doing.into(), begun: Instant::now() };
     }
 
     /// Names what is being worked on now: a table, a phase.
     pub fn focus(&self, doing: impl Into<String>) {
-        *self.0.doing.lock().unwrap_or_else(PoisonError::into_inner) = doing.into();
+        self.0.phase.lock().unwrap_or_else(PoisonError::into_inner).doing = doing.into();
     }
 
     /// Says that the work has no end, as a service's has not: nobody waits for it.
@@ -54,10 +97,28 @@ impl Progress {
         self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes done and bytes in all (0: unknown), and what is being worked on.
-    pub fn read(&self) -> (u64, u64, String) {
-        let doing = self.0.doing.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        (self.0.bytes.load(Ordering::Relaxed), self.0.total.load(Ordering::Relaxed), doing)
+    /// Says how much of the phase is done, in thousandths, where the bytes that it takes are not known; none: nobody knows
+    /// any more.
+    pub fn estimate(&self, thousandths: Option<u32>) {
+        let thousandths = thousandths.map_or(NO_ESTIMATE, |thousandths| thousandths.min(WHOLE));
+        self.0.estimate.store(thousandths, Ordering::Relaxed);
+    }
+
+    /// How far it is.
+    pub fn read(&self) -> HowFar {
+        let (doing, taken) = {
+            let phase = self.0.phase.lock().unwrap_or_else(PoisonError::into_inner);
+            (phase.doing.clone(), phase.begun.elapsed())
+        };
+        let (bytes, total) = (self.0.bytes.load(Ordering::Relaxed), self.0.total.load(Ordering::Relaxed));
+        let total = Some(total).filter(|total| *total > 0 && bytes <= *total);
+        let of_total = |total: u64| {
+            let thousandths = u128::from(bytes) * u128::from(WHOLE) / u128::from(total);
+            u32::try_from(thousandths).unwrap_or(WHOLE)
+        };
+        let estimate =
+            Some(self.0.estimate.load(Ordering::Relaxed)).filter(|estimate| *estimate != NO_ESTIMATE);
+        HowFar { doing, bytes, total, thousandths: total.map(of_total).or(estimate), taken }
     }
 }
 
@@ -175,4 +236,36 @@ pub struct Context {
 /// Seconds since then, to the millisecond: as reports and outcomes give them.
 pub(crate) fn seconds_since(begun: std::time::Instant) -> f64 {
     (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_total_that_was_passed_is_none() {
+        let progress = Progress::default();
+        progress.begin("verifying old.sql.gz", 100);
+        progress.advance(25);
+        let far = progress.read();
+        assert_eq!((far.total, far.thousandths), (Some(100), Some(250)));
+        progress.advance(1433);
+        let far = progress.read();
+        assert_eq!((far.bytes, far.total, far.thousandths), (1458, None, None), "and not 1458 %");
+    }
+
+    #[test]
+    fn an_estimate_ends_with_its_phase() {
+        let progress = Progress::default();
+        progress.begin("dumping shop", 0);
+        progress.estimate(Some(700));
+        assert_eq!(progress.read().thousandths, Some(700));
+        progress.estimate(Some(7000));
+        assert_eq!(progress.read().thousandths, Some(1000));
+        progress.estimate(None);
+        assert_eq!(progress.read().thousandths, None);
+        progress.estimate(Some(700));
+        progress.begin("verifying", 0);
+        assert_eq!(progress.read().thousandths, None);
+    }
 }

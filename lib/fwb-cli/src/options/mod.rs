@@ -1,6 +1,7 @@
 //! The option groups that the tools share, and what is the same for every tool's command line: the work group,
 //! an empty environment variable counts as unset, and the exit status closes the long help.
 
+mod format;
 mod keys;
 mod limits;
 mod pod;
@@ -14,11 +15,13 @@ use clap::{Args as _, Command, CommandFactory};
 
 use crate::exit::EXIT_STATUS;
 
+pub use format::{Format, FormatArgs};
 pub use keys::{IdentityArgs, RecipientArgs};
 pub use limits::LimitArgs;
 pub use pod::PodArgs;
 pub use retain::RetainArgs;
 pub use server::ServerArgs;
+pub(crate) use store::DEFAULT as DEFAULT_STORE;
 pub use store::{LockArgs, StoreArgs, place};
 pub use tls::TlsArgs;
 pub use work::{LogFormat, ProgressMode, WorkArgs};

@@ -9,7 +9,7 @@ use fwb::{Error, Location, Result, Wait};
 use crate::session::Session;
 
 /// Where backups are when nobody says otherwise.
-const DEFAULT: &str = "./backups";
+pub(crate) const DEFAULT: &str = "./backups";
 
 /// The store group.
 #[derive(Debug, Clone, Default, clap::Args)]

@@ -71,7 +71,7 @@ pub(super) fn write_all(
         past: Past::default(),
         holds_definitions: request.holds_definitions,
     };
-    let stream = PieceStream::new(&facts.database, sender, context);
+    let stream = PieceStream::new(&facts.database, &facts.tables, sender, context);
     let readers = connections.split_off(1);
     let Some(mut connection) = connections.pop() else {
         return Err(Error::IncompleteDump {

@@ -3,6 +3,7 @@
 mod beside;
 mod connections;
 mod direct;
+mod estimate;
 mod inventory;
 mod nowhere;
 mod pieces;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::estimate::Estimate;
 use super::writer::Sink;
 use crate::admission::{Outside, Survey, object_of};
 use crate::artifact::{Cutter, Piece, PieceSender};
@@ -18,14 +19,21 @@ pub(super) struct PieceStream<'a> {
     /// What was cut and not yet handed on.
     cut: Vec<Piece>,
     judge: Judge,
+    estimate: Estimate,
     sender: PieceSender,
     context: &'a Context,
 }
 
 impl<'a> PieceStream<'a> {
-    pub(super) fn new(database: &str, sender: PieceSender, context: &'a Context) -> Self {
-        let cutter = Cutter::new(sender.codec());
-        Self { cutter, cut: Vec::new(), judge: Judge::new(database), sender, context }
+    /// Of a database whose tables have these sizes, in bytes.
+    pub(super) fn new(
+        database: &str,
+        tables: &[(String, u64)],
+        sender: PieceSender,
+        context: &'a Context,
+    ) -> Self {
+        let (cutter, estimate) = (Cutter::new(sender.codec()), Estimate::new(tables));
+        Self { cutter, cut: Vec::new(), judge: Judge::new(database), estimate, sender, context }
     }
 
     /// Takes what was written to its end. Returns what it was, and which tables reach outside of the database.
@@ -46,10 +54,11 @@ impl<'a> PieceStream<'a> {
 
     fn hand_on(&mut self, bytes: usize) -> Result<()> {
         self.context.cancel.check()?;
-        let Self { cutter, cut, sender, context, .. } = self;
+        let Self { cutter, cut, sender, context, estimate, .. } = self;
         cut.drain(..).try_for_each(|piece| sender.push(piece))?;
         context.progress.advance(bytes as u64);
         let (kind, name) = cutter.reading();
+        context.progress.estimate(estimate.advance(bytes as u64, kind, name));
         context.progress.focus(format!("dumping {} {}", kind.as_str(), name.unwrap_or_default()));
         Ok(())
     }

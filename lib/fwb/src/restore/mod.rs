@@ -36,5 +36,5 @@ pub use plan::{Plan, Prepared, prepare};
 pub use run::Report;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use swap::journal_row;
-pub use undo::{Forgotten, Undo, Undone, forget, prepare_undo};
+pub use undo::{Forgotten, KeepBefore, Undo, Undone, forget, prepare_undo};
 pub(crate) use ungrounded::ungrounded;

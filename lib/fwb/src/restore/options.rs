@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::undo::KeepBefore;
 use crate::artifact::Compression;
 use crate::encryption::{Cipher, EncryptTo};
 use crate::identity::ServerIdentity;
@@ -53,8 +54,8 @@ pub struct RestoreOptions {
     pub allow_outside: bool,
     /// Whether what is there is backed up first.
     pub safety_backup: bool,
-    /// How many of the databases that swaps leave behind are kept afterwards, this one's included; none: all.
-    pub keep_before: Option<usize>,
+    /// Which of the databases that swaps leave behind are kept afterwards, this one's included; none: all.
+    pub keep_before: Option<KeepBefore>,
     /// To whom the safety backup is encrypted; none: to those to whom the backup is that is restored.
     pub encryption: Option<EncryptTo>,
     /// The format in which it is encrypted to those.

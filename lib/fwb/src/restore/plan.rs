@@ -79,7 +79,7 @@ pub struct Prepared<'a> {
     pub(super) safety_encryption: Option<EncryptTo>,
 }
 
-/// Proves the backup and looks at the server.
+/// Logs in, proves the backup and looks at the server.
 ///
 /// # Errors
 /// The backup is missing or damaged or holds what no dump holds; the server cannot be reached.
@@ -89,6 +89,12 @@ pub fn prepare<'a>(
     options: RestoreOptions,
     context: &Context,
 ) -> Result<Prepared<'a>> {
+    // To prove a backup takes long, and these take none: is it there at all, and does the server let us in?
+    store.entry(&options.name)?;
+    if let Some(database) = &options.database {
+        refuse_system(database)?;
+    }
+    server.log_in(&context.cancel)?;
     let mut input = OpenBackup::open(store, &options.name, &options.tables, context)?
         .allowing_outside(options.allow_outside);
     input.refuse_outside()?;
@@ -98,12 +104,7 @@ pub fn prepare<'a>(
             hint: Some("name the database to restore into with --database".into()),
         });
     };
-    if SYSTEM_DATABASES.iter().any(|system| system.eq_ignore_ascii_case(&database)) {
-        return Err(Error::Usage {
-            message: format!("{database} is the server's own database and is not restored"),
-            hint: Some("name another one with --database".into()),
-        });
-    }
+    refuse_system(&database)?;
     let cancel = &context.cancel;
     let database = server.database_name(&database, cancel)?;
     let (facts, mut findings) = preflight::look(server, &input.manifest, &input.survey, &database, cancel)?;
@@ -170,6 +171,17 @@ pub fn prepare<'a>(
         }
     }
     Ok(Prepared { store, server, options, input, plan, before, proof, safety_encryption })
+}
+
+/// A database of the server's own is none that a backup is restored into.
+fn refuse_system(database: &str) -> Result<()> {
+    if SYSTEM_DATABASES.iter().any(|system| system.eq_ignore_ascii_case(database)) {
+        return Err(Error::Usage {
+            message: format!("{database} is the server's own database and is not restored"),
+            hint: Some("name another one with --database".into()),
+        });
+    }
+    Ok(())
 }
 
 /// Swap, unless something else was asked for. Where the database does not exist or holds nothing, there is nothing to

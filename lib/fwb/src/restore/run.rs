@@ -13,7 +13,7 @@ use super::plan::Prepared;
 use super::preflight;
 use super::shadow::Beside;
 use super::swap::{self, Guard};
-use super::undo::keep_newest;
+use super::undo::{KeepBefore, remove_surplus};
 use crate::error::{Error, Result};
 use crate::progress::{Context, seconds_since};
 
@@ -89,7 +89,7 @@ impl Prepared<'_> {
         if let Some(keep) = self.options.keep_before {
             match Guard::take(self.server, database, &context.cancel) {
                 Ok(_guard) => {
-                    keep_newest(self.server, database, keep, &context.cancel)?;
+                    remove_surplus(self.server, database, keep, crate::manifest::now(), &context.cancel)?;
                 }
                 // What was asked for first is done.
                 Err(error @ Error::Busy { .. }) => {
@@ -107,7 +107,7 @@ impl Prepared<'_> {
             tables: checked.tables,
             rows: checked.rows,
             safety_backup: safety,
-            before: kept.filter(|_| self.options.keep_before != Some(0)),
+            before: kept.filter(|_| !self.options.keep_before.is_some_and(KeepBefore::keeps_nothing)),
             trigger_gap_seconds: swapped.map(|swapped| swapped.gap),
             recovered,
             findings: self.plan.findings,

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use chrono::{NaiveDateTime, TimeDelta};
 use serde::Serialize;
 
 use super::damage;
 use super::live_state::LiveState;
 use super::swap::{self, Guard, Marked, Swap};
 use crate::error::{Error, Result};
+use crate::manifest::Timestamp;
 use crate::progress::{Cancel, Context, seconds_since};
 use crate::server::ServerClient;
 
@@ -143,6 +145,30 @@ impl Undo<'_> {
     }
 }
 
+/// Which of the databases that swaps leave behind are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeepBefore {
+    /// The newest so many are kept, whatever their age.
+    pub newest: usize,
+    /// Others are kept until they are older than this; none: they are not kept.
+    pub until_older_than: Option<TimeDelta>,
+}
+
+impl KeepBefore {
+    /// Whether not even the newest one is kept.
+    pub(super) fn keeps_nothing(self) -> bool {
+        self.newest == 0 && self.until_older_than.is_none()
+    }
+
+    /// Whether one is old enough to go that was made at this time (`20250725_170206`, UTC). One that does not say when, or is
+    /// of the future, is kept: a clock was wrong.
+    fn lets_go(self, at: &str, now: Timestamp) -> bool {
+        let Some(limit) = self.until_older_than else { return true };
+        let Ok(at) = NaiveDateTime::parse_from_str(at, "%Y%m%d_%H%M%S") else { return false };
+        now.naive_utc().signed_duration_since(at) > limit
+    }
+}
+
 /// What was removed.
 #[derive(Debug, Clone, Serialize)]
 pub struct Forgotten {
@@ -154,15 +180,16 @@ pub struct Forgotten {
     pub kept: Vec<String>,
 }
 
-/// Removes what swaps of `database`, or of the only one that has any, have kept, but for the newest `keep`; and what
-/// restores have left that were cut off.
+/// Removes what swaps of `database`, or of the only one that has any, have kept, but for what `keep` says at the time `now`;
+/// and what restores have left that were cut off.
 ///
 /// # Errors
 /// Another restore is under way, or the server does not let us.
 pub fn forget(
     server: &ServerClient,
     database: Option<&str>,
-    keep: usize,
+    keep: KeepBefore,
+    now: Timestamp,
     dry_run: bool,
     cancel: &Cancel,
 ) -> Result<Forgotten> {
@@ -175,9 +202,9 @@ pub fn forget(
         swap::recover(server, &database, cancel)?;
     }
     let removed = if dry_run {
-        surplus(server, &database, keep, cancel)?.into_iter().map(|kept| kept.database).collect()
+        surplus(server, &database, keep, now, cancel)?.into_iter().map(|kept| kept.database).collect()
     } else {
-        keep_newest(server, &database, keep, cancel)?
+        remove_surplus(server, &database, keep, now, cancel)?
     };
     drop(guard);
     let left = swap::found(server, Some(&database), cancel)?;
@@ -190,21 +217,29 @@ pub fn forget(
     Ok(Forgotten { database, removed, kept })
 }
 
-/// What swaps have kept, but for the newest `keep`. What was cut off and is still to be settled is not among it.
-fn surplus(server: &ServerClient, database: &str, keep: usize, cancel: &Cancel) -> Result<Vec<Marked>> {
+/// What swaps have kept, but for what is still to be kept. What was cut off and is still to be settled is not among it.
+fn surplus(
+    server: &ServerClient,
+    database: &str,
+    keep: KeepBefore,
+    now: Timestamp,
+    cancel: &Cancel,
+) -> Result<Vec<Marked>> {
     let mut kept = swap::all_kept(&swap::found(server, Some(database), cancel)?);
-    kept.truncate(kept.len().saturating_sub(keep));
+    kept.truncate(kept.len().saturating_sub(keep.newest));
+    kept.retain(|marked| keep.lets_go(marked.at(), now));
     Ok(kept)
 }
 
-/// Removes all but the newest `keep`, and says which. The guard must be held, or nothing be unsettled.
-pub(super) fn keep_newest(
+/// Removes what is not to be kept any more, and says what that was. The guard must be held, or nothing be unsettled.
+pub(super) fn remove_surplus(
     server: &ServerClient,
     database: &str,
-    keep: usize,
+    keep: KeepBefore,
+    now: Timestamp,
     cancel: &Cancel,
 ) -> Result<Vec<String>> {
-    let surplus = surplus(server, database, keep, cancel)?;
+    let surplus = surplus(server, database, keep, now, cancel)?;
     for kept in &surplus {
         swap::forget(server, kept, cancel)?;
     }
@@ -215,6 +250,26 @@ pub(super) fn keep_newest(
 mod tests {
     use super::*;
     use crate::server::{Answer, Fake};
+
+    /// What is removed cannot be had again, so a doubt keeps it.
+    #[test]
+    fn what_was_kept_goes_by_its_age() {
+        let now: Timestamp = "2025-07-26T02:00:00+09:00".parse().unwrap();
+        let rule =
+            |hours: Option<i64>| KeepBefore { newest: 0, until_older_than: hours.map(TimeDelta::hours) };
+        for (at, hours, goes) in [
+            ("20250725_170000", None, true),
+            ("20250725_100000", Some(7), false),
+            ("20250725_095959", Some(7), true),
+            ("20250725_180000", Some(0), false),
+            ("20990725_170000", Some(7), false),
+            ("yesterday", Some(7), false),
+            ("", Some(7), false),
+            ("", None, true),
+        ] {
+            assert_eq!(rule(hours).lets_go(at, now), goes, "{at:?} {hours:?}");
+        }
+    }
 
     /// What the server shows of a database that keeps what a swap of `of` has replaced.
     fn kept(of: &str, journal: &str) -> (String, Vec<String>) {

@@ -24,6 +24,9 @@ pub struct Policy {
     pub keep_monthly: u32,
     /// Keep the newest backup of each of this many years; 0 switches the rule off.
     pub keep_yearly: u32,
+    /// Keep safety backups that are at most this many times 24 hours old, and none by another rule; 0: the rules of the
+    /// other backups hold for them too.
+    pub keep_safety_days: u32,
     /// Guard: never leave fewer proved backups of a server's database than this, where there are as many.
     pub min_keep: u32,
 }
@@ -37,7 +40,31 @@ impl Default for Policy {
             keep_weekly: 0,
             keep_monthly: 0,
             keep_yearly: 0,
+            keep_safety_days: 0,
             min_keep: 1,
+        }
+    }
+}
+
+impl Policy {
+    /// Whether safety backups expire by a rule of their own.
+    fn has_safety_rule(&self) -> bool {
+        self.keep_safety_days > 0
+    }
+
+    /// The rules for backups of a kind.
+    fn of(&self, kind: Kind) -> Self {
+        if kind != Kind::Safety || !self.has_safety_rule() {
+            return *self;
+        }
+        Self {
+            keep_days: self.keep_safety_days,
+            keep_last: 0,
+            keep_daily: 0,
+            keep_weekly: 0,
+            keep_monthly: 0,
+            keep_yearly: 0,
+            ..*self
         }
     }
 }
@@ -114,17 +141,21 @@ pub struct Backup {
 /// - Guards: the newest `min_keep` proved backups stay, and always the newest one; where fewer are proved, the
 ///   newest unproved ones make up the number; where only failed ones would be left, the newest backup that has
 ///   not failed stays, and where there is none, the newest.
+/// - Safety backups that have a rule of their own ([`Policy::keep_safety_days`]) go by their age alone, without guards, where
+///   their database has a proved full backup; a guard keeps the newest one of those.
 pub fn decide(backups: &[Backup], policy: &Policy, now: Timestamp) -> Vec<Decision> {
     let mut reasons = vec![Vec::new(); backups.len()];
-    for Group { own, inherited } in groups(backups, now) {
-        judge(&own, policy, now, &mut reasons);
+    for Group { own, inherited, is_guarded } in groups(backups, policy, now) {
+        let kind = own.first().or(inherited.first()).map_or(Kind::Full, |(_, backup)| backup.kind);
+        let rules = Rules { policy: policy.of(kind), is_guarded, now };
+        judge(&own, &rules, &mut reasons);
         if inherited.is_empty() {
             continue;
         }
         let mut beside = vec![Vec::new(); backups.len()];
         let mut all = [&own[..], &inherited].concat();
         newest_first(&mut all);
-        judge(&all, policy, now, &mut beside);
+        judge(&all, &rules, &mut beside);
         for (index, _) in inherited {
             for reason in std::mem::take(&mut beside[index]) {
                 if !reasons[index].contains(&reason) {
@@ -135,7 +166,10 @@ pub fn decide(backups: &[Backup], policy: &Policy, now: Timestamp) -> Vec<Decisi
     }
     let decision = |(backup, reasons): (&Backup, Vec<String>)| {
         if reasons.is_empty() {
-            return Decision { action: Action::Delete, reasons: vec![why_delete(backup, policy)] };
+            return Decision {
+                action: Action::Delete,
+                reasons: vec![why_delete(backup, &policy.of(backup.kind))],
+            };
         }
         Decision { action: Action::Keep, reasons }
     };
@@ -155,10 +189,20 @@ struct Group<'a> {
     own: Vec<Member<'a>>,
     /// Older ones that may be of it too.
     inherited: Vec<Member<'a>>,
+    /// Whether its last backups are kept whatever the rules say.
+    is_guarded: bool,
+}
+
+/// What decides about a group.
+#[derive(Debug)]
+struct Rules {
+    policy: Policy,
+    is_guarded: bool,
+    now: Timestamp,
 }
 
 /// The backups of each kind of each database of each server.
-fn groups(backups: &[Backup], now: Timestamp) -> Vec<Group<'_>> {
+fn groups<'a>(backups: &'a [Backup], policy: &Policy, now: Timestamp) -> Vec<Group<'a>> {
     let facts: Vec<Facts<'_>> = backups
         .iter()
         .map(|backup| Facts {
@@ -180,12 +224,21 @@ fn groups(backups: &[Backup], now: Timestamp) -> Vec<Group<'_>> {
             groups.entry((database.clone(), kind, heir)).or_default().inherited.push(member);
         }
     }
-    let mut groups: Vec<_> = groups.into_values().collect();
-    for Group { own, inherited } in &mut groups {
-        newest_first(own);
-        newest_first(inherited);
-    }
-    groups
+    // What is dated in the future is not trusted to be the last that is needed.
+    let holds =
+        |(_, backup): &Member<'_>| backup.state == Proof::Proved && !is_in_the_future(backup.started_at, now);
+    let proved: BTreeSet<_> = groups
+        .iter()
+        .filter(|((_, kind, _), group)| *kind == Kind::Full && group.own.iter().any(holds))
+        .map(|((database, _, owner), _)| (database.clone(), owner.clone()))
+        .collect();
+    let group = |((database, kind, owner), mut group): (_, Group<'a>)| {
+        newest_first(&mut group.own);
+        newest_first(&mut group.inherited);
+        let is_free = kind == Kind::Safety && policy.has_safety_rule() && proved.contains(&(database, owner));
+        Group { is_guarded: !is_free, ..group }
+    };
+    groups.into_iter().map(group).collect()
 }
 
 fn newest_first(members: &mut [Member<'_>]) {
@@ -193,7 +246,9 @@ fn newest_first(members: &mut [Member<'_>]) {
 }
 
 /// Adds the reasons for which backups of one group stay.
-fn judge(group: &[Member<'_>], policy: &Policy, now: Timestamp, reasons: &mut [Vec<String>]) {
+fn judge(group: &[Member<'_>], rules: &Rules, reasons: &mut [Vec<String>]) {
+    let Rules { policy, is_guarded, now } = rules;
+    let now = *now;
     let is_future = |(_, backup): &Member<'_>| is_in_the_future(backup.started_at, now);
     let (future, group): (Vec<_>, Vec<_>) = group.iter().partition(|member| is_future(member));
     for (index, _) in future {
@@ -201,8 +256,10 @@ fn judge(group: &[Member<'_>], policy: &Policy, now: Timestamp, reasons: &mut [V
     }
     keep_by_age(&group, policy, now, reasons);
     keep_by_count(&group, policy, reasons);
-    guard_proved(&group, policy, reasons);
-    guard_last(&group, reasons);
+    if *is_guarded {
+        guard_proved(&group, policy, reasons);
+        guard_last(&group, reasons);
+    }
 }
 
 fn keep_by_age(group: &[Member<'_>], policy: &Policy, now: Timestamp, reasons: &mut [Vec<String>]) {

@@ -12,6 +12,7 @@ const OFF: Policy = Policy {
     keep_weekly: 0,
     keep_monthly: 0,
     keep_yearly: 0,
+    keep_safety_days: 0,
     min_keep: 0,
 };
 
@@ -87,6 +88,43 @@ fn age_is_kept_to_the_second() {
         OFF,
         &["2025-07-25T12:00:00Z = newest proved backup", "2025-07-25T11:00:00Z = delete"],
     );
+}
+
+/// The state before a restore is of use for some days, and as large as a full backup.
+#[test]
+fn safety_backups_expire_by_a_rule_of_their_own() {
+    let rule = Policy { keep_days: 30, keep_last: 9, keep_safety_days: 3, ..OFF };
+    let safety = |day: &str| {
+        let made = backup("shop", &format!("2025-07-{day}T12:00:00Z"), Proof::Proved);
+        Backup { kind: Kind::Safety, name: format!("safety_{day}"), ..made }
+    };
+    let said = |backups: &[Backup], policy: &Policy| -> Vec<String> {
+        let decided = decide(backups, policy, at(NOW)).into_iter().zip(backups);
+        let safety = decided.filter(|(_, backup)| backup.kind == Kind::Safety);
+        safety
+            .map(|(decision, _)| format!("{:?}: {}", decision.action, decision.reasons.join(", ")))
+            .collect()
+    };
+    let full = backup("shop", "2025-07-20T12:00:00Z", Proof::Proved);
+    let all = [full.clone(), safety("10"), safety("22")];
+    let expired = "Delete: older than 3 days, and no rule keeps it";
+    assert_eq!(said(&all, &rule), [expired, "Keep: within 3 days"]);
+    assert_eq!(said(&all[..2], &rule), [expired], "not even the newest one stays for ever");
+    // Where nothing else is proved, it may be all that there is.
+    let guarded = "Keep: newest proved backup";
+    assert_eq!(said(&[safety("01"), safety("10")], &rule), [expired, guarded]);
+    for state in [Proof::Unproved, Proof::Failed, Proof::Partial] {
+        assert_eq!(said(&[Backup { state, ..full.clone() }, safety("10")], &rule), [guarded], "{state:?}");
+    }
+    assert_eq!(
+        said(&[backup("cafe", "2025-07-20T12:00:00Z", Proof::Proved), safety("10")], &rule),
+        [guarded]
+    );
+    let future = backup("shop", "2031-07-20T12:00:00Z", Proof::Proved);
+    assert_eq!(said(&[future, safety("10")], &rule), [guarded], "a clock was wrong");
+    // Without the rule they go by those of the others.
+    let off = Policy { keep_safety_days: 0, ..rule };
+    assert_eq!(said(&all[..2], &off), ["Keep: within 30 days, last 9, newest proved backup"]);
 }
 
 #[test]
@@ -478,15 +516,18 @@ fn any_store() -> impl Strategy<Value = Vec<Backup>> {
 }
 
 fn any_policy() -> impl Strategy<Value = Policy> {
-    prop::array::uniform7(0_u32..4).prop_map(
-        |[keep_days, keep_last, keep_daily, keep_weekly, keep_monthly, keep_yearly, min_keep]| Policy {
-            keep_days: keep_days * 9,
-            keep_last,
-            keep_daily,
-            keep_weekly,
-            keep_monthly,
-            keep_yearly,
-            min_keep,
+    prop::array::uniform8(0_u32..4).prop_map(
+        |[keep_days, keep_last, keep_daily, keep_weekly, keep_monthly, keep_yearly, safety, min_keep]| {
+            Policy {
+                keep_days: keep_days * 9,
+                keep_safety_days: safety * 9,
+                keep_last,
+                keep_daily,
+                keep_weekly,
+                keep_monthly,
+                keep_yearly,
+                min_keep,
+            }
         },
     )
 }
@@ -499,6 +540,8 @@ fn sum(a: Policy, b: Policy) -> Policy {
         keep_weekly: a.keep_weekly + b.keep_weekly,
         keep_monthly: a.keep_monthly + b.keep_monthly,
         keep_yearly: a.keep_yearly + b.keep_yearly,
+        // To switch it on is not to keep more.
+        keep_safety_days: if a.keep_safety_days == 0 { 0 } else { a.keep_safety_days + b.keep_safety_days },
         min_keep: a.min_keep + b.min_keep,
     }
 }
@@ -519,7 +562,7 @@ proptest! {
     #[test]
     fn the_newest_proved_ones_stay(store in any_store(), policy in any_policy()) {
         let kept = kept(&store, &policy);
-        for group in groups(&store, at(NOW)).into_iter().flat_map(|group| {
+        for group in groups(&store, &policy, at(NOW)).into_iter().filter(|group| group.is_guarded).flat_map(|group| {
             let mut all = [&group.own[..], &group.inherited].concat();
             newest_first(&mut all);
             [group.own, all]

@@ -135,6 +135,14 @@ impl ServerClient {
         *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection.into_session());
     }
 
+    /// Logs in, and no more: what takes long is not begun for a server that refuses us, such as for a wrong password.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or refuses.
+    pub(crate) fn log_in(&self, cancel: &Cancel) -> Result<()> {
+        self.query(None, Sql::Read("SELECT 1;\n"), "logging in", cancel).map(drop)
+    }
+
     /// Runs statements and returns all rows of all results.
     ///
     /// # Errors

@@ -1,0 +1,94 @@
+//! What `fwb-verify` tells.
+
+use fwb::{Level, Manifest};
+
+use super::contents;
+use crate::count::counted;
+use crate::duration::human_seconds;
+use crate::page::Page;
+use crate::paint::Tone;
+use crate::size::human_size;
+
+/// A backup that was verified.
+pub fn verified(manifest: &Manifest, page: &Page) -> String {
+    let Some(outcome) = &manifest.verification else {
+        return page.line(Tone::Warn, "unproved", &manifest.name);
+    };
+    let took = human_seconds(outcome.seconds);
+    let how = format!("{} ({}, {took})", manifest.name, outcome.level.as_str());
+    if !outcome.ok {
+        let problem = outcome.problems.first().map_or("see the manifest", String::as_str);
+        return page.line(Tone::Bad, "FAILED", &format!("{how}: {problem}"));
+    }
+    let (tone, word) = match (manifest.whole, outcome.level) {
+        (Some(false), _) => (Tone::Warn, "intact"),
+        (_, Level::Full | Level::Drill) => (Tone::Good, "proved"),
+        (_, Level::Quick | Level::Stored) => (Tone::Good, "intact"),
+    };
+    let mut text = page.line(tone, word, &how);
+    let size = human_size(manifest.size);
+    text += &page.detail(&contents(manifest).map_or(size.clone(), |contents| format!("{contents}; {size}")));
+    if let Some(seconds) = outcome.restore_seconds {
+        let on = outcome.server.as_ref().map_or(String::new(), |server| format!(" on {}", server.version));
+        text += &page.detail(&format!("restored{on} in {}", human_seconds(seconds)));
+    }
+    for note in &outcome.notes {
+        text += &page.warning(note);
+    }
+    if let Some(not_drilled) = &manifest.not_drilled {
+        text += &page.warning(&format!("not drilled: {}", not_drilled.reason));
+    }
+    if word == "intact" && manifest.whole != Some(false) {
+        text += &page.hint("proof takes --level full");
+    }
+    text
+}
+
+/// The sum below several.
+pub fn verified_in_all(held: u64, failed: u64, page: &Page) -> String {
+    match (held, failed) {
+        (_, 0) => page.line(Tone::Good, &counted(held, "backup"), "verified, and none failed"),
+        _ => page.line(Tone::Bad, &format!("{failed} of {}", counted(held + failed, "backup")), "failed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::told::tests::manifest;
+
+    fn told(level: &str, more: &Value) -> String {
+        let mut outcome = json!({"level": level, "ok": true, "at": "2025-07-25T10:00:09Z", "seconds": 3.21, "problems": []});
+        for (field, value) in more.as_object().unwrap() {
+            outcome[field] = value.clone();
+        }
+        verified(&manifest(&json!({ "verification": outcome })), &Page::default())
+    }
+
+    #[test]
+    fn an_outcome_is_told() {
+        assert_eq!(
+            told("full", &json!({})),
+            "proved shop_backup_20250725_100000.sql.gz (full, 3.2s)\n\
+             \x20 2 tables, 1 view, 1 trigger; 1,235 rows; 2.0 KiB\n"
+        );
+        let quick = told("quick", &json!({}));
+        assert!(quick.starts_with("intact ") && quick.contains("--level full"), "{quick}");
+        let failed = told("full", &json!({"ok": false, "problems": ["cut short\nat 5", "more"]}));
+        assert_eq!(failed, "FAILED shop_backup_20250725_100000.sql.gz (full, 3.2s): cut short\\nat 5\n");
+        let drill = told(
+            "drill",
+            &json!({"restore_seconds": 61.0, "server": {"version": "10.11.6-MariaDB"}, "notes": ["a note"]}),
+        );
+        assert!(drill.contains("  restored on 10.11.6-MariaDB in 1m 1s\n  a note\n"), "{drill}");
+    }
+
+    #[test]
+    fn several_are_summed_up() {
+        let all = |held, failed| verified_in_all(held, failed, &Page::default());
+        assert_eq!(all(2, 0), "2 backups verified, and none failed\n");
+        assert_eq!(all(1, 2), "2 of 3 backups failed\n");
+    }
+}
