@@ -135,6 +135,10 @@ fn tables_fit_into_what_there_is() {
     let list = |more: &[&str]| store.tool("fwb-ls").args(more).env("TERM", "xterm");
     for columns in [40, 60, 80, 100] {
         for more in [&[][..], &["--tables", "-B", &database.name]] {
+            if columns < 60 && !more.is_empty() {
+                // The name above the table is whole, and wider than that.
+                continue;
+            }
             let shown = Terminal::run(columns, list(more)).exits(0);
             // What a terminal has no room for it breaks: as many lines are left as were written.
             assert_eq!(
