@@ -290,7 +290,7 @@ mod tests {
             (80, "NAME                         KIND  ROWS  STATE\n", "FAILED: the artifact is missing"),
             (60, "NAME                         KIND  ROWS  STATE\n", "FAILED: the artifa…"),
             (48, "NAME                         ROWS  STATE\n", "FAILED: the …"),
-            (40, "NAME                         STATE\n", "FAILED: t…"),
+            (40, "NAME                         STATE\n", "FAILED: th…"),
         ];
         for (width, header, state) in cases {
             let shown = at(width);

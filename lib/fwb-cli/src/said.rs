@@ -36,7 +36,7 @@ impl Said {
     /// Reads a line: JSON, as the tools write it where they are asked to; `TOOL: error: MESSAGE` and `hint: HINT`, as
     /// they do otherwise; or a program's own words. None of an empty line.
     pub fn read(line: &[u8]) -> Option<Self> {
-        let line = without_colours(&String::from_utf8_lossy(line));
+        let line = String::from_utf8_lossy(line);
         let line = line.trim_end();
         if line.trim().is_empty() {
             return None;
@@ -44,16 +44,12 @@ impl Said {
         if let Ok(said) = serde_json::from_str(line) {
             return Some(said);
         }
-        let plain = Self {
-            level: None,
-            tool: None,
-            message: line.into(),
-            hint: None,
-            code: None,
-            cause: None,
-            number: None,
-        };
-        let mut words = line.splitn(3, ": ");
+        let uncoloured = without_colours(line);
+        // A program's own words stay as they are.
+        let message = if uncoloured.starts_with("hint: ") { uncoloured.clone() } else { line.into() };
+        let plain =
+            Self { level: None, tool: None, message, hint: None, code: None, cause: None, number: None };
+        let mut words = uncoloured.splitn(3, ": ");
         let (tool, word, message) = (words.next()?, words.next(), words.next());
         let level = match word {
             Some("error") => Level::Error,
@@ -79,7 +75,7 @@ fn without_colours(line: &str) -> String {
         match rest.strip_prefix('m') {
             Some(rest) => plain.push_str(rest),
             // Something else, which is shown as what it is.
-            None => plain.extend(["\x1b[", piece]),
+            None => plain += &format!("\x1b[{piece}"),
         }
     }
     plain
