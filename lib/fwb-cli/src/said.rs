@@ -93,7 +93,7 @@ pub(crate) fn pass_on(console: &Console, program: &str, said: &Said) {
     let tool = said.tool.as_deref().unwrap_or(program);
     match console.format() {
         LogFormat::Text => {
-            console.write(&text(tool, level, &said.message, said.hint.as_deref(), console.paint()))
+            console.write(&text(tool, level, &said.message, said.hint.as_deref(), console.paint()));
         }
         LogFormat::Json => {
             let fields = Fields {
