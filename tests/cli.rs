@@ -3,8 +3,8 @@
 
 use crate::support::{Tool, bash, executable};
 
-const TOOLS: [&str; 7] =
-    ["fwb-dump", "fwb-verify", "fwb-ls", "fwb-prune", "fwb-copy", "fwb-restore", "fwb-run"];
+const TOOLS: [&str; 8] =
+    ["fwb-dump", "fwb-verify", "fwb-ls", "fwb-prune", "fwb-copy", "fwb-restore", "fwb-run", "fwb-report"];
 
 #[test]
 fn helps_and_errors_are_as_they_were() {

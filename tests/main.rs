@@ -25,6 +25,7 @@ mod held;
 mod hostile;
 mod identity;
 mod image;
+mod json;
 mod kubernetes;
 mod login;
 mod ls;

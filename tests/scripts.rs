@@ -185,7 +185,8 @@ fn what_is_built_is_installed_without_cargo() {
     };
     let refused = install();
     assert!(refused.code != Some(0) && refused.stderr.contains("hint: run make build"), "{}", refused.stderr);
-    let tools = ["fwb-dump", "fwb-verify", "fwb-ls", "fwb-prune", "fwb-copy", "fwb-restore", "fwb-run"];
+    let tools =
+        ["fwb-dump", "fwb-verify", "fwb-ls", "fwb-prune", "fwb-copy", "fwb-restore", "fwb-run", "fwb-report"];
     for tool in tools {
         fs::copy(Tool::path(tool), release.join(tool)).unwrap();
     }

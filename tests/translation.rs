@@ -6,13 +6,14 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// A page, and its translation.
-const PAIRS: [[&str; 2]; 6] = [
+const PAIRS: [[&str; 2]; 7] = [
     ["README.md", "docs/ko/README.md"],
     ["docs/RUNBOOK.md", "docs/ko/RUNBOOK.md"],
     ["docs/KUBERNETES.md", "docs/ko/KUBERNETES.md"],
     ["docs/ENCRYPTION.md", "docs/ko/ENCRYPTION.md"],
     ["docs/STORES.md", "docs/ko/STORES.md"],
     ["docs/NOTICES.md", "docs/ko/NOTICES.md"],
+    ["docs/MONITORING.md", "docs/ko/MONITORING.md"],
 ];
 
 /// A part of a page that is translated as one.

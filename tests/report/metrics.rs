@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use super::year::{Year, morning};
 use crate::environment::Clock;
@@ -89,6 +90,11 @@ fn metrics_are_what_prometheus_reads() {
     assert!(value("fwb_table_rows", ",table=\"orders\"").is_some_and(|rows| rows > 100_000.0));
     assert!(value("fwb_drill_restore_seconds", "").is_some_and(|seconds| seconds > 100.0));
     assert_eq!(metrics["fwb_troubles"], 2.0);
+    // As promtool holds them against Prometheus' conventions.
+    let promtool = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/monitoring/promtool");
+    let checked =
+        Tool::program(promtool).args(["check", "metrics"]).stdin(fs::read(&file).unwrap()).run().ok();
+    assert_eq!((checked.stdout_text().as_str(), checked.stderr.as_str()), ("", ""));
 
     // A link, a directory and another's file are left alone, and a failure leaves what was there.
     let link = dir.path().join("link.prom");

@@ -1,6 +1,14 @@
 //! `fwb-report`: it says the right thing on the right day, and nothing on the others; its page, its metrics and its service are
 //! what they promise.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    reason = "sizes that are made up need no last digit, and metrics are compared with what was written"
+)]
+
 mod metrics;
 mod page;
 mod service;

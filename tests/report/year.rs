@@ -32,7 +32,7 @@ pub(crate) fn is_sunday(night: i64) -> bool {
 /// Noise of about one in each direction, the same each time.
 fn noise(night: i64, what: f64) -> f64 {
     let x = night as f64 * 12.9898 + what * 78.233;
-    ((x.sin() * 43_758.547).fract() + (x.cos() * 24_634.63).fract()) / 2.0
+    f64::midpoint((x.sin() * 43_758.547).fract(), (x.cos() * 24_634.63).fract())
 }
 
 /// The year.

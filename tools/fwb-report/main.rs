@@ -81,7 +81,10 @@ struct Args {
     #[arg(long, value_name = "AGE", default_value = "14d", value_parser = fwb_cli::parse_age, help_heading = "Limits")]
     full_within: TimeDelta,
 
-    /// Look at this certificate too (PEM); those of FWB_STORE_CA, FWB_TLS_CA and FWB_TLS_CERT are looked at anyway
+    /// A certificate to look at.
+    #[arg(
+        help = "Look at this certificate too (PEM); those of FWB_STORE_CA, FWB_TLS_CA and FWB_TLS_CERT are looked at anyway"
+    )]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Limits")]
     certificate: Vec<PathBuf>,
 

@@ -19,19 +19,28 @@ const UNKNOWN: &str = "-";
 /// night's. Sizes and offsets are bytes of the artifact, `raw_size` bytes of SQL.
 #[derive(Debug, Serialize)]
 pub struct SectionRecord<'a> {
+    /// The backup.
     backup: &'a str,
+    /// Its store.
     #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<&'a str>,
+    /// `table`, `sequence` or `view`.
     kind: SectionKind,
+    /// Its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
+    /// Its rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     rows: Option<u64>,
+    /// A hash of its rows that does not depend on their order.
     #[serde(skip_serializing_if = "Option::is_none")]
     rows_digest: Option<&'a str>,
+    /// Its size in the artifact, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
+    /// The size of its SQL, in bytes.
     raw_size: u64,
+    /// Where it begins in the artifact, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
 }

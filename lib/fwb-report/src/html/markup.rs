@@ -45,7 +45,7 @@ pub(super) fn table(
     let is_number: Vec<bool> = titles.iter().map(|title| title.starts_with('>')).collect();
     let titles: Vec<&str> = titles.iter().map(|title| title.trim_start_matches('>')).collect();
     let class = |number: bool| if number { " class=\"n\"" } else { "" };
-    let heads: String = titles
+    let heads: Vec<String> = titles
         .iter()
         .zip(&is_number)
         .map(|(title, number)| format!("<th scope=\"col\"{}>{title}</th>", class(*number)))
@@ -68,7 +68,8 @@ pub(super) fn table(
         if fits == Fits::Stacked { ("scroll", " class=\"stacked\"") } else { ("scroll high", "") };
     format!(
         "<div class=\"{place}\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\"><table{kind}><caption>{caption}</caption>\
-         <thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>"
+         <thead><tr>{}</tr></thead><tbody>{lines}</tbody></table></div>",
+        heads.concat()
     )
 }
 

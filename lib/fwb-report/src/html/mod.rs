@@ -106,19 +106,22 @@ fn navigation(shown: &[&DatabaseReport]) -> String {
     if shown.len() < 2 {
         return String::new();
     }
-    let links: String = shown
+    let links: Vec<String> = shown
         .iter()
         .enumerate()
         .map(|(at, one)| format!("<li><a href=\"#database-{at}\">{}</a></li>", escaped(&label(one))))
         .collect();
-    format!("<nav aria-label=\"Databases\"><ul>{links}<li><a href=\"#stores\">Stores</a></li></ul></nav>\n")
+    format!(
+        "<nav aria-label=\"Databases\"><ul>{}<li><a href=\"#stores\">Stores</a></li></ul></nav>\n",
+        links.concat()
+    )
 }
 
 fn troubles(report: &ReportDocument) -> String {
     if report.ok {
         return String::new();
     }
-    let items: String = report
+    let items: Vec<String> = report
         .troubles
         .iter()
         .take(TROUBLES)
@@ -138,7 +141,8 @@ fn troubles(report: &ReportDocument) -> String {
     let more = if more > 0 { format!("<p class=\"note\">And {more} more.</p>") } else { String::new() };
     format!(
         "<section aria-labelledby=\"troubles\"><header><h2 id=\"troubles\">What to do</h2></header><ul \
-         class=\"troubles\">{items}</ul>{more}</section>\n"
+         class=\"troubles\">{}</ul>{more}</section>\n",
+        items.concat()
     )
 }
 

@@ -102,7 +102,7 @@ impl Plot<'_> {
         // A point alone is a line of no length with a round end: it stays round however the plot is stretched.
         let dots: Vec<&String> =
             if path.len() <= 40 { path.iter().collect() } else { path.last().into_iter().collect() };
-        let dots: String = dots.iter().map(|point| format!("M{point}h0")).collect();
+        let dots = dots.iter().map(|point| format!("M{point}h0")).collect::<Vec<_>>().concat();
         let _ = write!(body, "<path class=\"dots{changed}\" d=\"{dots}\"/>");
         let marks =
             [top, top / 2.0, 0.0].map(|value| format!("<span>{}</span>", escaped(&(self.said)(value))));

@@ -22,9 +22,9 @@ pub(super) fn section(report: &ReportDocument) -> String {
         "<section aria-labelledby=\"stores\"><header><h2 id=\"stores\" tabindex=\"-1\">Storage</h2></header>\n",
     );
     for store in report.stores.iter().take(SHOWN) {
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<div class=\"card\"><h3 class=\"path\">{}</h3>{}{}</div>\n",
+            "<div class=\"card\"><h3 class=\"path\">{}</h3>{}{}</div>",
             escaped(&store.store),
             use_of(store),
             outlook(store)

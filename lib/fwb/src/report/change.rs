@@ -117,8 +117,9 @@ mod tests {
 
     #[test]
     fn changes_are_told_from_what_is_usual() {
+        type Case<'a> = (&'a str, &'a [u64], Option<(i64, u64)>);
         let k = 1000;
-        let cases: &[(&str, &[u64], Option<(i64, u64)>)] = &[
+        let cases: &[Case] = &[
             ("steady", &[9 * k; 12], None),
             ("falls", &[9 * k, 9100, 9 * k, 9200, 9100, 9300, 9200, 2 * k], Some((7, 9200))),
             ("emptied", &[9 * k, 9100, 9 * k, 9200, 9100, 9300, 9200, 0], Some((7, 9200))),

@@ -155,7 +155,7 @@ fn take_run<'a>(subjects: &mut Vec<Subject<'a>>, store: &'a StoreFacts, run: &'a
     match exact.or(only) {
         Some(at) => subjects[at].runs.push(run),
         None => {
-            subjects.push(Subject { runs: vec![run], ..empty(store, database, server, NameCase::default()) })
+            subjects.push(Subject { runs: vec![run], ..empty(store, database, server, NameCase::default()) });
         }
     }
 }
