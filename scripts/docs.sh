@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes man pages and shell completions for the six tools below a directory, laid out as under /usr/local:
+# Writes man pages and shell completions for the tools below a directory, laid out as under /usr/local:
 # share/man/man1 and man7, share/bash-completion/completions, share/zsh/site-functions, share/fish/vendor_completions.d.
 # They come out of the tools themselves, so they say what --help says.
 set -euo pipefail

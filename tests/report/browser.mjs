@@ -125,8 +125,10 @@ const page = await open('keyboard', { viewport: { width: 1100, height: 800 } });
 said.keyboard = await keyboard(page);
 await page.emulateMedia({ media: 'print' });
 await page.setViewportSize({ width: 700, height: 1000 });
-said.modes.print = { wrong: await page.evaluate(look) };
-const pdf = await page.pdf({ path: join(pictures, 'print.pdf'), format: 'A4', printBackground: true });
+// Paper does not scroll: nothing may be cut off.
+said.modes.print = { wrong: [...(await page.evaluate(look)), ...(await page.evaluate(() => [...document.querySelectorAll('.scroll')]
+  .filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1).map((one) => `cut off: ${one.ariaLabel}`)))] };
+const pdf = await page.pdf({ path: join(pictures, 'print.pdf'), format: 'A4', printBackground: true, preferCSSPageSize: true });
 said.pages = (pdf.toString('latin1').match(/\/Type\s*\/Page\b/g) ?? []).length;
 await browser.close();
 console.log(JSON.stringify(said));

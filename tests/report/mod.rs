@@ -151,3 +151,59 @@ fn the_tool_tells_what_the_morning_tells() {
         assert!(codes.iter().all(|code| page.contains(code)), "{page}");
     }
 }
+
+/// Certificates are found by the settings that name them; files that are none, and bundles of the world's, are left out.
+#[test]
+fn a_certificate_that_expires_soon_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name);
+    for (name, days) in [("soon.pem", "10"), ("late.pem", "400")] {
+        let made = Tool::program("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-subj",
+                "/CN=x",
+            ])
+            .args(["-days", days, "-keyout", "/dev/null", "-out"])
+            .arg(file(name));
+        made.run().ok();
+    }
+    std::fs::write(file("none.pem"), "nothing").unwrap();
+    let soon = std::fs::read_to_string(file("soon.pem")).unwrap();
+    std::fs::write(
+        file("chain.pem"),
+        format!("{}{soon}", std::fs::read_to_string(file("late.pem")).unwrap()),
+    )
+    .unwrap();
+    std::fs::write(file("world.pem"), soon.repeat(50)).unwrap();
+    let store = crate::support::Store::new();
+    let told = |settings: &[(&str, &str)], options: &[&str]| {
+        let mut tool = Tool::alone("fwb-report").arg("--store").arg(store.path());
+        for (setting, name) in settings {
+            tool = tool.env(setting, file(name));
+        }
+        let report = tool.args(options).run().ok().json();
+        let keys =
+            report["troubles"].as_array().unwrap().iter().map(|one| one["key"].as_str().unwrap().to_owned());
+        let keys: Vec<String> = keys.collect();
+        keys.iter().map(|key| key.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&[("FWB_TLS_CERT", "soon.pem"), ("FWB_STORE_CA", "late.pem")], &[]), ["soon.pem"]);
+    assert_eq!(told(&[("FWB_TLS_CA", "chain.pem")], &[]), ["chain.pem"]);
+    assert!(
+        told(&[("FWB_TLS_CA", "none.pem"), ("FWB_STORE_CA", "world.pem"), ("FWB_TLS_CERT", "missing")], &[])
+            .is_empty()
+    );
+    assert!(told(&[("FWB_TLS_CERT", "soon.pem")], &["--expires-within", "5d"]).is_empty());
+    let late = file("late.pem");
+    assert_eq!(
+        told(&[], &["--certificate", late.to_str().unwrap(), "--expires-within", "500d"]),
+        ["late.pem"]
+    );
+}

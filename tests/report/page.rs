@@ -101,6 +101,31 @@ fn ten_thousand_runs_are_a_page_of_bounded_size() {
     looks_well(&page);
 }
 
+/// A fleet is one page too: the databases with troubles in full, all of them in a table.
+#[test]
+fn a_fleet_is_one_page() {
+    let store = Store::new();
+    for server in 0..120 {
+        for day in 0..3 {
+            // The last one is late.
+            let at = night(day) - TimeDelta::days(if server == 119 { 2 } else { 0 });
+            let name = format!("shop{server}_backup_{}.sql.gz", at.format("%Y%m%d_%H%M%S"));
+            let manifest = json!({"schema": "fwb/1", "name": name, "kind": "full", "database": "shop", "started_at": at.to_rfc3339(),
+                "finished_at": at.to_rfc3339(), "size": 1000 + day, "server": {"version": "1", "id": format!("db{server}.example")},
+                "verification": {"level": "full", "ok": true, "at": at.to_rfc3339(), "seconds": 1.0, "problems": []},
+                "sections": [{"kind": "table", "name": "t", "raw_offset": 0, "raw_size": 9, "rows": 7}]});
+            put(store.path(), &name, 1000 + u64::try_from(day).unwrap(), &manifest);
+        }
+    }
+    let page = page(&store, &[], morning(2).timestamp());
+    assert!(page.len() < 300_000, "{}", page.len());
+    assert!(page.contains("One thing needs a person") && page.contains("FWB-3001"));
+    assert_eq!(page.matches("<h2 id=\"database-").count(), 20);
+    let first = page.split("<h2 id=\"database-0\"").nth(1).unwrap();
+    assert!(first.starts_with(" tabindex=\"-1\">shop of db119.example<"), "what is in trouble comes first");
+    looks_well(&page);
+}
+
 /// Names are anybody's, and are shown as what they are.
 #[test]
 fn hostile_names_are_only_names() {

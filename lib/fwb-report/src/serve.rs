@@ -254,15 +254,13 @@ fn is_ours(host: &str, own: IpAddr, names: &[String]) -> bool {
         return false;
     }
     let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    if names.iter().any(|known| known.eq_ignore_ascii_case(bare)) {
+        return true;
+    }
+    let own = own.to_canonical();
     match bare.parse::<IpAddr>() {
-        Ok(address) => {
-            address.to_canonical() == own.to_canonical()
-                || address.is_loopback() && own.to_canonical().is_loopback()
-        }
-        Err(_) => {
-            let is_local = own.to_canonical().is_loopback() && name.eq_ignore_ascii_case("localhost");
-            is_local || names.iter().any(|known| known.eq_ignore_ascii_case(name))
-        }
+        Ok(address) => address.to_canonical() == own || address.is_loopback() && own.is_loopback(),
+        Err(_) => own.is_loopback() && name.eq_ignore_ascii_case("localhost"),
     }
 }
 
@@ -295,7 +293,7 @@ mod tests {
     #[test]
     fn a_request_is_for_us_by_the_name_it_was_sent_to() {
         let (loopback, pod): (IpAddr, IpAddr) = ("127.0.0.1".parse().unwrap(), "10.1.2.3".parse().unwrap());
-        let names = ["report.backup.svc".to_owned()];
+        let names = ["report.backup.svc".to_owned(), "10.96.0.7".to_owned()];
         let cases = [
             ("localhost", loopback, true),
             ("LOCALHOST:9394", loopback, true),
@@ -303,6 +301,7 @@ mod tests {
             ("[::1]:9394", loopback, true),
             ("10.1.2.3:9394", pod, true),
             ("report.backup.svc:80", pod, true),
+            ("10.96.0.7:80", pod, true),
             ("localhost", pod, false),
             ("127.0.0.1", pod, false),
             ("10.1.2.4", pod, false),

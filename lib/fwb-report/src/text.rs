@@ -179,7 +179,13 @@ pub(crate) fn forecast(forecast: &Forecast) -> Option<String> {
             let earliest = forecast.earliest_days.unwrap_or(days);
             let latest = forecast.latest_days.map_or("3650+".into(), |days| format!("{days:.0}"));
             let bounded = if forecast.retention_deletes { "" } else { ", while nothing is deleted" };
-            format!("full in {days:.0} days ({earliest:.0} to {latest}){bounded}")
+            let range = format!("{earliest:.0} to {latest}");
+            let range = if range == format!("{days:.0} to {days:.0}") {
+                String::new()
+            } else {
+                format!(" ({range})")
+            };
+            format!("full in {days:.0} days{range}{bounded}")
         }
     })
 }

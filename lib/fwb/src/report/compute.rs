@@ -1,9 +1,10 @@
 //! From what stores hold to the report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, NaiveDate, TimeDelta};
 
+use super::change::Change;
 use super::facts::{BackupFacts, ReportInput, StoreFacts, TableFacts, days, median};
 use super::forecast::forecast;
 use super::model::{
@@ -12,10 +13,9 @@ use super::model::{
     WindowReport,
 };
 use super::subject::{Subject, subjects};
+use super::tables::{Held, changed_tables, held, vanished_tables};
 use super::trend::Trend;
-use super::trouble::{
-    Trouble, TroubleOptions, sizes, table_change, troubles, vanished_tables, with_tables, without_copy,
-};
+use super::trouble::{Trouble, TroubleOptions, sizes, troubles, without_copy};
 use super::words::{count, span};
 use crate::blank::blank_quoted;
 use crate::manifest::{Kind, Level, Timestamp, Verification, is_in_the_future};
@@ -127,7 +127,7 @@ fn of_subject(
     let newest_proved = newest_proved(&full);
     let drills = drills(subject, since);
     let sizes = sizes(subject, &full);
-    let held = with_tables(&full);
+    let held = held(&full);
     DatabaseReport {
         store: subject.store.place.clone(),
         server: subject.server.map(ToOwned::to_owned),
@@ -145,7 +145,7 @@ fn of_subject(
         drills,
         size_trend: size_trend(&sizes, since),
         sizes: size_points(&sizes, since),
-        tables_total: held.last().map(|(_, tables)| tables.len() as u64),
+        tables_total: held.last().map(|newest| newest.tables.len() as u64),
         tables: tables(&held),
         runs: subject.kinds_of_runs().iter().map(|what| of_runs(subject, what, since, now)).collect(),
         latest_runs: subject.runs.iter().rev().take(LISTED).map(|run| brief_of_run(run)).collect(),
@@ -242,60 +242,52 @@ fn size_points(sizes: &[(Timestamp, u64)], since: Timestamp) -> Vec<SizePoint> {
     daily.into_values().skip(skipped).step_by(step).collect()
 }
 
-fn tables(held: &[(Timestamp, &[TableFacts])]) -> Vec<TableReport> {
-    let Some((_, newest)) = held.last() else { return Vec::new() };
-    let table = |name: &str| {
-        let points: Vec<TablePoint> = held
-            .iter()
-            .map(|(at, tables)| {
-                let one = tables.iter().find(|one| one.name == name);
-                TablePoint {
-                    at: *at,
-                    rows: one.and_then(|one| one.rows),
-                    bytes: one.map_or(0, |one| one.raw_size),
-                }
-            })
-            .collect();
-        let last = points.iter().rev().find(|point| point.bytes > 0);
-        TableReport {
-            name: name.to_owned(),
-            rows: last.and_then(|point| point.rows),
-            bytes: last.map(|point| point.bytes).unwrap_or_default(),
-            changed_at: None,
-            change: None,
-            rows_before: None,
-            points,
-        }
-    };
+fn tables(held: &[Held<'_>]) -> Vec<TableReport> {
+    let Some(newest) = held.last() else { return Vec::new() };
     let gone = vanished_tables(held).into_iter().map(|(name, at)| {
-        let gone = table(name);
+        let gone = table(held, name);
         TableReport { changed_at: Some(at), change: Some("vanished".into()), rows_before: gone.rows, ..gone }
     });
-    let mut told: Vec<TableReport> = gone.collect();
-    let mut others: Vec<&TableFacts> = Vec::new();
-    for one in *newest {
-        let rows: Vec<(Timestamp, u64)> = held
-            .iter()
-            .filter_map(|(at, tables)| Some((*at, tables.iter().find(|other| other.name == one.name)?.rows?)))
-            .collect();
-        match table_change(&rows) {
-            Some((at, before, now)) => {
-                let change = if now > before { "jumped" } else { "fell" };
-                told.push(TableReport {
-                    changed_at: Some(at),
-                    change: Some(change.into()),
-                    rows_before: Some(before),
-                    ..table(&one.name)
-                });
-            }
-            None => others.push(one),
-        }
-    }
+    let changed = changed_tables(held);
+    let told = changed.iter().map(|(name, Change { at, before, now })| TableReport {
+        changed_at: Some(*at),
+        change: Some(if now > before { "jumped" } else { "fell" }.into()),
+        rows_before: Some(*before),
+        ..table(held, name)
+    });
+    let mut tables: Vec<TableReport> = gone.chain(told).take(LISTED).collect();
+    let names: BTreeSet<&str> = changed.iter().map(|(name, _)| *name).collect();
+    let mut others: Vec<&TableFacts> =
+        newest.tables.values().copied().filter(|one| !names.contains(one.name.as_str())).collect();
     others.sort_by(|a, b| (b.raw_size, &a.name).cmp(&(a.raw_size, &b.name)));
-    told.truncate(LISTED);
-    let room = LISTED - told.len();
-    told.extend(others.into_iter().take(room).map(|one| table(&one.name)));
-    told
+    let room = LISTED - tables.len();
+    tables.extend(others.into_iter().take(room).map(|one| table(held, &one.name)));
+    tables
+}
+
+/// A table, as the backups that are known have it.
+fn table(held: &[Held<'_>], name: &str) -> TableReport {
+    let points: Vec<TablePoint> = held
+        .iter()
+        .map(|one| {
+            let table = one.tables.get(name);
+            TablePoint {
+                at: one.at,
+                rows: table.and_then(|table| table.rows),
+                bytes: table.map_or(0, |table| table.raw_size),
+            }
+        })
+        .collect();
+    let last = held.iter().rev().find_map(|one| one.tables.get(name));
+    TableReport {
+        name: name.to_owned(),
+        rows: last.and_then(|table| table.rows),
+        bytes: last.map_or(0, |table| table.raw_size),
+        changed_at: None,
+        change: None,
+        rows_before: None,
+        points,
+    }
 }
 
 fn of_runs(subject: &Subject<'_>, what: &str, since: Timestamp, now: Timestamp) -> RunsReport {

@@ -7,6 +7,7 @@ mod facts;
 mod forecast;
 mod model;
 mod subject;
+mod tables;
 mod trend;
 mod trouble;
 mod words;

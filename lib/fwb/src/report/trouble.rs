@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::change::{Change, change, vanished};
-use super::facts::{BackupFacts, ReportInput, StoreFacts, TableFacts};
+use super::change::{Change, change};
+use super::facts::{BackupFacts, ReportInput, StoreFacts};
 use super::forecast::{Forecast, Verdict, forecast};
 use super::subject::{Copies, Scope, Subject, subjects};
+use super::tables::{changed_tables, held, vanished_tables};
 use super::words::{bytes, count, span};
 use crate::blank::blank_quoted;
 use crate::manifest::{Kind, Timestamp, is_in_the_future};
@@ -17,10 +18,6 @@ use crate::notice::{self, Code};
 use crate::retention::Proof;
 use crate::run::{RunOutcome, RunRecord, RunTrouble};
 
-/// Fewer rows than these came or went, and it is nobody's trouble.
-const LEAST_ROWS: u64 = 1000;
-/// The same of a table that was emptied.
-const LEAST_EMPTIED: u64 = 100;
 /// By how many bytes a backup's size must change.
 const LEAST_BYTES: u64 = 1 << 20;
 /// So many tables have a trouble each; more have one together.
@@ -360,7 +357,10 @@ fn full(store: &StoreFacts, forecast: &Forecast, options: &TroubleOptions) -> Op
         let to = forecast.latest_days.map_or("more than 3650".to_owned(), |days| format!("{days:.0}"));
         let unbounded =
             if forecast.retention_deletes { "" } else { "; retention has deleted nothing so far" };
-        format!("the store is full in {days:.0} days ({from:.0} to {to}), with {free} free now{unbounded}")
+        let told = format!("{days:.0}");
+        let range = format!("{from:.0} to {to}");
+        let range = if range == format!("{told} to {told}") { String::new() } else { format!(" ({range})") };
+        format!("the store is full in {told} days{range}, with {free} free now{unbounded}")
     };
     within(days).then(|| tell(notice::STORE_FULL, &store.place, None, message))
 }
@@ -392,60 +392,16 @@ fn resized(subject: &Subject<'_>, full: &[&BackupFacts]) -> Option<Trouble> {
     Some(of(subject, notice::SIZE_CHANGED, None, message))
 }
 
-/// The whole backups whose tables are known, oldest first.
-pub(super) fn with_tables<'a>(full: &[&'a BackupFacts]) -> Vec<(Timestamp, &'a [TableFacts])> {
-    let is_whole = |backup: &&&BackupFacts| matches!(backup.proof, Proof::Proved | Proof::Unproved);
-    full.iter()
-        .filter(is_whole)
-        .filter_map(|backup| Some((backup.started_at, backup.tables.as_deref()?)))
-        .collect()
-}
-
-/// How a table's rows went, oldest first: of the backups that hold it and count its rows.
-fn rows_of(held: &[(Timestamp, &[TableFacts])], table: &str) -> Vec<(Timestamp, u64)> {
-    let rows = |tables: &[TableFacts]| tables.iter().find(|one| one.name == table).and_then(|one| one.rows);
-    held.iter().filter_map(|(at, tables)| Some((*at, rows(tables)?))).collect()
-}
-
-/// The change of a table's rows, where it is told.
-pub(super) fn table_change(rows: &[(Timestamp, u64)]) -> Option<(Timestamp, u64, u64)> {
-    let newest = rows.last()?.1;
-    let found = change(rows, if newest == 0 { LEAST_EMPTIED } else { LEAST_ROWS })?;
-    Some((found.at, found.before, found.now))
-}
-
-/// The tables that have gone from a subject's backups, each with the first backup without it.
-pub(super) fn vanished_tables<'a>(held: &[(Timestamp, &'a [TableFacts])]) -> Vec<(&'a str, Timestamp)> {
-    let names: BTreeSet<&str> =
-        held.iter().flat_map(|(_, tables)| tables.iter()).map(|table| table.name.as_str()).collect();
-    let newest: BTreeSet<&str> = held
-        .last()
-        .into_iter()
-        .flat_map(|(_, tables)| tables.iter())
-        .map(|table| table.name.as_str())
-        .collect();
-    let went = |name: &str| {
-        let has = |tables: &[TableFacts]| tables.iter().any(|table| table.name == name);
-        vanished(&held.iter().map(|(at, tables)| (*at, has(tables))).collect::<Vec<_>>())
-    };
-    names.difference(&newest).filter_map(|name| Some((*name, went(name)?))).collect()
-}
-
 fn tables(subject: &Subject<'_>, full: &[&BackupFacts], found: &mut Vec<Trouble>) {
-    let held = with_tables(full);
+    let held = held(full);
     let gone = vanished_tables(&held).into_iter().map(|(name, at)| {
         (name, format!("table {name} is in no backup since that of {}, and was in all before", moment(at)))
     });
     found.extend(told(subject, notice::TABLE_VANISHED, "tables have vanished", gone.collect()));
-    let Some((_, newest)) = held.last() else { return };
-    let changed = newest.iter().filter_map(|table| {
-        let (at, before, now) = table_change(&rows_of(&held, &table.name))?;
+    let changed = changed_tables(&held).into_iter().map(|(name, Change { at, before, now })| {
         let verb = if now > before { "jumped" } else { "fell" };
-        let name = table.name.as_str();
-        Some((
-            name,
-            format!("table {name} {verb} from {before} to {now} rows, first in the backup of {}", moment(at)),
-        ))
+        let at = moment(at);
+        (name, format!("table {name} {verb} from {before} to {now} rows, first in the backup of {at}"))
     });
     found.extend(told(subject, notice::ROWS_CHANGED, "tables' rows jumped or fell", changed.collect()));
 }
