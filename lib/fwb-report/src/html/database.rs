@@ -112,6 +112,8 @@ fn of_runs(runs: &RunsReport, report: &ReportDocument) -> String {
     let zone = |at: Timestamp| at.date_naive();
     let until = runs.days.last().map_or(zone(report.at), |day| day.date.max(zone(report.at)));
     let strip = calendar(&runs.what, &runs.days, runs.by_week, zone(report.since), until);
+    // A long calendar leaves no place beside it.
+    let wide = if runs.by_week || (until - zone(report.since)).num_days() > 200 { " wide" } else { "" };
     let lines = runs.days.iter().rev().map(|day| {
         vec![
             day.date.to_string(),
@@ -131,7 +133,7 @@ fn of_runs(runs: &RunsReport, report: &ReportDocument) -> String {
     );
     let out = format!(
         "<div class=\"card\"><figure><figcaption><strong>Runs: {what}</strong><span class=\"muted\">{last}</span></figcaption><ul \
-         class=\"rates\">{rates}</ul></figure><div class=\"side\"><div>{strip}{}</div>{}</div>",
+         class=\"rates\">{rates}</ul></figure><div class=\"side{wide}\"><div>{strip}{}</div>{}</div>",
         legend(),
         durations(runs)
     );
