@@ -1,8 +1,9 @@
 //! Who is told of runs, and of what: by `fwb-run`, to real counterparts. Each kind of target alone is tried in
 //! lib/fwb-notify/tests.
 
+#[allow(dead_code, reason = "not everything that its own crate's tests need is needed here")]
 #[path = "../lib/fwb-notify/tests/counterparts/http_server.rs"]
-mod http_server;
+pub(crate) mod http_server;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -97,7 +98,7 @@ fn a_failure_and_its_end_are_told_and_good_nights_are_not() {
     watched.run("backup", &[]).run().ok();
     let told = watched.told(2);
     assert_eq!(told.iter().map(|one| one["event"].clone()).collect::<Vec<_>>(), ["recovered"]);
-    assert!(told[0]["text"].as_str().unwrap().contains("2"), "{}", told[0]["text"]);
+    assert!(told[0]["text"].as_str().unwrap().contains('2'), "{}", told[0]["text"]);
 }
 
 /// What is no failure and needs a person is told once, and its end is seen.
@@ -105,9 +106,9 @@ fn a_failure_and_its_end_are_told_and_good_nights_are_not() {
 fn trouble_is_told_once() {
     let watched = Watched::new("troubled");
     let copies = Store::new();
-    let made = watched.run("backup", &[]).run().ok().json();
-    watched.store.aged(&made, 48);
-    let copied = |what: &str| {
+    let first = watched.run("backup", &[]).run().ok().json();
+    watched.store.aged(&first, 48);
+    let with_copies = |what: &str| {
         let run = watched.run(what, &[]).env("FWB_COPY_TO", copies.path());
         run.run().ok().json()
     };
@@ -116,7 +117,7 @@ fn trouble_is_told_once() {
         troubles.iter().map(|one| one["code"].as_str().unwrap().to_owned()).collect()
     };
     for _ in 0..2 {
-        assert_eq!(codes(&copied("backup")), ["FWB-3006"], "a night that is past has no copy");
+        assert_eq!(codes(&with_copies("backup")), ["FWB-3006"], "a night that is past has no copy");
     }
     let told = watched.told(0);
     assert_eq!(told.len(), 1);
@@ -126,7 +127,7 @@ fn trouble_is_told_once() {
         "{}",
         told[0]
     );
-    assert_eq!(codes(&copied("copy")), [""; 0], "made up for");
+    assert_eq!(codes(&with_copies("copy")), [""; 0], "made up for");
 
     // A run that was killed is told by the next one.
     let slow = r#"echo $$ > "$HERE/pid"; exec sleep 600"#;
@@ -137,7 +138,7 @@ fn trouble_is_told_once() {
     crate::faults::signal(killed.id(), "KILL");
     killed.wait().unwrap();
     let before = watched.told(0).len();
-    copied("backup");
+    with_copies("backup");
     let told = watched.told(before);
     assert_eq!(told.iter().map(|one| &one["troubles"][0]["code"]).collect::<Vec<_>>(), ["FWB-3004"]);
 }

@@ -12,6 +12,7 @@
 mod metrics;
 mod page;
 mod service;
+mod told;
 pub(crate) mod year;
 
 use std::collections::BTreeSet;

@@ -13,7 +13,7 @@ use fwb::{
     Cancel, Error, ErrorClass, Location, ReportDocument, ReportInput, Result, Scope, ServerName, Store,
     StoreFacts, Timestamp, TroubleOptions,
 };
-use fwb_cli::{Outcome, OutputArg, Session, StoreArgs};
+use fwb_cli::{LimitArgs, Outcome, OutputArg, Session, StoreArgs};
 use fwb_report::Served;
 use fwb_stores::ObjectStores;
 
@@ -21,8 +21,6 @@ use fwb_stores::ObjectStores;
 const SHOWN: i64 = 90;
 /// So far back runs are read at least, in days: the longest window of success rates.
 const LEAST_READ: i64 = 91;
-/// The settings that name certificates.
-const CERTIFICATES: [&str; 4] = ["FWB_STORE_CA", "AWS_CA_BUNDLE", "FWB_TLS_CA", "FWB_TLS_CERT"];
 
 /// Report on backups: how runs end, how old the newest proof is, how sizes go, what needs a person
 ///
@@ -69,17 +67,8 @@ struct Args {
     #[arg(long, value_name = "STORE", value_hint = ValueHint::DirPath)]
     also: Vec<OsString>,
 
-    /// How old the newest proved backup may be
-    #[arg(long, value_name = "AGE", default_value = "26h", value_parser = fwb_cli::parse_age, help_heading = "Limits")]
-    max_age: TimeDelta,
-
-    /// How old the newest drill that held may be, or none where nobody is to drill
-    #[arg(long, value_name = "AGE", default_value = "8d", value_parser = parse_drill_age, help_heading = "Limits")]
-    drill_age: DrillAge,
-
-    /// How soon a store may be full by its trend
-    #[arg(long, value_name = "AGE", default_value = "14d", value_parser = fwb_cli::parse_age, help_heading = "Limits")]
-    full_within: TimeDelta,
+    #[command(flatten)]
+    limits: LimitArgs,
 
     /// A certificate to look at.
     #[arg(
@@ -87,10 +76,6 @@ struct Args {
     )]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Limits")]
     certificate: Vec<PathBuf>,
-
-    /// How soon a certificate may expire
-    #[arg(long, value_name = "AGE", default_value = "30d", value_parser = fwb_cli::parse_age, help_heading = "Limits")]
-    expires_within: TimeDelta,
 
     /// Serve the page at /, metrics at /metrics, JSON at /report.json, until a signal arrives; print the address
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:9394", help_heading = "Service")]
@@ -117,14 +102,6 @@ enum Format {
     Html,
 }
 
-/// How old a drill may be; none where nobody is to drill.
-#[derive(Debug, Clone, Copy)]
-struct DrillAge(Option<TimeDelta>);
-
-fn parse_drill_age(text: &str) -> Result<DrillAge> {
-    if text == "none" { Ok(DrillAge(None)) } else { fwb_cli::parse_age(text).map(|age| DrillAge(Some(age))) }
-}
-
 fn main() -> ExitCode {
     fwb_cli::run(|args: Args, session| fwb_cli::tolerate_broken_pipe(report(args, session)))
 }
@@ -136,18 +113,12 @@ fn report(args: Args, session: &Session) -> Result<Outcome> {
     }
     let reader = Reader {
         places,
-        options: TroubleOptions {
-            max_age: args.max_age,
-            drill_age: args.drill_age.0,
-            full_within: args.full_within,
-            expires_within: args.expires_within,
-            scope: Scope {
-                database: args.database.clone(),
-                server: args.server_id.as_ref().map(ToString::to_string),
-            },
-        },
+        options: args.limits.options(Scope {
+            database: args.database.clone(),
+            server: args.server_id.as_ref().map(ToString::to_string),
+        }),
         since: args.since,
-        certificates: certificates(&args.certificate),
+        certificates: fwb_report::certificate_files(&args.certificate),
         cancel: session.context().cancel.clone(),
     };
     if let Some(address) = args.listen {
@@ -157,15 +128,6 @@ fn report(args: Args, session: &Session) -> Result<Outcome> {
     print(&args, session, &document)?;
     missed.map_or(Ok(()), Err)?;
     Ok(if args.check && !document.ok { Outcome::Failed(ErrorClass::Proof) } else { Outcome::Done })
-}
-
-/// The files with certificates that settings and options name.
-fn certificates(named: &[PathBuf]) -> Vec<(&'static str, PathBuf)> {
-    let of_settings = CERTIFICATES.iter().filter_map(|name| {
-        let file = std::env::var_os(name).filter(|file| !file.is_empty())?;
-        Some((*name, PathBuf::from(file)))
-    });
-    of_settings.chain(named.iter().map(|file| ("--certificate", file.clone()))).collect()
 }
 
 /// What looks at stores.

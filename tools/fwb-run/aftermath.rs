@@ -59,7 +59,10 @@ impl Aftermath {
             return Self::default();
         }
         let aftermath = match looked.recv_timeout(GLANCE) {
-            Ok(Ok(seen)) => Self::of_seen(record, seen, limits, now),
+            Ok(Ok(mut seen)) => {
+                seen.input.certificates = fwb_report::certificates(&fwb_report::certificate_files(&[]));
+                Self::of_seen(record, seen, limits, now)
+            }
             Ok(Err(error)) => {
                 log::debug!("the store is not looked at for the record: {error}");
                 Self::default()

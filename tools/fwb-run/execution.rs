@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use fwb::{Cancel, Error, ErrorClass, Result, RunRetry, RunStep};
+use fwb::{Cancel, Context, Error, ErrorClass, Result, RunRetry, RunStep};
 use fwb_cli::{Said, Session};
 use fwb_process::{Program, Worked};
 
@@ -135,10 +135,11 @@ fn persist(
     session: &Session,
 ) -> Done {
     let since = Instant::now();
-    let cancel = &session.context().cancel;
+    let Context { cancel, progress, .. } = session.context();
     let (mut tries, mut retried) = (0, Vec::new());
     loop {
         tries += 1;
+        progress.begin(format!("{} at work", stage.program), 0);
         let Try { exit, output, said } = attempt(stage, input, environment, session);
         let wait = fwb::wait_before_retry(patience.first_wait, tries, random());
         let error = last_error(&said);
@@ -153,6 +154,7 @@ fn persist(
             if retried.len() < RETRIES_TOLD {
                 retried.push(RunRetry { at: fwb::now(), code, reason: cut(&reason) });
             }
+            progress.begin(format!("waiting to try {} again", stage.program), 0);
             if sleep(wait, cancel) {
                 continue;
             }

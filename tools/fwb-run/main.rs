@@ -20,7 +20,7 @@ use chrono::TimeDelta;
 use clap::{Parser, ValueHint};
 use execution::{Execution, Failure, Patience};
 use fwb::{Error, ErrorClass, Location, Result, RunKeeper, RunRecord, Scope};
-use fwb_cli::{LimitArgs, Outcome, Session, StoreArgs};
+use fwb_cli::{FormatArgs, LimitArgs, Outcome, Session, StoreArgs};
 use fwb_stores::ObjectStores;
 use telling::Telling;
 
@@ -74,6 +74,9 @@ struct Args {
 
     #[command(flatten)]
     retry: RetryArgs,
+
+    #[command(flatten)]
+    format: FormatArgs,
 
     #[command(flatten)]
     limits: LimitArgs,
@@ -171,7 +174,8 @@ fn tell(record: &RunRecord, keeper: Option<Result<RunKeeper>>, args: &Args, sess
         log::warn!(code = error.code().code; "the store has no record of this run: {error}");
     }
     words::leave(record, args.termination_log.as_deref());
-    let printed = session.records().and_then(|mut out| out.write_json(record));
+    let printed =
+        session.answers(args.format).and_then(|mut out| out.write(record, |page| fwb_cli::ran(record, page)));
     if let Err(error) = printed {
         log::debug!("the record is not printed: {error}");
     }

@@ -1,10 +1,9 @@
 //! A message, and the facts that it is made of. Quoted values are blanked here, so nothing that leaves this host has any.
 
-use fwb::Timestamp;
+use fwb::{Timestamp, blank_quoted, blank_record};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::blank::{blank_quoted, blank_record};
 use crate::event::Event;
 use crate::text;
 

@@ -15,6 +15,18 @@ const LARGEST: u64 = 4 << 20;
 /// A file with more certificates is a bundle of the world's authorities: more than a chain and a few authorities of one's own.
 const OURS: usize = 10;
 
+/// The settings that name certificates.
+const SETTINGS: [&str; 4] = ["FWB_STORE_CA", "AWS_CA_BUNDLE", "FWB_TLS_CA", "FWB_TLS_CERT"];
+
+/// The files with certificates that settings name, and those that are `named` beside.
+pub fn certificate_files(named: &[PathBuf]) -> Vec<(&'static str, PathBuf)> {
+    let of_settings = SETTINGS.iter().filter_map(|name| {
+        let file = std::env::var_os(name).filter(|file| !file.is_empty())?;
+        Some((*name, PathBuf::from(file)))
+    });
+    of_settings.chain(named.iter().map(|file| ("--certificate", file.clone()))).collect()
+}
+
 /// The first certificate to expire in each of these files, which settings name. A file that cannot be read, or holds none, is
 /// told in the log and left out: whoever connects by it fails with a better reason. A bundle of the world's authorities is left out
 /// too: one of them always expires, and nobody here renews it.

@@ -10,7 +10,7 @@ mod serve;
 mod text;
 mod words;
 
-pub use certificates::certificates;
+pub use certificates::{certificate_files, certificates};
 pub use html::html;
 pub use prometheus::{Service, metrics};
 pub use serve::{Served, serve};

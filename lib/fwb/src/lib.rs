@@ -37,7 +37,7 @@ mod thread;
 mod verify;
 
 pub use artifact::{Codec, Compression};
-pub use blank::blank_quoted;
+pub use blank::{blank_quoted, blank_record};
 pub use copy::{Copied, Copier, CopyOptions};
 pub use drill::{Drill, DrillOptions};
 pub use dump::{DumpOptions, dump_to_file, dump_to_store, dump_to_stream, write_manifest};

@@ -5,6 +5,7 @@ mod copy;
 mod dump;
 mod prune;
 mod restore;
+mod run;
 mod verify;
 
 use fwb::{Manifest, ObjectKind, SectionKind};
@@ -15,6 +16,7 @@ pub use copy::{copied, copied_in_all};
 pub use dump::dumped;
 pub use prune::{Retained, decided, pruned_in_all};
 pub use restore::{forgotten, planned, restored, undo_planned, undone};
+pub use run::ran;
 pub use verify::{verified, verified_in_all};
 
 /// `12 tables, 3 views, 1 trigger; 1,234,567 rows`: what is inside, as far as the manifest says; none: it says nothing.
