@@ -583,6 +583,7 @@ fn a_passphrase_is_asked_for_and_not_shown() {
     let verify = |answer: &str, key: &Path| {
         let tool = Tool::program("python3").args(["-c", ANSWERING, answer]).arg(Tool::path("fwb-verify"));
         let tool = tool.arg("--store").arg(store.path()).arg("--identity").arg(key).arg(name(&dump));
+        let tool = tool.args(["--format", "jsonl"]);
         tool.env("FWB_DEFAULTS_FILE", Server::shared().defaults_file()).run()
     };
     for key in [keys.file("asked"), protected] {

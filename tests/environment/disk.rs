@@ -162,16 +162,16 @@ impl Disk {
         self.file(name).symlink_metadata().unwrap().blocks() * 512
     }
 
-    /// The names of all files on it but the lock, in order.
+    /// The names of all files on it but the lock and the records of runs, in order.
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.file("")).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
-        let mut names: Vec<String> = names.filter(|name| name != ".lock").collect();
+        let mut names: Vec<String> = names.filter(|name| name != ".lock" && name != "runs").collect();
         names.sort();
         names
     }
 
-    /// Every file on it but the lock, and its content.
+    /// Each of these files, and its content.
     pub(crate) fn content(&self) -> Vec<(String, Vec<u8>)> {
         let read = |name: String| {
             let content = fs::read(self.file(&name)).unwrap();

@@ -22,7 +22,7 @@ use chrono::TimeDelta;
 use fwb::{Cancel, CertificateFacts, ReportInput, Space, StoreFacts, TroubleOptions};
 
 use crate::environment::Clock;
-use crate::support::Tool;
+use crate::support::{Tool, bash};
 use year::{GIB, NIGHTS, Year, morning, night, plot};
 
 /// What each morning is to tell: a code, the end of its key, and the nights after which it is told.
@@ -64,6 +64,28 @@ fn certificate(of: i64) -> CertificateFacts {
         setting: "FWB_STORE_CA".into(),
         file: "/etc/ca.pem".into(),
         not_after: night(0) + TimeDelta::days(days) - TimeDelta::hours(1),
+    }
+}
+
+/// Each row of a strategy for monitoring is one command, and each command gives an answer.
+#[test]
+fn the_rows_of_a_strategy_are_commands() {
+    let page = include_str!("../../docs/MONITORING.md");
+    let rows = page.lines().filter(|line| line.starts_with("| ") && line.contains("`fwb-report \\| jq"));
+    let mut commands: Vec<String> =
+        rows.map(|row| row.split('`').nth(1).unwrap().replace("\\|", "|")).collect();
+    assert_eq!(commands.len(), 5);
+    let readme = include_str!("../../README.md").split("\n## Watching\n").nth(1).unwrap();
+    let block = readme.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let report = block.lines().filter(|line| line.starts_with("fwb-report"));
+    commands.extend(report.map(str::to_owned));
+    assert_eq!(commands.len(), 5 + 8);
+    let mut year = Year::new();
+    (0..=plot::FAILS[0]).for_each(|night| year.pass(night));
+    let clock = Clock::at(morning(plot::FAILS[0]).timestamp());
+    for command in commands {
+        let out = clock.tool(bash(&command).env("FWB_STORE", year.store.path())).run().ok();
+        assert!(!out.stdout.is_empty(), "{command}");
     }
 }
 
