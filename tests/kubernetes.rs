@@ -22,6 +22,7 @@ const OVERLAYS: [&str; 7] = [
 ];
 const RESTORES: [&str; 4] = ["restore/microk8s", "restore/tcp", "restore/generic", "restore/s3"];
 const MARIADB: &str = "mariadb";
+const MONITORING: [&str; 3] = ["monitoring", "monitoring/report", "monitoring/s3"];
 
 /// Those whose backups lie in a bucket, and where.
 const IN_A_BUCKET: [&str; 3] = ["overlays/s3", "overlays/s3-encrypted", "restore/s3"];
@@ -35,7 +36,7 @@ const VERSIONS: [&str; 9] = ["1.29", "1.30", "1.31", "1.32", "1.33", "1.34", "1.
 pub(crate) const TAKING_OVER: [&str; 4] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"];
 
 fn all() -> impl Iterator<Item = &'static str> {
-    OVERLAYS.into_iter().chain(RESTORES).chain([MARIADB])
+    OVERLAYS.into_iter().chain(RESTORES).chain([MARIADB]).chain(MONITORING)
 }
 
 #[track_caller]
@@ -77,12 +78,15 @@ fn every_object_is_valid_for_every_version_of_kubernetes() {
 
 #[test]
 fn what_is_wrong_in_an_object_is_found() {
-    let valid = build("overlays/microk8s");
+    let valid = format!("{}\n---\n{}", build("overlays/microk8s"), build("monitoring"));
     for (right, wrong, found) in [
         ("concurrencyPolicy:", "concurencyPolicy:", "concurencyPolicy"),
         ("backoffLimit: 2", "backoffLimit: two", "backoffLimit"),
         ("kind: NetworkPolicy", "kind: NetworkPolice", "NetworkPolice"),
         ("schedule: 0 2 * * *", "schedule: 0 2 * * *\n  schedule: 0 3 * * *", "twice"),
+        ("path: /metrics", "paths: /metrics", "paths"),
+        ("for: 15m", "for: 15 minutes", "15 minutes"),
+        ("kind: ServiceMonitor", "kind: ServiceMonitors", "ServiceMonitors"),
     ] {
         assert!(valid.contains(right), "{right}");
         let output = python("validate", &["1.33"]).stdin(valid.replace(right, wrong)).run();
@@ -246,7 +250,8 @@ fn no_password_is_in_any_file() {
     }
     for name in all() {
         for object in objects(name) {
-            assert!(!matches!(object.kind(), "Secret" | "ConfigMap"), "{name}: {}", object.name());
+            let is_ours = object.name() == "filewallball-dashboard";
+            assert!(!matches!(object.kind(), "Secret" | "ConfigMap") || is_ours, "{name}: {}", object.name());
             let mut found = Vec::new();
             strings(&object.0, &mut found);
             for text in found {
@@ -509,6 +514,108 @@ fn encrypts_and_has_no_key(name: &str) {
     assert!(!text.contains("FWB_IDENTITY") && !text.contains("kind: Secret"), "{text}");
 }
 
+/// Whoever makes the Secret is told, and whoever does not has a backup all the same.
+#[test]
+fn a_secret_that_may_lack_names_who_is_told() {
+    let who = json!({"secretKeyRef": {"name": "filewallball-notify", "key": "notify", "optional": true}});
+    let container =
+        |objects: &[Object], name: &str| worker(job_template(&one(objects, "CronJob", name)["spec"])).clone();
+    for name in OVERLAYS {
+        let objects = objects(name);
+        let backup = container(&objects, "filewallball-backup-cronjob");
+        assert_eq!(environment(&backup)["FWB_NOTIFY"], &who, "{name}");
+        // Its network policy lets it reach nobody.
+        let drill = container(&objects, "filewallball-drill-cronjob");
+        assert_eq!(environment(&drill).get("FWB_NOTIFY"), None, "{name}");
+    }
+    let copy = tempfile::tempdir().unwrap();
+    Tool::program("cp").arg("-R").arg(file("k8s")).arg(copy.path()).run().ok();
+    let own = copy.path().join("k8s/overlays/own");
+    fs::create_dir(&own).unwrap();
+    for name in OVERLAYS {
+        let text = format!(
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../../{name}]\n\
+             components: [../../components/notices]\n"
+        );
+        fs::write(own.join("kustomization.yaml"), text).unwrap();
+        let built = build_at(&own);
+        python("validate", &VERSIONS[..1]).stdin(&built).run().ok();
+        let objects = read(&built);
+        let drill = container(&objects, "filewallball-drill-cronjob");
+        assert_eq!(environment(&drill)["FWB_NOTIFY"], &who, "{name}");
+        let policy = &one(&objects, "NetworkPolicy", "filewallball-notices")["spec"];
+        let apps = policy["podSelector"]["matchExpressions"][0]["values"].as_array().unwrap();
+        for job in objects.iter().filter(|object| object.kind() == "CronJob") {
+            assert!(apps.contains(&job.pod().unwrap()["metadata"]["labels"]["app"]), "{name}");
+        }
+    }
+}
+
+/// The report reads, and Prometheus alone reads the report.
+#[test]
+fn the_report_writes_nothing_and_reaches_nobody() {
+    for name in MONITORING {
+        let objects = objects(name);
+        assert_eq!(with_token(&objects), <[&str; 0]>::default(), "{name}");
+        let report = one(&objects, "Deployment", "filewallball-report");
+        let pod = &report["spec"]["template"];
+        let container = worker(report);
+        assert_eq!(pod["spec"]["securityContext"]["runAsUser"], 10001, "{name}");
+        let mounts = container["volumeMounts"].as_array().unwrap().iter();
+        let writable: Vec<_> = mounts.filter(|mount| mount["readOnly"] != true).collect();
+        assert_eq!(writable, [&json!({"name": "tmp", "mountPath": "/tmp"})], "{name}");
+        let policy = &one(&objects, "NetworkPolicy", "filewallball-report")["spec"];
+        assert_eq!(policy["policyTypes"], json!(["Ingress", "Egress"]), "{name}");
+        assert_eq!(
+            policy["ingress"],
+            json!([{
+                "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+                "ports": [{"protocol": "TCP", "port": 9394}],
+            }]),
+            "{name}"
+        );
+        let in_a_bucket = name == "monitoring/s3";
+        assert_eq!(policy.get("egress").is_some(), in_a_bucket, "{name}");
+        let environment = environment(container);
+        assert_eq!(environment["FWB_STORE"], if in_a_bucket { BUCKET } else { "/backup" }, "{name}");
+        // What selects it finds it, by the port that it listens at.
+        let service = one(&objects, "Service", "filewallball-report");
+        let labels = &pod["metadata"]["labels"];
+        for selector in [
+            &policy["podSelector"]["matchLabels"],
+            &service["spec"]["selector"],
+            &report["spec"]["selector"]["matchLabels"],
+        ] {
+            assert_eq!(selector, &json!({"app": "filewallball-report"}), "{name}");
+            assert_eq!(selector["app"], labels["app"], "{name}");
+        }
+        assert_eq!(
+            service["spec"]["ports"],
+            json!([{"name": "http", "port": 9394, "targetPort": "http"}]),
+            "{name}"
+        );
+        assert_eq!(container["ports"], json!([{"name": "http", "containerPort": 9394}]), "{name}");
+        for probe in ["readinessProbe", "livenessProbe"] {
+            assert_eq!(container[probe]["httpGet"], json!({"path": "/healthz", "port": "http"}), "{name}");
+        }
+        if name != "monitoring/report" {
+            let monitor = &one(&objects, "ServiceMonitor", "filewallball-report")["spec"];
+            assert_eq!(monitor["endpoints"][0]["port"], "http", "{name}");
+            for (label, value) in monitor["selector"]["matchLabels"].as_object().unwrap() {
+                assert_eq!(&service["metadata"]["labels"][label], value, "{name}");
+            }
+            let dashboard = one(&objects, "ConfigMap", "filewallball-dashboard");
+            assert_eq!(dashboard["metadata"]["labels"]["grafana_dashboard"], "1", "{name}");
+            assert!(dashboard["data"]["fwb.json"].is_string(), "{name}");
+        }
+    }
+    // The claim is the backup's.
+    let claim = json!({"claimName": "filewallball-backup-pvc"});
+    let report = objects("monitoring");
+    let volumes = &one(&report, "Deployment", "filewallball-report")["spec"]["template"]["spec"]["volumes"];
+    assert_eq!(volumes[0]["persistentVolumeClaim"], claim);
+}
+
 #[test]
 fn apply_neither_starts_a_restore_nor_touches_the_application() {
     for name in OVERLAYS {
@@ -697,7 +804,7 @@ fn what_a_container_runs_is_in_the_image() {
     let containerfile = fs::read_to_string(file("Containerfile")).unwrap();
     assert!(containerfile.contains("COPY scripts/ /opt/fwb/scripts/"));
     let mut run = BTreeSet::new();
-    for name in OVERLAYS.into_iter().chain(RESTORES) {
+    for name in OVERLAYS.into_iter().chain(RESTORES).chain(MONITORING) {
         for object in objects(name) {
             for container in object.containers() {
                 if container["image"].as_str().unwrap().starts_with("filewallball/") {
@@ -706,7 +813,7 @@ fn what_a_container_runs_is_in_the_image() {
             }
         }
     }
-    assert_eq!(run.len(), 3, "{run:?}");
+    assert_eq!(run.len(), 4, "{run:?}");
     for command in run {
         let Some(script) = command.strip_prefix("/opt/fwb/") else {
             assert!(containerfile.contains(&format!("target/release/{command}")), "{command}");

@@ -30,6 +30,7 @@ mod kubernetes;
 mod login;
 mod ls;
 mod matrix;
+mod monitoring;
 mod monsters;
 mod notices;
 mod object_servers;
