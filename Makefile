@@ -70,7 +70,7 @@ docs: build ## Man pages and shell completions into target/docs, and the API's d
 	cargo doc --workspace --no-deps --locked
 
 # root often has no cargo, and needs none for what somebody has built already.
-install: $(if $(shell sh -c "command -v cargo"),build) ## Install the tools, man pages and completions under PREFIX
+install: $(if $(shell sh -c "command -v cargo"),build) ## Install the tools, man pages, completions and systemd units under PREFIX
 	@for tool in dump verify ls prune copy restore run report; do \
 	  [ -x target/release/fwb-$$tool ] || { \
 	    printf '%s\n' "make: error: target/release/fwb-$$tool is not there, and cargo is not either" \
@@ -79,6 +79,11 @@ install: $(if $(shell sh -c "command -v cargo"),build) ## Install the tools, man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share
 	install -m 755 $(foreach tool,dump verify ls prune copy restore run report,target/release/fwb-$(tool)) $(DESTDIR)$(PREFIX)/bin
 	cp -R target/docs/share/. $(DESTDIR)$(PREFIX)/share
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/share/doc/fwb-tools
+	@for unit in scripts/systemd/fwb-*; do \
+	  sed 's#@bindir@#$(PREFIX)/bin#' $$unit | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit; done
+	install -m 644 scripts/systemd/backup.env $(DESTDIR)$(PREFIX)/share/doc/fwb-tools/backup.env
+	sed 's#@bindir@#$(PREFIX)/bin#' scripts/cron/fwb | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/doc/fwb-tools/cron
 
 image: ## Build the image for Kubernetes with docker, podman or buildah; SAVE=FILE writes it there too
 	@scripts/image.sh $(if $(SAVE),--save '$(SAVE)') $(if $(BUILD_ARGS),-- $(BUILD_ARGS))

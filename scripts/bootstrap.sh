@@ -55,7 +55,7 @@ DATABASE='mariadbd=mariadb-server-core mariadb-install-db=mariadb-server-core ma
 TEST="$BUILD $DATABASE strace=strace shellcheck=shellcheck busybox=busybox python3=python3 venv=python3-venv
   pgrep=procps unshare=util-linux prlimit=util-linux mount=mount zoneinfo=tzdata openssl=openssl perl=perl socat=socat
   age=age age-keygen=age ssh-keygen=openssh-client node=nodejs npm=npm chromium=chromium
-  groff=groff-base fish=fish zsh=zsh"
+  groff=groff-base fish=fish zsh=zsh systemd-analyze=systemd"
 FUZZ="$BUILD c++=g++"
 BENCH="$BUILD $DATABASE mydumper=mydumper python3=python3"
 

@@ -50,6 +50,7 @@ mod runbook;
 mod runs;
 mod scale;
 mod scripts;
+mod scheduling;
 mod sealed;
 mod secrets;
 mod servers;

@@ -177,6 +177,9 @@ fn what_is_built_is_installed_without_cargo() {
     }
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     fs::create_dir(dir.path().join("scripts")).unwrap();
+    for place in ["scripts/systemd", "scripts/cron"] {
+        Tool::program("cp").arg("-R").arg(root.join(place)).arg(dir.path().join(place)).run().ok();
+    }
     fs::copy(root.join("scripts/docs.sh"), dir.path().join("scripts/docs.sh")).unwrap();
     fs::copy(root.join("Makefile"), dir.path().join("Makefile")).unwrap();
     let install = || {
@@ -195,4 +198,22 @@ fn what_is_built_is_installed_without_cargo() {
         assert!(dir.path().join("out/usr/bin").join(tool).exists(), "{tool}");
         assert!(dir.path().join(format!("out/usr/share/man/man1/{tool}.1")).exists(), "{tool}");
     }
+    // Units that start what was installed, where it was installed.
+    let there = |path: &str| fs::read_to_string(dir.path().join("out/usr").join(path)).unwrap();
+    for (unit, starts) in [
+        ("backup", "fwb-run backup"),
+        ("drill", "fwb-run drill"),
+        ("report", "fwb-report --listen 127.0.0.1:9394"),
+    ] {
+        let text = there(&format!("lib/systemd/system/fwb-{unit}.service"));
+        assert!(
+            text.contains(&format!("\nExecStart=/usr/bin/{starts}\n")) && !text.contains("@bindir@"),
+            "{text}"
+        );
+    }
+    for timer in ["backup", "drill"] {
+        assert!(there(&format!("lib/systemd/system/fwb-{timer}.timer")).contains("Persistent=yes"));
+    }
+    assert!(there("share/doc/fwb-tools/backup.env").contains("FWB_DATABASE="));
+    assert!(there("share/doc/fwb-tools/cron").contains("PATH=/usr/bin:"));
 }

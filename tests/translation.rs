@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// A page, and its translation.
-const PAIRS: [[&str; 2]; 7] = [
+const PAIRS: [[&str; 2]; 8] = [
     ["README.md", "docs/ko/README.md"],
     ["docs/RUNBOOK.md", "docs/ko/RUNBOOK.md"],
     ["docs/KUBERNETES.md", "docs/ko/KUBERNETES.md"],
@@ -14,6 +14,7 @@ const PAIRS: [[&str; 2]; 7] = [
     ["docs/STORES.md", "docs/ko/STORES.md"],
     ["docs/NOTICES.md", "docs/ko/NOTICES.md"],
     ["docs/MONITORING.md", "docs/ko/MONITORING.md"],
+    ["docs/SCHEDULING.md", "docs/ko/SCHEDULING.md"],
 ];
 
 /// A part of a page that is translated as one.
