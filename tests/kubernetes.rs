@@ -616,6 +616,39 @@ fn the_report_writes_nothing_and_reaches_nobody() {
     assert_eq!(volumes[0]["persistentVolumeClaim"], claim);
 }
 
+/// What the documentation shows of an overlay of one's own for the report is one that works.
+#[test]
+fn the_report_is_patched_as_the_documentation_says() {
+    let copy = tempfile::tempdir().unwrap();
+    Tool::program("cp").arg("-R").arg(file("k8s")).arg(copy.path()).run().ok();
+    let own = copy.path().join("k8s/overlays/own");
+    fs::create_dir(&own).unwrap();
+    let built = |text: &str| {
+        fs::write(own.join("kustomization.yaml"), text.replace("fwb-tools/k8s/", "../../")).unwrap();
+        read(&build_at(&own))
+    };
+    let page = fs::read_to_string(file("docs/KUBERNETES.md")).unwrap();
+    let shown = page.split("```yaml\n").find(|part| part.contains("monitoring.coreos.com")).unwrap();
+    let released = built(shown.split("```").next().unwrap());
+    for kind in ["ServiceMonitor", "PrometheusRule"] {
+        let object = released.iter().find(|object| object.kind() == kind).unwrap();
+        assert_eq!(object.0["metadata"]["labels"]["release"], "kube-prometheus-stack", "{kind}");
+    }
+    let comment = fs::read_to_string(file("k8s/monitoring/kustomization.yaml")).unwrap();
+    let shown: Vec<&str> = comment.lines().filter_map(|line| line.strip_prefix("#   ")).skip(1).collect();
+    assert!(shown[0].starts_with("resources: "), "{shown:?}");
+    let undrilled = built(&shown.join("\n"));
+    let report = undrilled.iter().find(|object| object.kind() == "Deployment").unwrap();
+    assert!(report.containers()[0]["command"].as_array().unwrap().contains(&json!("--drill-age=none")));
+    let comment = fs::read_to_string(file("k8s/monitoring/report/report-networkpolicy.yaml")).unwrap();
+    let operation = comment.lines().find_map(|line| line.strip_prefix("#   ")).unwrap();
+    let moved = built(&format!(
+        "resources: [../../monitoring/report]\npatches:\n  - target: {{kind: NetworkPolicy}}\n    patch: |-\n      {operation}\n"
+    ));
+    let policy = &one(&moved, "NetworkPolicy", "filewallball-report")["spec"]["ingress"][0]["from"][0];
+    assert_eq!(policy["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], "observability");
+}
+
 #[test]
 fn apply_neither_starts_a_restore_nor_touches_the_application() {
     for name in OVERLAYS {
