@@ -164,7 +164,7 @@ fn a_notice_cannot_hurt_a_run() {
         let out = watched.run("backup", &[]).env("FWB_NOTIFY", wrong).run().ok();
         keeps_the_secret(&out);
         assert!(
-            out.json()["warnings"][0].as_str().unwrap().contains("nobody is told of this run"),
+            out.json()["warnings"][0].as_str().unwrap().contains("somebody is not told of this run"),
             "{out:?}"
         );
     }

@@ -13,7 +13,7 @@ use crate::faults::{Holder, WAITS, code, is_gone, restart, sees, signal, stop};
 use crate::support::{Database, Pod, Programs, Server, Store, Tool, bash, name, script, until};
 
 /// Every record has these, whatever has become of the run.
-const FIELDS: [&str; 34] = [
+const FIELDS: [&str; 35] = [
     "at",
     "backups",
     "backups_size",
@@ -44,6 +44,7 @@ const FIELDS: [&str; 34] = [
     "stages",
     "steps",
     "store",
+    "told",
     "troubles",
     "verification",
     "version",
@@ -751,13 +752,15 @@ fn a_chain_of_ones_own_is_on_record() {
         let record = job.ends(2, &store);
         assert!(reason(&record).contains(why) && record["hint"].is_string(), "{record}");
     }
-    let mut job = Job::new("backup", &store, "");
-    job.tool = job.tool.arg("fwb-ls");
-    assert!(reason(&job.ends(2, &store)).contains("give yours another name"));
-    assert!(
-        reason(&Job::new("nightly", &store, "").ends(2, &store))
-            .contains("none of backup, drill, copy and prune")
-    );
+    let before = kept(&store).len();
+    for (arguments, why) in [
+        (vec!["backup", "fwb-ls"], "give yours another name"),
+        (vec!["restore", "fwb-ls"], "give yours another name"),
+        (vec!["bakcup"], "none of backup, drill, copy, prune and notify-test"),
+    ] {
+        fwb_run(&[]).args(arguments).env("FWB_STORE", store.path()).run().fails(2, &[why, "hint: "]);
+    }
+    assert_eq!(kept(&store).len(), before, "what was mistyped is nobody's run");
 }
 
 /// Whoever asks later when and why a database was replaced finds it in the store.

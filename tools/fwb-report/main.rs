@@ -109,7 +109,21 @@ fn main() -> ExitCode {
 fn report(args: Args, session: &Session) -> Result<Outcome> {
     let mut places = vec![args.store.location()?];
     for also in &args.also {
-        places.push(Location::parse(also)?);
+        let place = Location::parse(also)?;
+        if places.iter().any(|other| other.resolved() == place.resolved()) {
+            return Err(Error::usage(format!(
+                "{place} is named twice: a store is no second store of itself"
+            )));
+        }
+        places.push(place);
+    }
+    // A setting may name a file that this tool has no use for; whoever names one here wants it looked at.
+    for file in &args.certificate {
+        std::fs::File::open(file).map_err(|source| Error::Io {
+            action: "open",
+            path: file.clone(),
+            source,
+        })?;
     }
     let reader = Reader {
         places,
@@ -127,7 +141,9 @@ fn report(args: Args, session: &Session) -> Result<Outcome> {
     let (document, missed) = reader.read()?;
     print(&args, session, &document)?;
     missed.map_or(Ok(()), Err)?;
-    Ok(if args.check && !document.ok { Outcome::Failed(ErrorClass::Proof) } else { Outcome::Done })
+    // Where nothing is, nothing can be restored.
+    let needs_a_person = !document.ok || document.databases.is_empty();
+    Ok(if args.check && needs_a_person { Outcome::Failed(ErrorClass::Proof) } else { Outcome::Done })
 }
 
 /// What looks at stores.
@@ -150,9 +166,8 @@ impl Reader {
             let store = Store::open(place, &ObjectStores, &self.cancel);
             match store.and_then(|store| StoreFacts::read(&store, Some(runs_since), &self.cancel)) {
                 Ok(facts) => stores.push(facts),
-                Err(error)
-                    if self.places.len() > 1 && !matches!(error.class(), ErrorClass::Interrupted(_)) =>
-                {
+                // Of which store the others hold copies would not be known without the first.
+                Err(error) if !stores.is_empty() && !matches!(error.class(), ErrorClass::Interrupted(_)) => {
                     if let Some(earlier) = missed.replace(error) {
                         log::warn!(code = earlier.code().code; "{earlier}");
                     }
@@ -214,7 +229,11 @@ fn listen(
     session.context().progress.never_ends();
     session.records()?.write_text(&format!("http://{own}/\n"))?;
     let read = move || match reader.read()? {
-        (_, Some(missed)) => Err(missed),
+        // What the others hold is to be seen all the same.
+        (document, Some(missed)) => {
+            log::warn!(code = missed.code().code; "{missed}");
+            Ok(document)
+        }
         (document, None) => Ok(document),
     };
     fwb_report::serve(Served { listener, host_names, read: Box::new(read) }, &session.context().cancel)?;

@@ -12,11 +12,13 @@ use chrono::TimeDelta;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueEnum};
 use fwb::{
-    Compression, Error, ErrorClass, KeepBefore, Location, RestoreOptions, RestoreProof, Result, ServerClient,
-    Store, Strategy,
+    Compression, Error, ErrorClass, KeepBefore, Location, Report, RestoreOptions, RestoreProof, Result,
+    ServerClient, Store, Strategy,
 };
 use fwb_age::Age;
-use fwb_cli::{FormatArgs, IdentityArgs, LockArgs, Outcome, RecipientArgs, ServerArgs, Session, StoreArgs};
+use fwb_cli::{
+    Answers, FormatArgs, IdentityArgs, LockArgs, Outcome, RecipientArgs, ServerArgs, Session, StoreArgs,
+};
 use fwb_mysql::Protocol;
 use fwb_stores::ObjectStores;
 use on_record::OnRecord;
@@ -190,19 +192,26 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
         fwb::extract(&store, &name, &args.tables, &mut out, fwb_cli::WRITE_STDOUT, session.context())?;
         return Ok(Outcome::Done);
     }
+    let mut out = session.answers(args.format)?;
     let mut on_record = OnRecord::new("restore", store.location(), Some(&name), args.database.as_deref())?;
-    let done = restore_backup(&args, &store, name, &mut on_record, session);
-    if args.dry_run { done } else { on_record.end(done) }
+    let done = restore_backup(&args, &store, name, (&mut on_record, &mut out), session);
+    // What was restored is on record before it is told: whoever reads may have gone.
+    match if args.dry_run { done } else { on_record.end(done) }? {
+        Some(report) => out.write(&report, |page| fwb_cli::restored(&report, page))?,
+        None if args.dry_run => {}
+        None => return Ok(Outcome::Failed(ErrorClass::Failure)),
+    }
+    Ok(Outcome::Done)
 }
 
-/// Restores a backup, once it is known which.
+/// Restores a backup, once it is known which; none where that was not meant, or only the plan is asked for.
 fn restore_backup(
     args: &Args,
     store: &Store,
     name: String,
-    on_record: &mut OnRecord,
+    (on_record, out): (&mut OnRecord, &mut Answers),
     session: &Session,
-) -> Result<Outcome> {
+) -> Result<Option<Report>> {
     let addressed = args.server.to_domain()?;
     let server = ServerClient::new(&addressed, &Protocol)?;
     let options = RestoreOptions {
@@ -230,19 +239,16 @@ fn restore_backup(
         wait: args.lock.wait(),
     };
     let prepared = fwb::prepare(store, &server, options, session.context())?;
-    let mut out = session.answers(args.format)?;
     if args.dry_run {
         out.write(prepared.plan(), |page| fwb_cli::planned(prepared.plan(), page))?;
-        return Ok(Outcome::Done);
+        return Ok(None);
     }
     on_record.of_database(&prepared.plan().database);
     if !meant(args, &fwb_cli::planned(prepared.plan(), &session.page().unpainted()), session)? {
-        return Ok(Outcome::Failed(ErrorClass::Failure));
+        return Ok(None);
     }
     on_record.begin();
-    let report = prepared.run(session.context())?;
-    out.write(&report, |page| fwb_cli::restored(&report, page))?;
-    Ok(Outcome::Done)
+    prepared.run(session.context()).map(Some)
 }
 
 /// Whether it shall be done.

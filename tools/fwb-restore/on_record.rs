@@ -1,6 +1,7 @@
 //! The record of a restore or an undo, in the store that it is about: docs/JSON.md. Whoever asks later when and why a database
 //! was replaced finds it beside the runs of the backups.
 
+use std::path::Path;
 use std::time::Instant;
 
 use fwb::{Error, Location, Result, RunKeeper, RunOutcome, RunRecord, RunStep};
@@ -12,6 +13,8 @@ pub(crate) struct OnRecord {
     record: RunRecord,
     place: Location,
     keeper: Option<RunKeeper>,
+    /// Whether anything was done.
+    is_begun: bool,
     began: Instant,
 }
 
@@ -33,7 +36,7 @@ impl OnRecord {
         record.store = Some(place.resolved().to_string());
         record.host = Some(rustix::system::uname().nodename().to_string_lossy().into_owned());
         record.version = Some(env!("CARGO_PKG_VERSION").into());
-        Ok(Self { record, place: place.clone(), keeper: None, began: Instant::now() })
+        Ok(Self { record, place: place.clone(), keeper: None, is_begun: false, began: Instant::now() })
     }
 
     /// The database that it is about, once that is known.
@@ -43,13 +46,14 @@ impl OnRecord {
 
     /// It begins: from now on it is on record, also if this process is killed.
     pub(crate) fn begin(&mut self) {
+        self.is_begun = true;
         self.keep();
     }
 
     /// It has ended. One that was never begun is on record only if it failed.
     pub(crate) fn end<T>(mut self, result: Result<T>) -> Result<T> {
         match &result {
-            Ok(_) if self.keeper.is_none() => return result,
+            Ok(_) if !self.is_begun => return result,
             Ok(_) => (self.record.outcome, self.record.exit) = (RunOutcome::Ok, Some(0)),
             Err(error) => self.fail(error),
         }
@@ -70,7 +74,12 @@ impl OnRecord {
         result
     }
 
+    /// Records lie in stores alone: the directory of a file that somebody names may be anybody's.
     fn keep(&mut self) {
+        let is_store = |root: &Path| root.join(".lock").symlink_metadata().is_ok_and(|found| found.is_file());
+        if self.place.directory().is_some_and(|root| !is_store(root)) {
+            return;
+        }
         match RunKeeper::begin(&self.record, &self.place, &ObjectStores) {
             Ok(keeper) => self.keeper = Some(keeper),
             Err(error) => log::info!("the store has no record of this run: {error}"),

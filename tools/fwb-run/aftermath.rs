@@ -1,13 +1,13 @@
 //! What the stores say once the stages have ended: how many backups there are, which earlier runs were lost, what needs a person,
 //! and what of all that is new.
 
-use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use fwb::{
-    Cancel, Listing, Location, LostRun, ReportInput, Result, RunHistory, RunOutcome, RunRecord, RunTrouble,
-    Store, StoreFacts, Timestamp, Trouble, TroubleOptions,
+    Cancel, Error, Listing, Location, LostRun, ReportInput, Result, RunHistory, RunOutcome, RunRecord,
+    RunTrouble, Store, StoreFacts, Timestamp, Trouble, TroubleOptions,
 };
 use fwb_stores::ObjectStores;
 
@@ -23,124 +23,165 @@ const GIVEN_UP: i32 = 15;
 /// What was found.
 #[derive(Debug, Default)]
 pub(crate) struct Aftermath {
-    /// Earlier runs that have ended without a word.
-    pub(crate) lost: Vec<LostRun>,
-    /// Troubles that no earlier run has told.
+    /// That this run has failed, as later runs see it.
+    pub(crate) own: Vec<Trouble>,
+    /// Troubles of which nobody has been told.
     pub(crate) new: Vec<Trouble>,
-    /// Troubles that one has told, and that stand.
+    /// Troubles of which somebody has been told, and that stand.
     pub(crate) standing: Vec<Trouble>,
-    /// Troubles that the last run has told, and that are over.
+    /// Troubles of which somebody has been told, and that are over.
     pub(crate) over: Vec<RunTrouble>,
     /// The runs of the same kind, database and server that failed in a row until this one, oldest first.
     pub(crate) failures: Vec<RunRecord>,
 }
 
-/// What is read of the stores.
+/// What is read of the first store.
 struct Seen {
     store: Store,
     listing: Listing,
     history: RunHistory,
-    input: ReportInput,
+    facts: StoreFacts,
 }
 
 impl Aftermath {
-    /// Looks at the stores, and fills in what the record has of them. Nothing is known of a store that does not answer in time.
+    /// Looks at the stores, and fills in what the record has of them. Of a store that does not answer in time nothing is known,
+    /// and a warning says so.
     pub(crate) fn of(
         record: &mut RunRecord,
         place: &Location,
         second: Option<Location>,
         limits: &TroubleOptions,
     ) -> Self {
-        let (place, cancel) = (place.clone(), Cancel::default());
-        let (found, looked) = channel();
-        let (asked, now) = (cancel.clone(), fwb::now());
-        let glance = move || found.send(Seen::look(&place, second.as_ref(), now, &asked)).unwrap_or_default();
-        if std::thread::Builder::new().spawn(glance).is_err() {
-            return Self::default();
-        }
-        let aftermath = match looked.recv_timeout(GLANCE) {
-            Ok(Ok(mut seen)) => {
-                seen.input.certificates = fwb_report::certificates(&fwb_report::certificate_files(&[]));
-                Self::of_seen(record, seen, limits, now)
-            }
-            Ok(Err(error)) => {
-                log::debug!("the store is not looked at for the record: {error}");
-                Self::default()
-            }
-            Err(_) => {
-                log::debug!("the store does not answer in time to be looked at for the record");
-                Self::default()
-            }
+        let (began, now, cancel) = (Instant::now(), fwb::now(), Cancel::default());
+        let first = {
+            let (place, cancel) = (place.clone(), cancel.clone());
+            beside(move || Seen::look(&place, now, &cancel))
         };
+        let copies = second.map(|place| {
+            let cancel = cancel.clone();
+            beside(move || {
+                let copies = Store::open(&place, &ObjectStores, &cancel)?;
+                StoreFacts::read(&copies, Some(now), &cancel)
+            })
+        });
+        let left = || GLANCE.saturating_sub(began.elapsed());
+        let mut warn = |which: &str, why: &str| {
+            let warning =
+                format!("{which} store was not looked at, and what is wrong there is not told: {why}");
+            log::warn!(code = fwb::notice::OTHER.code; "{warning}");
+            record.warnings.push(warning);
+        };
+        let mut wait = |which: &str, found: Result<StoreFacts>| {
+            found.map_err(|error| warn(which, &error.to_string())).ok()
+        };
+        let copies = copies.and_then(|copies| wait("the second", answer(&copies, left())));
+        let seen = answer(&first, left());
         cancel.raise(GIVEN_UP);
-        aftermath
+        match seen {
+            Ok(seen) => Self::of_seen(record, seen, copies, limits, now),
+            Err(error) => {
+                warn("the", &error.to_string());
+                Self::default()
+            }
+        }
     }
 
-    fn of_seen(record: &mut RunRecord, mut seen: Seen, limits: &TroubleOptions, now: Timestamp) -> Self {
+    fn of_seen(
+        record: &mut RunRecord,
+        seen: Seen,
+        copies: Option<StoreFacts>,
+        limits: &TroubleOptions,
+        now: Timestamp,
+    ) -> Self {
         if let Some(found) = InStore::of(&seen.listing, record.database.as_deref(), record.server.as_deref())
         {
             (record.backups, record.backups_size) = (Some(found.backups), Some(found.size));
             (record.proved, record.newest_proved_at) = (Some(found.proved), found.newest_proved);
         }
-        let first = seen.input.stores.first_mut();
-        record.free_bytes = first.as_ref().and_then(|store| store.space).map(|space| space.free);
-        record.lost = report_lost(&seen.history, &seen.store, now);
-        let earlier: Vec<&RunRecord> = seen
-            .history
-            .runs
-            .iter()
-            .filter(|run| run.id != record.id && run.outcome != RunOutcome::Running)
-            .collect();
-        if let Some(store) = first {
-            // This run has ended too, as far as anybody is to be told.
-            store.runs.retain(|run| run.id != record.id);
-            store.runs.push(record.clone());
-        }
-        let mut troubles = fwb::troubles(&seen.input, limits, now);
-        // A run that fails is told by itself.
-        troubles.retain(|trouble| trouble.code != fwb::notice::RUN_FAILED.code);
-        record.troubles = troubles.iter().map(RunTrouble::from).collect();
-        let told = earlier.iter().rev().find(|run| run.backups.is_some()).map(|run| run.troubles.clone());
-        let told = told.unwrap_or_default();
-        let is_told = |key: &str| told.iter().any(|one| one.key == key);
-        let over = told
-            .iter()
-            .filter(|one| troubles.iter().all(|trouble| trouble.key != one.key))
-            .cloned()
-            .collect();
-        let (standing, new) = troubles.into_iter().partition(|trouble| is_told(&trouble.key));
-        let failures = failures_before(record, &earlier);
-        Self { lost: record.lost.clone(), new, standing, over, failures }
+        let Seen { store, history, mut facts, .. } = seen;
+        record.free_bytes = facts.space.map(|space| space.free);
+        record.lost = report_lost(&history, &store, now);
+        let has_ended = |run: &&RunRecord| run.id != record.id && run.outcome != RunOutcome::Running;
+        let earlier: Vec<&RunRecord> = history.runs.iter().filter(has_ended).collect();
+        // This run has ended too, as far as anybody is to be told.
+        facts.runs.retain(|run| run.id != record.id);
+        facts.runs.push(record.clone());
+        let has_second = copies.is_some();
+        let files = fwb_report::certificate_files(&[]);
+        let input = ReportInput {
+            stores: std::iter::once(facts).chain(copies).collect(),
+            certificates: fwb_report::certificates(&files),
+        };
+        let mut troubles = fwb::troubles(&input, limits, now);
+        let lost: Vec<Trouble> = record.lost.iter().filter_map(|lost| of_lost(lost, &troubles)).collect();
+        troubles.extend(lost);
+        let looked = earlier.iter().rev().find(|run| run.backups.is_some());
+        let (known, told) = looked.map(|run| (run.troubles.clone(), run.told.clone())).unwrap_or_default();
+        let is_there = |key: &str| troubles.iter().any(|trouble| trouble.key == key);
+        // What this run could not judge stands as it did.
+        let is_judged = |trouble: &RunTrouble| {
+            let looked_at = |file: &std::path::Path| trouble.key.ends_with(&*file.to_string_lossy());
+            (has_second || trouble.code != fwb::notice::COPY_MISSING.code)
+                && (trouble.code != fwb::notice::CERTIFICATE.code
+                    || files.iter().any(|(_, file)| looked_at(file)))
+        };
+        let gone = known.into_iter().filter(|one| !is_there(&one.key));
+        let (gone, kept): (Vec<_>, Vec<_>) = gone.partition(is_judged);
+        record.troubles = troubles.iter().map(RunTrouble::from).chain(kept).collect();
+        record.told =
+            told.iter().filter(|key| record.troubles.iter().any(|one| one.key == **key)).cloned().collect();
+        let over = gone.into_iter().filter(|one| told.contains(&one.key)).collect();
+        let own = format!("/{}", record.what);
+        let is_own = |trouble: &Trouble| {
+            record.exit != Some(0)
+                && trouble.code == fwb::notice::RUN_FAILED.code
+                && trouble.key.ends_with(&own)
+        };
+        let (own, others): (Vec<_>, Vec<_>) = troubles.into_iter().partition(is_own);
+        let (standing, new) = others.into_iter().partition(|trouble| told.contains(&trouble.key));
+        Self { own, new, standing, over, failures: failures_before(record, &earlier) }
+    }
+
+    /// The keys of what a message about this run tells.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.own.iter().chain(&self.new).map(|trouble| trouble.key.clone()).collect()
     }
 }
 
 impl Seen {
-    fn look(place: &Location, second: Option<&Location>, now: Timestamp, cancel: &Cancel) -> Result<Self> {
+    fn look(place: &Location, now: Timestamp, cancel: &Cancel) -> Result<Self> {
         let store = Store::open(place, &ObjectStores, cancel)?;
         let listing = Listing::read(&store, cancel)?;
-        let since = now - TimeDelta::days(HISTORY);
-        let history = store.runs(Some(since), cancel).unwrap_or_else(|error| {
-            log::debug!("earlier runs are not looked at: {error}");
-            RunHistory::default()
-        });
+        let history = store.runs(Some(now - TimeDelta::days(HISTORY)), cancel)?;
         let facts = StoreFacts::of(&listing, history.clone(), store.space()?, now, cancel)?;
-        let copies = second.map(|second| {
-            let copies = Store::open(second, &ObjectStores, cancel)?;
-            StoreFacts::read(&copies, Some(now), cancel)
-        });
-        let mut stores = vec![facts];
-        match copies {
-            Some(Ok(copies)) => stores.push(copies),
-            Some(Err(error)) => log::debug!("the second store is not looked at: {error}"),
-            None => {}
-        }
-        Ok(Self { store, listing, history, input: ReportInput { stores, certificates: Vec::new() } })
+        Ok(Self { store, listing, history, facts })
     }
+}
+
+/// Does something in a thread of its own, which may outlive whoever waits for it.
+fn beside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Receiver<Result<T>> {
+    let (found, answer) = channel();
+    // Without a thread nobody answers.
+    let work = move || found.send(work()).unwrap_or_default();
+    if let Err(error) = std::thread::Builder::new().spawn(work) {
+        log::debug!("no thread: {error}");
+    }
+    answer
+}
+
+fn answer<T>(from: &Receiver<Result<T>>, within: Duration) -> Result<T> {
+    let silent = || Error::Stream { action: "look at it", source: std::io::ErrorKind::TimedOut.into() };
+    from.recv_timeout(within).unwrap_or_else(|_| Err(silent()))
 }
 
 /// Notes in the store which earlier runs have ended without a word.
 fn report_lost(history: &RunHistory, store: &Store, now: Timestamp) -> Vec<LostRun> {
-    let lost = history.lost(now).cloned().map(RunRecord::into_lost);
+    let is_lost = |run: &&RunRecord| {
+        // It may have written its last word since the history was read.
+        let still = run.id.as_deref().and_then(|id| store.run(id).ok().flatten());
+        still.is_some_and(|run| run.outcome == RunOutcome::Running)
+    };
+    let lost = history.lost(now).filter(is_lost).cloned().map(RunRecord::into_lost);
     lost.filter_map(|run| {
         let (what, at) = (run.what.clone(), run.at);
         log::warn!(code = fwb::notice::RUN_LOST.code;
@@ -151,6 +192,24 @@ fn report_lost(history: &RunHistory, store: &Store, now: Timestamp) -> Vec<LostR
         Some(LostRun { id: run.id?, what, at })
     })
     .collect()
+}
+
+/// That a run was lost, where no trouble tells it: a later one of its kind has gone well.
+fn of_lost(lost: &LostRun, troubles: &[Trouble]) -> Option<Trouble> {
+    let code = fwb::notice::RUN_LOST;
+    let is_told = |one: &Trouble| one.code == code.code && one.key.ends_with(&format!("/{}", lost.what));
+    (!troubles.iter().any(is_told)).then(|| Trouble {
+        code: code.code.into(),
+        key: format!("{}:{}", code.code, lost.id),
+        subject: lost.what.clone(),
+        message: format!(
+            "the {} run of {} ended without a word",
+            lost.what,
+            lost.at.format("%Y-%m-%d %H:%M")
+        ),
+        hint: code.remedy.into(),
+        section: code.section().unwrap_or("alerts").into(),
+    })
 }
 
 /// The runs of the same kind, database and server that have failed since one went well.

@@ -45,6 +45,8 @@ pub(crate) struct Done {
     pub(crate) step: RunStep,
     /// What it has printed.
     pub(crate) output: Vec<u8>,
+    /// What tries before the last have printed: what they have deleted is deleted.
+    pub(crate) earlier: Vec<u8>,
     /// What it has said in its last try.
     pub(crate) said: Vec<Said>,
 }
@@ -136,7 +138,7 @@ fn persist(
 ) -> Done {
     let since = Instant::now();
     let Context { cancel, progress, .. } = session.context();
-    let (mut tries, mut retried) = (0, Vec::new());
+    let (mut tries, mut retried, mut earlier) = (0, Vec::new(), Vec::new());
     loop {
         tries += 1;
         progress.begin(format!("{} at work", stage.program), 0);
@@ -156,6 +158,7 @@ fn persist(
             }
             progress.begin(format!("waiting to try {} again", stage.program), 0);
             if sleep(wait, cancel) {
+                earlier.extend(output);
                 continue;
             }
         }
@@ -166,7 +169,7 @@ fn persist(
         };
         let step =
             RunStep { stage: stage.name.clone(), exit, seconds: seconds(since.elapsed()), tries, retried };
-        return Done { step, output, said };
+        return Done { step, output, earlier, said };
     }
 }
 

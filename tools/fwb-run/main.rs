@@ -28,7 +28,7 @@ use telling::Telling;
 ///
 /// For a timer, a cluster or a person: the stages one after the other, each reading what the one before has printed.
 /// A failure that passes by itself is tried again until the deadline: the server is away, the store is locked, the network
-/// fails. However the run ends, one line of JSON says how: on standard output, and in the store under runs/.
+/// fails. However the run ends, a record says how: on standard output, and in the store under runs/.
 #[derive(Debug, Parser)]
 #[command(name = "fwb-run", version)]
 #[command(after_long_help = "Chains:\n  \
@@ -38,7 +38,7 @@ use telling::Telling;
     prune        retention alone\n  \
     notify-test  send a test to those who are told\n  \
     NAME LINE    commands of your own, such as 'fwb-dump -B shop | fwb-verify && fwb-ls | fwb-prune'\n\n\
-    The tools read their settings from the environment: FWB_POD_SELECTOR, FWB_HOST, FWB_KEEP_DAYS and so on. --dry-run \
+    No shell is involved: a $ is a $. The tools read their settings from the environment: FWB_POD_SELECTOR, FWB_HOST, FWB_KEEP_DAYS and so on. --dry-run \
     prints the pipeline that a chain stands for. The exit status is that of the first stage that failed.\n\n\
     Examples:\n  \
     fwb-run backup --dry-run                     # the pipeline\n  \
@@ -46,7 +46,7 @@ use telling::Telling;
     fwb-run drill\n  \
     fwb-run hourly 'fwb-dump -B shop | fwb-verify'")]
 struct Args {
-    /// backup, drill, copy or prune; or a name for a chain of your own
+    /// backup, drill, copy, prune or notify-test; or a name for a chain of your own
     #[arg(value_name = "CHAIN")]
     chain: String,
 
@@ -67,6 +67,9 @@ struct Args {
     server_id: Option<String>,
 
     #[command(flatten)]
+    format: FormatArgs,
+
+    #[command(flatten)]
     store: StoreArgs,
 
     #[command(flatten)]
@@ -74,9 +77,6 @@ struct Args {
 
     #[command(flatten)]
     retry: RetryArgs,
-
-    #[command(flatten)]
-    format: FormatArgs,
 
     #[command(flatten)]
     limits: LimitArgs,
@@ -127,10 +127,12 @@ fn run(args: Args, session: &Session) -> Result<Outcome> {
         return telling::test(args.notify_file.as_deref(), session);
     }
     if args.dry_run {
+        check_name(&args)?;
         let chain = chain_of(&args)?;
         session.records()?.write_text(&(chain.to_shell() + "\n"))?;
         return Ok(Outcome::Done);
     }
+    check_name(&args)?;
     let (began, at) = (Instant::now(), fwb::now_to_the_millisecond());
     // What is not the name of any run is wrong usage, and leaves no record.
     let mut record = RunRecord::begin(fwb::run_id(&args.chain, at)?, &args.chain, at);
@@ -217,6 +219,31 @@ fn prepare(args: &Args) -> Result<Ready> {
     Ok(Ready { chain, place, second })
 }
 
+/// The chains that need no line.
+const USUAL: [&str; 4] = ["backup", "drill", "copy", "prune"];
+/// What else leaves records, by the tools themselves.
+const TAKEN: [&str; 2] = ["restore", "undo"];
+
+/// Whether the command line names a chain. A name that was mistyped is nobody's run, and leaves no record.
+fn check_name(args: &Args) -> Result<()> {
+    let name = args.chain.as_str();
+    match (USUAL.contains(&name), &args.line) {
+        (true, Some(_)) => {
+            Err(Error::usage(format!("{name} is a chain of its own: give yours another name")))
+        }
+        (false, None) => Err(Error::Usage {
+            message: format!("{name} is none of backup, drill, copy, prune and notify-test"),
+            hint: Some(format!(
+                "a chain of your own has its commands: fwb-run {name} 'fwb-dump -B shop | fwb-verify'"
+            )),
+        }),
+        _ if TAKEN.contains(&name) => {
+            Err(Error::usage(format!("{name} is what fwb-restore calls its runs: give yours another name")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The chain that the command line means.
 fn chain_of(args: &Args) -> Result<Chain> {
     let copy_to = args.copies.place()?;
@@ -229,25 +256,11 @@ fn chain_of(args: &Args) -> Result<Chain> {
         copy_keep_days: args.copies.copy_keep_days,
     };
     let chain = match (args.chain.as_str(), &args.line) {
-        ("backup" | "drill" | "copy" | "prune", Some(_)) => {
-            return Err(Error::usage(format!(
-                "{} is a chain of its own: give yours another name",
-                args.chain
-            )));
-        }
         ("backup", None) => subject.backup(),
         ("drill", None) => subject.drill(),
         ("copy", None) => subject.copy(),
         ("prune", None) => subject.prune(),
-        (name, Some(line)) => return Chain::parse(name, line),
-        (name, None) => {
-            return Err(Error::Usage {
-                message: format!("{name} is none of backup, drill, copy and prune"),
-                hint: Some(format!(
-                    "a chain of your own has its commands: fwb-run {name} 'fwb-dump -B shop | fwb-verify'"
-                )),
-            });
-        }
+        (name, line) => return Chain::parse(name, line.as_deref().unwrap_or_default()),
     };
     if args.chain == "backup" && args.database.as_deref().is_none_or(str::is_empty) {
         return Err(Error::Usage {

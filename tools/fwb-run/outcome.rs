@@ -1,6 +1,6 @@
 //! Makes the record of a run: of what the stages have printed and said, and of what the store holds now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fwb::{
     Action, Level, Listing, Manifest, Proof, RunCopy, RunOutcome, RunRecord, Selection, ServerName,
@@ -76,11 +76,15 @@ pub(crate) fn fill(record: &mut RunRecord, execution: &Execution) {
     }
     record.copy = printed("copy").into_iter().next().map(copy);
 
-    let decided: Vec<_> =
-        printed("prune").into_iter().filter_map(|it| Some((it.name, it.size, it.decision?))).collect();
-    let deleted: Vec<_> = decided.iter().filter(|(.., decision)| decision.action == Action::Delete).collect();
-    record.deleted = deleted.iter().map(|(name, ..)| name.clone()).collect();
-    record.freed = deleted.iter().map(|(_, size, _)| *size).sum();
+    let pruning = execution.of_stage("prune");
+    let all: Vec<u8> = pruning.map(|done| [&done.earlier[..], &done.output].concat()).unwrap_or_default();
+    let decided = manifests(&all).into_iter().filter_map(|it| Some((it.name, (it.size, it.decision?))));
+    // Of a backup that several tries have decided on, the last one counts.
+    let decided: BTreeMap<String, _> = decided.collect();
+    let deleted: Vec<_> =
+        decided.iter().filter(|(_, (_, decision))| decision.action == Action::Delete).collect();
+    record.deleted = deleted.iter().map(|(name, _)| (*name).clone()).collect();
+    record.freed = deleted.iter().map(|(_, (size, _))| *size).sum();
     record.kept = (!decided.is_empty()).then(|| (decided.len() - deleted.len()) as u64);
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use fwb::{Cancel, Error, LostRun, Result, RunRecord, RunTrouble};
+use fwb::{Cancel, Error, Result, RunRecord, RunTrouble};
 use fwb_cli::{Outcome, Session};
 use fwb_notify::{Event, Facts, Labels, Message, NewestProved, Sending, Targets, WITHIN};
 
@@ -26,11 +26,12 @@ pub(crate) struct Telling {
 impl Telling {
     /// Reads who is told, and tells them of the beginning. That a target cannot be used costs no backup: it is a warning.
     pub(crate) fn begin(record: &RunRecord, file: Option<&Path>, warnings: &mut Vec<String>) -> Self {
-        let targets = Targets::of_environment(file).unwrap_or_else(|error| {
-            log::warn!(code = error.code().code; "nobody is told of this run: {error}");
-            warnings.push(format!("nobody is told of this run: {error}"));
-            Targets::default()
-        });
+        let (targets, unusable) = Targets::usable(file);
+        for error in unusable {
+            let warning = format!("somebody is not told of this run: {error}");
+            log::warn!(code = error.code().code; "{warning}");
+            warnings.push(warning);
+        }
         let started = Message::started(&Facts { at: record.at, ..facts(record) });
         let start = (!targets.hearers(&started).is_empty())
             .then(|| targets.begin(started, WITHIN, Cancel::default()));
@@ -50,10 +51,18 @@ impl Telling {
         }
         let hurries = session.context().cancel.check().is_err();
         let mut missed = self.start.map(Sending::finish).unwrap_or_default();
-        let message = message(record, execution, aftermath);
+        let (message, keys) = (message(record, execution, &aftermath), aftermath.keys());
         let within = if hurries { IN_A_HURRY } else { WITHIN };
         // A signal to this process is one of the things to tell.
-        missed.extend(self.targets.send(&message, within, &Cancel::default()));
+        let unheard = self.targets.send(&message, within, &Cancel::default());
+        // Pings say that a run took place, and nothing of what is wrong.
+        let hearers = self.targets.hearers(&message).into_iter().filter(|name| !name.starts_with("ping "));
+        let deaf: Vec<String> =
+            unheard.iter().map(|failure| format!("{} at {}", failure.kind, failure.host)).collect();
+        if hearers.into_iter().any(|name| !deaf.contains(&name)) {
+            record.told.extend(keys);
+        }
+        missed.extend(unheard);
         for failure in missed {
             let warning = format!("a notice was not taken: {failure}");
             log::warn!(code = fwb::notice::NOTICE_FAILED.code; "{warning}");
@@ -91,18 +100,17 @@ pub(crate) fn test(file: Option<&Path>, session: &Session) -> Result<Outcome> {
 }
 
 /// The message about the end of a run.
-fn message(record: &RunRecord, execution: &Execution, aftermath: Aftermath) -> Message {
-    let Aftermath { lost, new, standing, over, failures } = aftermath;
+fn message(record: &RunRecord, execution: &Execution, aftermath: &Aftermath) -> Message {
+    let Aftermath { new, standing, over, failures, .. } = aftermath;
     let has_failed = record.exit != Some(0);
     let trouble = |found: &fwb::Trouble| fwb_notify::Trouble {
         code: found.code.clone(),
         key: found.key.clone(),
-        title: found.message.clone(),
+        title: format!("{}: {}", found.subject, found.message),
         text: found.hint.clone(),
         runbook: Some(format!("{RUNBOOK}#{}", found.section)),
     };
-    let mut troubles: Vec<_> = lost.iter().map(of_lost).collect();
-    troubles.extend(new.iter().map(trouble));
+    let troubles: Vec<_> = new.iter().map(trouble).collect();
     let event = Event::of_run(has_failed, !failures.is_empty(), !troubles.is_empty());
     let first_failed = failures.first().map(|run| run.finished_at.unwrap_or(run.at));
     let own = has_failed.then(|| record.finished_at.unwrap_or(record.at));
@@ -151,17 +159,6 @@ fn labels(record: &RunRecord) -> Labels {
         database: record.database.clone(),
         server: record.server.clone(),
         store: record.store.clone(),
-    }
-}
-
-fn of_lost(lost: &LostRun) -> fwb_notify::Trouble {
-    let code = fwb::notice::RUN_LOST;
-    fwb_notify::Trouble {
-        code: code.code.into(),
-        key: format!("{}:{}", code.code, lost.id),
-        title: format!("The {} run of {} ended without a word", lost.what, lost.at.format("%Y-%m-%d %H:%M")),
-        text: code.remedy.into(),
-        runbook: code.section().map(|section| format!("{RUNBOOK}#{section}")),
     }
 }
 

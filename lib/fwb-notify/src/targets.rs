@@ -56,6 +56,51 @@ impl Targets {
         Self::read(text.as_deref(), file, &Settings::of_environment())
     }
 
+    /// The same, but that what cannot be used stands in no other's way: a run is told to all the others.
+    pub fn usable(file: Option<&Path>) -> (Self, Vec<Error>) {
+        let (mut targets, mut unusable) = (Self::default(), Vec::new());
+        let text = match std::env::var(VARIABLE) {
+            Err(std::env::VarError::NotUnicode(_)) => {
+                unusable.push(Error::usage(format!("{VARIABLE} is not UTF-8")));
+                None
+            }
+            text => text.ok(),
+        };
+        let mut take = |from: &str, text: &str, settings: &Settings| {
+            for (number, url) in (1..).zip(words(text)) {
+                match Self::target(from, number, url, settings) {
+                    Ok(target) => targets.all.push(target),
+                    Err(error) => unusable.push(error),
+                }
+            }
+        };
+        let settings = Settings::of_environment();
+        take(VARIABLE, text.as_deref().unwrap_or_default(), &settings);
+        let secret = file.map(|path| (path.display().to_string(), secret_file(path)));
+        let secret = secret.and_then(|(from, read)| match read {
+            Ok(text) => {
+                take(&from, &text, &settings);
+                None
+            }
+            Err(error) => Some(error),
+        });
+        unusable.extend(secret);
+        if !targets.is_empty() {
+            match settings.authorities() {
+                Ok(authorities) => targets.authorities = authorities,
+                Err(error) => unusable.push(error),
+            }
+        }
+        (targets, unusable)
+    }
+
+    fn target(from: &str, number: usize, url: &str, settings: &Settings) -> Result<Target> {
+        Target::parse(url, settings.allow_http).map_err(|problem| Error::Usage {
+            message: format!("target {number} of {from} is none: {}", problem.what),
+            hint: Some(format!("{} (docs/NOTICES.md)", problem.hint)),
+        })
+    }
+
     /// The targets of a text and of a file, as [`Self::parse`] reads them. A target that is named twice is told once.
     ///
     /// # Errors
@@ -79,10 +124,7 @@ impl Targets {
         }
         let mut targets = Self::default();
         for (from, number, url) in &urls {
-            let target = Target::parse(url, settings.allow_http).map_err(|problem| Error::Usage {
-                message: format!("target {number} of {from} is none: {}", problem.what),
-                hint: Some(format!("{} (docs/NOTICES.md)", problem.hint)),
-            })?;
+            let target = Self::target(from, *number, url, settings)?;
             targets.all.push(target);
         }
         if !targets.is_empty() {

@@ -82,7 +82,8 @@ impl Program {
         drop(registered);
         // Their senders are gone where a thread has ended without a word; then there is nothing to wait for.
         let _silence = said.recv_timeout(LAST_WORDS);
-        let output = output.recv_timeout(LAST_WORDS).unwrap_or_else(|_| Ok(Vec::new()));
+        let unended = || io::Error::other("something that it has left running still writes there");
+        let output = output.recv_timeout(LAST_WORDS).unwrap_or_else(|_| Err(unended()));
         let output =
             output.map_err(|source| Error::Stream { action: "read what a program prints", source })?;
         Ok(Worked { code: status.code(), signal: status.signal(), output })

@@ -246,7 +246,7 @@ codes! {
         "prove the others: fwb-ls | fwb-verify; look at the disk; let the damaged one go with fwb-prune";
     RUN_FAILED = "FWB-3003", "The last run of its kind failed",
         "its record has the stage, the code and the reason",
-        "by the reason; then run it again";
+        "remove the cause that its record names, then run it again";
     RUN_LOST = "FWB-3004", "The last run of its kind ended without a word",
         "it was killed: no memory, a deadline, a host that went down",
         "look at the log and the memory limit of its host or pod; then run it again";

@@ -40,7 +40,11 @@ pub fn ran(record: &RunRecord, page: &Page) -> String {
             &page.detail(&format!("the store has {}, {proved} of them proved", counted(backups, "backup")));
     }
     for lost in &record.lost {
-        text += &page.warning(&format!("the {} run of {} ended without a word", lost.what, lost.at));
+        text += &page.warning(&format!(
+            "the {} run of {} ended without a word",
+            lost.what,
+            lost.at.format("%Y-%m-%d %H:%M")
+        ));
     }
     for trouble in &record.troubles {
         text += &page.warning(&format!("{} ({})", trouble.message, trouble.code));

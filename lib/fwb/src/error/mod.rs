@@ -629,6 +629,7 @@ impl Error {
             | Self::ObjectStore {
                 refusal:
                     Refusal::Denied
+                    | Refusal::NoCredentials
                     | Refusal::NoBucket
                     | Refusal::NoConditions
                     | Refusal::Invalid

@@ -80,7 +80,7 @@ impl From<&Trouble> for RunTrouble {
         Self {
             code: trouble.code.clone(),
             key: trouble.key.clone(),
-            message: trouble.message.clone(),
+            message: format!("{}: {}", trouble.subject, trouble.message),
             hint: Some(trouble.hint.clone()),
         }
     }
@@ -206,13 +206,14 @@ fn damaged(subject: &Subject<'_>, full: &[&BackupFacts]) -> Option<Trouble> {
             format!("{more} backups are damaged, or failed their last verification; the newest is {newest}")
         }
     };
-    Some(of(subject, notice::BACKUP_DAMAGED, None, message))
+    Some(of(subject, notice::BACKUP_DAMAGED, Some(newest), message))
 }
 
 fn unreadable(store: &StoreFacts) -> Option<Trouble> {
     let unreadable = usize::try_from(store.unreadable).unwrap_or(usize::MAX);
     let message = format!("{} cannot be read", count(unreadable, "backup"));
-    (unreadable > 0).then(|| tell(notice::BACKUP_DAMAGED, &store.place, Some("unreadable"), message))
+    let thing = format!("unreadable/{unreadable}");
+    (unreadable > 0).then(|| tell(notice::BACKUP_DAMAGED, &store.place, Some(&thing), message))
 }
 
 /// The last run of a kind, where it failed or was lost. Restores have somebody who waits for them.

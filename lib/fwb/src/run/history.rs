@@ -97,6 +97,17 @@ impl Store {
         Ok(history)
     }
 
+    /// The record of one run, as it is now; none where it is gone or cannot be read.
+    ///
+    /// # Errors
+    /// `id` names no run, the store cannot be read, or a signal arrived.
+    pub fn run(&self, id: &str) -> Result<Option<RunRecord>> {
+        check(id)?;
+        let file = Listed { name: format!("{id}{SUFFIX}"), size: None, version: None };
+        let read = self.backend().read_runs(&[file], LARGEST)?.into_iter().next();
+        Ok(read.transpose()?.flatten().and_then(|json| RunRecord::from_slice(&json)))
+    }
+
     /// Removes the oldest records, so that `keep` of them stay. Those of `runs.jsonl` stay.
     ///
     /// # Errors

@@ -15,6 +15,9 @@ use crate::store::{Location, ObjectStores, Store};
 const KEPT: usize = 10_000;
 /// How long the store may take for the last word of a run.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How often the last word is tried again while another run writes the same record, and the wait between.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
 /// The signal by which requests are told to end that nobody waits for any more.
 const GIVEN_UP: i32 = 15;
 
@@ -70,7 +73,7 @@ fn keep(store: &Store, mut record: RunRecord, ended: &Receiver<Box<RunRecord>>) 
         }
         match ended.recv_timeout(Duration::from_secs(SIGN_OF_LIFE)) {
             Ok(last) => {
-                store.write_run(&RunRecord { process: None, ..*last })?;
+                write_last(store, &RunRecord { process: None, ..*last })?;
                 if let Err(error) = store.prune_runs(KEPT) {
                     log::debug!("old records of runs stay: {error}");
                 }
@@ -81,4 +84,15 @@ fn keep(store: &Store, mut record: RunRecord, ended: &Receiver<Box<RunRecord>>) 
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
     }
+}
+
+/// Writes the last word. Another run that takes this one for lost may be writing the same record.
+fn write_last(store: &Store, record: &RunRecord) -> Result<()> {
+    for _ in 0..TRIES {
+        match store.write_run(record) {
+            Err(Error::Locked { .. }) => std::thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
+    store.write_run(record)
 }

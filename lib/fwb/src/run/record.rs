@@ -84,7 +84,7 @@ pub struct RunRecord {
     #[serde(default)]
     pub steps: Vec<RunStep>,
 
-    /// The backups that retention has deleted, in all stores.
+    /// The backups that retention has deleted in this store.
     #[serde(default)]
     pub deleted: Vec<String>,
     /// What these took, in bytes.
@@ -114,6 +114,9 @@ pub struct RunRecord {
     /// What is no failure and needs a person.
     #[serde(default)]
     pub troubles: Vec<RunTrouble>,
+    /// The keys of those troubles of which somebody has been told, by this run or an earlier one.
+    #[serde(default)]
+    pub told: Vec<String>,
     /// Earlier runs that this one has found to have ended without a word.
     #[serde(default)]
     pub lost: Vec<LostRun>,
@@ -246,6 +249,7 @@ impl RunRecord {
             newest_proved_at: None,
             free_bytes: None,
             troubles: Vec::new(),
+            told: Vec::new(),
             lost: Vec::new(),
             host: None,
             version: None,

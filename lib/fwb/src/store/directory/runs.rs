@@ -3,7 +3,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::staging::{Partial, is_being_written, is_shared, stage, sync_dir};
@@ -45,6 +45,7 @@ impl Directory {
     pub(super) fn write_run_record(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let runs = self.runs();
         make_folder(&runs).map_err(Error::io("create", &runs))?;
+        check_owner(&self.root, &runs).map_err(Error::io("write", &runs))?;
         stage(Partial::create(&runs.join(name))?, bytes)?.publish()?;
         sync_dir(&runs)
     }
@@ -85,6 +86,15 @@ fn open_folder(path: &Path) -> io::Result<File> {
         return Err(io::Error::other("it is not a directory"));
     }
     Ok(folder)
+}
+
+/// Another user's folder of that name could be changed for something else while a record is written.
+fn check_owner(store: &Path, runs: &Path) -> io::Result<()> {
+    let (store, runs) = (std::fs::metadata(store)?.uid(), open_folder(runs)?.metadata()?.uid());
+    if runs == store || runs == rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(io::Error::other("it belongs to another user than the store"))
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {
