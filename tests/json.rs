@@ -44,6 +44,7 @@ fn members(path: &str, name: &str) -> (String, Vec<Member>) {
         } else if line.starts_with("#[") {
             attributes += line;
         } else if !line.is_empty() && !line.starts_with("//") {
+            let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
             let line = line.trim_start_matches("pub ").trim_end_matches(',');
             let (name, kind) = line.split_once(": ").unwrap_or((line, ""));
             let (name, kind) = (name.to_owned(), kind.to_owned());

@@ -351,7 +351,7 @@ fn what_is_not_set_is_said() {
     assert_eq!((store.names().len(), kept(&store).len()), (0, 1));
     for wrong in ["Backup", "a/b", "", "../x"] {
         fwb_run(&[])
-            .arg(wrong)
+            .args([wrong, "true"])
             .env("FWB_STORE", store.path())
             .run()
             .fails(2, &["cannot be the name of a run"]);

@@ -122,7 +122,7 @@ fn thousands_of_backups_are_listed_whole_and_in_little_memory() {
         table.lines().filter(|line| line.contains(&format!("  {rows}  proved (full, "))).count(),
         2000
     );
-    assert!(table.lines().last().unwrap().starts_with("2000 backups, "), "{table:.200}");
+    assert!(table.lines().last().unwrap().starts_with("2,000 backups, "), "{table:.200}");
 
     let candidates: Vec<u8> = list(&[]).0;
     let pruned = store.tool("fwb-prune").arg("--dry-run").stdin(candidates).run().ok().records();

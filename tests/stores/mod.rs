@@ -92,13 +92,14 @@ impl Place {
         self.tool("fwb-ls").run().ok().records()
     }
 
-    /// The names of all objects of the store, those that keep order excepted.
+    /// The names of all objects of the store, but for those that keep order and the records of runs.
     fn files(&self) -> Vec<String> {
+        let is_backups = |name: &str| !name.starts_with('.') && name.split('/').next() != Some("runs");
         match &self.bucket {
             None => {
                 let files = std::fs::read_dir(&self.url).into_iter().flatten().flatten();
                 let names = files.map(|file| file.file_name().into_string().unwrap());
-                let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+                let mut names: Vec<String> = names.filter(|name| is_backups(name)).collect();
                 names.sort();
                 names
             }
@@ -106,7 +107,7 @@ impl Place {
                 let prefix = format!("{PREFIX}/");
                 let keys = bucket.keys().into_iter();
                 keys.filter_map(|key| key.strip_prefix(&prefix).map(str::to_owned))
-                    .filter(|name| !name.starts_with('.'))
+                    .filter(|name| is_backups(name))
                     .collect()
             }
         }
