@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::support::manifests::{file, python};
 
 /// A program of Prometheus, as `scripts/bootstrap.sh` has unpacked it.
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let program = file("target/tools/monitoring").join(name);
     assert!(program.exists(), "run scripts/bootstrap.sh test");
     program
@@ -27,7 +27,7 @@ fn yaml(path: &str) -> Value {
 }
 
 /// The rules, as Prometheus without an operator reads them.
-const RULES: &str = "k8s/monitoring/rules/fwb.rules.yaml";
+pub(crate) const RULES: &str = "k8s/monitoring/rules/fwb.rules.yaml";
 
 /// The alerts of all groups.
 fn alerts() -> Vec<Value> {

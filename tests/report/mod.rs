@@ -9,6 +9,7 @@
     reason = "sizes that are made up need no last digit, and metrics are compared with what was written"
 )]
 
+mod alerts;
 mod metrics;
 mod page;
 mod service;

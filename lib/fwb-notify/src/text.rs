@@ -211,13 +211,13 @@ fn span(long: TimeDelta) -> String {
 #[allow(clippy::cast_precision_loss, reason = "three digits are told")]
 fn size(bytes: u64) -> String {
     let mut number = bytes as f64;
-    for unit in ["bytes", "kB", "MB", "GB"] {
-        if number < 1000.0 {
+    for unit in ["bytes", "KiB", "MiB", "GiB"] {
+        if number < 1024.0 {
             return if unit == "bytes" { format!("{bytes} bytes") } else { format!("{number:.1} {unit}") };
         }
-        number /= 1000.0;
+        number /= 1024.0;
     }
-    format!("{number:.1} TB")
+    format!("{number:.1} TiB")
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ fn a_recovery_says_how_long_it_took() {
         text.starts_with(
             "The backup of shop succeeded at 2026-12-01 02:05 +01:00, after it had failed.\n\n\
              It had failed since 2026-11-29 02:05 +01:00, 2 days ago: 3 runs.\n\
-             There is no proved backup.\nBackup: shop_1.sql.gz, 12.3 MB\n\nDatabase: shop\n"
+             There is no proved backup.\nBackup: shop_1.sql.gz, 11.8 MiB\n\nDatabase: shop\n"
         ),
         "{text}"
     );

@@ -332,7 +332,8 @@ fn of_run(run: &RunBrief) -> Vec<String> {
         let _ = write!(words, "<br><span class=\"muted\">warning: {}</span>", escaped(warning));
     }
     if run.retries > 0 {
-        let _ = write!(words, "<br><span class=\"muted\">tried again {} times</span>", run.retries);
+        let times = if run.retries == 1 { "once".to_owned() } else { format!("{} times", run.retries) };
+        let _ = write!(words, "<br><span class=\"muted\">tried again {times}</span>");
     }
     if words.is_empty() {
         words = run.name.as_deref().map(escaped).unwrap_or_default();
