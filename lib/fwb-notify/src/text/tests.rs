@@ -138,8 +138,7 @@ fn spans_and_sizes_are_told_as_people_read_them() {
     ] {
         assert_eq!(span(TimeDelta::minutes(minutes)), told);
     }
-    for (bytes, told) in [(1, "1 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (2_000_000_000_000, "2.0 TB")]
-    {
+    for (bytes, told) in [(7, "7 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (2 << 40, "2.0 TiB")] {
         assert_eq!(size(bytes), told);
     }
     assert_eq!(cut_bytes("밥밥", 4), "밥");
