@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::programs::{Running, report};
 use crate::report::year::put;
-use crate::support::{Store, Tool};
+use crate::support::{Store, Tool, self_signed};
 
 const MIB: u64 = 1 << 20;
 
@@ -26,21 +26,8 @@ impl Watched {
     /// The newest backup is so many hours old. There is one a day, back to a month ago, and a drill of the newest.
     pub(super) fn new(hours: i64) -> Self {
         let certificate = tempfile::tempdir().unwrap();
-        let made = Tool::program("openssl")
-            .args([
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:P-256",
-                "-nodes",
-                "-days",
-                "20",
-            ])
-            .args(["-subj", "/CN=store", "-keyout", "key.pem", "-out", "ca.pem"])
-            .dir(certificate.path());
-        made.run().ok();
+        let file = |name: &str| certificate.path().join(name);
+        self_signed("store", "20", &file("key.pem"), &file("ca.pem"));
         let watched = Self { store: Store::new(), copies: Store::new(), certificate };
         fs::create_dir(watched.store.file("runs")).unwrap();
         let newest = Local::now() - TimeDelta::hours(hours);

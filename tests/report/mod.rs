@@ -18,12 +18,13 @@ pub(crate) mod year;
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::path::Path;
 
 use chrono::TimeDelta;
 use fwb::{Cancel, CertificateFacts, ReportInput, Space, StoreFacts, TroubleOptions};
 
 use crate::environment::Clock;
-use crate::support::{Tool, bash};
+use crate::support::{Tool, bash, self_signed};
 use year::{GIB, NIGHTS, Year, morning, night, plot};
 
 /// What each morning is to tell: a code, the end of its key, and the nights after which it is told.
@@ -182,21 +183,7 @@ fn a_certificate_that_expires_soon_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let file = |name: &str| dir.path().join(name);
     for (name, days) in [("soon.pem", "10"), ("late.pem", "400")] {
-        let made = Tool::program("openssl")
-            .args([
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:P-256",
-                "-nodes",
-                "-subj",
-                "/CN=x",
-            ])
-            .args(["-days", days, "-keyout", "/dev/null", "-out"])
-            .arg(file(name));
-        made.run().ok();
+        self_signed("x", days, Path::new("/dev/null"), &file(name));
     }
     std::fs::write(file("none.pem"), "nothing").unwrap();
     let soon = std::fs::read_to_string(file("soon.pem")).unwrap();

@@ -64,6 +64,14 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     panic!("{what} did not come");
 }
 
+/// A certificate of a name, which is its own authority, valid for so many days.
+pub(crate) fn self_signed(name: &str, days: &str, key: &Path, certificate: &Path) {
+    let made = Tool::program("openssl").args(["req", "-x509", "-newkey", "ec", "-nodes"]);
+    let made =
+        made.args(["-pkeyopt", "ec_paramgen_curve:P-256", "-days", days, "-subj", &format!("/CN={name}")]);
+    made.arg("-keyout").arg(key).arg("-out").arg(certificate).run().ok();
+}
+
 /// SHA-256 as `sha256sum` prints it.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     let digits = Sha256::digest(bytes).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);

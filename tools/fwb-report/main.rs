@@ -175,11 +175,6 @@ impl Reader {
                 Err(error) => return Err(error),
             }
         }
-        if stores.is_empty()
-            && let Some(error) = missed
-        {
-            return Err(error);
-        }
         let certificates = fwb_report::certificates(&self.certificates);
         let input = ReportInput { stores, certificates };
         Ok((fwb::report(&input, &self.options, since, now), missed))

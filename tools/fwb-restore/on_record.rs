@@ -34,8 +34,6 @@ impl OnRecord {
         record.name = name.map(Into::into);
         record.database = database.map(Into::into);
         record.store = Some(place.resolved().to_string());
-        record.host = Some(rustix::system::uname().nodename().to_string_lossy().into_owned());
-        record.version = Some(env!("CARGO_PKG_VERSION").into());
         Ok(Self { record, place: place.clone(), keeper: None, is_begun: false, began: Instant::now() })
     }
 
@@ -57,7 +55,7 @@ impl OnRecord {
             Ok(_) => (self.record.outcome, self.record.exit) = (RunOutcome::Ok, Some(0)),
             Err(error) => self.fail(error),
         }
-        let seconds = (self.began.elapsed().as_secs_f64() * 1000.0).ceil() / 1000.0;
+        let seconds = fwb::seconds_since(self.began).max(0.001);
         self.record.finished_at = Some(fwb::now_to_the_millisecond().max(self.record.at));
         self.record.seconds = Some(seconds);
         let exit = self.record.exit.unwrap_or_default();

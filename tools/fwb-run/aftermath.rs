@@ -65,22 +65,20 @@ impl Aftermath {
             })
         });
         let left = || GLANCE.saturating_sub(began.elapsed());
-        let mut warn = |which: &str, why: &str| {
+        let mut warn = |which: &str, error: &Error| {
             let warning =
-                format!("{which} store was not looked at, and what is wrong there is not told: {why}");
+                format!("{which} store was not looked at, and what is wrong there is not told: {error}");
             log::warn!(code = fwb::notice::OTHER.code; "{warning}");
             record.warnings.push(warning);
         };
-        let mut wait = |which: &str, found: Result<StoreFacts>| {
-            found.map_err(|error| warn(which, &error.to_string())).ok()
-        };
-        let copies = copies.and_then(|copies| wait("the second", answer(&copies, left())));
+        let copies = copies.map(|copies| answer(&copies, left()));
+        let copies = copies.and_then(|copies| copies.map_err(|error| warn("the second", &error)).ok());
         let seen = answer(&first, left());
         cancel.raise(GIVEN_UP);
         match seen {
             Ok(seen) => Self::of_seen(record, seen, copies, limits, now),
             Err(error) => {
-                warn("the", &error.to_string());
+                warn("the", &error);
                 Self::default()
             }
         }

@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use fwb::{Cancel, Context, Error, ErrorClass, Result, RunRetry, RunStep};
+use fwb::{Cancel, Context, Error, Result, RunRetry, RunStep};
 use fwb_cli::{Said, Session};
 use fwb_process::{Program, Worked};
 
@@ -168,7 +168,7 @@ fn persist(
             _ => exit,
         };
         let step =
-            RunStep { stage: stage.name.clone(), exit, seconds: seconds(since.elapsed()), tries, retried };
+            RunStep { stage: stage.name.clone(), exit, seconds: fwb::seconds_since(since), tries, retried };
         return Done { step, output, earlier, said };
     }
 }
@@ -236,11 +236,11 @@ impl Failure {
             || done.said.iter().rev().map(|said| said.message.clone()).find(|words| !words.trim().is_empty());
         let interruption = fwb::notice::INTERRUPTED.code;
         let reason = match (error, cancel.check()) {
-            (Some(error), Err(Error::Interrupted(signal))) if error.code.as_deref() != Some(interruption) => {
-                format!("interrupted by {}; before that: {}", signal_name(signal), error.message)
+            (Some(error), Err(interrupted)) if error.code.as_deref() != Some(interruption) => {
+                format!("{interrupted}; before that: {}", error.message)
             }
             (Some(error), _) => error.message.clone(),
-            (None, Err(Error::Interrupted(signal))) => format!("interrupted by {}", signal_name(signal)),
+            (None, Err(interrupted)) => interrupted.to_string(),
             _ if exit > 128 => format!("{} was killed by signal {}", stage.program, exit - 128),
             _ => words()
                 .unwrap_or_else(|| format!("{} ended with exit code {exit} and said nothing", stage.program)),
@@ -253,18 +253,12 @@ impl Failure {
             code: error.and_then(|error| error.code.clone()),
         }
     }
-}
 
-impl Failure {
     /// A stage that was not begun, or nothing at all where none is named.
     pub(crate) fn of_error(error: &Error, stage: Option<&str>) -> Self {
         let exit = fwb_cli::exit_code(error.class()).into();
-        let reason = match error.class() {
-            ErrorClass::Interrupted(signal) => format!("interrupted by {}", signal_name(signal)),
-            _ => error.to_string(),
-        };
         let code = Some(error.code().code.into());
-        Self { stage: stage.map(Into::into), exit, reason: cut(&reason), hint: error.hint(), code }
+        Self { stage: stage.map(Into::into), exit, reason: cut(&error.to_string()), hint: error.hint(), code }
     }
 }
 
@@ -285,24 +279,14 @@ fn random() -> f64 {
 
 /// A message as records have it: at most 500 letters.
 pub(crate) fn cut(text: &str) -> String {
-    const LETTERS: usize = 500;
-    match text.char_indices().nth(LETTERS) {
+    cut_to(text, 500)
+}
+
+/// The beginning of a text, with as many letters.
+pub(crate) fn cut_to(text: &str, letters: usize) -> String {
+    match text.char_indices().nth(letters) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.into(),
-    }
-}
-
-/// Seconds to the millisecond.
-pub(crate) fn seconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1000.0).round() / 1000.0
-}
-
-fn signal_name(signal: i32) -> String {
-    match signal {
-        1 => "SIGHUP".into(),
-        2 => "SIGINT".into(),
-        15 => "SIGTERM".into(),
-        other => format!("signal {other}"),
     }
 }
 

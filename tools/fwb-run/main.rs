@@ -126,25 +126,22 @@ fn run(args: Args, session: &Session) -> Result<Outcome> {
     if args.chain == "notify-test" {
         return telling::test(args.notify_file.as_deref(), session);
     }
+    check_name(&args)?;
     if args.dry_run {
-        check_name(&args)?;
         let chain = chain_of(&args)?;
         session.records()?.write_text(&(chain.to_shell() + "\n"))?;
         return Ok(Outcome::Done);
     }
-    check_name(&args)?;
     let (began, at) = (Instant::now(), fwb::now_to_the_millisecond());
     // What is not the name of any run is wrong usage, and leaves no record.
     let mut record = RunRecord::begin(fwb::run_id(&args.chain, at)?, &args.chain, at);
     record.database.clone_from(&args.database);
     record.server.clone_from(&args.server_id);
-    record.host = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).or_else(host_name);
-    record.version = Some(env!("CARGO_PKG_VERSION").into());
 
-    let place = args.store.location();
+    let place = named("FWB_STORE", args.store.location());
     record.store = place.as_ref().ok().map(|place| place.resolved().to_string());
-    let ready = prepare(&args);
-    let keeper = keep(&record, &ready);
+    let keeper = place.as_ref().ok().and_then(|place| keep(&record, place));
+    let ready = place.and_then(|place| prepare(&args, place));
     let mut warnings = Vec::new();
     let telling = Telling::begin(&record, args.notify_file.as_deref(), &mut warnings);
     let execution = match &ready {
@@ -156,7 +153,7 @@ fn run(args: Args, session: &Session) -> Result<Outcome> {
     };
     outcome::fill(&mut record, &execution);
     record.finished_at = Some(fwb::now_to_the_millisecond().max(at));
-    record.seconds = Some(execution::seconds(began.elapsed()).max(0.001));
+    record.seconds = Some(fwb::seconds_since(began).max(0.001));
     record.warnings.append(&mut warnings);
     let aftermath = match &ready {
         // Whoever has sent a signal waits for the end of this process.
@@ -201,8 +198,7 @@ impl Ready {
 
 /// Looks at what every run needs. `fwb-dump` would make a store that is not there; here that is a volume which was not
 /// mounted, and the backups would go with the container.
-fn prepare(args: &Args) -> Result<Ready> {
-    let place = named("FWB_STORE", args.store.location())?;
+fn prepare(args: &Args, place: Location) -> Result<Ready> {
     let chain = chain_of(args)?;
     if let Location::Directory(root) = &place
         && !root.is_dir()
@@ -286,16 +282,12 @@ fn named<T>(variable: &str, parsed: Result<T>) -> Result<T> {
 }
 
 /// Begins the record in the store, where there is a store.
-fn keep(record: &RunRecord, ready: &Result<Ready>) -> Option<Result<RunKeeper>> {
-    let place = match ready {
-        Ok(ready) => ready.place.clone(),
-        Err(_) => Location::parse(record.store.as_deref()?.as_ref()).ok()?,
-    };
+fn keep(record: &RunRecord, place: &Location) -> Option<Result<RunKeeper>> {
     // A directory that is not there is no store, and the run has said so.
-    if matches!(&place, Location::Directory(root) if !root.is_dir()) {
+    if place.directory().is_some_and(|root| !root.is_dir()) {
         return None;
     }
-    Some(RunKeeper::begin(record, &place, &ObjectStores))
+    Some(RunKeeper::begin(record, place, &ObjectStores))
 }
 
 impl CopyArgs {
@@ -310,9 +302,4 @@ impl RetryArgs {
         let duration = |given: TimeDelta| given.to_std().unwrap_or_default();
         Patience { deadline: duration(self.deadline), first_wait: duration(self.retry_wait) }
     }
-}
-
-fn host_name() -> Option<String> {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    (!name.is_empty()).then_some(name)
 }

@@ -55,11 +55,7 @@ impl Telling {
         let within = if hurries { IN_A_HURRY } else { WITHIN };
         // A signal to this process is one of the things to tell.
         let unheard = self.targets.send(&message, within, &Cancel::default());
-        // Pings say that a run took place, and nothing of what is wrong.
-        let hearers = self.targets.hearers(&message).into_iter().filter(|name| !name.starts_with("ping "));
-        let deaf: Vec<String> =
-            unheard.iter().map(|failure| format!("{} at {}", failure.kind, failure.host)).collect();
-        if hearers.into_iter().any(|name| !deaf.contains(&name)) {
+        if self.targets.was_heard(&message, &unheard) {
             record.told.extend(keys);
         }
         missed.extend(unheard);
@@ -83,7 +79,7 @@ pub(crate) fn test(file: Option<&Path>, session: &Session) -> Result<Outcome> {
             hint: Some("set FWB_NOTIFY or --notify-file: docs/NOTICES.md".into()),
         });
     }
-    let host = crate::host_name();
+    let host = fwb::host_name();
     let message = Message::test(&Facts { host, at: fwb::now(), ..Facts::default() });
     let missed = targets.send(&message, WITHIN, &session.context().cancel);
     let names = targets.names();

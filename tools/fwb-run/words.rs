@@ -8,6 +8,8 @@ use std::path::Path;
 use fwb::RunRecord;
 use serde_json::{Value, json};
 
+use crate::execution::cut_to;
+
 /// Bytes of a termination message that Kubernetes shows.
 const LONGEST: usize = 4096;
 /// Where Kubernetes looks unless it is told otherwise.
@@ -40,20 +42,17 @@ fn shortened(record: &RunRecord) -> String {
         return whole_text;
     }
     let steps = [(10, 300), (3, 300), (1, 200), (0, 100), (0, 30)];
-    let less = steps.map(|(entries, letters)| {
+    let mut less = steps.into_iter().map(|(entries, letters)| {
         let mut less = cut(&whole, entries, letters);
         less["shortened"] = json!(true);
         less.to_string()
     });
-    less.into_iter().find(|text| text.len() <= LONGEST).unwrap_or_default()
+    less.find(|text| text.len() <= LONGEST).unwrap_or_default()
 }
 
 fn cut(value: &Value, entries: usize, letters: usize) -> Value {
     match value {
-        Value::String(text) => match text.char_indices().nth(letters) {
-            Some((end, _)) => json!(format!("{}…", &text[..end])),
-            None => value.clone(),
-        },
+        Value::String(text) => json!(cut_to(text, letters)),
         Value::Array(items) => items.iter().take(entries).map(|item| cut(item, entries, letters)).collect(),
         Value::Object(fields) => {
             fields.iter().map(|(name, field)| (name.clone(), cut(field, entries, letters))).collect()

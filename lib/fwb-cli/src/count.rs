@@ -36,6 +36,7 @@ mod tests {
         for (count, expected) in cases {
             assert_eq!(counted(count, "backup"), expected);
         }
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(grouped(u64::MAX), "18,446,744,073,709,551,615");
     }
 }

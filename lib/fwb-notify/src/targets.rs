@@ -1,5 +1,6 @@
 //! Who is told: a list of URLs from the environment and from a file.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use fwb::{Cancel, Error, Result};
 
 use crate::delivery::deliver;
+use crate::event::Kind;
 use crate::failure::Failure;
 use crate::message::Message;
 use crate::settings::{Authorities, Settings};
@@ -46,59 +48,16 @@ impl Targets {
     /// # Errors
     /// As [`Self::read`].
     pub fn of_environment(file: Option<&Path>) -> Result<Self> {
-        let text = match std::env::var(VARIABLE) {
-            Ok(text) => Some(text),
-            Err(std::env::VarError::NotPresent) => None,
-            Err(std::env::VarError::NotUnicode(_)) => {
-                return Err(Error::usage(format!("{VARIABLE} is not UTF-8")));
-            }
-        };
-        Self::read(text.as_deref(), file, &Settings::of_environment())
+        first_error(Self::usable(file))
     }
 
     /// The same, but that what cannot be used stands in no other's way: a run is told to all the others.
     pub fn usable(file: Option<&Path>) -> (Self, Vec<Error>) {
-        let (mut targets, mut unusable) = (Self::default(), Vec::new());
         let text = match std::env::var(VARIABLE) {
-            Err(std::env::VarError::NotUnicode(_)) => {
-                unusable.push(Error::usage(format!("{VARIABLE} is not UTF-8")));
-                None
-            }
-            text => text.ok(),
+            Err(std::env::VarError::NotPresent) => Ok(None),
+            text => text.map(Some).map_err(|_| Error::usage(format!("{VARIABLE} is not UTF-8"))),
         };
-        let mut take = |from: &str, text: &str, settings: &Settings| {
-            for (number, url) in (1..).zip(words(text)) {
-                match Self::target(from, number, url, settings) {
-                    Ok(target) => targets.all.push(target),
-                    Err(error) => unusable.push(error),
-                }
-            }
-        };
-        let settings = Settings::of_environment();
-        take(VARIABLE, text.as_deref().unwrap_or_default(), &settings);
-        let secret = file.map(|path| (path.display().to_string(), secret_file(path)));
-        let secret = secret.and_then(|(from, read)| match read {
-            Ok(text) => {
-                take(&from, &text, &settings);
-                None
-            }
-            Err(error) => Some(error),
-        });
-        unusable.extend(secret);
-        if !targets.is_empty() {
-            match settings.authorities() {
-                Ok(authorities) => targets.authorities = authorities,
-                Err(error) => unusable.push(error),
-            }
-        }
-        (targets, unusable)
-    }
-
-    fn target(from: &str, number: usize, url: &str, settings: &Settings) -> Result<Target> {
-        Target::parse(url, settings.allow_http).map_err(|problem| Error::Usage {
-            message: format!("target {number} of {from} is none: {}", problem.what),
-            hint: Some(format!("{} (docs/NOTICES.md)", problem.hint)),
-        })
+        Self::take(text, file, &Settings::of_environment())
     }
 
     /// The targets of a text and of a file, as [`Self::parse`] reads them. A target that is named twice is told once.
@@ -108,29 +67,42 @@ impl Targets {
     /// file, or where the certificates of `settings` cannot be used; an error of the operating system where a file cannot
     /// be read.
     pub fn read(text: Option<&str>, file: Option<&Path>, settings: &Settings) -> Result<Self> {
-        let mut urls: Vec<(String, usize, String)> = Vec::new();
-        let mut add = |from: &str, text: &str| {
-            for (number, url) in (1..).zip(words(text)) {
-                if !urls.iter().any(|(_, _, known)| known == url) {
-                    urls.push((from.to_owned(), number, url.to_owned()));
+        first_error(Self::take(Ok(text.map(Into::into)), file, settings))
+    }
+
+    /// What can be used, and why the rest cannot.
+    fn take(text: Result<Option<String>>, file: Option<&Path>, settings: &Settings) -> (Self, Vec<Error>) {
+        let (mut targets, mut unusable) = (Self::default(), Vec::new());
+        let of_file = file.map(|path| secret_file(path).map(|text| (path.display().to_string(), text)));
+        let of_variable = text.map(|text| text.map(|text| (VARIABLE.to_owned(), text)));
+        let mut known = BTreeSet::new();
+        for text in [of_variable, of_file.transpose()] {
+            let (from, text) = match text {
+                Ok(Some(text)) => text,
+                Ok(None) => continue,
+                Err(error) => {
+                    unusable.push(error);
+                    continue;
+                }
+            };
+            for (number, url) in (1..).zip(words(&text)).filter(|(_, url)| known.insert((*url).to_owned())) {
+                let target = Target::parse(url, settings.allow_http).map_err(|problem| Error::Usage {
+                    message: format!("target {number} of {from} is none: {}", problem.what),
+                    hint: Some(format!("{} (docs/NOTICES.md)", problem.hint)),
+                });
+                match target {
+                    Ok(target) => targets.all.push(target),
+                    Err(error) => unusable.push(error),
                 }
             }
-        };
-        if let Some(text) = text {
-            add(VARIABLE, text);
-        }
-        if let Some(path) = file {
-            add(&path.display().to_string(), &secret_file(path)?);
-        }
-        let mut targets = Self::default();
-        for (from, number, url) in &urls {
-            let target = Self::target(from, *number, url, settings)?;
-            targets.all.push(target);
         }
         if !targets.is_empty() {
-            targets.authorities = settings.authorities()?;
+            match settings.authorities() {
+                Ok(authorities) => targets.authorities = authorities,
+                Err(error) => unusable.push(error),
+            }
         }
-        Ok(targets)
+        (targets, unusable)
     }
 
     /// Whether nobody is told.
@@ -146,6 +118,15 @@ impl Targets {
     /// Those who hear of this message, as [`Self::names`] names them.
     pub fn hearers(&self, message: &Message) -> Vec<String> {
         self.hearing(message).iter().map(ToString::to_string).collect()
+    }
+
+    /// Whether one of them took this message who is told of more than that a run took place, as pings are; `failures` are of
+    /// those who did not.
+    pub fn was_heard(&self, message: &Message, failures: &[Failure]) -> bool {
+        let is_deaf = |target: &Target| {
+            failures.iter().any(|failure| failure.kind == target.kind && failure.host == target.host)
+        };
+        self.hearing(message).into_iter().any(|target| target.kind != Kind::Ping && !is_deaf(target))
     }
 
     fn hearing(&self, message: &Message) -> Vec<&Target> {
@@ -199,6 +180,10 @@ impl Sending {
             Thread::Done(failures) => failures,
         }
     }
+}
+
+fn first_error((targets, unusable): (Targets, Vec<Error>)) -> Result<Targets> {
+    unusable.into_iter().next().map_or(Ok(targets), Err)
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {

@@ -70,9 +70,8 @@ impl Program {
         let _fed = beside(move || stdin.map_or(Ok(()), |mut stdin| stdin.write_all(&input)))?;
         let output = beside(move || collect(stdout))?;
         let said = beside(move || {
-            let mut lines = BufReader::new(
-                stderr.into_iter().fold(Box::new(io::empty()) as Box<dyn Read>, |_, it| Box::new(it)),
-            );
+            let Some(stderr) = stderr else { return };
+            let mut lines = BufReader::new(stderr);
             while let Ok(Some(line)) = next_line(&mut lines) {
                 each_line(&line);
             }

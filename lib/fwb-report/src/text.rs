@@ -6,9 +6,9 @@ use fwb::{
     DatabaseReport, Forecast, ReportDocument, RunBrief, RunOutcome, RunsReport, StoreReport, Timestamp,
     Verdict,
 };
-use fwb_cli::{human_size, printable};
+use fwb_cli::{grouped, human_size, printable};
 
-use crate::words::{age, grouped, label, moment, percent, seconds, signed_size};
+use crate::words::{age, label, moment, percent, seconds, signed_size};
 
 /// The longest reason that a line tells, in characters.
 const LONGEST_REASON: usize = 200;

@@ -3,19 +3,6 @@
 use chrono::{Local, TimeDelta};
 use fwb::{DatabaseReport, Timestamp};
 
-/// `12,345,678`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 /// The two largest units of a time in seconds: `4 min 10 s`, `5 h`, `3 d 4 h`.
 #[allow(
     clippy::cast_possible_truncation,
@@ -75,7 +62,6 @@ mod tests {
 
     #[test]
     fn numbers_as_people_say_them() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
         let said = [0.04, 9.94, 59.6, 250.0, 3600.0, 300_000.0].map(seconds);
         assert_eq!(said, ["0.0 s", "9.9 s", "1 min", "4 min 10 s", "1 h", "3 d 11 h"]);
         assert_eq!([1.0, 0.999, 0.5, 0.0].map(percent), ["100 %", "99 %", "50 %", "0 %"]);

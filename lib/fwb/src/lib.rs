@@ -53,7 +53,7 @@ pub use manifest::{
     now_to_the_millisecond,
 };
 pub use output::{check_output, open_stream, sync_stream, write_file};
-pub use progress::{Cancel, Context, HowFar, Progress, StopsWith};
+pub use progress::{Cancel, Context, HowFar, Progress, StopsWith, seconds_since};
 pub use prune::{Candidates, PruneOptions, Pruned, prune};
 pub use report::{
     BackupFacts, BackupReport, CertificateFacts, CertificateReport, CopyReport, DatabaseReport, DayReport,
@@ -68,7 +68,7 @@ pub use restore::{
 pub use retention::{Backup, Policy, Proof, decide};
 pub use run::{
     LostRun, RUN_SCHEMA, RunCopy, RunHistory, RunKeeper, RunOutcome, RunProcess, RunRecord, RunRetry,
-    RunStep, RunTrouble, SIGN_OF_LIFE, is_worth_a_retry, run_id, wait_before_retry,
+    RunStep, RunTrouble, SIGN_OF_LIFE, host_name, is_worth_a_retry, run_id, wait_before_retry,
 };
 pub use select::{Found, Listing, Selection, select_among};
 pub use server::{

@@ -234,7 +234,7 @@ pub struct Context {
 }
 
 /// Seconds since then, to the millisecond: as reports and outcomes give them.
-pub(crate) fn seconds_since(begun: std::time::Instant) -> f64 {
+pub fn seconds_since(begun: std::time::Instant) -> f64 {
     (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0
 }
 

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use fwb::{DatabaseReport, ReportDocument, RunBrief, RunOutcome, RunsReport, TableReport, Timestamp};
-use fwb_cli::human_size;
+use fwb_cli::{grouped, human_size};
 
 use super::calendar::{calendar, legend};
 use super::markup::{Fits, details, escaped, table, time};
 use super::plot::{Outlook, Plot, Scale};
 use crate::text::outcome;
-use crate::words::{age, grouped, label, percent, seconds, signed_size};
+use crate::words::{age, label, percent, seconds, signed_size};
 
 /// A day in seconds.
 const DAY: f64 = 86_400.0;

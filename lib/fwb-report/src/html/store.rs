@@ -3,11 +3,10 @@
 use std::fmt::Write as _;
 
 use fwb::{ReportDocument, StoreReport, Verdict};
-use fwb_cli::human_size;
+use fwb_cli::{grouped, human_size};
 
 use super::markup::{Fits, details, escaped, table, time};
 use super::plot::{Outlook, Plot, Scale};
-use crate::words::grouped;
 
 /// A day in seconds.
 const DAY: f64 = 86_400.0;

@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use super::record::{RunOutcome, RunRecord};
+use super::record::RunRecord;
 use crate::error::{Error, Result};
 use crate::manifest::Timestamp;
 use crate::progress::Cancel;
@@ -132,19 +132,14 @@ impl RunHistory {
 
     /// Those that are under way by their records, and have given no sign of life for so long that they were killed.
     pub fn lost(&self, now: Timestamp) -> impl Iterator<Item = &RunRecord> {
-        self.runs.iter().filter(move |run| {
-            run.outcome == RunOutcome::Running
-                && run.process.as_ref().is_none_or(|process| process.has_ended(now))
-        })
+        self.runs.iter().filter(move |run| run.is_lost(now))
     }
 
     /// The same history as it is for whoever reads it now: what was killed counts as lost.
     #[must_use]
     pub fn settled(mut self, now: Timestamp) -> Self {
         for run in &mut self.runs {
-            let is_lost = run.outcome == RunOutcome::Running
-                && run.process.as_ref().is_none_or(|process| process.has_ended(now));
-            if is_lost {
+            if run.is_lost(now) {
                 *run = run.clone().into_lost();
             }
         }

@@ -12,6 +12,6 @@ mod retry;
 pub(crate) use history::RUNS;
 pub use history::{RunHistory, run_id};
 pub use keeper::RunKeeper;
-pub use process::{RunProcess, SIGN_OF_LIFE};
+pub use process::{RunProcess, SIGN_OF_LIFE, host_name};
 pub use record::{LostRun, RUN_SCHEMA, RunCopy, RunOutcome, RunRecord, RunRetry, RunStep, RunTrouble};
 pub use retry::{is_worth_a_retry, wait_before_retry};

@@ -47,6 +47,13 @@ impl RunProcess {
     }
 }
 
+/// The name of this host: a container's is that of its pod.
+pub fn host_name() -> Option<String> {
+    let of_system = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let named = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+    Some(named.unwrap_or_else(of_system)).filter(|name| !name.is_empty())
+}
+
 /// This start of this host, and the name space of this process.
 fn this_host() -> Option<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;

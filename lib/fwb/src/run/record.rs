@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::process::RunProcess;
+use super::process::{RunProcess, host_name};
 use crate::manifest::{Timestamp, Verification};
 
 /// The schema that this version reads and writes.
 pub const RUN_SCHEMA: &str = "fwb-run/1";
 
 /// One run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// [`RUN_SCHEMA`].
     pub schema: String,
@@ -136,10 +136,11 @@ pub struct RunRecord {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunOutcome {
     /// It is under way.
+    #[default]
     Running,
     /// Every stage ended well.
     Ok,
@@ -214,47 +215,16 @@ pub struct LostRun {
 }
 
 impl RunRecord {
-    /// A run that begins now.
+    /// A run that begins on this host.
     pub fn begin(id: String, what: &str, at: Timestamp) -> Self {
         Self {
             schema: RUN_SCHEMA.into(),
             id: Some(id),
             what: what.into(),
             at,
-            finished_at: None,
-            seconds: None,
-            outcome: RunOutcome::Running,
-            exit: None,
-            stage: None,
-            code: None,
-            reason: None,
-            hint: None,
-            warnings: Vec::new(),
-            database: None,
-            server: None,
-            store: None,
-            name: None,
-            size: None,
-            raw_size: None,
-            verification: None,
-            copy: None,
-            stages: BTreeMap::new(),
-            steps: Vec::new(),
-            deleted: Vec::new(),
-            freed: 0,
-            kept: None,
-            backups: None,
-            backups_size: None,
-            proved: None,
-            newest_proved_at: None,
-            free_bytes: None,
-            troubles: Vec::new(),
-            told: Vec::new(),
-            lost: Vec::new(),
-            host: None,
-            version: None,
-            process: None,
-            extra: Map::new(),
+            host: host_name(),
+            version: Some(env!("CARGO_PKG_VERSION").into()),
+            ..Self::default()
         }
     }
 
@@ -272,6 +242,12 @@ impl RunRecord {
         let mut json = serde_json::to_vec(self)?;
         json.push(b'\n');
         Ok(json)
+    }
+
+    /// Whether it is under way by its record, and was killed: it gives no sign of life any more.
+    pub(super) fn is_lost(&self, now: Timestamp) -> bool {
+        self.outcome == RunOutcome::Running
+            && self.process.as_ref().is_none_or(|process| process.has_ended(now))
     }
 
     /// The same run as one that ended without a word: its last sign of life is its end.
