@@ -1,0 +1,45 @@
+//! What fuzz targets call.
+
+use std::io::Write as _;
+
+use crate::{Events, FormatDescription, Groups, GtidPosition, Splice};
+
+/// Reads bytes as a log, and puts together what was read. Whatever they are, nothing panics, and what is put together is read
+/// again as the same events.
+pub fn log(bytes: &[u8]) {
+    let Ok(mut events) = Events::of_file(bytes) else { return };
+    let mut groups: Option<Groups> = None;
+    let mut spliced: Option<(Splice, Vec<u8>)> = None;
+    let mut count = 0;
+    while let Ok(Some(event)) = events.next() {
+        let (header, start) = (event.header, event.start);
+        if let Ok(format) = FormatDescription::parse(event.bytes) {
+            if let (None, Ok(begun)) = (&spliced, Splice::begin(event.bytes)) {
+                spliced = Some(begun);
+            }
+            groups.get_or_insert_with(|| Groups::new(format, GtidPosition::default()));
+            continue;
+        }
+        if let Some(groups) = &mut groups {
+            let _ = groups.take(&header, event.bytes, start);
+        }
+        let mut whole = event.bytes.to_vec();
+        if events.rest(&mut whole).is_err() {
+            break;
+        }
+        if let Some((splice, file)) = &mut spliced
+            && splice.pass(&mut whole).is_ok()
+            && file.write_all(&whole).is_ok()
+        {
+            count += 1;
+        }
+    }
+    let Some((_, file)) = spliced else { return };
+    let Ok(mut again) = Events::of_file(&file[..]) else { return };
+    let mut seen = 0;
+    while let Ok(Some(event)) = again.next() {
+        assert!(u64::from(event.header.end) == event.start + u64::from(event.header.size));
+        seen += 1;
+    }
+    assert_eq!(seen, count + 1, "what was put together is read again");
+}

@@ -1,0 +1,85 @@
+//! Events that hold a statement.
+
+use std::io::Read;
+
+use crate::fields::{Fields, Malformed};
+
+/// The most bytes of a compressed statement that are made plain.
+const MOST_PLAIN: u64 = 1 << 20;
+
+/// A statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// The session's number on the server.
+    pub thread: u32,
+    /// The default database; none where the session had none.
+    pub database: Option<String>,
+    /// Its text, or the beginning of it where the event's beginning is all that was given.
+    pub text: Vec<u8>,
+    /// The number of the error that it ended with; 0 where it ended well.
+    pub error: u16,
+}
+
+impl Query {
+    /// Reads one; `body` is the event's, or its beginning.
+    ///
+    /// # Errors
+    /// Bytes are missing before the statement.
+    pub(crate) fn parse(body: &[u8], is_compressed: bool) -> Result<Self, Malformed> {
+        let mut fields = Fields::new(body);
+        let thread = fields.u32()?;
+        fields.u32()?;
+        let name = usize::from(fields.u8()?);
+        let error = fields.u16()?;
+        let variables = usize::from(fields.u16()?);
+        fields.bytes(variables)?;
+        let name = fields.bytes(name)?;
+        fields.u8()?;
+        let text = fields.rest();
+        let text = if is_compressed { plain(text)? } else { text.to_vec() };
+        let database = Some(String::from_utf8_lossy(name).into_owned()).filter(|name| !name.is_empty());
+        Ok(Self { thread, database, text, error })
+    }
+
+    /// Reads the statement of `LOAD DATA`; its fixed part is longer.
+    pub(crate) fn of_load(body: &[u8]) -> Result<Self, Malformed> {
+        // The file's number, where its name begins and ends in the text, and what happens to duplicates.
+        const MORE: usize = 4 + 4 + 4 + 1;
+        let (fixed, rest) = body.split_at_checked(13 + MORE).ok_or(Malformed("an event that ends early"))?;
+        Self::parse(&[&fixed[..13], rest].concat(), false)
+    }
+
+    /// Whether it ends a transaction by itself, as the servers see it.
+    pub fn ends_transaction(&self) -> bool {
+        self.is(b"COMMIT") || self.is(b"ROLLBACK")
+    }
+
+    /// Whether it begins a transaction.
+    pub(crate) fn begins_transaction(&self) -> bool {
+        self.is(b"BEGIN") || self.text.get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"XA START "))
+    }
+
+    fn is(&self, word: &[u8]) -> bool {
+        self.text.eq_ignore_ascii_case(word)
+    }
+}
+
+/// A text that MariaDB has compressed: a byte with the algorithm and the width of the length, the length, and zlib's bytes.
+fn plain(compressed: &[u8]) -> Result<Vec<u8>, Malformed> {
+    let mut text = Vec::new();
+    // What is cut off gives what it has.
+    let _ = inflated(compressed)?.take(MOST_PLAIN).read_to_end(&mut text);
+    Ok(text)
+}
+
+/// What MariaDB's compression of events gives, as a stream.
+pub(crate) fn inflated(compressed: &[u8]) -> Result<impl Read + '_, Malformed> {
+    let mut fields = Fields::new(compressed);
+    let head = fields.u8()?;
+    // The upper bit is always set; the next three are the algorithm, of which there is one.
+    if head & 0xF0 != 0x80 {
+        return Err(Malformed("a compression that is not known"));
+    }
+    fields.number(usize::from(head & 0x07))?;
+    Ok(flate2::read::ZlibDecoder::new(fields.rest()))
+}
