@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use fwb::{
-    Backend, Cancel, Error, Freed, Listed, Location, Opened, Refusal, Result, Retention, Space, StoreLock,
-    Upload, Wait,
+    Backend, Cancel, Error, Folder, Freed, Listed, Location, Opened, Refusal, Result, Retention, Space,
+    StoreLock, Upload, Wait,
 };
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectMeta, UpdateVersion};
@@ -23,8 +23,6 @@ use crate::{cache, lease};
 
 /// Bytes of an object's end that are read when it is opened: a footer is in it.
 const TAIL: u64 = 256 << 10;
-/// The folder of run records.
-const RUNS: &str = "runs";
 /// Small objects that are read at once.
 const AT_ONCE: usize = 16;
 
@@ -69,11 +67,17 @@ impl Objects {
         Ok(found.map(|found| found.bytes))
     }
 
+    /// What is kept on this host of a folder's files.
+    fn cache_of(&self, folder: Folder) -> Cache {
+        let key = format!("{} {}", self.settings.cache_key(&self.client.url), folder.as_str());
+        Cache::open(cache::directory().as_deref(), &key)
+    }
+
     /// Reads files, those that are kept on this host alone excepted.
     fn read_all(
         &self,
         files: &[Listed],
-        limit: u64,
+        extent: Extent,
         cache: &mut Cache,
     ) -> Result<Vec<Result<Option<Vec<u8>>>>> {
         if let Some(kept) = cache.take_all(files) {
@@ -91,8 +95,14 @@ impl Objects {
             read.push(kept.map(|bytes| Ok(Some(bytes.to_vec()))));
         }
         let missing: Vec<usize> = (0..files.len()).filter(|at| read[*at].is_none()).collect();
-        let requests =
-            missing.into_iter().map(|at| async move { (at, self.read_one(&files[at].name, limit).await) });
+        let requests = missing.into_iter().map(|at| async move {
+            let name = &files[at].name;
+            let read = match extent {
+                Extent::Whole { limit } => self.read_one(name, limit).await,
+                Extent::Head { size } => self.client.head_of(name, size).await,
+            };
+            (at, read)
+        });
         let fetched: Vec<_> =
             self.client.wait(futures_util::stream::iter(requests).buffer_unordered(AT_ONCE).collect())?;
         for (at, result) in fetched {
@@ -136,7 +146,7 @@ impl Backend for Objects {
         }
         let mut cache =
             Cache::open(cache::directory().as_deref(), &self.settings.cache_key(&self.client.url));
-        let read = self.read_all(files, limit, &mut cache)?;
+        let read = self.read_all(files, Extent::Whole { limit }, &mut cache)?;
         cache.close(files.iter().map(|file| file.name.as_str()));
         Ok(read)
     }
@@ -252,35 +262,60 @@ impl Backend for Objects {
         Ok(None)
     }
 
-    fn list_runs(&self) -> Result<Vec<Listed>> {
-        let listed = self.client.wait(self.client.list(RUNS))??;
+    fn list_in(&self, folder: Folder) -> Result<Vec<Listed>> {
+        let listed = self.client.wait(self.client.list(folder.as_str()))??;
         let file =
             |(name, meta): (String, ObjectMeta)| Listed { name, size: Some(meta.size), version: meta.e_tag };
         Ok(listed.into_iter().map(file).collect())
     }
 
-    fn read_runs(&self, records: &[Listed], limit: u64) -> Result<Vec<Result<Option<Vec<u8>>>>> {
-        let in_folder =
-            |record: &Listed| Listed { name: format!("{RUNS}/{}", record.name), ..record.clone() };
-        let records: Vec<Listed> = records.iter().map(in_folder).collect();
+    fn read_in(&self, folder: Folder, files: &[Listed], limit: u64) -> Result<Vec<Result<Option<Vec<u8>>>>> {
+        let files = in_folder(folder, files);
         // One is asked for because what it says now is to be known.
-        if let [record] = &records[..] {
-            return Ok(vec![self.client.wait(self.read_one(&record.name, limit))?]);
+        if let [file] = &files[..] {
+            return Ok(vec![self.client.wait(self.read_one(&file.name, limit))?]);
         }
-        let key = format!("{} {RUNS}", self.settings.cache_key(&self.client.url));
-        let mut cache = Cache::open(cache::directory().as_deref(), &key);
-        let read = self.read_all(&records, limit, &mut cache)?;
-        cache.close(records.iter().map(|record| record.name.as_str()));
+        let mut cache = self.cache_of(folder);
+        let read = self.read_all(&files, Extent::Whole { limit }, &mut cache)?;
+        cache.close(files.iter().map(|file| file.name.as_str()));
         Ok(read)
     }
 
-    fn write_run(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        self.client.wait(self.client.replace(&format!("{RUNS}/{name}"), bytes))?
+    fn heads_in(&self, folder: Folder, files: &[Listed], size: u64) -> Result<Vec<Result<Option<Vec<u8>>>>> {
+        let files = in_folder(folder, files);
+        let mut cache = self.cache_of(folder);
+        let read = self.read_all(&files, Extent::Head { size }, &mut cache)?;
+        cache.close(files.iter().map(|file| file.name.as_str()));
+        Ok(read)
     }
 
-    fn remove_run(&self, name: &str) -> Result<()> {
-        self.client.wait(self.client.remove(&format!("{RUNS}/{name}")))?
+    fn write_in(&self, folder: Folder, name: &str, bytes: &[u8]) -> Result<()> {
+        self.client.wait(self.client.replace(&format!("{}/{name}", folder.as_str()), bytes))?
     }
+
+    fn create_in(&self, folder: Folder, name: &str, bytes: &[u8]) -> Result<bool> {
+        let name = format!("{}/{name}", folder.as_str());
+        Ok(matches!(self.client.wait(self.client.put(&name, bytes, If::Absent))??, Put::Done(_)))
+    }
+
+    fn remove_in(&self, folder: Folder, name: &str) -> Result<()> {
+        self.client.wait(self.client.remove(&format!("{}/{name}", folder.as_str())))?
+    }
+}
+
+/// How much of each object is read.
+#[derive(Debug, Clone, Copy)]
+enum Extent {
+    /// All of it, which may be so many bytes.
+    Whole { limit: u64 },
+    /// So many bytes at most.
+    Head { size: u64 },
+}
+
+/// Files of a folder, by their names in the store.
+fn in_folder(folder: Folder, files: &[Listed]) -> Vec<Listed> {
+    let named = |file: &Listed| Listed { name: format!("{}/{}", folder.as_str(), file.name), ..file.clone() };
+    files.iter().map(named).collect()
 }
 
 /// Opens an object, of which the end is read, and tells its version; none where there is none.

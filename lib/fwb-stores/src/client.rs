@@ -9,7 +9,7 @@ use fwb::{Cancel, Error, Location, Refusal, Result, Retention, StoreUrl};
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{
-    GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, UpdateVersion,
+    GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, UpdateVersion,
 };
 use tokio::runtime::Runtime;
 
@@ -152,6 +152,18 @@ impl Client {
         }
         let bytes = got.bytes().await.map_err(|said| failed(&said))?;
         Ok(Some(Found { bytes: bytes.into(), meta }))
+    }
+
+    /// The first bytes of an object, `size` at most; none where there is none.
+    pub(crate) async fn head_of(&self, name: &str, size: u64) -> Result<Option<Vec<u8>>> {
+        let range = Some(GetRange::Bounded(0..size));
+        let options = GetOptions { range, ..GetOptions::default() };
+        let failed = |said: object_store::Error| self.error("read", name, &said);
+        match self.small.get_opts(&self.path(name)?, options).await {
+            Ok(got) => Ok(Some(got.bytes().await.map_err(failed)?.into())),
+            Err(said @ object_store::Error::NotFound { .. }) if !is_no_bucket(&said) => Ok(None),
+            Err(said) => Err(failed(said)),
+        }
     }
 
     /// What is known of an object; none where there is none.

@@ -77,7 +77,7 @@ pub use server::{
     Session, SessionError, Stopper, TlsMode, TlsOptions, Via,
 };
 pub use store::{
-    Backend, BackupSummary, Expected, Freed, Held, Listed, Location, ObjectStores, Opened, Retention,
+    Backend, BackupSummary, Expected, Folder, Freed, Held, Listed, Location, ObjectStores, Opened, Retention,
     RetentionMode, SidecarFile, Space, Store, StoreLock, StoreUrl, Upload, Wait, no_retention,
 };
 pub use verify::{Recording, Verified, verify};

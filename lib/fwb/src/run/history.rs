@@ -6,10 +6,8 @@ use super::record::RunRecord;
 use crate::error::{Error, Result};
 use crate::manifest::Timestamp;
 use crate::progress::Cancel;
-use crate::store::{Listed, Store};
+use crate::store::{Folder, Listed, Store};
 
-/// The folder of a store that run records are in.
-pub(crate) const RUNS: &str = "runs";
 /// The file in which earlier versions kept them, one a line.
 const LINES: &str = "runs.jsonl";
 /// What a record's name ends with.
@@ -56,7 +54,7 @@ impl Store {
     pub fn write_run(&self, record: &RunRecord) -> Result<()> {
         let id = record.id.as_deref().unwrap_or_default();
         check(id)?;
-        self.backend().write_run(&format!("{id}{SUFFIX}"), &record.to_line()?)
+        self.backend().write_in(Folder::Runs, &format!("{id}{SUFFIX}"), &record.to_line()?)
     }
 
     /// The records of the runs that began at or after `since`.
@@ -70,10 +68,10 @@ impl Store {
             let id = file.name.strip_suffix(SUFFIX).unwrap_or_default();
             check(id).is_ok() && earliest.as_deref().is_none_or(|earliest| id >= earliest)
         };
-        let mut files = self.backend().list_runs()?;
+        let mut files = self.backend().list_in(Folder::Runs)?;
         files.retain(is_asked_for);
         cancel.check()?;
-        for read in self.backend().read_runs(&files, LARGEST)? {
+        for read in self.backend().read_in(Folder::Runs, &files, LARGEST)? {
             match read {
                 Ok(Some(json)) => history.take(&json),
                 // It was removed meanwhile.
@@ -104,7 +102,7 @@ impl Store {
     pub fn run(&self, id: &str) -> Result<Option<RunRecord>> {
         check(id)?;
         let file = Listed { name: format!("{id}{SUFFIX}"), size: None, version: None };
-        let read = self.backend().read_runs(&[file], LARGEST)?.into_iter().next();
+        let read = self.backend().read_in(Folder::Runs, &[file], LARGEST)?.into_iter().next();
         Ok(read.transpose()?.flatten().and_then(|json| RunRecord::from_slice(&json)))
     }
 
@@ -113,12 +111,12 @@ impl Store {
     /// # Errors
     /// The store cannot be listed, or one cannot be removed.
     pub fn prune_runs(&self, keep: usize) -> Result<()> {
-        let files = self.backend().list_runs()?;
+        let files = self.backend().list_in(Folder::Runs)?;
         let mut names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
         names.retain(|name| name.strip_suffix(SUFFIX).is_some_and(|id| check(id).is_ok()));
         names.sort_unstable();
         let surplus = names.len().saturating_sub(keep);
-        names[..surplus].iter().try_for_each(|name| self.backend().remove_run(name))
+        names[..surplus].iter().try_for_each(|name| self.backend().remove_in(Folder::Runs, name))
     }
 }
 

@@ -9,7 +9,6 @@ mod process;
 mod record;
 mod retry;
 
-pub(crate) use history::RUNS;
 pub use history::{RunHistory, run_id};
 pub use keeper::RunKeeper;
 pub use process::{RunProcess, SIGN_OF_LIFE, host_name};

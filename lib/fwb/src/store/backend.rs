@@ -105,29 +105,60 @@ pub trait Backend: Debug + Send + Sync {
     /// The file system does not tell.
     fn space(&self) -> Result<Option<Space>>;
 
-    /// The records of runs, which need no lock: each is written by its own run alone.
+    /// The files of a folder. They need no lock: each is written by one process alone.
     ///
     /// # Errors
-    /// They cannot be listed. Where nobody has written one, there is none.
-    fn list_runs(&self) -> Result<Vec<Listed>>;
+    /// It cannot be listed. Where nobody has written one, there is none.
+    fn list_in(&self, folder: Folder) -> Result<Vec<Listed>>;
 
-    /// What records of runs hold, as [`Backend::read`] gives it for files.
+    /// What small files of a folder hold, as [`Backend::read`] gives it.
     ///
     /// # Errors
     /// A signal arrived.
-    fn read_runs(&self, records: &[Listed], limit: u64) -> Result<Vec<Result<Option<Vec<u8>>>>>;
+    fn read_in(&self, folder: Folder, files: &[Listed], limit: u64) -> Result<Vec<Result<Option<Vec<u8>>>>>;
 
-    /// Writes the record of a run anew, whole or not at all.
+    /// The first bytes of files of a folder that are never changed, `size` of each at most; none where there is no such file.
+    ///
+    /// # Errors
+    /// A signal arrived.
+    fn heads_in(&self, folder: Folder, files: &[Listed], size: u64) -> Result<Vec<Result<Option<Vec<u8>>>>>;
+
+    /// Writes a file of a folder anew, whole or not at all.
     ///
     /// # Errors
     /// It cannot be written.
-    fn write_run(&self, name: &str, bytes: &[u8]) -> Result<()>;
+    fn write_in(&self, folder: Folder, name: &str, bytes: &[u8]) -> Result<()>;
 
-    /// Removes the record of a run; that it is gone is no error.
+    /// Writes a file of a folder, whole or not at all, where there is none of its name; false where there is one.
+    ///
+    /// # Errors
+    /// It cannot be written, or another process is writing it.
+    fn create_in(&self, folder: Folder, name: &str, bytes: &[u8]) -> Result<bool>;
+
+    /// Removes a file of a folder; that it is gone is no error.
     ///
     /// # Errors
     /// It cannot be removed.
-    fn remove_run(&self, name: &str) -> Result<()>;
+    fn remove_in(&self, folder: Folder, name: &str) -> Result<()>;
+}
+
+/// A folder of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Folder {
+    /// Records of runs.
+    Runs,
+    /// The binary log, in segments.
+    Log,
+}
+
+impl Folder {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Runs => "runs",
+            Self::Log => "log",
+        }
+    }
 }
 
 /// What a deleted backup took.

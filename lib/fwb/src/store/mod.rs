@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use backend::{
-    Backend, Expected, Freed, Held, Listed, ObjectStores, Opened, Retention, RetentionMode, SidecarFile,
-    Upload, no_retention,
+    Backend, Expected, Folder, Freed, Held, Listed, ObjectStores, Opened, Retention, RetentionMode,
+    SidecarFile, Upload, no_retention,
 };
 use directory::Directory;
 pub(crate) use directory::{Partial, remove_sidecar, stage, sync_dir};

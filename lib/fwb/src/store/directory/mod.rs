@@ -1,7 +1,7 @@
 //! A directory as a store.
 
+mod folder;
 mod lock;
-mod runs;
 mod staging;
 
 use std::fs::{File, OpenOptions};
@@ -15,7 +15,7 @@ use rustix::fs::FileType;
 use staging::is_being_written;
 pub(crate) use staging::{Partial, remove_sidecar, stage, sync_dir};
 
-use super::backend::{Backend, Expected, Freed, Listed, Opened, SidecarFile, Upload};
+use super::backend::{Backend, Expected, Folder, Freed, Listed, Opened, SidecarFile, Upload};
 use super::name::PARTIAL;
 use super::{Location, Space, StoreLock, Wait, nameable};
 use crate::encryption::ReadAt;
@@ -180,7 +180,7 @@ impl Backend for Directory {
             log::warn!(code = crate::notice::REMOVED_LEFTOVER.code; "removing {name}, which a run left behind that did not end well");
             std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
         }
-        self.sweep_run_records()
+        [Folder::Runs, Folder::Log].into_iter().try_for_each(|folder| self.sweep_folder(folder))
     }
 
     fn space(&self) -> Result<Option<Space>> {
@@ -189,20 +189,31 @@ impl Backend for Directory {
         Ok(Some(Space { free: stat.f_bavail * stat.f_frsize, total: stat.f_blocks * stat.f_frsize }))
     }
 
-    fn list_runs(&self) -> Result<Vec<Listed>> {
-        self.list_run_records()
+    fn list_in(&self, folder: Folder) -> Result<Vec<Listed>> {
+        self.folder_if_there(folder)?.map_or_else(|| Ok(Vec::new()), |folder| folder.list())
     }
 
-    fn read_runs(&self, records: &[Listed], limit: u64) -> Result<Vec<Result<Option<Vec<u8>>>>> {
-        self.read_run_records(records, limit)
+    fn read_in(&self, folder: Folder, files: &[Listed], limit: u64) -> Result<Vec<Result<Option<Vec<u8>>>>> {
+        match self.folder_if_there(folder)? {
+            Some(folder) => folder.read(files, limit),
+            None => Ok(files.iter().map(|_| Ok(None)).collect()),
+        }
     }
 
-    fn write_run(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        self.write_run_record(name, bytes)
+    fn heads_in(&self, folder: Folder, files: &[Listed], size: u64) -> Result<Vec<Result<Option<Vec<u8>>>>> {
+        self.read_in(folder, files, size)
     }
 
-    fn remove_run(&self, name: &str) -> Result<()> {
-        self.remove_run_record(name)
+    fn write_in(&self, folder: Folder, name: &str, bytes: &[u8]) -> Result<()> {
+        self.write_into(folder, name, bytes, true).map(drop)
+    }
+
+    fn create_in(&self, folder: Folder, name: &str, bytes: &[u8]) -> Result<bool> {
+        self.write_into(folder, name, bytes, false)
+    }
+
+    fn remove_in(&self, folder: Folder, name: &str) -> Result<()> {
+        self.remove_from(folder, name)
     }
 }
 
