@@ -25,7 +25,7 @@ fish=$out/share/fish/vendor_completions.d
 overview=$out/share/man/man7
 mkdir -p "$man" "$overview" "$bash" "$zsh" "$fish"
 
-for tool in fwb-dump fwb-verify fwb-ls fwb-prune fwb-copy fwb-restore fwb-run fwb-report; do
+for tool in fwb-dump fwb-verify fwb-ls fwb-prune fwb-copy fwb-restore fwb-follow fwb-run fwb-report; do
     program=$root/target/release/$tool
     "$program" --generate man >"$man/$tool.1"
     "$program" --generate bash >"$bash/$tool"

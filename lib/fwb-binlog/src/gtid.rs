@@ -202,6 +202,20 @@ impl GtidPosition {
         domains && sources
     }
 
+    /// The groups of MySQL's servers, as its protocol has a set of GTIDs.
+    pub fn to_mysql(&self) -> Vec<u8> {
+        let mut bytes = (self.sources.len() as u64).to_le_bytes().to_vec();
+        for (source, ranges) in &self.sources {
+            bytes.extend_from_slice(source);
+            bytes.extend((ranges.len() as u64).to_le_bytes());
+            for (first, last) in ranges {
+                bytes.extend(first.to_le_bytes());
+                bytes.extend((last + 1).to_le_bytes());
+            }
+        }
+        bytes
+    }
+
     /// Whether nothing is in it.
     pub fn is_empty(&self) -> bool {
         self.domains.is_empty() && self.sources.is_empty()

@@ -26,5 +26,5 @@ pub use group::{Group, GroupKind, Groups, RowCounts, Statement, Step};
 pub use gtid::{Gtid, GtidPosition};
 pub use header::{EventHeader, EventKind, HEADER_SIZE};
 pub use query::Query;
-pub use reader::{Events, Read1, ReadError};
+pub use reader::{EventSum, Events, Read1, ReadError};
 pub use splice::Splice;

@@ -63,9 +63,7 @@ pub struct Events<R> {
     /// Bytes of it that are not read yet.
     left: u64,
     /// What is taken of the checksum so far, where not all of the event is in memory.
-    hasher: crc32fast::Hasher,
-    /// The last bytes that went through: at the end they are the stored checksum.
-    tail: Vec<u8>,
+    sum: EventSum,
 }
 
 /// The event that was read.
@@ -106,8 +104,7 @@ impl<R: Read> Events<R> {
             start: position,
             position,
             left: 0,
-            hasher: crc32fast::Hasher::new(),
-            tail: Vec::new(),
+            sum: EventSum::default(),
         }
     }
 
@@ -156,10 +153,8 @@ impl<R: Read> Events<R> {
                 return Err(ReadError::Checksum);
             }
         } else {
-            self.hasher = crc32fast::Hasher::new();
-            self.tail.clear();
-            let (hasher, tail) = (&mut self.hasher, &mut self.tail);
-            through(hasher, tail, &self.event);
+            self.sum = EventSum::default();
+            self.sum.update(&self.event);
         }
         Ok(Some(Read1 { header, bytes: &self.event, start: self.start }))
     }
@@ -177,23 +172,38 @@ impl<R: Read> Events<R> {
             let size = usize::try_from(self.left).unwrap_or(usize::MAX).min(chunk.len());
             self.stream.read_exact(&mut chunk[..size])?;
             self.left -= size as u64;
-            through(&mut self.hasher, &mut self.tail, &chunk[..size]);
+            self.sum.update(&chunk[..size]);
             sink.write_all(&chunk[..size]).map_err(ReadError::Io)?;
         }
         let checksum = self.format.as_ref().map_or(Checksum::None, |format| format.checksum);
-        if checksum == Checksum::Crc32 && self.tail != self.hasher.clone().finalize().to_le_bytes() {
+        if checksum == Checksum::Crc32 && !self.sum.fits() {
             return Err(ReadError::Checksum);
         }
         Ok(())
     }
 }
 
-/// Takes bytes into a checksum, but for the last four so far.
-fn through(hasher: &mut crc32fast::Hasher, tail: &mut Vec<u8>, bytes: &[u8]) {
-    tail.extend_from_slice(bytes);
-    let known = tail.len().saturating_sub(CHECKSUM_SIZE);
-    hasher.update(&tail[..known]);
-    tail.drain(..known);
+/// Holds the checksum of an event that comes in pieces against its bytes.
+#[derive(Debug, Clone, Default)]
+pub struct EventSum {
+    hasher: crc32fast::Hasher,
+    /// The last bytes: at the end they are the checksum.
+    tail: Vec<u8>,
+}
+
+impl EventSum {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.tail.extend_from_slice(bytes);
+        let known = self.tail.len().saturating_sub(CHECKSUM_SIZE);
+        self.hasher.update(&self.tail[..known]);
+        self.tail.drain(..known);
+    }
+
+    /// Whether the last four bytes are the checksum of those before.
+    pub fn fits(&self) -> bool {
+        self.tail == self.hasher.clone().finalize().to_le_bytes()
+    }
 }
 
 /// Fills a buffer; false where the stream ended before its first byte.

@@ -15,7 +15,7 @@ use crate::packet::Packets;
 use crate::session::Connection;
 use crate::target::{Address, Target};
 use crate::tls;
-use crate::transport::{Carrier, Channel};
+use crate::transport::{Carrier, Channel, Patience};
 use crate::wire::{Fields, malformed};
 
 /// How long a server may take for each step until we are logged in. Client programs wait ten seconds for the first.
@@ -58,6 +58,7 @@ pub(crate) fn over(
         is_private: channel.is_private,
         stopper: channel.stopper,
         carrier: channel.carrier,
+        patience: channel.patience,
     };
     let connection = opened.log_in(target, role, database).map_err(|error| match error {
         SessionError::Lost(source) if is_timeout(&source) => {
@@ -66,7 +67,7 @@ pub(crate) fn over(
         SessionError::Lost(source) => unreachable(source),
         other => other,
     })?;
-    (channel.patience)(None).map_err(unreachable)?;
+    connection.wait_for_ever().map_err(unreachable)?;
     Ok(connection)
 }
 
@@ -103,6 +104,7 @@ struct Opened {
     is_private: bool,
     stopper: Stopper,
     carrier: Option<Arc<dyn Carrier>>,
+    patience: Patience,
 }
 
 impl Opened {
@@ -175,6 +177,7 @@ impl Opened {
             self.stopper,
             self.carrier,
             agreed & capability::DEPRECATE_EOF != 0,
+            self.patience,
         ))
     }
 

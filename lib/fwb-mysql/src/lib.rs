@@ -9,6 +9,7 @@
 mod auth;
 mod compressed;
 mod connect;
+mod follow;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fwb::{Column, Results, Row, ServerVersion, Session, SessionError, Stopper};
 
 use crate::handshake::{MORE_RESULTS, server_error};
 use crate::packet::{FULL, Next, Packets};
-use crate::transport::Carrier;
+use crate::transport::{Carrier, Patience};
 use crate::wire::{Fields, malformed};
 
 /// `COM_QUIT`, `COM_QUERY` and `COM_PING`.
@@ -51,6 +52,8 @@ pub(crate) struct Connection {
     is_broken: bool,
     /// What the session began with, and begins with again when it is reset.
     beginning: Vec<String>,
+    /// Sets how long a read may wait.
+    patience: Patience,
 }
 
 impl fmt::Debug for Connection {
@@ -75,6 +78,7 @@ impl Connection {
         stopper: Stopper,
         carrier: Option<Arc<dyn Carrier>>,
         ends_with_ok: bool,
+        patience: Patience,
     ) -> Self {
         Self {
             packets,
@@ -91,6 +95,7 @@ impl Connection {
             pings: VecDeque::new(),
             is_broken: false,
             beginning: Vec::new(),
+            patience,
         }
     }
 
@@ -384,6 +389,36 @@ impl Connection {
             }
         }
         refused.map_or(Ok(()), |error| Err(SessionError::Server(error)))
+    }
+
+    /// Has every read fail that waits for longer.
+    pub(crate) fn wait_at_most(&self, time: Duration) -> io::Result<()> {
+        (self.patience)(Some(time))
+    }
+
+    /// Has reads wait for as long as it takes.
+    pub(crate) fn wait_for_ever(&self) -> io::Result<()> {
+        (self.patience)(None)
+    }
+
+    /// Sends a command that is answered without rows, and reads the answer.
+    pub(crate) fn command(&mut self, command: u8, argument: &[u8]) -> Result<(), SessionError> {
+        self.begin_command(command, argument)?;
+        let done = self.results(&mut Discard);
+        self.noted(done)
+    }
+
+    /// Sends a command whose answer somebody else reads.
+    pub(crate) fn begin_command(&mut self, command: u8, argument: &[u8]) -> Result<(), SessionError> {
+        self.settle()?;
+        self.expect_nothing()?;
+        send_command(&mut self.packets, command, argument).map_err(SessionError::Lost)
+    }
+
+    /// The packets themselves, and what carries them. Whoever reads them takes the connection for good.
+    pub(crate) fn packets(&mut self) -> (&mut Packets, Option<Arc<dyn Carrier>>) {
+        self.is_broken = true;
+        (&mut self.packets, self.carrier.clone())
     }
 
     /// Makes sure that nothing has come which nobody has asked for: it would be taken for the next answer.

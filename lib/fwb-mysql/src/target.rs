@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fwb::{
-    Cancel, Connector, DatabaseServer, Error, Password, Result, Role, ServerOptions, Session, SessionError,
-    TlsMode, TlsOptions,
+    Cancel, Connector, DatabaseServer, Error, LogStart, LogStream, Password, Result, Role, ServerOptions,
+    Session, SessionError, TlsMode, TlsOptions,
 };
 
 use crate::connect;
+use crate::follow::follow;
 use crate::option_files::{self, Options, Unreadable};
 use crate::outage::Outage;
 use crate::pod::PodServer;
@@ -121,6 +122,16 @@ impl DatabaseServer for Direct {
             Ok(session)
         };
         self.outage.over(cancel, attempt).map(|session| Box::new(session) as Box<dyn Session>)
+    }
+
+    fn follow(
+        &self,
+        start: &LogStart,
+        cancel: &Cancel,
+    ) -> std::result::Result<Box<dyn LogStream>, SessionError> {
+        let connection =
+            self.outage.over(cancel, || Ok(connect::connect(&self.target, Role::Control, None, cancel)?))?;
+        Ok(Box::new(follow(connection, start, cancel)?))
     }
 }
 

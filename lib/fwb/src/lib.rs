@@ -6,6 +6,7 @@
 
 mod admission;
 mod artifact;
+mod binlog;
 mod blank;
 mod copy;
 mod drill;
@@ -37,6 +38,10 @@ mod thread;
 mod verify;
 
 pub use artifact::{Codec, Compression};
+pub use binlog::{
+    Chain, ChainFault, Chains, FollowFrom, FollowOptions, FollowReport, FollowState, FollowStatus,
+    LOG_SCHEMA, LogSource, Overlap, Part, Segment, Touched, follow,
+};
 pub use blank::{blank_quoted, blank_record};
 pub use copy::{Copied, Copier, CopyOptions};
 pub use drill::{Drill, DrillOptions};
@@ -72,9 +77,10 @@ pub use run::{
 };
 pub use select::{Found, Listing, Selection, select_among};
 pub use server::{
-    Cells, Column, Connector, Flavor, Malformed, NameCase, Password, PodChoice, PodOptions, Results, Role,
-    Row, Server as DatabaseServer, ServerAddress, ServerClient, ServerError, ServerOptions, ServerVersion,
-    Session, SessionError, Stopper, TlsMode, TlsOptions, Via,
+    Cells, Column, Connector, Flavor, LogPlace, LogStart, LogStream, Malformed, NameCase, Password,
+    PodChoice, PodOptions, Results, Role, Row, SentEvent, Server as DatabaseServer, ServerAddress,
+    ServerClient, ServerError, ServerOptions, ServerVersion, Session, SessionError, Stopper, TlsMode,
+    TlsOptions, Via,
 };
 pub use store::{
     Backend, BackupSummary, Expected, Folder, Freed, Held, Listed, Location, ObjectStores, Opened, Retention,

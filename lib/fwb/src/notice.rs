@@ -181,6 +181,12 @@ codes! {
     INCOMPLETE = "FWB-1517", "A swap was made, and something could not be made afterwards",
         "a view or program needs something that is not there, or a right",
         "make it by hand from the backup (fwb-restore --stdout), or --undo";
+    NO_LOG = "FWB-1601", "The binary log of the server cannot be followed",
+        "the server writes none, or in a form that cannot be followed",
+        "by the hint; docs/ANY-MOMENT.md";
+    FOLLOWED = "FWB-1602", "Another follower writes the same chain of the log",
+        "two fwb-follow of one server write into one store",
+        "let one of them run; the chain is whole";
     OTHER = "FWB-2001", "Something failed that does not change the outcome",
         "the message says what",
         "none is needed; look when there is time";
@@ -238,6 +244,12 @@ codes! {
     NOTICE_FAILED = "FWB-2302", "A notice was not taken: somebody was not told of a run",
         "the address is wrong, or the service is down: the message names kind, host and reason",
         "fwb-run notify-test tries all of them";
+    CHAIN_BEGUN = "FWB-2401", "A new chain of the log begins: between it and the one before it something is missing",
+        "the server's log was purged or reset, the server is another one, or segments were lost: the message says which",
+        "make a backup now: it is the new chain's base";
+    CLOCK = "FWB-2402", "The clock of the follower's host was set back",
+        "somebody set it, or it was wrong before",
+        "none is needed: changes count as of the moment before, until the clock has caught up";
     PROVED_TOO_OLD = "FWB-3001", "The newest proved backup is too old",
         "runs fail, are not started, or do not verify",
         "fwb-report lists the runs; make a backup now, and prove it: fwb-dump | fwb-verify";

@@ -201,7 +201,8 @@ impl Cancel {
 
     /// For what puts things in order, which a signal does not stop at once. Some seconds after one it is given up all
     /// the same: a server that hangs answers nobody, and the next run puts in order what is left.
-    pub(crate) fn with_grace(&self) -> Self {
+    #[must_use]
+    pub fn with_grace(&self) -> Self {
         let graceful = Self::default();
         let (asked, waits) = (self.clone(), Arc::downgrade(&graceful.signal));
         let (since, stops) = (Arc::clone(&graceful.since), graceful.stops.clone());

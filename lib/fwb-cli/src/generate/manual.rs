@@ -9,8 +9,17 @@ use clap_mangen::roff::{Roff, bold, roman};
 use fwb::{Error, Result};
 
 /// Every tool, for SEE ALSO.
-const TOOLS: [&str; 8] =
-    ["fwb-copy", "fwb-dump", "fwb-ls", "fwb-prune", "fwb-report", "fwb-restore", "fwb-run", "fwb-verify"];
+const TOOLS: [&str; 9] = [
+    "fwb-copy",
+    "fwb-dump",
+    "fwb-follow",
+    "fwb-ls",
+    "fwb-prune",
+    "fwb-report",
+    "fwb-restore",
+    "fwb-run",
+    "fwb-verify",
+];
 /// The overview, as it stands in its file.
 const OVERVIEW: &str = include_str!("fwb.7");
 

@@ -3,6 +3,7 @@
 
 mod copy;
 mod dump;
+mod follow;
 mod prune;
 mod restore;
 mod run;
@@ -14,6 +15,7 @@ use crate::count::counted;
 
 pub use copy::{copied, copied_in_all};
 pub use dump::dumped;
+pub use follow::followed;
 pub use prune::{Retained, decided, pruned_in_all};
 pub use restore::{forgotten, planned, restored, undo_planned, undone};
 pub use run::ran;

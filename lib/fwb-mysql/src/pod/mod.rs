@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fwb::{
-    Cancel, Cells, Column, DatabaseServer, Error, PodOptions, Result, Results, Role, Row, ServerOptions,
-    Session, SessionError, Via,
+    Cancel, Cells, Column, DatabaseServer, Error, LogStart, LogStream, PodOptions, Result, Results, Role,
+    Row, ServerOptions, Session, SessionError, Via,
 };
 
 use self::carrier::{ChildStdin, Running, without_urls};
@@ -28,6 +28,7 @@ use self::pipes::{Pipes, Waits};
 use self::relay::Relay;
 use self::survey::Survey;
 use crate::connect;
+use crate::follow::follow;
 use crate::option_files::Options;
 use crate::outage::{Outage, Refusal};
 use crate::session::Connection;
@@ -105,6 +106,15 @@ impl DatabaseServer for PodServer {
     ) -> std::result::Result<Box<dyn Session>, SessionError> {
         let connection = self.0.outage.over(cancel, || self.0.connect(role, database, cancel))?;
         Ok(Box::new(Kept::new(connection)?))
+    }
+
+    fn follow(
+        &self,
+        start: &LogStart,
+        cancel: &Cancel,
+    ) -> std::result::Result<Box<dyn LogStream>, SessionError> {
+        let connect = || self.0.connect(Role::Control, None, cancel);
+        Ok(Box::new(follow(self.0.outage.over(cancel, connect)?, start, cancel)?))
     }
 }
 

@@ -502,6 +502,22 @@ pub enum Error {
         /// How it is known.
         why: String,
     },
+    /// The binary log of a server cannot be followed.
+    #[error("{problem}")]
+    NoLog {
+        /// Why.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// Another follower writes the same chain.
+    #[error("another follower has written {segment} in {store}")]
+    Followed {
+        /// The store.
+        store: String,
+        /// The segment that was to be written.
+        segment: String,
+    },
     /// A signal arrived.
     #[error("interrupted by {}", signal_name(*.0))]
     Interrupted(i32),
@@ -555,6 +571,8 @@ impl Error {
             Self::Rights { .. } => notice::RIGHTS,
             Self::Unrestorable { .. } => notice::UNRESTORABLE,
             Self::RefusedByRestore { .. } | Self::NotADump { .. } => notice::REFUSED_BY_RESTORE,
+            Self::NoLog { .. } => notice::NO_LOG,
+            Self::Followed { .. } => notice::FOLLOWED,
             Self::Locked { .. } => notice::LOCKED,
             Self::ObjectStore { .. } => notice::OBJECT_STORE,
             Self::LockLost { .. } => notice::LOCK_LOST,
@@ -626,6 +644,7 @@ impl Error {
             | Self::Unrestorable { .. }
             | Self::Encrypted { .. }
             | Self::NoConnection { .. }
+            | Self::NoLog { .. }
             | Self::ObjectStore {
                 refusal:
                     Refusal::Denied
@@ -749,7 +768,9 @@ impl Error {
             | Self::NoDrill { remedy, .. }
             | Self::NotDrilled { remedy, .. }
             | Self::NoConnection { remedy, .. }
+            | Self::NoLog { remedy, .. }
             | Self::NoPod { remedy, .. } => Some(remedy.clone()),
+            Self::Followed { .. } => Some("let one follower write this chain; the other one can write into a store of its own".into()),
             Self::Channel { .. } => Some("nothing that came over it was taken for the whole; run it again".into()),
             Self::GaveUp { cause, .. }
             | Self::RolledBack { cause }

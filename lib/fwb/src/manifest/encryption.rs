@@ -58,7 +58,6 @@ impl Manifest {
         beside.warnings.clear();
         beside.sections.clear();
         beside.client = None;
-        beside.binlog = None;
         beside.extra.retain(|field, _| field == CODEC);
         if let Some(outcome) = &mut beside.verification {
             if !outcome.problems.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::connection::{Connection, TextRow};
-use super::port::{Connector, Role, Server, Session};
+use super::port::{Connector, LogStart, LogStream, Role, Server, Session};
 use super::{ServerOptions, retrying};
 use crate::error::Result;
 use crate::progress::Cancel;
@@ -133,6 +133,15 @@ impl ServerClient {
 
     fn keep(&self, connection: Connection) {
         *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection.into_session());
+    }
+
+    /// Has the server send its binary log.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or refuses.
+    pub(crate) fn follow(&self, start: &LogStart, cancel: &Cancel) -> Result<Box<dyn LogStream>> {
+        let followed = self.server.follow(start, cancel);
+        followed.map_err(|error| cancel.explain(error.doing("following the binary log")))
     }
 
     /// Logs in, and no more: what takes long is not begun for a server that refuses us, such as for a wrong password.

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::client::ServerClient;
-use super::port::{Column, Results, Role, Row, Server, ServerError, Session, SessionError, Stopper};
+use super::port::{
+    Column, LogStart, LogStream, Results, Role, Row, Server, ServerError, Session, SessionError, Stopper,
+};
 use super::version::ServerVersion;
 use crate::progress::Cancel;
 
@@ -83,6 +85,10 @@ impl Server for Shared {
             part: Vec::new(),
             begun: 0,
         }))
+    }
+
+    fn follow(&self, _start: &LogStart, _cancel: &Cancel) -> Result<Box<dyn LogStream>, SessionError> {
+        Err(SessionError::Refused { problem: "it has no binary log".into(), remedy: "ask a real one".into() })
     }
 }
 

@@ -4,6 +4,9 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+
+use fwb_binlog::GtidPosition;
 
 use super::{ServerOptions, ServerVersion};
 use crate::error::{Error, Result};
@@ -47,6 +50,69 @@ pub trait Server: fmt::Debug + Send + Sync {
         database: Option<&str>,
         cancel: &Cancel,
     ) -> Result<Box<dyn Session>, SessionError>;
+
+    /// Has the server send its binary log from a place on, as it sends it to a replica. A signal ends every wait.
+    ///
+    /// # Errors
+    /// As [`Server::connect`]; the server refuses the place with the first event.
+    fn follow(&self, start: &LogStart, cancel: &Cancel) -> Result<Box<dyn LogStream>, SessionError>;
+}
+
+/// From where on, and how, a server is to send its binary log.
+#[derive(Debug, Clone)]
+pub struct LogStart {
+    /// The first event.
+    pub place: LogPlace,
+    /// What the server knows us by among its replicas: no other may have the same.
+    pub server_id: u32,
+    /// How long the server may have nothing to send before it says that it lives. After three times as long, and ten seconds,
+    /// without a word the connection counts as lost.
+    pub heartbeat: Duration,
+    /// Whether the server is to wait for our word before it answers who commits.
+    pub semi_sync: bool,
+    /// Whether the server is to end at the present end of its log.
+    pub ends: bool,
+}
+
+/// A place in a server's binary log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogPlace {
+    /// The beginning of the oldest file that the server has.
+    Oldest,
+    /// A place in a file.
+    At {
+        /// The file's name on the server.
+        file: String,
+        /// Where in it an event begins: 4 is the first.
+        position: u64,
+    },
+    /// What comes after these groups.
+    After(GtidPosition),
+}
+
+/// A binary log on its way from a server.
+pub trait LogStream: fmt::Debug + Send {
+    /// The next event; none where the server was to end at the end.
+    ///
+    /// # Errors
+    /// The server refuses, which ends it; or the connection breaks, or is silent for too long.
+    fn next(&mut self) -> Result<Option<SentEvent<'_>>, SessionError>;
+
+    /// Says that all up to the end of the event which asked for it is safe here.
+    ///
+    /// # Errors
+    /// The connection breaks.
+    fn acknowledge(&mut self, file: &str, position: u64) -> Result<(), SessionError>;
+}
+
+/// An event that a server has sent.
+pub struct SentEvent<'a> {
+    /// Its bytes, or the first of them.
+    pub bytes: &'a [u8],
+    /// What follows them of a long event; it must be read to its end.
+    pub rest: Option<Box<dyn Read + 'a>>,
+    /// Whether somebody waits until this is safe here.
+    pub wants_word: bool,
 }
 
 /// What a connection is for.

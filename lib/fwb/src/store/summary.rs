@@ -5,7 +5,7 @@ use super::Store;
 use super::entry::Entry;
 use crate::error::{Error, Result};
 use crate::identity::{Belonging, Owner, ServerIdentity};
-use crate::manifest::{Decision, Kind, Level, Manifest, Server, Timestamp, Verification};
+use crate::manifest::{Binlog, Decision, Kind, Level, Manifest, Server, Timestamp, Verification};
 use crate::retention::Proof;
 use crate::server::NameCase;
 
@@ -26,6 +26,8 @@ pub struct BackupSummary {
     pub(crate) belonging: Belonging,
     /// When the dump began.
     pub started_at: Timestamp,
+    /// Where the binary log stood at the moment that it shows.
+    pub binlog: Option<Binlog>,
     /// The artifact's size in bytes, as the manifest says it.
     pub size: u64,
     /// Rows of all tables, where any are counted.
@@ -102,6 +104,7 @@ impl From<Manifest> for BackupSummary {
             server: manifest.server.as_ref().map(Server::identity).unwrap_or_default(),
             belonging: Belonging::default(),
             started_at: manifest.started_at,
+            binlog: manifest.binlog,
             size: manifest.size,
             rows,
             whole: manifest.whole,

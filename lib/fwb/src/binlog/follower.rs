@@ -1,0 +1,464 @@
+//! Follows a server's log: what the server writes becomes segments, and each time it is gone on with, it is proved that nothing
+//! is missing in between.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde_json::Map;
+
+use super::chain::Chain;
+use super::clock::Clock;
+use super::facts::LogFacts;
+use super::options::{FollowFrom, FollowOptions};
+use super::reading::{Passed, Reading};
+use super::status::{FollowState, FollowStatus, STATUS_SCHEMA, SUFFIX};
+use super::writer::{ChainEnd, SegmentWriter};
+use crate::error::{Error, Result};
+use crate::manifest::{Kind, Timestamp, now};
+use crate::progress::{Context, seconds_since};
+use crate::run::{host_name, run_id};
+use crate::server::{LogPlace, LogStart, ServerClient};
+use crate::store::{Folder, Listed, Store};
+
+/// What following is called in errors.
+pub(super) const FOLLOWING: &str = "following the binary log";
+/// The first pause before another attempt, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Between two looks whether a signal has come.
+const LOOK: Duration = Duration::from_millis(50);
+/// The bounds of the server's signs of life.
+const QUICKEST: Duration = Duration::from_millis(500);
+const SLOWEST: Duration = Duration::from_secs(30);
+/// How often the follower says at least that it lives.
+const WORD_EVERY: Duration = Duration::from_secs(15);
+/// "Got fatal error from master when reading data from binary log".
+const NO_SUCH_PLACE: u16 = 1236;
+
+/// What was followed.
+#[derive(Debug, Clone, Serialize)]
+pub struct FollowReport {
+    /// The store.
+    pub store: String,
+    /// The chain that was written last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chain: Option<String>,
+    /// Why it was begun; absent where it was gone on with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub begun_because: Option<String>,
+    /// Segments published.
+    pub segments: u64,
+    /// Groups in them that ended.
+    pub groups: u64,
+    /// Bytes of the log in them.
+    pub raw_size: u64,
+    /// Bytes that they take.
+    pub size: u64,
+    /// The file of the server's log, and where in it the chain ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Where in that file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<u64>,
+    /// The groups before that place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gtid: Option<String>,
+    /// All that was written to the server's log before this moment is in the store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub safe_until: Option<Timestamp>,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+}
+
+/// Follows the log of a server into a store, until its present end or until a signal arrives. What was gathered by then is
+/// published in either case.
+///
+/// # Errors
+/// The server has no log that can be followed, or refuses; the store cannot be used. Where the log is to be followed for ever,
+/// a server or a store that is away is waited for.
+pub fn follow(
+    store: &Store,
+    server: &ServerClient,
+    options: &FollowOptions,
+    context: &Context,
+) -> Result<FollowReport> {
+    let begun = Instant::now();
+    let mut follower = Follower {
+        store,
+        server,
+        options,
+        context,
+        clock: Clock::new(None),
+        anew: options.begins_anew.then(|| "it was asked for".to_owned()),
+        said: None,
+        report: FollowReport {
+            store: store.place(),
+            chain: None,
+            begun_because: None,
+            segments: 0,
+            groups: 0,
+            raw_size: 0,
+            size: 0,
+            file: None,
+            position: None,
+            gtid: None,
+            safe_until: None,
+            seconds: 0.0,
+        },
+    };
+    let done = follower.run();
+    let ended = follower.report.chain.is_some() && !matches!(done, Err(Error::Followed { .. }));
+    if ended {
+        follower.say(FollowState::Ended, done.as_ref().err().map(ToString::to_string));
+    }
+    follower.report.seconds = seconds_since(begun);
+    done.map(|()| follower.report)
+}
+
+/// Follows.
+struct Follower<'a> {
+    store: &'a Store,
+    server: &'a ServerClient,
+    options: &'a FollowOptions,
+    context: &'a Context,
+    clock: Clock,
+    /// Why the next chain is a new one.
+    anew: Option<String>,
+    /// When the follower said last that it lives.
+    said: Option<Instant>,
+    report: FollowReport,
+}
+
+/// Why a connection's log was read no further.
+enum End {
+    /// It was at its end.
+    Reached,
+    /// What the server has is not what the chain goes on with.
+    Gap(String),
+}
+
+impl Follower<'_> {
+    fn run(&mut self) -> Result<()> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let published = self.report.segments;
+            let error = match self.connection() {
+                Ok(End::Reached) => return Ok(()),
+                Ok(End::Gap(why)) => {
+                    log::warn!(code = crate::notice::CHAIN_BEGUN.code; "a new chain begins, and needs a new base: make a backup. {why}");
+                    self.anew = Some(why);
+                    continue;
+                }
+                Err(error) => self.context.cancel.explain(error),
+            };
+            if self.options.once || !is_passing(&error) {
+                return Err(error);
+            }
+            if self.report.segments > published {
+                pause = FIRST_PAUSE;
+            }
+            log::warn!(code = crate::notice::TRIES_AGAIN.code; "{error}; it is tried again in {} s", pause.as_secs());
+            self.say(FollowState::Waiting, Some(error.to_string()));
+            self.wait(pause)?;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn wait(&self, time: Duration) -> Result<()> {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            self.context.cancel.check()?;
+            std::thread::sleep(LOOK);
+        }
+        self.context.cancel.check()
+    }
+
+    /// Goes on with the chain, or begins one, over one connection.
+    fn connection(&mut self) -> Result<End> {
+        let cancel = &self.context.cancel;
+        let facts = LogFacts::ask(self.server, cancel)?;
+        let source = facts.source(&self.options.server);
+        let chains = self.store.chains(cancel)?;
+        let newest = chains.newest(&self.options.server);
+        if let (None, Some(chain)) = (&self.anew, newest) {
+            match refusal(chain, &facts) {
+                None => return self.go_on(chain, &facts),
+                Some(why) => return Ok(End::Gap(why)),
+            }
+        }
+        let why = self.anew.clone().unwrap_or_else(|| "it is the first of this server".into());
+        let mut places = Vec::new();
+        match self.options.from {
+            FollowFrom::Oldest => places.push(LogPlace::Oldest),
+            FollowFrom::Base | FollowFrom::Now => {
+                let base = if self.options.from == FollowFrom::Base { self.newest_base()? } else { None };
+                places.extend(base.map(|file| LogPlace::At { file, position: FIRST }));
+                places.push(match facts.file(self.server, cancel)? {
+                    Some(file) => LogPlace::At { file, position: FIRST },
+                    None => LogPlace::Oldest,
+                });
+            }
+        }
+        let chain = run_id("log", self.clock.now())?;
+        let at = self.clock.now();
+        for (number, place) in places.iter().enumerate() {
+            let end = ChainEnd {
+                chain: chain.clone(),
+                next: 1,
+                previous: None,
+                file: String::new(),
+                position: FIRST,
+                gtid: fwb_binlog::GtidPosition::default(),
+                within: false,
+                until: at,
+            };
+            let writer =
+                SegmentWriter::new(end, Some(why.clone()), source.clone(), self.options.encryption.clone());
+            let reading = Reading::of_new_chain(writer);
+            match self.read(place.clone(), reading) {
+                Err(error) if is_no_such_place(&error) && number + 1 < places.len() => {
+                    log::debug!("the server has the log of the newest backup no longer: {error}");
+                }
+                done => return done,
+            }
+        }
+        Ok(End::Reached)
+    }
+
+    /// The file of the log in which the newest backup was made.
+    fn newest_base(&self) -> Result<Option<String>> {
+        let (backups, _) = self.store.list(&self.context.cancel)?;
+        let base = backups.into_iter().rev().find(|backup| {
+            backup.kind == Kind::Full
+                && backup.binlog.is_some()
+                && !backup.server.differs(&self.options.server)
+        });
+        Ok(base.and_then(|backup| backup.binlog).map(|binlog| binlog.file))
+    }
+
+    fn go_on(&mut self, chain: &Chain, facts: &LogFacts) -> Result<End> {
+        let Some(last) = chain.last() else { return Ok(End::Gap("the chain is empty".into())) };
+        let until = chain.safe_until().unwrap_or_else(now);
+        self.clock = Clock::new(Some(until));
+        let end = ChainEnd {
+            chain: chain.id.clone(),
+            next: last.last + 1,
+            previous: Some(last.hash.clone()),
+            file: last.file.clone(),
+            position: last.end,
+            gtid: last.gtid_after.clone(),
+            within: last.ends_within,
+            until,
+        };
+        self.report.chain = Some(chain.id.clone());
+        let source = facts.source(&self.options.server);
+        let writer = SegmentWriter::new(end, None, source, self.options.encryption.clone());
+        let place = LogPlace::At { file: last.file.clone(), position: last.overlap.from };
+        let reading = Reading::of_chain(writer, last);
+        match self.read(place, reading) {
+            Err(error) if is_no_such_place(&error) => Ok(End::Gap(format!(
+                "the server has its log no longer from where the chain {} ends, {}:{}: {error}",
+                chain.id, last.file, last.end
+            ))),
+            done => done,
+        }
+    }
+
+    /// Reads the log from a place on.
+    fn read(&mut self, place: LogPlace, mut reading: Reading) -> Result<End> {
+        let heartbeat = (self.options.every / 2).clamp(QUICKEST, SLOWEST);
+        let start = LogStart {
+            place,
+            server_id: self.options.server_id.unwrap_or_else(random_server_id),
+            heartbeat,
+            semi_sync: false,
+            ends: self.options.once,
+        };
+        let cancel = self.context.cancel.clone();
+        let mut stream = self.server.follow(&start, &cancel)?;
+        let outcome = loop {
+            let sent = match stream.next() {
+                Ok(Some(sent)) => sent,
+                Ok(None) => break reading.at_end().map_or(Ok(End::Reached), |why| Ok(End::Gap(why))),
+                Err(error) => break Err(cancel.explain(error.doing(FOLLOWING))),
+            };
+            let now = self.clock.now();
+            let passed = reading.take(sent, now, &mut |reading| self.publish(reading));
+            match passed {
+                Ok(Passed::On) => {}
+                Ok(Passed::Gap(why)) => return Ok(End::Gap(why)),
+                Err(error) => break Err(error),
+            }
+            if self.is_due(&reading) {
+                self.publish(&mut reading)?;
+            }
+            if reading.is_past_overlap() {
+                self.seen(&reading);
+            }
+        };
+        // What has come is whole and in order, whatever came after it.
+        match outcome {
+            Ok(End::Gap(_)) => outcome,
+            Ok(End::Reached) => {
+                self.publish(&mut reading)?;
+                self.seen(&reading);
+                outcome
+            }
+            Err(error) => {
+                self.publish(&mut reading)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether what was gathered is to become a segment now: in the middle of a group a little later.
+    fn is_due(&mut self, reading: &Reading) -> bool {
+        let Some(since) = reading.writer.since() else { return false };
+        if reading.writer.size() as u64 >= self.options.segment_size {
+            return true;
+        }
+        let waited = (self.clock.now() - since).to_std().unwrap_or_default();
+        waited >= if reading.is_within() { self.options.every } else { self.options.every / 2 }
+    }
+
+    /// Makes a segment of what was gathered, and publishes it.
+    fn publish(&mut self, reading: &mut Reading) -> Result<()> {
+        if reading.writer.size() == 0 || !reading.is_past_overlap() {
+            return Ok(());
+        }
+        let (segment, file) = reading.cut()?;
+        let mut pause = FIRST_PAUSE;
+        while let Err(error) = self.create(&segment.name(), &file) {
+            if self.options.once || !is_passing(&error) {
+                return Err(error);
+            }
+            log::warn!(code = crate::notice::TRIES_AGAIN.code; "{error}; it is tried again in {} s", pause.as_secs());
+            self.wait(pause)?;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        log::debug!(
+            "published {}: {} bytes of {}",
+            segment.name(),
+            segment.end - segment.start,
+            segment.file
+        );
+        let report = &mut self.report;
+        report.chain = Some(segment.chain.clone());
+        if segment.begun_because.is_some() {
+            report.begun_because.clone_from(&segment.begun_because);
+            self.anew = None;
+        }
+        report.segments += 1;
+        report.groups += segment.groups;
+        report.raw_size += segment.end - segment.start;
+        report.size += file.len() as u64;
+        self.context.progress.advance(segment.end - segment.start);
+        Ok(())
+    }
+
+    /// Writes a segment's file, which must be new: another follower may be at work.
+    fn create(&self, name: &str, file: &[u8]) -> Result<()> {
+        let backend = self.store.backend();
+        if backend.create_in(Folder::Log, name, file)? {
+            return Ok(());
+        }
+        // An answer may have been lost.
+        let listed = Listed { name: name.into(), size: None, version: None };
+        let there = backend.read_in(Folder::Log, &[listed], file.len() as u64 + 1)?.into_iter().next();
+        if there.transpose()?.flatten().is_some_and(|there| there == file) {
+            return Ok(());
+        }
+        Err(Error::Followed { store: self.store.place(), segment: name.into() })
+    }
+
+    /// Notes how far all is safe, and says from time to time that the follower lives.
+    fn seen(&mut self, reading: &Reading) {
+        let report = &mut self.report;
+        report.file = Some(reading.file().to_owned());
+        report.position = Some(reading.writer.position() - reading.writer.size() as u64);
+        report.gtid = reading.gtid().map(ToString::to_string).filter(|gtid| !gtid.is_empty());
+        // Whatever is gathered and not published is not safe.
+        report.safe_until = Some(reading.writer.since().unwrap_or_else(|| self.clock.now()));
+        let every = self.options.every.max(WORD_EVERY);
+        if report.chain.is_some() && self.said.is_none_or(|said| said.elapsed() >= every) {
+            self.say(FollowState::Following, None);
+        }
+    }
+
+    /// Says what the follower does. That it cannot be said is told by the next segment.
+    fn say(&mut self, state: FollowState, problem: Option<String>) {
+        let (Some(chain), Some(safe_until)) = (self.report.chain.clone(), self.report.safe_until) else {
+            return;
+        };
+        self.said = Some(Instant::now());
+        let status = FollowStatus {
+            schema: STATUS_SCHEMA.into(),
+            at: now(),
+            safe_until,
+            state,
+            problem,
+            every: self.options.every.as_secs().max(1),
+            semi_sync: false,
+            host: host_name().unwrap_or_default(),
+            pid: std::process::id(),
+            extra: Map::new(),
+            chain: chain.clone(),
+        };
+        let written = serde_json::to_vec(&status)
+            .map_err(Error::from)
+            .and_then(|json| self.store.backend().write_in(Folder::Log, &format!("{chain}{SUFFIX}"), &json));
+        if let Err(error) = written {
+            log::debug!("the follower's word is not written: {error}");
+        }
+    }
+}
+
+/// Where the first event of a file begins.
+const FIRST: u64 = fwb_binlog::MAGIC.len() as u64;
+
+/// Why a chain is not gone on with.
+fn refusal(chain: &Chain, facts: &LogFacts) -> Option<String> {
+    if let Some(fault) = chain.faults.first() {
+        return Some(format!("the chain {} is broken at {}: {}", chain.id, fault.segment, fault.problem));
+    }
+    let last = chain.last()?;
+    let (theirs, ours) = (&last.source.uid, &facts.uid);
+    if theirs.is_some() && ours.is_some() && theirs != ours {
+        return Some(format!("the chain {} is of a server that calls itself otherwise", chain.id));
+    }
+    None
+}
+
+/// Whether a failure may be over soon.
+fn is_passing(error: &Error) -> bool {
+    match error {
+        Error::Unreachable { .. } | Error::Lost { .. } | Error::Channel { .. } | Error::NoPod { .. } => true,
+        Error::Server { .. } => {
+            is_no_such_place(error)
+                || is_rival(error)
+                || crate::run::is_worth_a_retry(1, Some(error.code().code), None, error.number())
+        }
+        Error::ObjectStore { .. } | Error::Io { .. } | Error::Stream { .. } | Error::Locked { .. } => true,
+        Error::GaveUp { cause, .. } => is_passing(cause),
+        _ => false,
+    }
+}
+
+/// Whether the server cannot send its log from the place that it was asked for.
+fn is_no_such_place(error: &Error) -> bool {
+    error.number() == Some(NO_SUCH_PLACE) && !is_rival(error)
+}
+
+/// Whether the server has ended us for another replica that has our number.
+fn is_rival(error: &Error) -> bool {
+    error.number() == Some(NO_SUCH_PLACE)
+        && error.server_error().is_some_and(|said| said.message.contains("same server"))
+}
+
+/// A number among the server's replicas that nobody else is likely to have.
+fn random_server_id() -> u32 {
+    use std::hash::{BuildHasher, RandomState};
+    // The hasher's key is drawn from the operating system's random numbers.
+    let random = RandomState::new().hash_one(std::process::id());
+    0x8000_0000 | u32::try_from(random >> 33).unwrap_or(1)
+}
