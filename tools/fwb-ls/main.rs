@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+mod timeline;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -62,6 +64,25 @@ struct Args {
     #[arg(long)]
     tables: bool,
 
+    /// Show what can be reached by backups and the log, and where there are holes
+    #[arg(long, conflicts_with_all = ["kinds", "server_id", "since", "at", "verified", "latest", "max_age", "tables", "also", "transactions"])]
+    timeline: bool,
+
+    /// List the transactions of the log, from --since to --at
+    ///
+    /// Each with its moment, its GTID, the rows that it changes and its statements: fwb-restore --before takes the GTID.
+    #[arg(long, conflicts_with_all = ["kinds", "server_id", "verified", "latest", "max_age", "tables", "also"])]
+    transactions: bool,
+
+    /// With --transactions: those of five minutes before and after this moment
+    #[arg(long, value_name = "WHEN", requires = "transactions", conflicts_with_all = ["since", "at"], value_parser =
+        |text: &str| fwb_cli::parse_at(text, fwb::now()))]
+    around: Option<Timestamp>,
+
+    /// With --transactions: those with a statement that has this text in it
+    #[arg(long, value_name = "TEXT", requires = "transactions")]
+    statement: Option<String>,
+
     /// List this store too, such as that of the copies; may be given several times
     ///
     /// A backup that is in several stores is listed for each. With --latest and --at, the first store counts that has the
@@ -101,6 +122,8 @@ Examples:
   fwb-ls -B shop --latest --verified           # the newest proved one
   fwb-ls --at '2025-07-25 17:00' --tables      # what was inside then
   fwb-ls --max-age 26h > /dev/null             # exit 3: no fresh proved backup
+  fwb-ls --timeline                            # what can be reached by backups and the log
+  fwb-ls --transactions --around '2025-07-25 14:03' -B shop
   fwb-ls | jq -r .name                         # a pipe gets JSON";
 
 fn main() -> ExitCode {
@@ -108,6 +131,12 @@ fn main() -> ExitCode {
 }
 
 fn list(args: &Args, session: &Session) -> Result<Outcome> {
+    if args.timeline {
+        return timeline::timeline(args, session);
+    }
+    if args.transactions {
+        return timeline::transactions(args, session);
+    }
     // The sidecars have all that a list shows; of many backups each would be decrypted.
     let identities = if args.tables { args.identity.identities(&Age, session) } else { None };
     let cancel = &session.context().cancel;

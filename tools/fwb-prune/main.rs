@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 
+use chrono::TimeDelta;
 use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use fwb::{Candidates, Kind, Manifest, Policy, PruneOptions, Pruned, Result};
@@ -80,6 +81,12 @@ struct RetentionArgs {
     #[arg(long, value_name = "N", default_value = "0", env = "FWB_KEEP_SAFETY_DAYS")]
     keep_safety_days: u32,
 
+    /// Keep every moment of this time reachable by a backup and the log [default: of as many days as --keep-days says]
+    ///
+    /// Backups that it takes stay, whatever the other rules say; what of the log no such moment needs goes.
+    #[arg(long, value_name = "AGE", env = "FWB_KEEP_WINDOW", value_parser = fwb_cli::parse_age)]
+    keep_window: Option<TimeDelta>,
+
     /// Never leave fewer proved backups of a server's database than this
     #[arg(long, value_name = "N", default_value = "1", env = "FWB_MIN_KEEP")]
     min_keep: u32,
@@ -95,6 +102,7 @@ impl RetentionArgs {
             keep_monthly: self.keep_monthly,
             keep_yearly: self.keep_yearly,
             keep_safety_days: self.keep_safety_days,
+            keep_window: self.keep_window,
             min_keep: self.min_keep,
         }
     }
@@ -107,6 +115,7 @@ candidates are deleted: 'fwb-ls | fwb-prune' makes every backup one.
 Examples:
   fwb-ls | fwb-prune --dry-run                 # what would go, and why
   fwb-ls | fwb-prune --keep-days 7 --keep-weekly 4 --keep-monthly 12
+  fwb-ls | fwb-prune --keep-window 3d          # every moment of three days stays reachable
   fwb-ls | fwb-prune --keep-safety-days 3      # safety backups too, by a rule of their own";
 
 fn main() -> ExitCode {

@@ -36,6 +36,10 @@ struct Args {
     #[arg(long, value_name = "LEVEL", default_value = "full", env = "FWB_VERIFY_LEVEL")]
     level: LevelArg,
 
+    /// Prove the store's log instead: every byte of every chain, and that nothing is missing
+    #[arg(long, conflicts_with_all = ["backups", "level", "adopt", "no_record", "drill_dir", "drill_server_dir", "drill_server"])]
+    log: bool,
+
     /// Write a manifest for a file of another program, so that its outcome is recorded too
     #[arg(long)]
     adopt: bool,
@@ -94,13 +98,17 @@ Examples:
   fwb-ls --latest | fwb-verify                 # the newest backup
   fwb-verify shop_backup_20250725_170206.sql.gz
   fwb-verify --adopt ./old.sql.gz              # a dump of another program
-  fwb-ls --latest --verified | fwb-verify --level drill";
+  fwb-ls --latest --verified | fwb-verify --level drill
+  fwb-verify --log                             # the log that fwb-follow ships";
 
 fn main() -> ExitCode {
     fwb_cli::run(verify)
 }
 
 fn verify(args: Args, session: &Session) -> Result<Outcome> {
+    if args.log {
+        return verify_log(&args, session);
+    }
     check_drill_options(&args, session)?;
     let out = session.answers(args.format)?;
     let identities = args.identity.identities(&Age, session);
@@ -128,6 +136,28 @@ fn verify(args: Args, session: &Session) -> Result<Outcome> {
         run.one(&store, &name)?;
     }
     run.end()
+}
+
+/// Proves the chains of a store's log.
+fn verify_log(args: &Args, session: &Session) -> Result<Outcome> {
+    let context = session.context();
+    let mut out = session.answers(args.format)?;
+    let store = Store::open(&args.store.location()?, &ObjectStores, &context.cancel)?
+        .with_identities(args.identity.identities(&Age, session));
+    let chains = store.chains(&context.cancel)?.chains;
+    if chains.is_empty() {
+        return Err(Error::NothingFound("the store has no log: fwb-follow ships one".into()));
+    }
+    let mut worst = None;
+    for chain in &chains {
+        let report = fwb::check_chain(&store, chain, context)?;
+        out.write(&report, |page| fwb_cli::checked_chain(&report, page))?;
+        for fault in report.problems {
+            log::warn!(code = fwb::notice::VERIFICATION.code; "{}: {}", fault.segment, fault.problem);
+            worst.get_or_insert_with(|| Error::damaged(fault.segment, fault.problem));
+        }
+    }
+    worst.map_or(Ok(Outcome::Done), Err)
 }
 
 /// No option of a drill is to be ignored: whoever gives one believes that there is a drill, and of that kind.

@@ -39,8 +39,10 @@ mod verify;
 
 pub use artifact::{Codec, Compression};
 pub use binlog::{
-    Chain, ChainFault, Chains, FollowFrom, FollowOptions, FollowReport, FollowState, FollowStatus,
-    LOG_SCHEMA, LogSource, Overlap, Part, Segment, Touched, follow,
+    Chain, ChainFault, ChainReport, Chains, ChangedTable, FollowFrom, FollowOptions, FollowReport,
+    FollowState, FollowStatus, Hole, LOG_SCHEMA, LogSource, Moment, Overlap, Part, Reached, Segment, Span,
+    Timeline, Touched, Transaction, TransactionFilter, Window, check_chain, follow, reach, timelines,
+    transactions, windows,
 };
 pub use blank::{blank_quoted, blank_record};
 pub use copy::{Copied, Copier, CopyOptions};

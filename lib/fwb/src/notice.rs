@@ -187,6 +187,9 @@ codes! {
     FOLLOWED = "FWB-1602", "Another follower writes the same chain of the log",
         "two fwb-follow of one server write into one store",
         "let one of them run; the chain is whole";
+    NO_MOMENT = "FWB-1612", "A moment cannot be reached from any backup and the log",
+        "no proved backup is older than the moment, the log has a gap in between, or does not go that far",
+        "fwb-ls --timeline shows what can be reached";
     OTHER = "FWB-2001", "Something failed that does not change the outcome",
         "the message says what",
         "none is needed; look when there is time";

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::binlog::{self, Chains};
 use crate::error::{Error, Result};
 use crate::manifest::{Action, Decision, Kind, Manifest, Timestamp};
 use crate::progress::Context;
@@ -120,7 +121,10 @@ impl Run<'_> {
             store.sweep(lock)?;
         }
         let Listing { entries, unreadable, .. } = Listing::read(store, &self.context.cancel)?;
-        let plan = plan(entries, names, self.options, self.now);
+        let chains = store.chains(&self.context.cancel)?;
+        let window = self.options.policy.window();
+        let needed = binlog::needed_bases(&entries, &chains.chains, window, self.now);
+        let plan = plan(entries.clone(), names, &needed, self.options, self.now);
         self.tell_of_absent(store, names, &plan, !unreadable.is_empty());
         for (summary, decision) in plan {
             self.context.cancel.check()?;
@@ -151,6 +155,37 @@ impl Run<'_> {
             }
             (self.report)(record)?;
         }
+        self.log(store, &chains, &entries, &needed.into_keys().collect())
+    }
+
+    /// Removes what of the log no reachable moment needs.
+    fn log(
+        &mut self,
+        store: &Store,
+        chains: &Chains,
+        entries: &[BackupSummary],
+        needed: &BTreeSet<String>,
+    ) -> Result<()> {
+        let surplus = binlog::surplus(chains, entries, needed, self.options.policy.window(), self.now);
+        if surplus.files.is_empty() {
+            return Ok(());
+        }
+        let (count, bytes) = (surplus.files.len(), surplus.bytes);
+        if self.options.dry_run {
+            log::info!(
+                "{count} files of the log ({bytes} bytes) would go: no moment needs them that is to stay reachable"
+            );
+        } else {
+            if let Err(error) = binlog::remove(store, &surplus, &self.context.cancel) {
+                self.context.cancel.check()?;
+                self.remember(error);
+                return Ok(());
+            }
+            log::info!(
+                "{count} files of the log ({bytes} bytes) are gone: no moment needed them that is to stay reachable"
+            );
+        }
+        self.pruned.freed += bytes;
         Ok(())
     }
 
@@ -192,6 +227,7 @@ impl Run<'_> {
 fn plan(
     entries: Vec<BackupSummary>,
     names: &BTreeSet<String>,
+    needed: &BTreeMap<String, String>,
     options: &PruneOptions,
     now: Timestamp,
 ) -> Vec<(BackupSummary, Decision)> {
@@ -207,6 +243,9 @@ fn plan(
                 let reasons =
                     vec![format!("its store keeps it from being deleted until {}", until.to_rfc3339())];
                 return (summary, Decision { action: Action::Keep, reasons });
+            }
+            if let (Action::Delete, Some(reason)) = (decision.action, needed.get(&summary.name)) {
+                return (summary, Decision { action: Action::Keep, reasons: vec![reason.clone()] });
             }
             if options.kinds.contains(&summary.kind) {
                 return (summary, decision);

@@ -7,6 +7,7 @@ mod follow;
 mod prune;
 mod restore;
 mod run;
+mod timeline;
 mod verify;
 
 use fwb::{Manifest, ObjectKind, SectionKind};
@@ -19,6 +20,7 @@ pub use follow::followed;
 pub use prune::{Retained, decided, pruned_in_all};
 pub use restore::{forgotten, planned, restored, undo_planned, undone};
 pub use run::ran;
+pub use timeline::{checked_chain, timeline, transaction};
 pub use verify::{verified, verified_in_all};
 
 /// `12 tables, 3 views, 1 trigger; 1,234,567 rows`: what is inside, as far as the manifest says; none: it says nothing.

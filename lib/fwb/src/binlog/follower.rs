@@ -8,6 +8,7 @@ use serde_json::Map;
 
 use super::chain::Chain;
 use super::clock::Clock;
+use super::compaction::compact;
 use super::facts::LogFacts;
 use super::options::{FollowFrom, FollowOptions};
 use super::reading::{Passed, Reading};
@@ -32,6 +33,8 @@ const QUICKEST: Duration = Duration::from_millis(500);
 const SLOWEST: Duration = Duration::from_secs(30);
 /// How often the follower says at least that it lives.
 const WORD_EVERY: Duration = Duration::from_secs(15);
+/// After how many segments small ones are put together.
+const COMPACT_AFTER: u64 = 120;
 /// "Got fatal error from master when reading data from binary log".
 const NO_SUCH_PLACE: u16 = 1236;
 
@@ -91,6 +94,7 @@ pub fn follow(
         clock: Clock::new(None),
         anew: options.begins_anew.then(|| "it was asked for".to_owned()),
         said: None,
+        uncompacted: 0,
         report: FollowReport {
             store: store.place(),
             chain: None,
@@ -126,6 +130,8 @@ struct Follower<'a> {
     anew: Option<String>,
     /// When the follower said last that it lives.
     said: Option<Instant>,
+    /// Segments published since small ones were put together last.
+    uncompacted: u64,
     report: FollowReport,
 }
 
@@ -251,6 +257,9 @@ impl Follower<'_> {
             until,
         };
         self.report.chain = Some(chain.id.clone());
+        if chain.segments.len() as u64 >= COMPACT_AFTER || !chain.covered.is_empty() {
+            self.tidy(&chain.id);
+        }
         let source = facts.source(&self.options.server);
         let writer = SegmentWriter::new(end, None, source, self.options.encryption.clone());
         let place = LogPlace::At { file: last.file.clone(), position: last.overlap.from };
@@ -349,11 +358,29 @@ impl Follower<'_> {
             self.anew = None;
         }
         report.segments += 1;
+        self.uncompacted += 1;
         report.groups += segment.groups;
         report.raw_size += segment.end - segment.start;
         report.size += file.len() as u64;
         self.context.progress.advance(segment.end - segment.start);
+        if self.uncompacted >= COMPACT_AFTER {
+            self.tidy(&segment.chain);
+        }
         Ok(())
+    }
+
+    /// Puts small segments together. What fails is tried again later: the chain is whole either way.
+    fn tidy(&mut self, chain: &str) {
+        self.uncompacted = 0;
+        let cancel = &self.context.cancel;
+        let compacted = self.store.chains(cancel).and_then(|chains| {
+            let chain = chains.chains.iter().find(|known| known.id == chain);
+            chain.map_or(Ok(0), |chain| compact(self.store, chain, cancel))
+        });
+        match compacted {
+            Ok(fewer) => log::debug!("{fewer} files of the log fewer"),
+            Err(error) => log::debug!("small segments stay as they are: {error}"),
+        }
     }
 
     /// Writes a segment's file, which must be new: another follower may be at work.

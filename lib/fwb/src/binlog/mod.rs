@@ -1,19 +1,33 @@
 //! The binary log in a store: segments of its bytes, one behind the other, in a chain that proves that none is missing.
 
+mod bytes;
 mod chain;
+mod check;
 mod clock;
+mod compaction;
+mod extent;
 mod facts;
 mod follower;
 mod options;
 mod overlap;
+mod reach;
 mod reading;
+mod scan;
 mod segment;
 mod status;
+mod timeline;
+mod window;
 mod writer;
 
 pub use chain::{Chain, ChainFault, Chains};
+pub use check::{ChainReport, check_chain};
 pub use follower::{FollowReport, follow};
 pub use options::{FollowFrom, FollowOptions};
 pub use overlap::Overlap;
+pub use reach::{Moment, Reached, Window, reach, windows};
 pub use segment::{LOG_SCHEMA, LogSource, Part, Segment, Touched};
 pub use status::{FollowState, FollowStatus};
+pub use timeline::{
+    ChangedTable, Hole, Span, Timeline, Transaction, TransactionFilter, timelines, transactions,
+};
+pub(crate) use window::{needed_bases, remove, surplus};

@@ -29,7 +29,7 @@ const MOST_NAMES: usize = 12 << 10;
 /// The most parts of a segment that was put together from others.
 pub(super) const MOST_PARTS: usize = 120;
 /// The most bytes of the log that one segment holds that was put together from others.
-pub(super) const MOST_RAW: u64 = 64 << 20;
+pub(super) const MOST_RAW: u64 = 16 << 20;
 /// The most bytes of the log that are held in memory: so long may a segment be that is published first.
 pub(super) const MOST_HELD: usize = 16 << 20;
 

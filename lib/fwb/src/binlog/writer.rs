@@ -99,11 +99,6 @@ impl SegmentWriter {
         }
     }
 
-    /// The chain.
-    pub(super) fn chain(&self) -> &str {
-        &self.chain
-    }
-
     /// Bytes gathered.
     pub(super) fn size(&self) -> usize {
         self.raw.len()

@@ -20,7 +20,8 @@ use crate::artifact::{ArtifactWriter, Codec, MaybeEncrypted, WRITE_ARTIFACT, Wri
 use crate::encryption;
 use crate::error::{DUMPING, Error, Result};
 use crate::manifest::{
-    self, CODEC, Client, Encryption, Manifest, Object, SCHEMA, Section, SectionKind, Server, Timestamp,
+    self, Binlog, CODEC, Client, Encryption, Manifest, Object, SCHEMA, Section, SectionKind, Server,
+    Timestamp,
 };
 use crate::progress::{Cancel, Context};
 use crate::server::{
@@ -179,6 +180,7 @@ impl<'a> Dump<'a> {
         }
         self.look_again(&definitions, context)?;
         let renamed = self.check_inventory(&whole.sections, &left_out, &context.cancel)?;
+        let log_end = self.log_end(locked.is_some(), &context.cancel)?;
         if let Some(mut locked) = locked {
             // If releasing the locks succeeds, the connection never lost them.
             locked.execute("UNLOCK TABLES", LOCKING)?;
@@ -190,11 +192,23 @@ impl<'a> Dump<'a> {
         }
         self.warn(found);
         let mut manifest = self.manifest(whole, snapshot, &left_out, &hex::encode(raw_sha256));
+        if let Some(end) = log_end {
+            manifest.extra.insert("binlog_end".into(), json!(end));
+        }
         let (sink, written) = members.finish(&manifest.core()?)?;
         let (Written { size, sha256 }, key) = sink.finish(written)?;
         manifest.size = size;
         manifest.sha256 = Some(hex::encode(sha256));
         Ok(Made { manifest, key })
+    }
+
+    /// Where the binary log stands when all is read, where that decides whether a log can go on from this backup: rows of tables
+    /// that no snapshot covers may have changed since the snapshot.
+    fn log_end(&self, is_locked: bool, cancel: &Cancel) -> Result<Option<Binlog>> {
+        if is_locked || !self.facts.log_bin || self.facts.without_snapshot.is_empty() {
+            return Ok(None);
+        }
+        snapshot::log_end(self.server, &self.facts, cancel)
     }
 
     /// Whether nothing went on meanwhile that the dump shows in part.

@@ -79,6 +79,28 @@ pub(super) fn start(
     Ok(Begun { connections: vec![connection], binlog, snapshot: None })
 }
 
+/// Where the binary log stands now; none where the server does not tell.
+///
+/// # Errors
+/// The server cannot be reached.
+pub(super) fn log_end(
+    server: &ServerClient,
+    facts: &DatabaseFacts,
+    cancel: &Cancel,
+) -> Result<Option<Binlog>> {
+    let doing = format!("dumping {}", facts.database);
+    let starter = Starter { server, facts, cancel, doing };
+    let mut connection = starter.connect()?;
+    if let Some(at) = starter.begin(&mut connection)? {
+        return Ok(Some(at));
+    }
+    match log_position(connection.session(), &starter.doing) {
+        Ok(position) => Ok(position.map(|position| position.binlog)),
+        Err(error) if error.refusal().is_some() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 struct Starter<'a> {
     server: &'a ServerClient,
     facts: &'a DatabaseFacts,

@@ -518,6 +518,16 @@ pub enum Error {
         /// The segment that was to be written.
         segment: String,
     },
+    /// A moment cannot be reached from any backup and the log.
+    #[error("{moment} cannot be reached: {why}")]
+    NoMoment {
+        /// Which.
+        moment: String,
+        /// Why.
+        why: String,
+        /// What to do.
+        remedy: String,
+    },
     /// A signal arrived.
     #[error("interrupted by {}", signal_name(*.0))]
     Interrupted(i32),
@@ -573,6 +583,7 @@ impl Error {
             Self::RefusedByRestore { .. } | Self::NotADump { .. } => notice::REFUSED_BY_RESTORE,
             Self::NoLog { .. } => notice::NO_LOG,
             Self::Followed { .. } => notice::FOLLOWED,
+            Self::NoMoment { .. } => notice::NO_MOMENT,
             Self::Locked { .. } => notice::LOCKED,
             Self::ObjectStore { .. } => notice::OBJECT_STORE,
             Self::LockLost { .. } => notice::LOCK_LOST,
@@ -769,6 +780,7 @@ impl Error {
             | Self::NotDrilled { remedy, .. }
             | Self::NoConnection { remedy, .. }
             | Self::NoLog { remedy, .. }
+            | Self::NoMoment { remedy, .. }
             | Self::NoPod { remedy, .. } => Some(remedy.clone()),
             Self::Followed { .. } => Some("let one follower write this chain; the other one can write into a store of its own".into()),
             Self::Channel { .. } => Some("nothing that came over it was taken for the whole; run it again".into()),

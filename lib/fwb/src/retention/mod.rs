@@ -27,6 +27,8 @@ pub struct Policy {
     /// Keep safety backups that are at most this many times 24 hours old, and none by another rule; 0: the rules of the
     /// other backups hold for them too.
     pub keep_safety_days: u32,
+    /// Keep every moment of this time reachable, where a log makes it so; none: of as many days as `keep_days` says, or of 7 where that rule is off.
+    pub keep_window: Option<TimeDelta>,
     /// Guard: never leave fewer proved backups of a server's database than this, where there are as many.
     pub min_keep: u32,
 }
@@ -41,12 +43,19 @@ impl Default for Policy {
             keep_monthly: 0,
             keep_yearly: 0,
             keep_safety_days: 0,
+            keep_window: None,
             min_keep: 1,
         }
     }
 }
 
 impl Policy {
+    /// The time of which every moment stays reachable.
+    pub(crate) fn window(&self) -> TimeDelta {
+        let days = if self.keep_days == 0 { Self::default().keep_days } else { self.keep_days };
+        self.keep_window.unwrap_or_else(|| TimeDelta::days(days.into()))
+    }
+
     /// Whether safety backups expire by a rule of their own.
     fn has_safety_rule(&self) -> bool {
         self.keep_safety_days > 0

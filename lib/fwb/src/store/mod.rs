@@ -41,7 +41,7 @@ pub(crate) use backend::NoObjectStores;
 pub struct Store {
     backend: Arc<dyn Backend>,
     /// What reads its encrypted artifacts.
-    keys: Arc<Keys>,
+    pub(crate) keys: Arc<Keys>,
 }
 
 /// A backup's name that was taken.

@@ -1,0 +1,512 @@
+//! Which moments of a database can be reached, and by which backup and which part of a log.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use fwb_binlog::{Group, GroupKind, Gtid, GtidPosition};
+use serde::Serialize;
+
+use super::chain::Chain;
+use super::extent::{Extent, ExtentReader};
+use super::scan::{Flow, Found, scan};
+use super::segment::Segment;
+use crate::error::{Error, Result};
+use crate::identity::ServerIdentity;
+use crate::manifest::{Binlog, Kind, Manifest, Timestamp};
+use crate::progress::Context;
+use crate::select::Listing;
+use crate::store::{BackupSummary, Store};
+
+/// A moment of a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Moment {
+    /// The end of the log.
+    Newest,
+    /// What was committed before it, by the clocks of server and follower.
+    At(Timestamp),
+    /// After this group.
+    After(Gtid),
+    /// Before this group.
+    Before(Gtid),
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Newest => f.write_str("the end of the log"),
+            Self::At(at) => write!(f, "{}", at.format("%Y-%m-%d %H:%M:%S%.f%:z")),
+            Self::After(gtid) => write!(f, "the moment after {gtid}"),
+            Self::Before(gtid) => write!(f, "the moment before {gtid}"),
+        }
+    }
+}
+
+/// A span of time of which every moment can be reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Window {
+    /// The backup that it begins with.
+    pub base: String,
+    /// The chain of the log.
+    pub chain: String,
+    /// The moment of the backup.
+    pub from: Timestamp,
+    /// The last moment.
+    pub until: Timestamp,
+}
+
+/// How a moment is reached.
+#[derive(Debug, Clone)]
+pub struct Reached {
+    /// The backup that is gone on from.
+    pub base: Manifest,
+    /// The chain of the log.
+    pub chain: String,
+    /// When the last group before the moment was committed; none where the log has none after the backup.
+    pub last_at: Option<Timestamp>,
+    /// That group.
+    pub last: Option<Gtid>,
+    /// When the first group after it was committed; none at the end of the log.
+    pub next_at: Option<Timestamp>,
+    /// That group.
+    pub next: Option<Gtid>,
+    /// Groups between the backup and the moment, of all databases.
+    pub groups: u64,
+    /// Bytes of the log that are read.
+    pub raw_size: u64,
+    /// Up to when the log is known at the moment: where nothing came after the last group, that is later than it.
+    pub known_until: Timestamp,
+    store: Store,
+    log: Arc<Chain>,
+    extents: Vec<Extent>,
+}
+
+/// Each window of a database: from every backup that a log goes on from, as far as that is whole. The oldest backup comes first.
+pub fn windows<'a>(backups: impl Iterator<Item = &'a BackupSummary>, chains: &[Chain]) -> Vec<Window> {
+    let mut windows = Vec::new();
+    for backup in backups.filter(|backup| may_be_base(backup)) {
+        let Some(binlog) = &backup.binlog else { continue };
+        for chain in chains.iter().filter(|chain| !chain.differs(&backup.server)) {
+            let Some(joint) = joint(chain, binlog) else { continue };
+            let last = whole_from(chain, joint);
+            let until = if last + 1 == chain.segments.len() {
+                chain.status.as_ref().map(|status| status.safe_until).max(chain.segments[last].until())
+            } else {
+                chain.segments[last].until()
+            };
+            windows.push(Window {
+                base: backup.name.clone(),
+                chain: chain.id.clone(),
+                from: backup.started_at,
+                until: until.unwrap_or(backup.started_at).max(backup.started_at),
+            });
+        }
+    }
+    windows
+}
+
+/// Whether a log may go on from a backup, as far as it shows in a listing.
+pub(super) fn may_be_base(backup: &BackupSummary) -> bool {
+    backup.kind == Kind::Full
+        && backup.binlog.is_some()
+        && backup.problems.is_empty()
+        && backup.whole != Some(false)
+}
+
+/// The segment in which a place of the server's log is; the one before, where it is at a border.
+pub(super) fn joint(chain: &Chain, at: &Binlog) -> Option<usize> {
+    let has = |segment: &Segment| {
+        segment.file == at.file && segment.start <= at.position && at.position <= segment.end
+    };
+    chain.segments.iter().position(has)
+}
+
+/// The last segment up to which a chain is whole from this one on.
+fn whole_from(chain: &Chain, from: usize) -> usize {
+    let is_broken = |segment: &Segment| {
+        let name = segment.name();
+        chain.faults.iter().any(|fault| fault.segment == name)
+    };
+    let broken = (from + 1..chain.segments.len()).find(|at| is_broken(&chain.segments[*at]));
+    broken.map_or(chain.segments.len() - 1, |at| at - 1)
+}
+
+/// Finds how a moment of a database is reached: from the newest backup before it that a log goes on from without a gap. `base`
+/// names the backup, where it is not to be chosen.
+///
+/// # Errors
+/// [`Error::NoMoment`] with the reason; the store cannot be read, no identity reads a segment, or a signal arrived.
+pub fn reach(
+    store: &Store,
+    database: &str,
+    server: &ServerIdentity,
+    base: Option<&str>,
+    moment: &Moment,
+    context: &Context,
+) -> Result<Reached> {
+    let listing = Listing::read(store, &context.cancel)?;
+    let chains = store.chains(&context.cancel)?;
+    let mut why = Vec::new();
+    let of_database = |backup: &&BackupSummary| {
+        backup.database.as_deref() == Some(database)
+            && !backup.server.differs(server)
+            && base.is_none_or(|base| backup.name == base)
+    };
+    let candidates: Vec<&BackupSummary> = listing.entries.iter().filter(of_database).collect();
+    for backup in candidates.iter().rev() {
+        if !may_be_base(backup) {
+            continue;
+        }
+        if matches!(moment, Moment::At(at) if *at < backup.started_at) {
+            continue;
+        }
+        let Some(binlog) = &backup.binlog else { continue };
+        for chain in chains.chains.iter().rev().filter(|chain| !chain.differs(&backup.server)) {
+            let Some(joint) = joint(chain, binlog) else { continue };
+            let attempt = Attempt { store, backup, chain, joint, database, moment, context };
+            match attempt.reach(binlog)? {
+                Ok(reached) => return Ok(reached),
+                Err(no) => why.push(format!("{}: {no}", backup.name)),
+            }
+        }
+        if !chains.chains.iter().any(|chain| joint_of(chain, backup).is_some()) {
+            why.push(format!("{}: no log goes on from it", backup.name));
+        }
+    }
+    if why.is_empty() {
+        why.push(if candidates.is_empty() {
+            format!("the store has no backup of {database} from this server")
+        } else {
+            "no backup is older, whole, and says where the binary log stood".into()
+        });
+    }
+    why.truncate(5);
+    Err(Error::NoMoment {
+        moment: format!("{moment} of {database}"),
+        why: why.join("; "),
+        remedy: "fwb-ls --timeline shows what can be reached".into(),
+    })
+}
+
+fn joint_of(chain: &Chain, backup: &BackupSummary) -> Option<usize> {
+    if chain.differs(&backup.server) { None } else { joint(chain, backup.binlog.as_ref()?) }
+}
+
+/// One backup and one chain.
+struct Attempt<'a> {
+    store: &'a Store,
+    backup: &'a BackupSummary,
+    chain: &'a Chain,
+    joint: usize,
+    database: &'a str,
+    moment: &'a Moment,
+    context: &'a Context,
+}
+
+/// What was seen of the log after a backup.
+#[derive(Default)]
+struct Seen {
+    groups: u64,
+    last: Option<(Timestamp, Option<Gtid>)>,
+    next: Option<(Timestamp, Option<Gtid>)>,
+    /// Where the replay ends: the file, and where in it.
+    end: Option<(String, u64)>,
+    is_met: bool,
+    /// XA transactions that were prepared before the backup's moment and completed after it.
+    carried: Vec<Vec<u8>>,
+}
+
+impl Attempt<'_> {
+    /// The inner error: why not.
+    fn reach(&self, binlog: &Binlog) -> Result<Result<Reached, String>> {
+        let Some(manifest) = self.store.manifest_of(self.backup, None)? else {
+            return Ok(Err("it was deleted meanwhile".into()));
+        };
+        let log = Arc::new(self.chain.clone());
+        let last_whole = whole_from(&log, self.joint);
+        let mut extents = Vec::new();
+        for extent in extents_up_to(&log, self.joint, last_whole) {
+            if extent.file == binlog.file && extent.to < binlog.position {
+                continue;
+            }
+            let from = if extent.file == binlog.file { binlog.position } else { extent.from };
+            extents.push(Extent { from, ..extent });
+        }
+        let known = match self.position_at(&log, binlog)? {
+            Ok(known) => known,
+            Err(why) => return Ok(Err(why)),
+        };
+        if let (Some(known), Some(Ok(said))) =
+            (&known, binlog.gtid.as_ref().map(|gtid| gtid.parse::<GtidPosition>()))
+            && (matches!(self.moment, Moment::After(gtid) | Moment::Before(gtid) if said.contains(*gtid) && known.contains(*gtid)))
+        {
+            return Ok(Err("it is of a later moment".into()));
+        }
+        let prepared = self.prepared_before(&log, binlog)?;
+        let making = MakingOf::of(&manifest);
+        let mut seen = Seen::default();
+        let mut unfit = None;
+        scan(self.store, &log, &extents, known, &self.context.cancel, &mut |found| {
+            if unfit.is_none() {
+                unfit = making.breaks(&found, self.database, manifest.finished_at);
+            }
+            Ok(self.take(&mut seen, &prepared, found))
+        })?;
+        if let Some(unfit) = unfit {
+            return Ok(Err(unfit));
+        }
+        let known_until = self.known_until(&log, last_whole);
+        if !seen.is_met {
+            let is_reached = match self.moment {
+                Moment::Newest => true,
+                Moment::At(at) => *at <= known_until,
+                Moment::After(_) | Moment::Before(_) => false,
+            };
+            if !is_reached {
+                let broken = last_whole + 1 < log.segments.len();
+                let how = if broken { "is whole up to" } else { "ends at" };
+                return Ok(Err(format!("the log after it {how} {known_until}, without that moment")));
+            }
+        }
+        if let (true, Some((file, to))) = (seen.is_met, &seen.end) {
+            let at =
+                extents.iter().position(|extent| extent.file == *file).map_or(extents.len(), |at| at + 1);
+            extents.truncate(at);
+            if let Some(last) = extents.last_mut() {
+                last.to = *to;
+            }
+        }
+        let mut all = Vec::new();
+        for name in &seen.carried {
+            all.extend(prepared.get(name).cloned());
+        }
+        all.extend(extents);
+        all.retain(|extent| extent.from < extent.to);
+        Ok(Ok(Reached {
+            base: manifest,
+            chain: log.id.clone(),
+            last_at: seen.last.map(|(at, _)| at),
+            last: seen.last.and_then(|(_, gtid)| gtid),
+            next_at: seen.next.map(|(at, _)| at),
+            next: seen.next.and_then(|(_, gtid)| gtid),
+            groups: seen.groups,
+            raw_size: all.iter().map(|extent| extent.to - extent.from).sum(),
+            known_until: if seen.is_met { seen.next.map_or(known_until, |(at, _)| at) } else { known_until },
+            store: self.store.clone(),
+            log,
+            extents: all,
+        }))
+    }
+
+    /// Until when the log is known, where it ends.
+    fn known_until(&self, log: &Chain, last: usize) -> Timestamp {
+        let of_segment = log.segments[last].until();
+        let is_end = last + 1 == log.segments.len();
+        let said = log.status.as_ref().map(|status| status.safe_until).filter(|_| is_end);
+        of_segment.max(said).unwrap_or(self.backup.started_at).max(self.backup.started_at)
+    }
+
+    /// The groups before the backup's moment, by the log; the inner error: they are not those that the backup says.
+    fn position_at(&self, log: &Arc<Chain>, binlog: &Binlog) -> Result<Result<Option<GtidPosition>, String>> {
+        let segment = &log.segments[self.joint];
+        let begin = whole_groups_from(log, self.joint);
+        let known = log.segments[begin].gtid_before.clone();
+        let extent =
+            Extent { file: segment.file.clone(), from: log.segments[begin].start, to: binlog.position };
+        let reached = if extent.from < extent.to {
+            scan(self.store, log, &[extent], Some(known), &self.context.cancel, &mut |_| Ok(Flow::On))?
+        } else {
+            Some(known)
+        };
+        let said = binlog.gtid.as_ref().and_then(|gtid| gtid.parse::<GtidPosition>().ok());
+        if let (Some(reached), Some(said)) = (&reached, &said)
+            && reached != said
+            && !(reached.covers(said) && said.covers(reached))
+        {
+            return Ok(Err(format!(
+                "it is of another history: the log has {reached} where the backup says {said}"
+            )));
+        }
+        Ok(Ok(reached))
+    }
+
+    /// XA transactions that are prepared and not completed at the backup's moment: neither its rows nor the log behind it have
+    /// what they did.
+    fn prepared_before(&self, log: &Arc<Chain>, binlog: &Binlog) -> Result<BTreeMap<Vec<u8>, Extent>> {
+        let mut prepared: BTreeMap<Vec<u8>, Extent> = BTreeMap::new();
+        for at in 0..=self.joint {
+            let segment = &log.segments[at];
+            if segment.xa_prepared.is_empty() && segment.xa_completed.is_empty() {
+                continue;
+            }
+            let begin = whole_groups_from(log, at);
+            let is_joint = segment.file == binlog.file;
+            let to = if is_joint { segment.end.min(binlog.position) } else { segment.end };
+            let extent = Extent { file: segment.file.clone(), from: log.segments[begin].start, to };
+            if extent.from >= extent.to {
+                continue;
+            }
+            let known = log.segments[begin].gtid_before.clone();
+            scan(self.store, log, &[extent], Some(known), &self.context.cancel, &mut |found| {
+                match &found.group.kind {
+                    GroupKind::XaPrepared(name) => {
+                        let (from, to) = (found.group.start, found.end());
+                        prepared.insert(name.clone(), Extent { file: found.file.clone(), from, to });
+                    }
+                    GroupKind::XaCompleted { name, .. } => drop(prepared.remove(name)),
+                    _ => {}
+                }
+                Ok(Flow::On)
+            })?;
+        }
+        Ok(prepared)
+    }
+
+    /// Takes a group after the backup's moment: is it before the one that is asked for?
+    fn take(&self, seen: &mut Seen, prepared: &BTreeMap<Vec<u8>, Extent>, found: Found) -> Flow {
+        let gtid = found.group.gtid;
+        let is_beyond = match self.moment {
+            Moment::Newest | Moment::After(_) => false,
+            Moment::At(at) => found.at >= *at,
+            Moment::Before(before) => gtid == Some(*before),
+        };
+        if is_beyond {
+            seen.is_met = true;
+            seen.next = Some((found.at, gtid));
+            seen.end = Some((found.file, found.group.start));
+            return Flow::Enough;
+        }
+        if seen.is_met {
+            // One more is looked at, to say what comes next.
+            seen.next = Some((found.at, gtid));
+            return Flow::Enough;
+        }
+        seen.groups += 1;
+        seen.last = Some((found.at, gtid));
+        if let GroupKind::XaCompleted { name, .. } = &found.group.kind
+            && prepared.contains_key(name)
+            && !seen.carried.contains(name)
+        {
+            seen.carried.push(name.clone());
+        }
+        if matches!(self.moment, Moment::After(after) if gtid == Some(*after)) {
+            seen.is_met = true;
+            seen.end = Some((found.file.clone(), found.end()));
+        }
+        Flow::On
+    }
+}
+
+/// The first segment at or before this one, in the same file, that begins between two groups.
+pub(super) fn whole_groups_from(chain: &Chain, at: usize) -> usize {
+    let file = &chain.segments[at].file;
+    let mut begin = at;
+    while begin > 0 && chain.segments[begin].begins_within && chain.segments[begin - 1].file == *file {
+        begin -= 1;
+    }
+    begin
+}
+
+/// What segments have from the first to the last of these, file by file.
+fn extents_up_to(chain: &Chain, first: usize, last: usize) -> Vec<Extent> {
+    let mut extents: Vec<Extent> = Vec::new();
+    for segment in &chain.segments[first..=last] {
+        match extents.last_mut() {
+            Some(extent) if extent.file == segment.file => extent.to = segment.end,
+            _ => extents.push(Extent { file: segment.file.clone(), from: segment.start, to: segment.end }),
+        }
+    }
+    extents
+}
+
+/// The time in which a backup was made, and its tables whose rows are not of its moment but of some time in it.
+struct MakingOf {
+    without_snapshot: Vec<String>,
+    end: Option<Binlog>,
+}
+
+impl MakingOf {
+    fn of(manifest: &Manifest) -> Self {
+        let field = |name: &str| manifest.extra.get(name).cloned();
+        Self {
+            without_snapshot: field("without_snapshot")
+                .and_then(|list| serde_json::from_value(list).ok())
+                .unwrap_or_default(),
+            end: field("binlog_end").and_then(|end| serde_json::from_value(end).ok()),
+        }
+    }
+
+    /// Why a group makes the backup no base: it changed, while the backup was made, a table that no snapshot covers.
+    fn breaks(&self, found: &Found, database: &str, finished: Timestamp) -> Option<String> {
+        if self.without_snapshot.is_empty() {
+            return None;
+        }
+        let is_within = match &self.end {
+            Some(end) if end.file == found.file => found.group.start < end.position,
+            // Names of files grow by numbers of one width.
+            Some(end) => found.file < end.file,
+            None => found.at <= finished + chrono::TimeDelta::seconds(2),
+        };
+        if !is_within {
+            return None;
+        }
+        let table = self.without_snapshot.iter().find(|table| changes(&found.group, database, table))?;
+        Some(format!("{table} was written to while the backup was made, and no snapshot covers its engine"))
+    }
+}
+
+/// Whether a group may change a table.
+fn changes(group: &Group, database: &str, table: &str) -> bool {
+    let by_rows = group.tables.contains_key(&(database.to_owned(), table.to_owned()));
+    let by_statement = group.statements.iter().any(|statement| {
+        statement.is_executed
+            && (statement.database.as_deref() == Some(database)
+                || String::from_utf8_lossy(&statement.text).contains(database))
+    });
+    by_rows || by_statement || group.is_opaque
+}
+
+impl Reached {
+    /// The log between the backup and the moment, as one file: its beginning, and the groups. Where another of the server's files
+    /// begins, its format description is in between.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn open(&self) -> Result<Box<dyn Read + Send>> {
+        let mut readers: Vec<Box<dyn Read + Send>> = Vec::new();
+        for (number, extent) in self.extents.iter().enumerate() {
+            let reader = ExtentReader::new(&self.store, &self.log, extent);
+            let mut preamble = reader.preamble()?;
+            if number > 0 {
+                preamble.drain(..fwb_binlog::MAGIC.len());
+            }
+            readers.push(Box::new(io::Cursor::new(preamble).chain(reader)));
+        }
+        Ok(Box::new(Joined { readers: readers.into_iter(), present: None }))
+    }
+}
+
+/// Several streams, one after the other.
+struct Joined {
+    readers: std::vec::IntoIter<Box<dyn Read + Send>>,
+    present: Option<Box<dyn Read + Send>>,
+}
+
+impl Read for Joined {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Some(reader) = &mut self.present else {
+                match self.readers.next() {
+                    Some(next) => self.present = Some(next),
+                    None => return Ok(0),
+                }
+                continue;
+            };
+            match reader.read(buffer)? {
+                0 if !buffer.is_empty() => self.present = None,
+                read => return Ok(read),
+            }
+        }
+    }
+}
