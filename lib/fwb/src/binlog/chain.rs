@@ -59,7 +59,7 @@ impl Chain {
 
     /// Until when all that was written to the server's log is known to be in it.
     pub fn safe_until(&self) -> Option<Timestamp> {
-        let until = self.last().and_then(Segment::until);
+        let until = self.last().map(|last| last.safe_until());
         // What a follower says of a chain that has lost its end is not believed.
         let said = self.status.as_ref().map(|status| status.safe_until);
         until.max(said.filter(|_| self.faults.is_empty() && until.is_some()))
@@ -85,20 +85,20 @@ impl Store {
     /// It cannot be listed, or a signal arrived. A segment that cannot be read is a fault of its chain.
     pub fn chains(&self, cancel: &Cancel) -> Result<Chains> {
         let backend = self.backend();
-        let mut by_chain: BTreeMap<String, Vec<(u64, u64, Listed)>> = BTreeMap::new();
-        let mut statuses = Vec::new();
-        for file in backend.list_in(Folder::Log)? {
-            if let Some((chain, first, last)) = parse_name(&file.name) {
-                by_chain.entry(chain.into()).or_default().push((first, last, file.clone()));
-            } else if file.name.ends_with(status::SUFFIX) {
-                statuses.push(file);
-            }
-        }
+        let mut statuses = backend.list_in(Folder::Log)?;
+        statuses.retain(|file| file.name.ends_with(status::SUFFIX));
         let mut told: BTreeMap<String, FollowStatus> = BTreeMap::new();
         for read in backend.read_in(Folder::Log, &statuses, status::LARGEST)? {
             let status =
                 read.ok().flatten().and_then(|json| serde_json::from_slice::<FollowStatus>(&json).ok());
             told.extend(status.map(|status| (status.chain.clone(), status)));
+        }
+        // Segments are looked for after what followers say of them: what they have said is there then.
+        let mut by_chain: BTreeMap<String, Vec<(u64, u64, Listed)>> = BTreeMap::new();
+        for file in backend.list_in(Folder::Log)? {
+            if let Some((chain, first, last)) = parse_name(&file.name) {
+                by_chain.entry(chain.into()).or_default().push((first, last, file.clone()));
+            }
         }
         cancel.check()?;
         let mut chains = Vec::new();
@@ -123,6 +123,7 @@ impl Store {
             let size = kept.iter().filter_map(|file| file.size).sum::<u64>();
             let size = if size > 0 { size } else { segments.iter().map(|segment| segment.size).sum() };
             let status = told.remove(&id);
+            faults.extend(lost_end(&segments, status.as_ref()));
             chains.push(Chain { id, segments, status, faults, size, covered });
         }
         Ok(Chains { chains })
@@ -162,6 +163,17 @@ pub(super) fn breaks(segments: &[Segment]) -> Vec<ChainFault> {
         }
     }
     faults
+}
+
+/// What is missing at the end, by what the follower said last.
+fn lost_end(segments: &[Segment], status: Option<&FollowStatus>) -> Option<ChainFault> {
+    let (last, status) = (segments.last()?, status?);
+    let fault = |problem: String| ChainFault { segment: last.name(), problem };
+    if status.last > last.last {
+        return Some(fault(format!("segments {} to {} are missing after it", last.last + 1, status.last)));
+    }
+    let is_it = status.last == last.last && status.hash != last.hash;
+    is_it.then(|| fault("it is not the segment that the follower has written last".into()))
 }
 
 /// Why a segment does not follow another.

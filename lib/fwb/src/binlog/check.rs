@@ -1,6 +1,6 @@
 //! Whether a chain is what it says: every byte against its hash, every event against its checksum, every group and GTID.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,7 +8,8 @@ use fwb_binlog::GroupKind;
 use serde::Serialize;
 
 use super::chain::{Chain, ChainFault};
-use super::scan::{Flow, scan};
+use super::scan::{Flow, Found, scan};
+use super::segment::Segment;
 use crate::error::{Error, Result};
 use crate::manifest::Timestamp;
 use crate::progress::{Context, seconds_since};
@@ -54,31 +55,28 @@ pub fn check_chain(store: &Store, chain: &Chain, context: &Context) -> Result<Ch
         let size = chain.segments.iter().map(|segment| segment.end - segment.start).sum();
         context.progress.begin(format!("reading the log {}", chain.id), size);
         let known = chain.first().map(|first| first.gtid_before.clone());
-        let mut prepared: BTreeSet<Vec<u8>> = BTreeSet::new();
+        let mut counted = Counted::default();
         let read = scan(store, &chain, &chain.extents(), known, &context.cancel, &mut |found| {
             groups += 1;
             context.progress.advance(found.group.size);
-            match &found.group.kind {
-                GroupKind::XaPrepared(name) => drop(prepared.insert(name.clone())),
-                GroupKind::XaCompleted { name, .. } => drop(prepared.remove(name)),
-                _ => {}
-            }
+            counted.take(&chain, &found);
             Ok(Flow::On)
         });
-        let fault = |problem: String| ChainFault { segment: chain.id.clone(), problem };
+        let fault = |segment: &str, problem: String| ChainFault { segment: segment.into(), problem };
         match read {
             Ok(reached) => {
-                let said = chain.last().map(|last| last.gtid_after.clone());
-                if reached != said {
-                    problems.push(fault("its groups are not those that its descriptions say".into()));
-                }
-                let counted: u64 = chain.segments.iter().map(|segment| segment.groups).sum();
-                if counted != groups {
+                if reached != chain.last().map(|last| last.gtid_after.clone()) {
                     problems
-                        .push(fault(format!("it has {groups} groups, and its descriptions say {counted}")));
+                        .push(fault(&chain.id, "its groups are not those that its descriptions say".into()));
+                }
+                for (at, segment) in chain.segments.iter().enumerate() {
+                    let found = counted.of.get(&at).cloned().unwrap_or_default();
+                    if let Some(problem) = found.differs(segment) {
+                        problems.push(fault(&segment.name(), problem.into()));
+                    }
                 }
             }
-            Err(Error::Damaged { name, problem }) => problems.push(ChainFault { segment: name, problem }),
+            Err(Error::Damaged { name, problem }) => problems.push(fault(&name, problem)),
             Err(error) => return Err(error),
         }
     }
@@ -94,4 +92,51 @@ pub fn check_chain(store: &Store, chain: &Chain, context: &Context) -> Result<Ch
         until: chain.safe_until(),
         seconds: seconds_since(begun),
     })
+}
+
+/// What was found in each segment.
+#[derive(Default)]
+struct Counted {
+    /// The segment that the last group ended in.
+    at: usize,
+    of: BTreeMap<usize, Contents>,
+}
+
+/// What of a segment its description says too.
+#[derive(Debug, Clone, Default)]
+struct Contents {
+    groups: u64,
+    prepared: BTreeSet<String>,
+    completed: BTreeSet<String>,
+}
+
+impl Counted {
+    fn take(&mut self, chain: &Chain, found: &Found) {
+        let ends_in = |segment: &Segment| segment.file == found.file && segment.end >= found.end();
+        if let Some(more) = chain.segments[self.at..].iter().position(ends_in) {
+            self.at += more;
+        }
+        let contents = self.of.entry(self.at).or_default();
+        contents.groups += 1;
+        match &found.group.kind {
+            GroupKind::XaPrepared(name) => drop(contents.prepared.insert(hex::encode(name))),
+            GroupKind::XaCompleted { name, .. } => drop(contents.completed.insert(hex::encode(name))),
+            _ => {}
+        }
+    }
+}
+
+impl Contents {
+    fn differs(&self, segment: &Segment) -> Option<&'static str> {
+        let is = |found: &BTreeSet<String>, said: &[String]| {
+            *found == said.iter().cloned().collect::<BTreeSet<_>>()
+        };
+        if self.groups != segment.groups {
+            Some("it has another number of groups than its description says")
+        } else if !is(&self.prepared, &segment.xa_prepared) || !is(&self.completed, &segment.xa_completed) {
+            Some("it has other XA transactions than its description says")
+        } else {
+            None
+        }
+    }
 }

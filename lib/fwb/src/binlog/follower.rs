@@ -94,6 +94,7 @@ pub fn follow(
         clock: Clock::new(None),
         anew: options.begins_anew.then(|| "it was asked for".to_owned()),
         said: None,
+        last: (0, String::new()),
         uncompacted: 0,
         report: FollowReport {
             store: store.place(),
@@ -130,6 +131,8 @@ struct Follower<'a> {
     anew: Option<String>,
     /// When the follower said last that it lives.
     said: Option<Instant>,
+    /// The number of the chain's last segment, and the hash with it.
+    last: (u64, String),
     /// Segments published since small ones were put together last.
     uncompacted: u64,
     report: FollowReport,
@@ -207,6 +210,7 @@ impl Follower<'_> {
         }
         let chain = run_id("log", self.clock.now())?;
         let at = self.clock.now();
+        let never = chrono::DateTime::UNIX_EPOCH.fixed_offset();
         for (number, place) in places.iter().enumerate() {
             let end = ChainEnd {
                 chain: chain.clone(),
@@ -216,11 +220,12 @@ impl Follower<'_> {
                 position: FIRST,
                 gtid: fwb_binlog::GtidPosition::default(),
                 within: false,
+                seen: never,
                 until: at,
             };
             let writer =
                 SegmentWriter::new(end, Some(why.clone()), source.clone(), self.options.encryption.clone());
-            let reading = Reading::of_new_chain(writer);
+            let reading = Reading::of_new_chain(writer, never);
             match self.read(place.clone(), reading) {
                 Err(error) if is_no_such_place(&error) && number + 1 < places.len() => {
                     log::debug!("the server has the log of the newest backup no longer: {error}");
@@ -254,9 +259,15 @@ impl Follower<'_> {
             position: last.end,
             gtid: last.gtid_after.clone(),
             within: last.ends_within,
-            until,
+            seen: last
+                .parts
+                .last()
+                .map_or(until, |part| part.seen)
+                .max(chain.status.as_ref().map_or(last.safe_until(), |status| status.safe_until)),
+            until: last.arrived().unwrap_or(until),
         };
         self.report.chain = Some(chain.id.clone());
+        self.last = (last.last, last.hash.clone());
         if chain.segments.len() as u64 >= COMPACT_AFTER || !chain.covered.is_empty() {
             self.tidy(&chain.id);
         }
@@ -288,7 +299,13 @@ impl Follower<'_> {
         let outcome = loop {
             let sent = match stream.next() {
                 Ok(Some(sent)) => sent,
-                Ok(None) => break reading.at_end().map_or(Ok(End::Reached), |why| Ok(End::Gap(why))),
+                Ok(None) => match reading.at_end() {
+                    Some(why) => break Ok(End::Gap(why)),
+                    None => {
+                        reading.no_more_at(self.clock.now());
+                        break Ok(End::Reached);
+                    }
+                },
                 Err(error) => break Err(cancel.explain(error.doing(FOLLOWING))),
             };
             let now = self.clock.now();
@@ -358,6 +375,7 @@ impl Follower<'_> {
             self.anew = None;
         }
         report.segments += 1;
+        self.last = (segment.last, segment.hash);
         self.uncompacted += 1;
         report.groups += segment.groups;
         report.raw_size += segment.end - segment.start;
@@ -405,7 +423,8 @@ impl Follower<'_> {
         report.position = Some(reading.writer.position() - reading.writer.size() as u64);
         report.gtid = reading.gtid().map(ToString::to_string).filter(|gtid| !gtid.is_empty());
         // Whatever is gathered and not published is not safe.
-        report.safe_until = Some(reading.writer.since().unwrap_or_else(|| self.clock.now()));
+        let known = reading.known_until();
+        report.safe_until = Some(reading.writer.since().map_or(known, |since| since.min(known)));
         let every = self.options.every.max(WORD_EVERY);
         if report.chain.is_some() && self.said.is_none_or(|said| said.elapsed() >= every) {
             self.say(FollowState::Following, None);
@@ -424,6 +443,8 @@ impl Follower<'_> {
             safe_until,
             state,
             problem,
+            last: self.last.0,
+            hash: self.last.1.clone(),
             every: self.options.every.as_secs().max(1),
             semi_sync: false,
             host: host_name().unwrap_or_default(),

@@ -90,20 +90,23 @@ pub fn windows<'a>(backups: impl Iterator<Item = &'a BackupSummary>, chains: &[C
         for chain in chains.iter().filter(|chain| !chain.differs(&backup.server)) {
             let Some(joint) = joint(chain, binlog) else { continue };
             let last = whole_from(chain, joint);
-            let until = if last + 1 == chain.segments.len() {
-                chain.status.as_ref().map(|status| status.safe_until).max(chain.segments[last].until())
-            } else {
-                chain.segments[last].until()
-            };
+            let until = until(chain, last);
             windows.push(Window {
                 base: backup.name.clone(),
                 chain: chain.id.clone(),
                 from: backup.started_at,
-                until: until.unwrap_or(backup.started_at).max(backup.started_at),
+                until: until.max(backup.started_at),
             });
         }
     }
     windows
+}
+
+/// Until when all is known of a log that is whole up to its `last`th segment.
+fn until(chain: &Chain, last: usize) -> Timestamp {
+    let until = chain.segments[last].safe_until();
+    let said = chain.status.as_ref().map(|status| status.safe_until);
+    said.filter(|_| last + 1 == chain.segments.len()).map_or(until, |said| said.max(until))
 }
 
 /// Whether a log may go on from a backup, as far as it shows in a listing.
@@ -256,7 +259,7 @@ impl Attempt<'_> {
         if let Some(unfit) = unfit {
             return Ok(Err(unfit));
         }
-        let known_until = self.known_until(&log, last_whole);
+        let known_until = until(&log, last_whole).max(self.backup.started_at);
         if !seen.is_met {
             let is_reached = match self.moment {
                 Moment::Newest => true,
@@ -297,14 +300,6 @@ impl Attempt<'_> {
             log,
             extents: all,
         }))
-    }
-
-    /// Until when the log is known, where it ends.
-    fn known_until(&self, log: &Chain, last: usize) -> Timestamp {
-        let of_segment = log.segments[last].until();
-        let is_end = last + 1 == log.segments.len();
-        let said = log.status.as_ref().map(|status| status.safe_until).filter(|_| is_end);
-        of_segment.max(said).unwrap_or(self.backup.started_at).max(self.backup.started_at)
     }
 
     /// The groups before the backup's moment, by the log; the inner error: they are not those that the backup says.

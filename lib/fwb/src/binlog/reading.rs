@@ -29,6 +29,8 @@ pub(super) struct Reading {
     overlapping: Overlapping,
     /// Where the chain ends, and what must be before that.
     resumes: Option<(u64, Overlap)>,
+    /// All that the server wrote before this moment has come, as far as that is known.
+    known_until: Timestamp,
 }
 
 /// What became of an event.
@@ -41,7 +43,7 @@ pub(super) enum Passed {
 
 impl Reading {
     /// Reads what a new chain begins with: the beginning of a file.
-    pub(super) fn of_new_chain(writer: SegmentWriter) -> Self {
+    pub(super) fn of_new_chain(writer: SegmentWriter, known_until: Timestamp) -> Self {
         let position = writer.position();
         Self {
             writer,
@@ -52,6 +54,7 @@ impl Reading {
             gtid: None,
             overlapping: Overlapping::new(position),
             resumes: None,
+            known_until,
         }
     }
 
@@ -66,6 +69,7 @@ impl Reading {
             gtid: Some(last.gtid_after.clone()),
             overlapping: Overlapping::new(last.overlap.from),
             resumes: Some((last.end, last.overlap.clone())),
+            known_until: last.safe_until(),
         }
     }
 
@@ -82,6 +86,17 @@ impl Reading {
     /// Whether the server has sent again what the chain ends with, and it was the same.
     pub(super) fn is_past_overlap(&self) -> bool {
         self.resumes.is_none()
+    }
+
+    /// The server has no more at this moment than what has come.
+    pub(super) fn no_more_at(&mut self, now: Timestamp) {
+        self.writer.no_more_at(now);
+        self.known_until = self.known_until.max(now);
+    }
+
+    /// All that the server wrote before this moment has come, as far as that is known.
+    pub(super) fn known_until(&self) -> Timestamp {
+        self.known_until
     }
 
     /// Whether a group has begun and not ended.
@@ -103,7 +118,8 @@ impl Reading {
     pub(super) fn cut(&mut self) -> Result<(Segment, Vec<u8>)> {
         self.writer.set_preamble(self.format.as_deref());
         let gtid = self.gtid().cloned().unwrap_or_default();
-        let cut = Cut { overlap: self.overlapping.now(), gtid, within: self.is_within() };
+        let (within, safe_until) = (self.is_within(), self.known_until);
+        let cut = Cut { overlap: self.overlapping.now(), gtid, within, safe_until };
         self.writer.cut(cut)
     }
 
@@ -181,6 +197,10 @@ impl Reading {
             }
         }
         if let Step::Ends(group) = step {
+            // What comes is in order, so all that is older has come; a time that is forged is not later than now.
+            let said = chrono::DateTime::from_timestamp(group.timestamp.into(), 0);
+            let said = said.map(|said| said.with_timezone(&now.timezone()).min(now));
+            self.known_until = said.map_or(self.known_until, |said| self.known_until.max(said));
             self.overlapping.group_ends();
             // What the chain has already was noted then.
             if self.resumes.is_none() && self.writer.size() > 0 {
@@ -201,7 +221,7 @@ impl Reading {
                 header.end, self.file, self.position
             )));
         }
-        self.writer.nothing_until(now);
+        self.no_more_at(now);
         Ok(Passed::On)
     }
 

@@ -151,12 +151,16 @@ pub struct Part {
     /// Plain bytes that come before those of the log, for other programs: the beginning of a log file.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub preamble: u64,
-    /// When all before it had been seen, by the follower's clock.
+    /// When the server had no more than what is before it, by the follower's clock: no change in it is older. The beginning of 1970
+    /// where that never was.
     pub seen: Timestamp,
     /// When its first byte arrived.
     pub from: Timestamp,
     /// When its last byte arrived.
     pub until: Timestamp,
+    /// All that was written to the server's log before this moment is in the chain up to here: the moment at which the server had
+    /// said that it has no more, or what the last change says of itself.
+    pub safe: Timestamp,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -174,13 +178,10 @@ impl Part {
         file: &str,
         start: u64,
     ) -> String {
-        let Self { raw_size, raw_sha256, seen, from, until, .. } = self;
-        let (seen, from, until) =
-            (seen.timestamp_millis(), from.timestamp_millis(), until.timestamp_millis());
+        let Self { raw_size, raw_sha256, seen, from, until, safe, .. } = self;
+        let times = [seen, from, until, safe].map(|at| at.timestamp_millis().to_string()).join(" ");
         let previous = previous.unwrap_or("-");
-        let line = format!(
-            "{previous} {chain} {number} {file} {start} {raw_size} {raw_sha256} {seen} {from} {until}\n"
-        );
+        let line = format!("{previous} {chain} {number} {file} {start} {raw_size} {raw_sha256} {times}\n");
         hex::encode(Sha256::digest(line))
     }
 }
@@ -191,8 +192,13 @@ impl Segment {
         format!("{}-{:010}-{:010}{SUFFIX}", self.chain, self.first, self.last)
     }
 
+    /// All that was written to the server's log before this moment is in the chain up to here.
+    pub fn safe_until(&self) -> Timestamp {
+        self.parts.last().map_or_else(|| chrono::DateTime::UNIX_EPOCH.fixed_offset(), |part| part.safe)
+    }
+
     /// When its last byte arrived.
-    pub fn until(&self) -> Option<Timestamp> {
+    pub fn arrived(&self) -> Option<Timestamp> {
         self.parts.last().map(|part| part.until)
     }
 

@@ -34,6 +34,10 @@ pub struct FollowStatus {
     pub chain: String,
     /// When it said so.
     pub at: Timestamp,
+    /// The number of the last segment, and the chain's hash with it: segments that are lost at the end are missed.
+    pub last: u64,
+    /// That hash.
+    pub hash: String,
     /// All that was written to the server's log before this moment is in the store.
     pub safe_until: Timestamp,
     /// What it does.

@@ -237,7 +237,7 @@ fn extents_of(chain: &Chain, filter: &TransactionFilter) -> Vec<(Extent, fwb_bin
     let mut extents: Vec<(Extent, fwb_binlog::GtidPosition)> = Vec::new();
     for (at, segment) in chain.segments.iter().enumerate() {
         let is_before =
-            filter.from.is_some_and(|from| segment.until().is_some_and(|until| until + SLACK < from));
+            filter.from.is_some_and(|from| segment.arrived().is_some_and(|until| until + SLACK < from));
         let is_after = filter
             .until
             .is_some_and(|until| segment.parts.first().is_some_and(|part| part.seen - SLACK > until));

@@ -83,7 +83,7 @@ pub(crate) fn surplus(
         let young = chain
             .segments
             .iter()
-            .position(|segment| segment.until().is_none_or(|until| until >= begin))
+            .position(|segment| segment.arrived().is_none_or(|until| until >= begin))
             .unwrap_or(chain.segments.len());
         let first = joints.fold(young, usize::min);
         let first = if is_newest { first.min(chain.segments.len().saturating_sub(1)) } else { first };

@@ -42,6 +42,8 @@ pub(super) struct SegmentWriter {
     xa_prepared: BTreeSet<String>,
     xa_completed: BTreeSet<String>,
     seen: Timestamp,
+    /// The same of what follows what is gathered.
+    seen_after: Option<Timestamp>,
     from: Option<Timestamp>,
     until: Timestamp,
 }
@@ -56,6 +58,9 @@ pub(super) struct ChainEnd {
     pub(super) position: u64,
     pub(super) gtid: GtidPosition,
     pub(super) within: bool,
+    /// When the server had no more than that.
+    pub(super) seen: Timestamp,
+    /// When the last byte arrived.
     pub(super) until: Timestamp,
 }
 
@@ -65,6 +70,7 @@ pub(super) struct Cut {
     pub(super) overlap: Overlap,
     pub(super) gtid: GtidPosition,
     pub(super) within: bool,
+    pub(super) safe_until: Timestamp,
 }
 
 impl SegmentWriter {
@@ -93,7 +99,8 @@ impl SegmentWriter {
             touched: Touched::default(),
             xa_prepared: BTreeSet::new(),
             xa_completed: BTreeSet::new(),
-            seen: end.until,
+            seen: end.seen,
+            seen_after: None,
             from: None,
             until: end.until,
         }
@@ -134,10 +141,12 @@ impl SegmentWriter {
         self.gtid_before = gtid.clone();
     }
 
-    /// All was seen until now, and there was nothing.
-    pub(super) fn nothing_until(&mut self, at: Timestamp) {
+    /// The server has no more at this moment than what has come.
+    pub(super) fn no_more_at(&mut self, at: Timestamp) {
         if self.raw.is_empty() {
             self.seen = at;
+        } else {
+            self.seen_after = Some(at);
         }
     }
 
@@ -200,6 +209,7 @@ impl SegmentWriter {
             seen: self.seen,
             from: self.from.unwrap_or(self.until),
             until: self.until,
+            safe: cut.safe_until,
         };
         let tables: Vec<String> = std::mem::take(&mut self.tables).into_iter().collect();
         let touched = Touched { tables: Some(tables), ..std::mem::take(&mut self.touched) };
@@ -236,7 +246,7 @@ impl SegmentWriter {
         self.next += 1;
         self.start = end;
         self.from = None;
-        self.seen = self.until;
+        self.seen = self.seen_after.take().unwrap_or(self.seen);
         let file = segment.encode(&payload)?;
         Ok((segment, file))
     }
