@@ -401,7 +401,6 @@ fn what_is_mixed_up_renamed_or_lost_is_told() {
     let renamed = "kept_backup_20260101_000000.sql.gz.age";
     fs::rename(&one, store.file(renamed)).unwrap();
     fs::rename(store.sidecar(&first), store.file(&format!("{renamed}.json"))).unwrap();
-    assert_eq!(outcome(&scene.tool("fwb-verify", "one").arg(renamed).run().ok().json()), ("full", true, ""));
     // Without a key nobody can tell whether the outcome is about these bytes, until they have been compared.
     let newest = |arguments: &[&str]| {
         store.tool("fwb-ls").args(["--kind", "full"]).args(arguments).run().ok().records()
@@ -411,6 +410,18 @@ fn what_is_mixed_up_renamed_or_lost_is_told() {
     store.tool("fwb-verify").args(["--level", "quick", renamed]).run().ok();
     assert!(!proved());
     store.tool("fwb-verify").arg(renamed).run().ok();
+    assert!(proved());
+    fs::rename(store.file(renamed), &one).unwrap();
+    fs::rename(store.file(&format!("{renamed}.json")), store.sidecar(&first)).unwrap();
+    assert_eq!(
+        outcome(&scene.tool("fwb-verify", "one").arg(name(&first)).run().ok().json()),
+        ("full", true, "")
+    );
+    // Who has a key has compared them too, for all.
+    fs::rename(&one, store.file(renamed)).unwrap();
+    fs::rename(store.sidecar(&first), store.file(&format!("{renamed}.json"))).unwrap();
+    assert!(!proved());
+    assert_eq!(outcome(&scene.tool("fwb-verify", "one").arg(renamed).run().ok().json()), ("full", true, ""));
     assert!(proved());
     fs::rename(store.file(renamed), &one).unwrap();
     fs::rename(store.file(&format!("{renamed}.json")), store.sidecar(&first)).unwrap();

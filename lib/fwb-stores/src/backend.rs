@@ -173,6 +173,10 @@ impl Backend for Objects {
         Ok(Some(opened))
     }
 
+    fn was_deleted(&self, artifact: &str) -> Result<bool> {
+        self.client.wait(names::is_deleted(&self.client, artifact))?
+    }
+
     fn lock(&self, wait: Wait, cancel: &Cancel) -> Result<StoreLock> {
         lease::take(&self.client, self.settings.lease, wait, cancel)
     }

@@ -19,6 +19,7 @@ pub(crate) fn refused(action: &'static str, object: String, said: &Said) -> Erro
     let asks_the_machine = problem.contains("://169.254.169.254/");
     let refusal = match said {
         _ if names_no_bucket(&problem) => Refusal::NoBucket,
+        _ if problem.contains("RequestTimeTooSkewed") => Refusal::Clock,
         Said::PermissionDenied { .. } | Said::Unauthenticated { .. } => Refusal::Denied,
         Said::Precondition { .. } | Said::AlreadyExists { .. } => Refusal::Changed,
         _ if says(&["invalid peer certificate"]) => Refusal::Certificate,

@@ -37,6 +37,8 @@ pub enum ErrorClass {
 pub enum Refusal {
     /// The credentials are missing or wrong, or do not allow it.
     Denied,
+    /// The clock of this machine is wrong: what it signs the store takes for old, or for not yet made.
+    Clock,
     /// No credentials were named, and the machine has none.
     NoCredentials,
     /// The store's certificate is signed by nobody who is trusted, or is another host's.
@@ -659,6 +661,7 @@ impl Error {
             | Self::ObjectStore {
                 refusal:
                     Refusal::Denied
+                    | Refusal::Clock
                     | Refusal::NoCredentials
                     | Refusal::NoBucket
                     | Refusal::NoConditions
@@ -857,6 +860,7 @@ impl Refusal {
             Self::Denied => {
                 "look at the credentials and their rights: docs/STORES.md says what a writer needs, and what a reader can do".into()
             }
+            Self::Clock => "set the clock of this machine: a store takes requests of the last minutes alone".into(),
             Self::NoCredentials => format!("name credentials: {credentials} (docs/STORES.md)"),
             Self::Certificate => {
                 "name the certificate of the authority that has signed it: FWB_STORE_CA; or check the host in the endpoint".into()

@@ -49,6 +49,15 @@ pub trait Backend: Debug + Send + Sync {
     /// It is no regular file, or cannot be opened.
     fn open(&self, name: &str) -> Result<Option<Opened>>;
 
+    /// Whether a backup was deleted whose files are there for some hours more: whoever opens one finds none, and a sidecar may
+    /// still be read.
+    ///
+    /// # Errors
+    /// The store does not say.
+    fn was_deleted(&self, _artifact: &str) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Takes the lock, without which nothing is changed.
     ///
     /// # Errors

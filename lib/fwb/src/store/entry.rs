@@ -68,13 +68,16 @@ impl Entry {
         let (sidecar, mut problems) = found(sidecar);
         let artifact = match store.artifact_if_there(name)? {
             Some(artifact) => artifact,
-            None if matches!(sidecar, Found::Absent) => return Err(store.no_backup(name)),
+            None if matches!(sidecar, Found::Absent) || store.backend.was_deleted(name)? => {
+                return Err(store.no_backup(name));
+            }
             None => return Ok(lost(name, sidecar)),
         };
         let (mut recorded_name, mut set_aside) = (name.to_owned(), None);
         let sidecar = match sidecar {
             Found::Manifest(manifest) if manifest.name != name => {
-                if manifest.kind != Kind::Foreign && artifact.locked().is_none() {
+                // Hosts without a key know an encrypted one by the name under which it was compared last.
+                if manifest.kind != Kind::Foreign && !artifact.is_encrypted() {
                     recorded_name.clone_from(&manifest.name);
                 }
                 renamed(manifest, &artifact, name, &mut set_aside, &mut problems)?
@@ -147,16 +150,19 @@ fn renamed(
     set_aside: &mut Option<Verification>,
     problems: &mut Vec<String>,
 ) -> Result<Found> {
-    let own = match artifact.footer() {
+    let (own, is_of_this_name) = match artifact.footer() {
         Ok(Some(footer)) => {
             let is_of_this_name = footer.core.get("name").and_then(Value::as_str) == Some(&sidecar.name);
-            from_core(footer.core, &sidecar.name, artifact).ok().filter(|_| is_of_this_name)
+            (from_core(footer.core, &sidecar.name, artifact).ok(), is_of_this_name)
         }
-        Ok(None) | Err(Error::Damaged { .. } | Error::Encrypted { .. }) => None,
+        Ok(None) | Err(Error::Damaged { .. } | Error::Encrypted { .. }) => (None, false),
         Err(error) => return Err(error),
     };
+    // The sidecar of an encrypted one, renamed for the second time, has its first new name.
+    let own = own.filter(|_| is_of_this_name || artifact.is_encrypted());
     // Of what has no manifest of its own, and of what no key opens, the size alone can be held against the sidecar.
     let is_untold = artifact.locked().is_some()
+        || own.is_some() && !is_of_this_name
         || own.is_none() && sidecar.kind == Kind::Foreign && !artifact.is_ours()?;
     let is_of_this = match own {
         Some(own) => core_difference(&sidecar, &own.beside())?.is_none(),
