@@ -4,6 +4,7 @@ mod copies;
 mod faults;
 mod fences;
 mod requests;
+mod suite;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -111,6 +112,42 @@ impl Place {
                     .collect()
             }
         }
+    }
+
+    /// What a file holds; none where there is no such file.
+    fn read(&self, name: &str) -> Option<Vec<u8>> {
+        match &self.bucket {
+            None => std::fs::read(format!("{}/{name}", self.url)).ok(),
+            Some(bucket) => bucket.get(&format!("{PREFIX}/{name}")),
+        }
+    }
+
+    /// Writes a file, past the tools.
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        match &self.bucket {
+            None => std::fs::write(format!("{}/{name}", self.url), bytes).unwrap(),
+            Some(bucket) => bucket.put(&format!("{PREFIX}/{name}"), bytes),
+        }
+    }
+
+    /// Removes a file, past the tools.
+    fn remove(&self, name: &str) {
+        match &self.bucket {
+            None => std::fs::remove_file(format!("{}/{name}", self.url)).unwrap(),
+            Some(bucket) => bucket.delete(&format!("{PREFIX}/{name}")),
+        }
+    }
+
+    /// Makes the directory of a store that is one; in a bucket there is nothing to make.
+    fn begin(&self) {
+        if self.bucket.is_none() {
+            std::fs::create_dir_all(&self.url).unwrap();
+        }
+    }
+
+    /// What the sidecar of a backup says.
+    fn sidecar(&self, name: &str) -> Value {
+        serde_json::from_slice(&self.read(&format!("{name}.json")).expect("a sidecar")).expect("JSON")
     }
 
     /// The names of backups that were deleted, and whose objects are still there.
@@ -258,6 +295,8 @@ fn a_store_that_cannot_be_used_says_why() {
     let denied = dump().env("AWS_SECRET_ACCESS_KEY", wrong).run().exits(2);
     assert!(denied.stderr.contains("hint: look at the credentials"), "{}", denied.stderr);
     assert!(!denied.stderr.contains(wrong), "{}", denied.stderr);
+    let clock = crate::environment::Clock::at(chrono::Utc::now().timestamp() - 3600);
+    clock.tool(dump()).run().fails(2, &["RequestTimeTooSkewed", "hint: set the clock"]);
     let nowhere = place.url.replace("test-", "nowhere-");
     let denied = place.known_to(Tool::new("fwb-ls")).args(["-s", &nowhere]).run();
     assert_eq!(denied.code, Some(2), "{}", denied.stderr);
