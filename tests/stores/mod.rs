@@ -3,6 +3,7 @@
 mod copies;
 mod faults;
 mod fences;
+mod nights;
 mod requests;
 mod suite;
 
