@@ -3,8 +3,17 @@
 
 use crate::support::{Tool, bash, executable};
 
-const TOOLS: [&str; 8] =
-    ["fwb-dump", "fwb-verify", "fwb-ls", "fwb-prune", "fwb-copy", "fwb-restore", "fwb-run", "fwb-report"];
+const TOOLS: [&str; 9] = [
+    "fwb-dump",
+    "fwb-verify",
+    "fwb-ls",
+    "fwb-prune",
+    "fwb-copy",
+    "fwb-restore",
+    "fwb-follow",
+    "fwb-run",
+    "fwb-report",
+];
 
 #[test]
 fn helps_and_errors_are_as_they_were() {

@@ -6,8 +6,17 @@ use std::path::Path;
 
 use crate::support::{Database, Output, Store, Tool};
 
-const TOOLS: [&str; 8] =
-    ["fwb-dump", "fwb-verify", "fwb-ls", "fwb-prune", "fwb-copy", "fwb-restore", "fwb-run", "fwb-report"];
+const TOOLS: [&str; 9] = [
+    "fwb-dump",
+    "fwb-verify",
+    "fwb-ls",
+    "fwb-prune",
+    "fwb-copy",
+    "fwb-restore",
+    "fwb-follow",
+    "fwb-run",
+    "fwb-report",
+];
 
 fn generated(tool: &str, form: &str) -> String {
     Tool::alone(tool).args(["--generate", form]).run().ok().stdout_text()

@@ -19,6 +19,7 @@ mod dump;
 mod encryption;
 mod environment;
 mod faults;
+mod follow;
 mod format;
 mod generated;
 mod held;

@@ -120,7 +120,10 @@ fn faults(count: usize) -> Vec<(String, Fault)> {
         add(format!("segment {at}: groups"), Fault::Edited(at, "groups", 77.into()));
         add(format!("segment {at}: gtid_after"), Fault::Edited(at, "gtid_after", "0-7-1000".into()));
         add(format!("segment {at}: file"), Fault::Edited(at, "file", "b.000009".into()));
-        add(format!("segment {at}: xa_prepared"), Fault::Edited(at, "xa_prepared", serde_json::json!(["aa"])));
+        add(
+            format!("segment {at}: xa_prepared"),
+            Fault::Edited(at, "xa_prepared", serde_json::json!(["aa"])),
+        );
     }
     faults
 }
@@ -163,7 +166,8 @@ fn a_broken_chain_is_not_gone_on_with() {
 fn a_server_that_is_not_what_it_was_is_noticed() {
     let begins = |name: &str, change: &dyn Fn(&Server), words: &str| {
         let (server, store) = (server("mariadb-10.11", name), Store::new());
-        server.sql("INSERT INTO shop.t (a) VALUES ('aaaa'), ('bbbb'); INSERT INTO shop.t (a) VALUES ('cccc');");
+        server
+            .sql("INSERT INTO shop.t (a) VALUES ('aaaa'), ('bbbb'); INSERT INTO shop.t (a) VALUES ('cccc');");
         once(&server, &store);
         change(&server);
         let follow = tool("fwb-follow", &server, &store).args(["--once", "--from", "oldest"]).run().ok();

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{chains, description, executed, once, segments, server, start, tool};
+use crate::faults::{restart, signal};
 use crate::support::{Server, Store, until};
 
 /// Writes until it is told to end; returns how many rows.
@@ -20,7 +21,8 @@ fn writes<'a>(server: &'a Server, scope: &'a std::thread::Scope<'a, '_>, ends: &
             // The server may be away.
             let _ = crate::support::mariadb(&server.defaults_file(), &[]).stdin(sql).run();
             if number % 40 == 0 {
-                let _ = crate::support::mariadb(&server.defaults_file(), &[]).stdin("FLUSH BINARY LOGS;").run();
+                let _ =
+                    crate::support::mariadb(&server.defaults_file(), &[]).stdin("FLUSH BINARY LOGS;").run();
             }
         }
     });
@@ -36,7 +38,7 @@ fn a_follower_that_is_killed_loses_nothing_and_doubles_nothing() {
             for round in 0..8 {
                 let mut child = start(&server, &store, &["--segment-size", "4k"]);
                 let before = segments(&store).len();
-                until("segments", || segments(&store).len() > before + round);
+                until("segments", || (segments(&store).len() > before + round).then_some(()));
                 child.kill().unwrap();
                 child.wait().unwrap();
             }
@@ -48,7 +50,7 @@ fn a_follower_that_is_killed_loses_nothing_and_doubles_nothing() {
         tool("fwb-verify", &server, &store).arg("--log").run().ok();
         let listed = tool("fwb-ls", &server, &store).args(["--transactions", "-B", "shop"]).run().ok();
         let rows: u64 = listed
-            .json_lines()
+            .records()
             .iter()
             .flat_map(|line| line["tables"].as_array().unwrap().clone())
             .map(|table| table["inserted"].as_u64().unwrap())
@@ -68,14 +70,14 @@ fn a_server_that_is_killed_is_followed_on() {
         writes(&server, scope, &ends);
         for _ in 0..3 {
             let before = segments(&store).len();
-            until("segments", || segments(&store).len() > before + 2);
-            server.kill();
-            server.restart();
+            until("segments", || (segments(&store).len() > before + 2).then_some(()));
+            signal(server.pid(), "KILL");
+            restart(&server);
         }
         ends.store(true, Ordering::SeqCst);
         let before = segments(&store).len();
         server.sql("INSERT INTO shop.t (a) VALUES ('after all');");
-        until("what was written after the last start", || segments(&store).len() > before);
+        until("what was written after the last start", || (segments(&store).len() > before).then_some(()));
         child.kill().unwrap();
         child.wait().unwrap();
     });
@@ -124,9 +126,18 @@ fn a_network_that_goes_silent_is_noticed() {
     let silent = Arc::new(AtomicBool::new(false));
     let port = silent_proxy(&server, &silent);
     let follow = crate::support::Tool::alone("fwb-follow").arg("--store").arg(store.path());
-    let follow = follow.args(["--every", "1s", "--from", "oldest", "--host", "127.0.0.1", "--port", &port.to_string()]);
+    let follow = follow.args([
+        "--every",
+        "1s",
+        "--from",
+        "oldest",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        &port.to_string(),
+    ]);
     let mut child = follow.args(["--user", "f"]).env("MYSQL_PWD", "p").spawn();
-    until("the beginning of a chain", || chains(&store) == 1);
+    until("the beginning of a chain", || (chains(&store) == 1).then_some(()));
     silent.store(true, Ordering::SeqCst);
     server.sql("INSERT INTO shop.t (a) VALUES ('nobody hears it');");
     let wanted = executed(&server);
@@ -134,7 +145,7 @@ fn a_network_that_goes_silent_is_noticed() {
     std::thread::sleep(Duration::from_secs(1));
     silent.store(false, Ordering::SeqCst);
     let has = || segments(&store).last().is_some_and(|last| description(last).0["gtid_after"] == wanted);
-    until("what was written meanwhile", has);
+    until("what was written meanwhile", || has().then_some(()));
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(chains(&store), 1);
@@ -144,7 +155,7 @@ fn a_network_that_goes_silent_is_noticed() {
 fn a_store_that_is_away_is_waited_for() {
     let (server, store) = (server("mariadb-10.11", "store-away"), Store::new());
     let mut child = start(&server, &store, &[]);
-    until("the beginning of a chain", || chains(&store) == 1);
+    until("the beginning of a chain", || (chains(&store) == 1).then_some(()));
     let (here, away) = (store.path().join("log"), store.path().join("away"));
     std::fs::rename(&here, &away).unwrap();
     // Something of its name that is no folder: nothing can be written there.
@@ -156,7 +167,7 @@ fn a_store_that_is_away_is_waited_for() {
     std::fs::rename(&away, &here).unwrap();
     let wanted = executed(&server);
     let has = || segments(&store).last().is_some_and(|last| description(last).0["gtid_after"] == wanted);
-    until("what was written meanwhile", has);
+    until("what was written meanwhile", || has().then_some(()));
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(chains(&store), 1);
@@ -172,7 +183,9 @@ fn two_followers_of_one_chain_do_not_mix() {
         server.sql(format!("INSERT INTO shop.t (a) VALUES ('{number}');"));
         std::thread::sleep(Duration::from_millis(300));
     }
-    until("the end of one of them", || one.try_wait().unwrap().is_some() || two.try_wait().unwrap().is_some());
+    until("the end of one of them", || {
+        (one.try_wait().unwrap().is_some() || two.try_wait().unwrap().is_some()).then_some(())
+    });
     for child in [&mut one, &mut two] {
         let _ = child.kill();
         child.wait().unwrap();

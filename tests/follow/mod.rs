@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::faults::signal;
 use crate::support::{Server, Store, Tool, until};
 
 /// Servers whose logs are followed in every run of the tests.
@@ -63,8 +64,10 @@ fn description(file: &Path) -> (Value, usize) {
 
 /// How many chains a store has.
 fn chains(store: &Store) -> usize {
-    let mut chains: Vec<String> =
-        segments(store).iter().map(|file| description(file).0["chain"].as_str().unwrap().to_owned()).collect();
+    let mut chains: Vec<String> = segments(store)
+        .iter()
+        .map(|file| description(file).0["chain"].as_str().unwrap().to_owned())
+        .collect();
     chains.dedup();
     chains.len()
 }
@@ -107,7 +110,9 @@ fn a_log_is_followed_and_gone_on_with_on_every_server() {
 fn a_segment_is_a_log_file_for_other_programs_and_all_of_them_are_the_servers() {
     let (server, store) = (server("mariadb-10.11", "plain"), Store::new());
     // One that is longer than a segment is cut within.
-    server.sql("SET binlog_format=ROW; INSERT INTO shop.t (a) VALUES (REPEAT('x', 3000000)); FLUSH BINARY LOGS;");
+    server.sql(
+        "SET binlog_format=ROW; INSERT INTO shop.t (a) VALUES (REPEAT('x', 3000000)); FLUSH BINARY LOGS;",
+    );
     let follow = tool("fwb-follow", &server, &store);
     follow.args(["--once", "--from", "oldest", "--segment-size", "100k"]).run().ok();
     let mut whole = Vec::new();
@@ -124,7 +129,7 @@ fn a_segment_is_a_log_file_for_other_programs_and_all_of_them_are_the_servers() 
         }
         whole.extend_from_slice(&bytes[preamble..]);
     }
-    let theirs = fs::read(server.data().join("b.000001")).unwrap();
+    let theirs = fs::read(server.defaults_file().with_file_name("data").join("b.000001")).unwrap();
     assert_eq!(whole.len(), theirs.len());
     // The server clears a flag in its first event when it closes the file, which is no part of that event's checksum.
     let flags = 4 + 17;
@@ -135,10 +140,14 @@ fn a_segment_is_a_log_file_for_other_programs_and_all_of_them_are_the_servers() 
 #[test]
 fn a_store_that_is_encrypted_has_an_encrypted_log() {
     let (server, store) = (server("mariadb-10.11", "encrypted"), Store::new());
-    let key = crate::encryption::key();
+    let keys = tempfile::Builder::new().prefix("fwb-keys-").tempdir().unwrap();
+    let file = keys.path().join("one");
+    Tool::program("age-keygen").arg("-o").arg(&file).run().ok();
+    let shown = Tool::program("age-keygen").arg("-y").arg(&file).run().ok().stdout_text();
+    let recipient = shown.trim();
     let follow = || {
         let follow = tool("fwb-follow", &server, &store).args(["--once", "--from", "oldest"]);
-        follow.args(["--recipient", &key.recipient]).run().ok().json()
+        follow.args(["--recipient", recipient]).run().ok().json()
     };
     server.sql("INSERT INTO shop.t (a) VALUES ('a secret word');");
     follow();
@@ -151,24 +160,24 @@ fn a_store_that_is_encrypted_has_an_encrypted_log() {
         assert!(!bytes.windows(6).any(|bytes| bytes == b"shop.t"), "no name is in clear");
     }
     tool("fwb-verify", &server, &store).arg("--log").run().fails(2, &["is encrypted"]);
-    let verify = || tool("fwb-verify", &server, &store).arg("--log").arg("--identity").arg(&key.file);
+    let verify = || tool("fwb-verify", &server, &store).arg("--log").arg("--identity").arg(&file);
     verify().run().ok();
     let ls = tool("fwb-ls", &server, &store).args(["--transactions", "--statement", "another"]);
-    ls.arg("--identity").arg(&key.file).run().ok();
+    ls.arg("--identity").arg(&file).run().ok();
 }
 
 #[test]
 fn a_follower_publishes_in_time_and_ends_by_a_signal() {
     let (server, store) = (server("mariadb-10.11", "live"), Store::new());
     let mut child = start(&server, &store, &[]);
-    until("the beginning of a chain", || chains(&store) == 1);
+    until("the beginning of a chain", || (chains(&store) == 1).then_some(()));
     server.sql("INSERT INTO shop.t (a) VALUES ('now');");
     let wanted = executed(&server);
     let has = || segments(&store).last().is_some_and(|last| description(last).0["gtid_after"] == wanted);
-    until("what was written just now", has);
+    until("what was written just now", || has().then_some(()));
     server.sql("INSERT INTO shop.t (a) VALUES ('last');");
     std::thread::sleep(Duration::from_millis(200));
-    crate::support::signal(&child, signal_hook::consts::SIGTERM);
+    signal(child.id(), "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(143));
     let wanted = executed(&server);
     assert_eq!(once(&server, &store)["gtid"], wanted);

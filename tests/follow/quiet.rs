@@ -3,7 +3,8 @@
 use std::fs;
 
 use super::{chains, executed, once, segments, server, tool};
-use crate::support::Store;
+use crate::faults::{restart, stop};
+use crate::support::{Server, Store};
 
 /// How many rounds: `FWB_TORTURE=whole` makes 500 on each server.
 fn rounds() -> usize {
@@ -11,22 +12,34 @@ fn rounds() -> usize {
 }
 
 /// What happens in a round, by its number: writes of several kinds, nothing, a new file, a restart.
-fn round(server: &crate::support::Server, number: usize) {
+fn round(server: &Server, number: usize) {
     let sql = match number % 7 {
         0 => String::new(),
         1 => format!("INSERT INTO shop.t (a) VALUES ('round {number}');"),
         2 => "FLUSH BINARY LOGS;".to_owned(),
-        3 => format!("BEGIN; INSERT INTO shop.t (a) VALUES (REPEAT('{number}', 20000)); UPDATE shop.t SET a='x' WHERE id % 3 = 0; COMMIT;"),
-        4 => format!("CREATE TABLE shop.r{number} (x INT); FLUSH BINARY LOGS; INSERT INTO shop.r{number} VALUES (1); DROP TABLE shop.r{number};"),
-        5 => format!("XA START 'x{number}'; INSERT INTO shop.t (a) VALUES ('xa'); XA END 'x{number}'; XA PREPARE 'x{number}'; FLUSH BINARY LOGS; XA COMMIT 'x{number}';"),
+        3 => format!(
+            "BEGIN; INSERT INTO shop.t (a) VALUES (REPEAT('{number}', 20000)); UPDATE shop.t SET a='x' WHERE id % 3 = 0; COMMIT;"
+        ),
+        4 => format!(
+            "CREATE TABLE shop.r{number} (x INT); FLUSH BINARY LOGS; INSERT INTO shop.r{number} VALUES (1); DROP TABLE shop.r{number};"
+        ),
+        5 => format!(
+            "XA START 'x{number}'; INSERT INTO shop.t (a) VALUES ('xa'); XA END 'x{number}'; XA PREPARE 'x{number}'; FLUSH BINARY LOGS; XA COMMIT 'x{number}';"
+        ),
         _ => "SET binlog_format=STATEMENT; UPDATE shop.t SET a=CONCAT(a, '!') WHERE id=1;".to_owned(),
     };
     if !sql.is_empty() {
         server.sql(sql);
     }
     if number % 50 == 49 {
-        server.restart();
+        anew(server);
     }
+}
+
+/// Ends the server in order, and starts it.
+fn anew(server: &Server) {
+    stop(server);
+    restart(server);
 }
 
 #[test]
@@ -41,7 +54,7 @@ fn no_round_in_which_all_is_well_raises_an_alarm() {
         assert_eq!(chains(&store), 1, "{kind}");
         assert_eq!(once(&server, &store)["gtid"], executed(&server), "{kind}");
         tool("fwb-verify", &server, &store).arg("--log").run().ok();
-        server.restart();
+        anew(&server);
         assert!(once(&server, &store)["begun_because"].is_null(), "{kind}");
     }
 }
@@ -56,7 +69,8 @@ fn a_chain_of_many_segments_is_put_together() {
     }
     let before = segments(&store).len();
     // What a run that was killed has left between the writing and the removing is put in order too.
-    let kept: Vec<_> = segments(&store).into_iter().take(20).map(|file| (fs::read(&file).unwrap(), file)).collect();
+    let kept: Vec<_> =
+        segments(&store).into_iter().take(20).map(|file| (fs::read(&file).unwrap(), file)).collect();
     server.sql("INSERT INTO shop.t (a) VALUES ('once more');");
     once(&server, &store);
     let after = segments(&store).len();
@@ -68,6 +82,6 @@ fn a_chain_of_many_segments_is_put_together() {
     tool("fwb-verify", &server, &store).arg("--log").run().ok();
     assert!(once(&server, &store)["begun_because"].is_null());
     assert_eq!(segments(&store).len(), after);
-    let all = tool("fwb-ls", &server, &store).arg("--transactions").run().ok().json_lines().len();
+    let all = tool("fwb-ls", &server, &store).arg("--transactions").run().ok().records().len();
     assert_eq!(all, 133, "each is there once");
 }

@@ -54,6 +54,7 @@ impl Tool {
             "fwb-ls" => env!("CARGO_BIN_EXE_fwb-ls"),
             "fwb-prune" => env!("CARGO_BIN_EXE_fwb-prune"),
             "fwb-copy" => env!("CARGO_BIN_EXE_fwb-copy"),
+            "fwb-follow" => env!("CARGO_BIN_EXE_fwb-follow"),
             "fwb-restore" => env!("CARGO_BIN_EXE_fwb-restore"),
             "fwb-run" => env!("CARGO_BIN_EXE_fwb-run"),
             "fwb-report" => env!("CARGO_BIN_EXE_fwb-report"),
