@@ -7,6 +7,7 @@
 mod support;
 
 mod charsets;
+mod chosen;
 mod cli;
 mod codec;
 mod compatibility;

@@ -5,9 +5,10 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::hostile::foreign;
 use crate::support::{Server, Store, Tool, mariadb, name, unpacked};
 
 const SAMPLE: &str = include_str!("matrix/sample.sql");
@@ -150,8 +151,27 @@ fn goes_there_and_back(kind: &'static str) {
     }
     scene.sql("shop", "DELETE FROM downloads");
     let chosen = if scene.swaps() { "swap" } else { "in-place" };
-    scene.restore(&dump, &["--tables", "downloads", "--strategy", chosen]);
+    let report = scene.restore(&dump, &["--tables", "downloads", "--strategy", chosen]);
     assert_eq!(scene.content("shop"), before, "{kind}: one table");
+    assert_eq!(
+        scene.store.read_sidecar(&json!({"name": report["safety_backup"]}))["chosen"],
+        json!(["downloads"]),
+        "{kind}: its safety backup"
+    );
+    scene.restore(&json!({"name": report["safety_backup"]}), &["--strategy", chosen]);
+    let emptied = scene.content("shop");
+    assert_ne!(emptied, before, "{kind}: the table alone is as it was");
+    // A failure in the middle, which no rehearsal finds.
+    let body = "DROP TABLE IF EXISTS `downloads`;\nCREATE TABLE `downloads` (id INT PRIMARY KEY);\n\
+                INSERT INTO `downloads` VALUES (1),(2);\nINSERT INTO `downloads` VALUES (2);";
+    scene.store.write("fails.sql", foreign("shop", body));
+    let fails = scene.tool("fwb-restore").args(["--yes", "--strategy", "in-place", "--tables", "downloads"]);
+    fails.arg(scene.store.file("fails.sql")).run().fails(1, &["rolled back to what it held before"]);
+    assert_eq!(scene.content("shop"), emptied, "{kind}: rolled back");
+    fs::remove_file(scene.store.file("fails.sql")).unwrap();
+    scene.restore(&dump, &["--tables", "downloads", "--strategy", chosen]);
+    let tables = scene.tool("fwb-dump").args(["-B", "shop", "--tables", "downloads"]).run().ok().json();
+    scene.tool("fwb-verify").args(["--level", "drill"]).arg(name(&tables)).run().ok();
     let listed = scene.tool("fwb-ls").run().ok().stdout_text();
     assert!(listed.contains(name(&dump)), "{listed}");
     scene.tool("fwb-prune").args(["--keep-last", "1"]).run().ok();

@@ -175,6 +175,46 @@ fn the_damaged_table_alone_comes_back() {
     });
 }
 
+/// A damaged table hinders no restore of a healthy one that it has nothing to do with: neither its safety backup nor its way
+/// back. Whoever deals with two troubles in a night deals with one after the other.
+#[test]
+fn a_damaged_table_elsewhere_hinders_no_restore_of_a_healthy_one() {
+    let scene = Scene::new("damage-elsewhere", &KINDS, &[Keys::None]);
+    let mut failures = Vec::new();
+    for case in scene.cases.iter().filter(|case| case.kind.shows) {
+        for strategy in ["in-place", "swap"] {
+            let held = elsewhere(&scene, case, strategy);
+            failures.extend(held.err().map(|why| format!("{}, {strategy}: {why}", case.name())));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+fn elsewhere(scene: &Scene, case: &scene::Case, strategy: &str) -> promises::Held<()> {
+    let database = &case.database;
+    scene.ask(&format!("UPDATE {database}.people SET v = 'since'"));
+    let fails = scene.store.file("fails.sql");
+    let body = "DROP TABLE IF EXISTS `people`;\nCREATE TABLE `people` (id INT PRIMARY KEY, v VARCHAR(50));\n\
+                INSERT INTO `people` VALUES (1,'a'),(2,'b');\nINSERT INTO `people` VALUES (2,'again');";
+    std::fs::write(&fails, crate::hostile::foreign(database, body)).unwrap();
+    let options = ["--yes", "--tables", "people", "--strategy", strategy];
+    let old = scene.tables(database, &scene::HEALTHY);
+    let run = scene.tool("fwb-restore").args(options).arg(&fails).run();
+    std::fs::remove_file(&fails).unwrap();
+    let expected = if strategy == "swap" { "is as it was" } else { "rolled back to what it held before" };
+    hold(run.code == Some(1) && run.stderr.contains(expected), || format!("a failure: {}", run.stderr))?;
+    let now = scene.tables(database, &scene::HEALTHY);
+    hold(now == old, || format!("rolled back: {now:#?}\ninstead of {old:#?}"))?;
+    let run = scene.restore(case, &options).run();
+    hold(run.code == Some(0), || format!("restored: {}", run.stderr))?;
+    hold(run.json()["safety_backup"].is_string(), || "a safety backup is made of the healthy table".into())?;
+    let rows = scene.ask(&format!("SELECT COUNT(*), MAX(v) FROM {database}.people")).stdout_text();
+    hold(rows == "20\tbackup\n", || format!("people: {rows}"))?;
+    let others = ["letters", "linked", "newer"];
+    let now = scene.tables(database, &others);
+    hold(now.len() == 3 && now.iter().all(|(name, table)| old[name] == *table), || format!("{now:#?}"))
+}
+
 /// A healthy table is restored while a damaged one that it is linked to stays. The server moves such a table only
 /// sometimes, and the key must not end up at a table that nobody sees.
 #[test]

@@ -28,6 +28,14 @@ struct Args {
     #[arg(short = 'B', long, value_name = "NAME", env = "FWB_DATABASE", value_parser = NonEmptyStringValueParser::new())]
     database: String,
 
+    /// Dump these tables, sequences or views alone, with their triggers
+    ///
+    /// What comes of it is no backup of the database, and never counts as one: the manifest names them in "chosen" and says
+    /// "whole": false. fwb-ls --latest passes it over, retention counts no rule by it, and a restore of it replaces these
+    /// tables and leaves everything else as it is.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
+    tables: Vec<String>,
+
     /// First part of the artifact's name [default: the database's name less a trailing _db]
     #[arg(long, value_name = "WORD", env = "FWB_PREFIX")]
     prefix: Option<String>,
@@ -122,6 +130,7 @@ Examples:
   fwb-dump -B shop                             # into the store, ./backups or FWB_STORE
   fwb-dump -B shop | fwb-verify                # and prove it
   fwb-dump -B shop --codec zstd -o shop.sql.zst
+  fwb-dump -B shop --tables files,users        # these alone: no backup of the database
   fwb-dump -B shop -o - | ssh host 'cat > shop.sql.gz'
   fwb-dump -B shop --pod-selector app=mariadb -n prod";
 
@@ -136,6 +145,7 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
     let server = ServerClient::new(&addressed, &Protocol)?;
     let options = DumpOptions {
         database: args.database,
+        tables: (!args.tables.is_empty()).then_some(args.tables),
         server: args.server.identity(&addressed, &Protocol, &context.cancel)?,
         kind: Kind::Full,
         prefix: args.prefix,

@@ -53,6 +53,9 @@ struct Args {
     verified: bool,
 
     /// The newest of those backups, and exactly one: of several databases or servers one must be named
+    ///
+    /// What holds chosen tables alone (fwb-dump --tables) is passed over. Among safety backups it is not: the newest one holds
+    /// what the last restore replaced.
     #[arg(long)]
     latest: bool,
 

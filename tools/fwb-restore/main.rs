@@ -46,6 +46,9 @@ struct Args {
     database: Option<String>,
 
     /// Restore these tables, sequences or views alone
+    ///
+    /// Everything else in the database stays as it is, and the safety backup holds what they replace alone. A backup that
+    /// holds chosen tables alone is always restored so.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     tables: Vec<String>,
 

@@ -72,6 +72,7 @@ pub(crate) fn fill(record: &mut RunRecord, execution: &Execution) {
         record.name = Some(backup.name);
         record.size = Some(backup.size);
         record.raw_size = backup.raw_size;
+        record.chosen = backup.chosen;
         record.verification = backup.verification.map(|outcome| shortened(outcome, not_drilled.as_ref()));
     }
     record.copy = printed("copy").into_iter().next().map(copy);
@@ -133,5 +134,9 @@ fn shortened(mut outcome: Verification, not_drilled: Option<&fwb::NotDrilled>) -
 
 fn copy(copy: Manifest) -> RunCopy {
     let proves = copy.verification.as_ref().is_some_and(|outcome| outcome.ok && outcome.level >= Level::Full);
-    RunCopy { store: copy.store, name: Some(copy.name), proved: copy.whole != Some(false) && proves }
+    RunCopy {
+        store: copy.store,
+        name: Some(copy.name),
+        proved: copy.whole != Some(false) && copy.chosen.is_none() && proves,
+    }
 }

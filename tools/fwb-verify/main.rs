@@ -275,7 +275,12 @@ impl Run<'_> {
 
     fn judge(&mut self, manifest: &Manifest) {
         let Some(outcome) = manifest.verification.as_ref().filter(|outcome| !outcome.ok) else {
-            if manifest.whole == Some(false) {
+            if manifest.chosen.is_some() {
+                log::info!(
+                    "{} is intact, and holds chosen tables alone: it never counts as a backup of the database",
+                    manifest.name
+                );
+            } else if manifest.whole == Some(false) {
                 log::warn!(code = fwb::notice::BACKUP.code;
                     "{} is intact and not proved: it may lack a part of the database", manifest.name
                 );

@@ -189,6 +189,9 @@ fn or_unknown(count: Option<u64>) -> String {
     count.map_or(UNKNOWN.into(), |count| count.to_string())
 }
 
+/// The state of a backup that holds some tables alone.
+const CHOSEN: &str = "chosen tables";
+
 fn state(entry: &BackupSummary, now: Timestamp) -> String {
     let outcome = entry.verification.as_ref();
     match (entry.proof(), outcome) {
@@ -200,12 +203,14 @@ fn state(entry: &BackupSummary, now: Timestamp) -> String {
         (proof, Some(outcome)) => {
             let word = match proof {
                 Proof::Proved => "proved",
+                Proof::Partial if entry.is_chosen => CHOSEN,
                 Proof::Partial => "partial",
                 Proof::Unproved | Proof::Failed => "unproved",
             };
             let ago = ago(now.signed_duration_since(outcome.at));
             format!("{word} ({}, {ago})", outcome.level.as_str())
         }
+        (Proof::Partial, None) if entry.is_chosen => CHOSEN.into(),
         (Proof::Partial, None) => "partial".into(),
         (_, None) => "unproved".into(),
     }

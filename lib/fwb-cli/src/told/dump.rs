@@ -2,7 +2,7 @@
 
 use fwb::{Manifest, Verification};
 
-use super::{contents, place};
+use super::{chosen_alone, contents, place};
 use crate::duration::human_duration;
 use crate::page::Page;
 use crate::paint::Tone;
@@ -26,7 +26,13 @@ pub fn dumped(manifest: &Manifest, page: &Page) -> String {
     if let Some(encryption) = &manifest.encryption {
         text += &page.detail(&format!("encrypted to {}", encryption.recipients.join(" and ")));
     }
-    if manifest.whole == Some(false) {
+    if let Some(chosen) = &manifest.chosen {
+        text +=
+            &page.warning(&format!("{}; it never counts as a backup of {database}", chosen_alone(chosen)));
+        if !manifest.verification.as_ref().is_some_and(Verification::proves) && manifest.store.is_some() {
+            text += &page.hint(&format!("not verified yet: fwb-verify {}", place(manifest)));
+        }
+    } else if manifest.whole == Some(false) {
         text += &page.warning("it may lack a part of the database, and is never called proved");
     } else if manifest.verification.as_ref().is_some_and(Verification::proves) {
         text += &page.detail("read back and proved");
@@ -59,6 +65,12 @@ mod tests {
         });
         let told = dumped(&manifest(&proved), &Page::default());
         assert!(told.contains("\n  encrypted to age1x\n  read back and proved\n"), "{told}");
+        let chosen = json!({"whole": false, "chosen": ["files", "users"]});
+        let chosen = dumped(&manifest(&chosen), &Page::default());
+        assert!(
+            chosen.contains("\n  it holds chosen tables alone: files, users; it never counts"),
+            "{chosen}"
+        );
         let partial = dumped(&manifest(&json!({"whole": false})), &Page::default());
         assert!(partial.contains("may lack a part") && !partial.contains("fwb-verify"), "{partial}");
     }

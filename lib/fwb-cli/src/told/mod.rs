@@ -60,6 +60,14 @@ fn rows(manifest: &Manifest) -> Option<u64> {
     Some(counts.fold(0, u64::saturating_add))
 }
 
+/// That a backup holds chosen tables alone, and which, where it says so.
+fn chosen_alone(chosen: &[String]) -> String {
+    match chosen {
+        [] => "it holds chosen tables alone".to_owned(),
+        chosen => format!("it holds chosen tables alone: {}", chosen.join(", ")),
+    }
+}
+
 /// Where a backup is, as the tools take it: a path, or a URL.
 fn place(manifest: &Manifest) -> String {
     match manifest.store.as_deref() {

@@ -13,6 +13,9 @@ use crate::size::human_size;
 pub fn restored(report: &Report, page: &Page) -> String {
     let Report { backup, database, .. } = report;
     let mut text = page.line(Tone::Good, "restored", &format!("{database} from {backup}"));
+    if let Some(chosen) = &report.chosen {
+        text += &page.detail(&format!("these alone, and nothing else of {database}: {}", chosen.join(", ")));
+    }
     let how = match report.strategy {
         Strategy::Swap => "swapped in",
         Strategy::InPlace => "loaded in place",
@@ -24,7 +27,8 @@ pub fn restored(report: &Report, page: &Page) -> String {
         text += &page.warning(recovered);
     }
     if let Some(safety) = &report.safety_backup {
-        text += &page.detail(&format!("what was there before is backed up: {safety}"));
+        let what = if report.chosen.is_some() { "what they replaced" } else { "what was there before" };
+        text += &page.detail(&format!("{what} is backed up: {safety}"));
     }
     if let Some(before) = &report.before {
         text += &page.detail(&format!("and is kept in the database {before}"));
@@ -145,6 +149,9 @@ fn over(plan: &Plan) -> String {
 /// What is lost if the restore fails.
 fn if_it_fails(plan: &Plan) -> String {
     let database = &plan.database;
+    if plan.exists && plan.replaced.as_ref().is_some_and(Vec::is_empty) {
+        return format!("If it fails, nothing is lost: {database} holds none of what is restored.");
+    }
     match (plan.strategy, plan.exists && plan.tables_now > 0, plan.safety_backup) {
         (_, false, _) => "If it fails, nothing is lost: there is nothing there yet.".into(),
         (Strategy::Swap, ..) => {
@@ -156,14 +163,18 @@ fn if_it_fails(plan: &Plan) -> String {
             "If it fails, the safety backup is loaded back. What is written to {database} meanwhile is lost either way."
         ),
         (Strategy::InPlace, _, false) => {
-            format!("If it fails, what {database} holds now is lost: no safety backup is made of it.")
+            let what = match &plan.replaced {
+                Some(replaced) => replaced.join(", "),
+                None => format!("what {database} holds now"),
+            };
+            format!("If it fails, {what} is lost: no safety backup is made of it.")
         }
     }
 }
 
 /// What stays of what was there, once the restore is done.
 fn kept(plan: &Plan) -> Option<String> {
-    if !plan.exists || plan.tables_now == 0 {
+    if !plan.exists || plan.tables_now == 0 || plan.replaced.as_ref().is_some_and(Vec::is_empty) {
         return None;
     }
     let what = if plan.tables.is_some() { "the replaced tables" } else { "what is there now" };

@@ -2,7 +2,7 @@
 
 use fwb::{Level, Manifest};
 
-use super::contents;
+use super::{chosen_alone, contents};
 use crate::count::counted;
 use crate::duration::human_seconds;
 use crate::page::Page;
@@ -20,14 +20,18 @@ pub fn verified(manifest: &Manifest, page: &Page) -> String {
         let problem = outcome.problems.first().map_or("see the manifest", String::as_str);
         return page.line(Tone::Bad, "FAILED", &format!("{how}: {problem}"));
     }
-    let (tone, word) = match (manifest.whole, outcome.level) {
-        (Some(false), _) => (Tone::Warn, "intact"),
+    let is_whole = manifest.whole != Some(false) && manifest.chosen.is_none();
+    let (tone, word) = match (is_whole, outcome.level) {
+        (false, _) => (Tone::Warn, "intact"),
         (_, Level::Full | Level::Drill) => (Tone::Good, "proved"),
         (_, Level::Quick | Level::Stored) => (Tone::Good, "intact"),
     };
     let mut text = page.line(tone, word, &how);
     let size = human_size(manifest.size);
     text += &page.detail(&contents(manifest).map_or(size.clone(), |contents| format!("{contents}; {size}")));
+    if let Some(chosen) = &manifest.chosen {
+        text += &page.detail(&chosen_alone(chosen));
+    }
     if let Some(seconds) = outcome.restore_seconds {
         let on = outcome.server.as_ref().map_or(String::new(), |server| format!(" on {}", server.version));
         text += &page.detail(&format!("restored{on} in {}", human_seconds(seconds)));
@@ -38,7 +42,7 @@ pub fn verified(manifest: &Manifest, page: &Page) -> String {
     if let Some(not_drilled) = &manifest.not_drilled {
         text += &page.warning(&format!("not drilled: {}", not_drilled.reason));
     }
-    if word == "intact" && manifest.whole != Some(false) {
+    if word == "intact" && is_whole {
         text += &page.hint("proof takes --level full");
     }
     text

@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::load::OpenBackup;
 use crate::manifest::{Level, Manifest, Server, Verification};
 use crate::progress::{Cancel, Context, seconds_since};
-use crate::restore::{Gravity, compare, preflight, ungrounded};
+use crate::restore::{Gravity, beyond, compare, preflight, ungrounded};
 use crate::server::{
     Connector, ServerClient, ServerFacts, ServerOptions, ServerVersion, Sql, charset_clause, quote_name,
 };
@@ -185,6 +185,11 @@ impl Drill {
             let made = beside::make(throwaway, store, input, context);
             drilled.notes.extend(made.map_err(|error| here.explain(error))?);
         }
+        let beyond = beyond(input);
+        drilled.notes.extend(beyond.iter().map(|(view, lacks)| {
+            format!("view {view} was not tried: it needs {lacks}, and the backup holds chosen tables alone")
+        }));
+        input.leave_out(beyond.into_keys());
         let lacking = ungrounded(here.server(), input, cancel)?;
         drilled.notes.extend(lacking.iter().map(|(view, lacks)| {
             format!("view {view} was not tried: it needs {lacks}, which is of another database")
@@ -193,6 +198,19 @@ impl Drill {
         match here.rehearse(input, &facts, &mut drilled, context) {
             Ok(None) => {}
             Ok(Some(not_held)) => return Ok(not_held.into()),
+            // A table may need a sequence or a function that was not chosen: that is no fault of the backup.
+            Err(error)
+                if input.is_partial()
+                    && error.number().is_some_and(|number| IS_NOT_THERE.contains(&number)) =>
+            {
+                cancel.check()?;
+                let reason = format!("the backup holds chosen tables alone, and they need more: {error}");
+                return Ok(NotHeld::new(
+                    reason,
+                    "choose that too (--tables), or drill a backup of the whole database",
+                )
+                .into());
+            }
             Err(error) => {
                 cancel.check()?;
                 let (source, drill) = (input.manifest.source(), ServerVersion::parse(&facts.version));
@@ -227,6 +245,9 @@ impl Drill {
         }
     }
 }
+
+/// What a server says where a table, a sequence or a function is not there (MariaDB's manual, "MariaDB Error Codes").
+const IS_NOT_THERE: [u16; 4] = [1146, 1305, 1356, 4091];
 
 /// Why a backup cannot be drilled on this server: it is not like the backup's own.
 fn unlike(facts: &ServerFacts, input: &OpenBackup) -> Option<NotHeld> {

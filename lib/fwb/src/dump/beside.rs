@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::chosen::Chosen;
 use super::connections::connect;
 use super::direct::Definitions;
 use super::writer::essence;
@@ -70,20 +71,21 @@ pub(super) fn wait_for_restores(
     Ok(())
 }
 
-/// Whether every table in a dump is the one that its name meant at the snapshot.
+/// Whether every table in a dump is the one that its name meant at the snapshot: the tables as they were `before`, and the
+/// newest then; those that were dumped, and which were to be.
 ///
 /// # Errors
 /// [`Error::Changed`], or the server cannot be asked.
 pub(super) fn check_identities(
     server: &ServerClient,
     database: &str,
-    before: &Identities,
-    newest: Option<u64>,
-    dumped: &BTreeSet<&str>,
+    (before, newest): (&Identities, Option<u64>),
+    (dumped, chosen): (&BTreeSet<&str>, &Chosen),
     cancel: &Cancel,
 ) -> Result<()> {
     let after = server.identities_again(database, before, cancel)?;
-    let tables = changed(before, &after, newest, dumped);
+    let mut tables = changed(before, &after, newest, dumped);
+    tables.retain(|table| chosen.has(table));
     if tables.is_empty() {
         return Ok(());
     }

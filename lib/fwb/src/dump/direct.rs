@@ -18,6 +18,8 @@ use crate::thread;
 #[derive(Clone, Copy)]
 pub(super) struct Request<'a> {
     pub(super) facts: &'a DatabaseFacts,
+    /// The tables, sequences and views to dump; none: the whole database.
+    pub(super) chosen: Option<&'a BTreeSet<String>>,
     /// How the server is addressed.
     pub(super) host: &'a str,
     /// Whether definitions are held until tables are read.
@@ -68,6 +70,7 @@ pub(super) fn write_all(
         collation: &facts.collation,
         broken_views: &broken,
         part: Part::All,
+        chosen: request.chosen,
         past: Past::default(),
         holds_definitions: request.holds_definitions,
     };

@@ -1,6 +1,7 @@
 //! Dumping a database: what connections that see one moment read becomes one artifact, whole or not at all.
 
 mod beside;
+mod chosen;
 mod connections;
 mod direct;
 mod estimate;
@@ -41,6 +42,9 @@ pub(crate) use writer::{in_order_of_needs, view_order, without_counter};
 pub struct DumpOptions {
     /// The database.
     pub database: String,
+    /// These tables, sequences and views alone, with their triggers; none: the whole database. What holds them alone is
+    /// no backup of the database: the manifest says so, and it never counts as one.
+    pub tables: Option<Vec<String>>,
     /// Which server it is, for the manifest.
     pub server: ServerIdentity,
     /// What the backup is for.

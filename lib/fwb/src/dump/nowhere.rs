@@ -20,14 +20,15 @@ pub(crate) fn is_our_form(manifest: &Manifest) -> bool {
     })
 }
 
-/// Reads the tables of a database as a dump of it would hold them, and throws them away. `past`: what of the
-/// history of tables.
+/// Reads the tables of a database, or the `chosen` ones, as a dump of it would hold them, and throws them away. `past`: what
+/// of the history of tables.
 ///
 /// # Errors
 /// The server refuses or does not answer, or a signal arrived.
 pub(crate) fn dump_to_nowhere(
     server: &ServerClient,
     database: &str,
+    chosen: Option<&BTreeSet<String>>,
     past: Past<'_>,
     context: &Context,
 ) -> Result<Summary> {
@@ -37,8 +38,15 @@ pub(crate) fn dump_to_nowhere(
     let version = connection.session().version().clone();
     let header = Header { version: &version, host: "", database, binlog: None, has_checks: false };
     let none = BTreeSet::new();
-    let task =
-        Task { header, collation: "", broken_views: &none, part: Part::Rows, past, holds_definitions: false };
+    let task = Task {
+        header,
+        collation: "",
+        broken_views: &none,
+        part: Part::Rows,
+        chosen,
+        past,
+        holds_definitions: false,
+    };
     let mut scanned = Scanned { feed: Feed::new(), sql: Vec::new(), context };
     let written = write(connection.session(), &mut scanned, &task, None, &|_| Ok(()), String::new);
     context.cancel.check()?;

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::DumpOptions;
 use super::beside::{Restores, check_definitions, check_identities};
+use super::chosen::Chosen;
 use super::connections::{connect, worthwhile};
 use super::direct::{self, Definitions, Read, Request};
 use super::inventory;
@@ -45,7 +46,9 @@ pub(super) struct Dump<'a> {
     server: &'a ServerClient,
     restores: Restores,
     facts: DatabaseFacts,
-    /// What the database held before.
+    /// What of the database is dumped.
+    chosen: Chosen,
+    /// What the database held of it before.
     before: BTreeSet<Named>,
     /// The tables as they were before the snapshot.
     tables: Identities,
@@ -67,8 +70,9 @@ impl<'a> Dump<'a> {
         name: String,
         cancel: &Cancel,
     ) -> Result<Self> {
-        let mut facts = server.facts(&options.database, cancel)?;
-        let before = server.names(&facts.database, cancel)?;
+        let chosen = Chosen::find(server, &options.database, options.tables.as_deref(), cancel)?;
+        let mut facts = server.facts(&options.database, chosen.names(), cancel)?;
+        let before = chosen.held(server, &facts.database, cancel)?;
         let tables = server.identities(&options.database, cancel)?;
         restores.check(server, &facts.database, cancel)?;
         let version = ServerVersion::parse(&facts.version);
@@ -85,7 +89,9 @@ impl<'a> Dump<'a> {
             let broken = facts.broken_views.iter().map(|view| view.name.clone()).collect();
             let doing = format!("{DUMPING} {}", facts.database);
             let mut connection = connect(server, Role::Control, &facts.database, &doing, cancel)?;
-            facts.broken_views.extend(unsound_views(connection.session(), &facts.database, &broken, &doing)?);
+            let is_chosen = |view: &str| chosen.has(view);
+            let unsound = unsound_views(connection.session(), &facts.database, &is_chosen, &broken, &doing)?;
+            facts.broken_views.extend(unsound);
         }
         let found = warnings(&facts, lacking.as_ref());
         if let (true, Some(what)) = (options.strict, left_out(&facts)) {
@@ -96,6 +102,7 @@ impl<'a> Dump<'a> {
             server,
             restores,
             facts,
+            chosen,
             before,
             tables,
             name,
@@ -166,9 +173,16 @@ impl<'a> Dump<'a> {
         let holds_definitions = self.options.hold_definitions;
         let look = |dumped: &BTreeSet<&str>| {
             let (server, database) = (self.server, &self.facts.database);
-            check_identities(server, database, &self.tables, newest_table, dumped, &context.cancel)
+            let before = (&self.tables, newest_table);
+            check_identities(server, database, before, (dumped, &self.chosen), &context.cancel)
         };
-        let request = Request { facts: &self.facts, host: &host, holds_definitions, look: &look };
+        let request = Request {
+            facts: &self.facts,
+            chosen: self.chosen.names(),
+            host: &host,
+            holds_definitions,
+            look: &look,
+        };
         let read = direct::write_all(begun, request, sender, context);
         context.cancel.check()?;
         // A failure to write comes first: it is why the connections were ended.
@@ -226,7 +240,7 @@ impl<'a> Dump<'a> {
         cancel: &Cancel,
     ) -> Result<Option<String>> {
         let database = &self.facts.database;
-        let after = self.server.names(database, cancel)?;
+        let after = self.chosen.held(self.server, database, cancel)?;
         let mut told = inventory::held(sections);
         told.extend(self.facts.broken_views.iter().map(|view| Named::Relation(view.name.clone())));
         let program = |LeftOutProgram { kind, left_out }: &LeftOutProgram| {
@@ -295,7 +309,8 @@ impl<'a> Dump<'a> {
             raw_sha256: Some(raw_sha256.into()),
             largest_statement: whole.largest_statement,
             warnings: self.warnings,
-            whole: Some(self.lacking.is_none()),
+            whole: Some(self.lacking.is_none() && self.chosen.names().is_none()),
+            chosen: self.chosen.names().map(|names| names.iter().cloned().collect()),
             sections: whole.sections,
             encryption: self
                 .options

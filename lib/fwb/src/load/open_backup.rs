@@ -108,8 +108,10 @@ impl OpenBackup {
         Ok(Self::new(artifact, manifest, chosen, survey))
     }
 
-    /// Before it is known which server it is restored to.
+    /// Before it is known which server it is restored to. An artifact that holds chosen tables alone is restored as if these
+    /// were named: by its own manifest, which its bytes were held against, and not by the sidecar's word.
     fn new(artifact: Arc<Artifact>, manifest: Manifest, chosen: Option<Vec<usize>>, survey: Survey) -> Self {
+        let chosen = chosen.or_else(|| manifest.chosen.as_ref().map(|_| relations(&manifest)));
         Self {
             artifact,
             manifest,
@@ -228,7 +230,7 @@ impl OpenBackup {
         if self.lower_case { NameCase::Insensitive.key(name) } else { name.to_owned() }
     }
 
-    /// Whether only some tables are restored.
+    /// Whether only some tables are restored: others of the database are left alone.
     pub(crate) fn is_partial(&self) -> bool {
         self.chosen.is_some()
     }
@@ -390,6 +392,19 @@ fn choose(manifest: &Manifest, tables: &[String]) -> Result<Vec<usize>> {
             || tables.iter().any(|table| is(section, table))
     };
     Ok((0..manifest.sections.len()).filter(|index| wanted(&manifest.sections[*index])).collect())
+}
+
+/// The sections of all tables, sequences and views, with the session settings before and after them.
+fn relations(manifest: &Manifest) -> Vec<usize> {
+    let is_wanted = |section: &Section| match section.kind {
+        SectionKind::Header
+        | SectionKind::Trailer
+        | SectionKind::Table
+        | SectionKind::Sequence
+        | SectionKind::View => true,
+        SectionKind::ViewPlaceholder | SectionKind::Events | SectionKind::Routines => false,
+    };
+    (0..manifest.sections.len()).filter(|index| is_wanted(&manifest.sections[*index])).collect()
 }
 
 /// That two manifests of one artifact say the same of these sections; where they do not, it cannot be told which to

@@ -57,6 +57,7 @@ impl Manifest {
         beside.largest_statement = 0;
         beside.warnings.clear();
         beside.sections.clear();
+        beside.chosen.iter_mut().for_each(Vec::clear);
         beside.client = None;
         beside.extra.retain(|field, _| field == CODEC);
         if let Some(outcome) = &mut beside.verification {

@@ -120,9 +120,14 @@ pub struct Manifest {
     /// How the artifact is encrypted; absent where it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
-    /// Whether the account could see all of the database; absent where nobody looked.
+    /// Whether the backup is of the whole database: the account could see all of it, and no tables were chosen. Absent where
+    /// nobody looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<bool>,
+    /// The tables, sequences and views that were chosen: the backup holds these alone, with their triggers, and nothing
+    /// else of the database. Absent where none were chosen; empty in a sidecar that names nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<Vec<String>>,
     /// What the SQL holds, in order and without gaps.
     #[serde(default)]
     pub sections: Vec<Section>,

@@ -106,10 +106,9 @@ fn of_store(store: &StoreFacts, now: Timestamp) -> StoreReport {
     }
 }
 
-/// The subject's backups that `fwb-dump` made, but for those that a wrong clock has dated ahead.
+/// The subject's backups that `fwb-dump` made of all of it, but for those that a wrong clock has dated ahead.
 fn full<'a>(subject: &Subject<'a>, now: Timestamp) -> Vec<&'a BackupFacts> {
-    let counts =
-        |backup: &&BackupFacts| backup.kind == Kind::Full && !is_in_the_future(backup.started_at, now);
+    let counts = |backup: &&BackupFacts| backup.is_full() && !is_in_the_future(backup.started_at, now);
     subject.backups.iter().copied().filter(counts).collect()
 }
 
@@ -155,7 +154,7 @@ fn of_subject(
             .iter()
             .map(|copies| {
                 let full: Vec<&BackupFacts> =
-                    copies.backups.iter().copied().filter(|backup| backup.kind == Kind::Full).collect();
+                    copies.backups.iter().copied().filter(|backup| backup.is_full()).collect();
                 CopyReport {
                     store: copies.place.to_owned(),
                     backups: full.len() as u64,
@@ -184,8 +183,7 @@ fn brief_of_backup(backup: &BackupFacts) -> BackupReport {
 fn worst_gap(subject: &Subject<'_>, full: &[&BackupFacts], since: Timestamp, now: Timestamp) -> Option<i64> {
     let proved = full.iter().filter(|backup| backup.proof == Proof::Proved).map(|backup| backup.started_at);
     let told = subject.ended("backup").filter(|run| run.outcome == RunOutcome::Ok);
-    let told =
-        told.filter(|run| run.verification.as_ref().is_some_and(Verification::proves)).map(|run| run.at);
+    let told = told.filter(|run| run.of_whole().is_some_and(Verification::proves)).map(|run| run.at);
     let mut moments: Vec<Timestamp> = proved.chain(told).filter(|at| *at >= since && *at <= now).collect();
     moments.sort_unstable();
     moments.last()?;
@@ -203,9 +201,8 @@ fn drills(subject: &Subject<'_>, since: Timestamp) -> Vec<DrillReport> {
     };
     let of_backups =
         subject.backups.iter().filter_map(|backup| Some(of(Some(&backup.name), backup.drill()?)));
-    let held = |run: &&&RunRecord| {
-        run.verification.as_ref().is_some_and(|outcome| outcome.ok && outcome.level == Level::Drill)
-    };
+    let held =
+        |run: &&&RunRecord| run.of_whole().is_some_and(|outcome| outcome.ok && outcome.level == Level::Drill);
     let of_runs = subject
         .runs
         .iter()

@@ -49,6 +49,8 @@ pub struct BackupFacts {
     pub name: String,
     /// What it is for.
     pub kind: Kind,
+    /// Whether it holds chosen tables alone.
+    pub is_chosen: bool,
     /// The database, as the manifest has it; none where a foreign file does not say.
     pub database: Option<String>,
     /// How its server compares names of databases.
@@ -141,6 +143,7 @@ impl BackupFacts {
         Self {
             name: summary.name.clone(),
             kind: summary.kind,
+            is_chosen: summary.is_chosen,
             database: summary.database.clone(),
             name_case: summary.belonging.name_case,
             server,
@@ -153,16 +156,22 @@ impl BackupFacts {
         }
     }
 
-    /// The latest drill, where its outcome is the latest one and held.
+    /// Whether `fwb-dump` made it of a whole database: what holds chosen tables alone is no backup of that.
+    pub(super) fn is_full(&self) -> bool {
+        self.kind == Kind::Full && !self.is_chosen
+    }
+
+    /// The latest drill of a database, where its outcome is the latest one and held.
     pub(super) fn drill(&self) -> Option<&Verification> {
-        self.verification.as_ref().filter(|outcome| outcome.ok && outcome.level == Level::Drill)
+        let is_held = |outcome: &&Verification| outcome.ok && outcome.level == Level::Drill;
+        self.verification.as_ref().filter(is_held).filter(|_| !self.is_chosen)
     }
 }
 
 /// The newest whole backups of each database and server, by their places in the list.
 fn newest_of_each(backups: &[BackupFacts]) -> Vec<usize> {
     let mut each: BTreeMap<(String, Option<&str>), Vec<usize>> = BTreeMap::new();
-    for (at, backup) in backups.iter().enumerate().filter(|(_, backup)| backup.kind == Kind::Full) {
+    for (at, backup) in backups.iter().enumerate().filter(|(_, backup)| backup.is_full()) {
         let Some(database) = &backup.database else { continue };
         each.entry((backup.name_case.key(database), backup.server.as_deref())).or_default().push(at);
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::{StoreFacts, days};
 use super::trend::{Trend, median_and_spread};
-use crate::manifest::{Kind, Timestamp};
+use crate::manifest::Timestamp;
 
 /// The trend is that of so many days.
 const WINDOW: i64 = 30;
@@ -115,7 +115,7 @@ pub(super) fn forecast(store: &StoreFacts, now: Timestamp) -> Forecast {
 
 /// What the next backup of any database takes.
 fn next_backup(store: &StoreFacts, now: Timestamp) -> u64 {
-    let full = || store.backups.iter().filter(|backup| backup.kind == Kind::Full);
+    let full = || store.backups.iter().filter(|backup| backup.is_full());
     let recent =
         full().filter(|backup| now - backup.started_at < TimeDelta::days(7)).map(|backup| backup.size);
     recent.max().or_else(|| full().next_back().map(|backup| backup.size)).unwrap_or_default()

@@ -115,13 +115,14 @@ pub fn troubles(input: &ReportInput, options: &TroubleOptions, now: Timestamp) -
 }
 
 fn of_subject(subject: &Subject<'_>, options: &TroubleOptions, now: Timestamp, found: &mut Vec<Trouble>) {
-    let full: Vec<&BackupFacts> = subject
+    let all: Vec<&BackupFacts> = subject
         .backups
         .iter()
         .copied()
         .filter(|backup| backup.kind == Kind::Full && !is_in_the_future(backup.started_at, now))
         .collect();
-    found.extend(damaged(subject, &full));
+    found.extend(damaged(subject, &all));
+    let full: Vec<&BackupFacts> = all.into_iter().filter(|backup| backup.is_full()).collect();
     if !subject.is_copy {
         found.extend(too_old(subject, &full, options, now));
         found.extend(undrilled(subject, &full, options, now));
@@ -277,7 +278,7 @@ pub(super) fn newest_drill(subject: &Subject<'_>) -> Option<Timestamp> {
     let backups =
         subject.backups.iter().chain(copies).filter_map(|backup| backup.drill()).map(|drill| drill.at);
     let of_run = |run: &&RunRecord| {
-        let drill = run.verification.as_ref()?;
+        let drill = run.of_whole()?;
         (drill.ok && drill.level == crate::manifest::Level::Drill).then_some(drill.at)
     };
     backups.chain(subject.runs.iter().filter_map(of_run)).max()
@@ -374,7 +375,7 @@ fn hours(span: TimeDelta) -> f64 {
 /// The sizes of a subject's whole backups, oldest first: those that are there, and those that runs tell of.
 pub(super) fn sizes(subject: &Subject<'_>, full: &[&BackupFacts]) -> Vec<(Timestamp, u64)> {
     let there: BTreeSet<&str> = full.iter().map(|backup| backup.name.as_str()).collect();
-    let made = subject.ended("backup").filter(|run| run.outcome == RunOutcome::Ok);
+    let made = subject.ended("backup").filter(|run| run.outcome == RunOutcome::Ok && run.chosen.is_none());
     let gone = made.filter(|run| run.name.as_deref().is_some_and(|name| !there.contains(name)));
     let usable = full.iter().filter(|backup| matches!(backup.proof, Proof::Proved | Proof::Unproved));
     let mut sizes: Vec<(Timestamp, u64)> = gone

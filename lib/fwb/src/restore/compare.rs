@@ -37,7 +37,8 @@ pub(crate) fn compare(
         .map(|(table, _)| input.spelled(table))
         .collect();
     let past = Past { row_end: row_end(input), without: Some(&without) };
-    let summary = dump_to_nowhere(server, database, past, context)?;
+    let restored = input.is_partial().then(|| input.tables());
+    let summary = dump_to_nowhere(server, database, restored.as_ref(), past, context)?;
     let is_same_form = is_our_form(&input.manifest);
     let said = input.sections().filter(|section| section.kind == SectionKind::Table).cloned();
     let said: Vec<Section> = said

@@ -43,6 +43,10 @@ pub(super) struct Before {
     pub(super) empty: bool,
     /// Broken views whose names the backup does not use. They stay: no dump can bring them back.
     pub(super) kept_views: BTreeSet<String>,
+    /// Where chosen tables are restored: those tables, sequences and views that were there and are replaced. A safety backup
+    /// holds these alone, because nothing else is touched: neither tables that a foreign key links to them, nor stored programs
+    /// and events.
+    pub(super) replaced: BTreeSet<String>,
 }
 
 impl InPlace<'_> {
@@ -53,7 +57,7 @@ impl InPlace<'_> {
         let load = self.load(input, context).map_err(untouched)?;
         self.rehearse(input, context).map_err(untouched)?;
         let grants = self.grants(&context.cancel).map_err(untouched)?;
-        self.nothing_new(&context.cancel).map_err(untouched)?;
+        self.nothing_new(input, &context.cancel).map_err(untouched)?;
         if self.before.charset.is_none() {
             // One that somebody else has made meanwhile is not ours to remove.
             self.create(input, &context.cancel).map_err(untouched)?;
@@ -93,7 +97,10 @@ impl InPlace<'_> {
         // Opening it judges all of its statements, rows too.
         let all = open_safety(store, name, &[], input, context)?;
         let held = all.names();
-        if let Some(table) = self.state.tables.keys().find(|table| !held.contains(*table)) {
+        let scope = input.names();
+        let is_touched = |table: &String| !input.is_partial() || scope.contains(table);
+        let mut live = self.state.tables.keys();
+        if let Some(table) = live.find(|table| is_touched(table) && !held.contains(*table)) {
             return Err(Error::Preflight {
                 finding: format!(
                     "the safety backup does not hold table {table}, which has come since it was made"
@@ -165,8 +172,12 @@ impl InPlace<'_> {
     }
 
     /// Refuses to remove a table that came after the look at the live database, and that no safety backup holds.
-    fn nothing_new(&self, cancel: &Cancel) -> Result<()> {
-        let now = self.server.table_names(self.database, cancel)?;
+    fn nothing_new(&self, input: &OpenBackup, cancel: &Cancel) -> Result<()> {
+        let mut now = self.server.table_names(self.database, cancel)?;
+        if input.is_partial() {
+            let scope = input.names();
+            now.retain(|table| scope.contains(table));
+        }
         match now.iter().find(|table| !self.state.tables.contains_key(*table)) {
             None => Ok(()),
             Some(table) => Err(Error::Preflight {
@@ -313,10 +324,10 @@ impl InPlace<'_> {
             (Before { empty: true, charset: Some((charset, collation)), .. }, _) => self
                 .clear(None, &context.cancel)
                 .and_then(|()| self.alter(&charset_clause(Some(charset), Some(collation)), &context.cancel)),
-            (_, None) => return Err(Error::NotRolledBack { cause, database: self.database.into() }),
-            (_, Some((store, safety))) if input.is_partial() => {
-                self.put_tables_back(store, safety, input, context)
+            (_, safety) if input.is_partial() && (safety.is_some() || self.before.replaced.is_empty()) => {
+                self.put_tables_back(safety, input, context)
             }
+            (_, None) => return Err(Error::NotRolledBack { cause, database: self.database.into() }),
             (_, Some((store, safety))) => self.put_all_back(store, safety, input, context),
         };
         match put_back.and_then(|()| self.looks_as_before(input, context)) {
@@ -330,7 +341,13 @@ impl InPlace<'_> {
 
     /// Looks whether what was rolled back has the names and definitions that it had.
     fn looks_as_before(&self, input: &OpenBackup, context: &Context) -> Result<()> {
-        let now = LiveState::read(self.server, self.database, &BTreeSet::new(), &context.cancel)?;
+        // Damaged tables that were not replaced are there as before.
+        let stay = if input.is_partial() {
+            self.damaged.difference(&input.names()).cloned().collect()
+        } else {
+            BTreeSet::new()
+        };
+        let now = LiveState::read(self.server, self.database, &stay, &context.cancel)?;
         // Every table was made anew.
         let differences = self.state.without_identities().differences(&now);
         let passing = |difference: &String| {
@@ -366,19 +383,21 @@ impl InPlace<'_> {
         self.add_events(&input, &load, context)
     }
 
-    /// Puts back the chosen tables alone: the others have not been touched.
+    /// Puts back the chosen tables alone: the others have not been touched. Where none was there, there is no safety backup.
     fn put_tables_back(
         &self,
-        store: &Store,
-        safety: &str,
+        safety: Option<(&Store, &str)>,
         failed: &OpenBackup,
         context: &Context,
     ) -> Result<()> {
-        let held = store.entry(safety)?.manifest;
+        let sections = match safety {
+            Some((store, name)) => store.entry(name)?.manifest.sections,
+            None => Vec::new(),
+        };
         let names = failed.names();
         let (before, new): (Vec<&String>, Vec<&String>) = names
             .iter()
-            .partition(|name| held.sections.iter().any(|section| section.name.as_ref() == Some(*name)));
+            .partition(|name| sections.iter().any(|section| section.name.as_ref() == Some(*name)));
         let inventory = self.server.inventory(self.database, &context.cancel)?;
         let made = Inventory {
             tables: inventory.tables.into_iter().filter(|(name, _)| new.contains(&name)).collect(),
@@ -387,9 +406,9 @@ impl InPlace<'_> {
             ..Inventory::default()
         };
         self.execute(&made.removal(&BTreeSet::new()), "removing what was new", &context.cancel)?;
-        if before.is_empty() {
+        let Some((store, safety)) = safety.filter(|_| !before.is_empty()) else {
             return self.give_charset(failed, context);
-        }
+        };
         let tables: Vec<String> = before.into_iter().cloned().collect();
         let input = open_safety(store, safety, &tables, failed, context)?;
         self.load(&input, context)?.all_but_events()?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
-use crate::server::{Definition, ServerClient};
+use crate::server::{Definition, DefinitionKind, ServerClient};
 
 /// How many differences an error names.
 const NAMED: usize = 5;
@@ -45,6 +45,13 @@ impl LiveState {
         definitions
             .sort_by(|one, other| (one.kind.as_sql(), &one.name).cmp(&(other.kind.as_sql(), &other.name)));
         Ok(Self { charset, tables: tables.collect(), definitions, damaged: damaged.clone() })
+    }
+
+    /// Whether there is a table, sequence or view with one of these names.
+    pub(super) fn has_any(&self, names: &BTreeSet<String>) -> bool {
+        let is_view = |definition: &&Definition| definition.kind == DefinitionKind::View;
+        let views = self.definitions.iter().filter(is_view).map(|view| &view.name);
+        self.tables.keys().chain(views).any(|name| names.contains(name))
     }
 
     /// The same of tables that are made anew.

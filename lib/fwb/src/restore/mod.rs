@@ -37,4 +37,4 @@ pub use run::Report;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use swap::journal_row;
 pub use undo::{Forgotten, KeepBefore, Undo, Undone, forget, prepare_undo};
-pub(crate) use ungrounded::ungrounded;
+pub(crate) use ungrounded::{beyond, ungrounded};

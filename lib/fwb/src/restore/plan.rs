@@ -52,7 +52,11 @@ pub struct Plan {
     pub rows: u64,
     /// Bytes of SQL that will be loaded.
     pub raw_size: u64,
-    /// Whether what is there is backed up first.
+    /// Of the chosen tables, sequences and views, those that are there now: they are replaced, and nothing else of the
+    /// database is touched; none: everything is replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Vec<String>>,
+    /// Whether what is replaced is backed up first.
     pub safety_backup: bool,
     /// To whom that backup is encrypted; none: to nobody.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -86,7 +90,7 @@ pub struct Prepared<'a> {
 pub fn prepare<'a>(
     store: &'a Store,
     server: &'a ServerClient,
-    options: RestoreOptions,
+    mut options: RestoreOptions,
     context: &Context,
 ) -> Result<Prepared<'a>> {
     // To prove a backup takes long, and these take none: is it there at all, and does the server let us in?
@@ -120,13 +124,18 @@ pub fn prepare<'a>(
     let lacking = ungrounded::ungrounded(server, &input, cancel)?;
     findings.extend(ungrounded::finding(&lacking, &options.tables));
     input.leave_out(lacking.into_keys());
+    if input.is_partial() && options.tables.is_empty() {
+        findings.push(scope::chosen_by_backup(&input, &database));
+        options.tables = input.names().into_iter().collect();
+    }
     let inventory = server.inventory(&database, cancel)?;
     let given: BTreeSet<String> = options.damaged.iter().cloned().collect();
     let Looked { damaged, elsewhere } = match &facts.charset {
         Some(_) => damage::look(server, &database, facts.version.contains("MariaDB"), &given, cancel)?,
         None => Looked::default(),
     };
-    let replaced = |table: &str| !input.is_partial() || input.names().contains(table);
+    let scope = input.is_partial().then(|| input.names());
+    let replaced = |table: &str| scope.as_ref().is_none_or(|names| names.contains(table));
     let elsewhere: Vec<String> = elsewhere.into_iter().filter(|table| replaced(table)).collect();
     if input.is_partial() {
         let referring = server.referring_tables(&database, &options.tables, cancel)?;
@@ -157,11 +166,24 @@ pub fn prepare<'a>(
             .filter(|view| !input.names().contains(*view))
             .cloned()
             .collect(),
+        replaced: scope.iter().flatten().filter(|name| inventory.has_relation(name)).cloned().collect(),
     };
     let exists = before.charset.is_some();
     let mut plan = Plan {
         findings,
-        ..plan(store, &options, (strategy, proof), &input, &Live { database, exists, inventory, damaged })
+        ..plan(
+            store,
+            &options,
+            (strategy, proof),
+            &input,
+            &Live {
+                database,
+                exists,
+                inventory,
+                damaged,
+                replaced: scope.as_ref().map(|_| &before.replaced),
+            },
+        )
     };
     let safety_encryption = if plan.safety_backup { safety::encryption(&input, &options)? } else { None };
     if let Some(encryption) = &safety_encryption {
@@ -203,11 +225,26 @@ fn choose(
 }
 
 /// The database that is restored into, as it is now.
-struct Live {
+struct Live<'a> {
     database: String,
     exists: bool,
     inventory: Inventory,
     damaged: Vec<DamagedTable>,
+    /// Of the chosen tables, those that are there; none: everything is restored.
+    replaced: Option<&'a BTreeSet<String>>,
+}
+
+impl Live<'_> {
+    /// Whether anything of it is replaced.
+    fn gives_way(&self) -> bool {
+        self.exists && !self.inventory.is_empty() && self.replaced.is_none_or(|replaced| !replaced.is_empty())
+    }
+
+    /// The damaged tables that are replaced.
+    fn damaged_and_replaced(&self) -> Vec<&str> {
+        let names = self.damaged.iter().map(|damaged| damaged.table.as_str());
+        names.filter(|table| self.replaced.is_none_or(|replaced| replaced.contains(*table))).collect()
+    }
 }
 
 fn plan(
@@ -215,18 +252,31 @@ fn plan(
     options: &RestoreOptions,
     (strategy, proof): (Strategy, RestoreProof),
     input: &OpenBackup,
-    live: &Live,
+    live: &Live<'_>,
 ) -> Plan {
-    let Live { database, exists, inventory, damaged } = live;
+    let Live { database, exists, inventory, damaged, replaced } = live;
     let exists = *exists;
     let tables: Vec<_> = input.sections().filter(|section| section.kind == SectionKind::Table).collect();
     // A damaged table cannot be dumped, and reading it may end the server.
-    let safety_backup = exists && !inventory.is_empty() && options.safety_backup && damaged.is_empty();
+    let names = live.damaged_and_replaced();
+    let safety_backup = live.gives_way() && options.safety_backup && names.is_empty();
+    let replaced = replaced.map(|replaced| replaced.iter().cloned().collect::<Vec<_>>());
     let mut steps = Vec::new();
-    if safety_backup {
-        steps.push(format!("back up what {database} holds now, into {}", store.location()));
+    match &replaced {
+        Some(replaced) if safety_backup => steps.push(format!(
+            "back up what is replaced of {database}, and nothing else, into {}: {}",
+            store.location(),
+            replaced.join(", ")
+        )),
+        None if safety_backup => {
+            steps.push(format!("back up what {database} holds now, into {}", store.location()));
+        }
+        Some(replaced) if replaced.is_empty() && exists && options.safety_backup => {
+            steps.push(format!("make no safety backup: {database} holds none of what is restored"));
+        }
+        _ => {}
     }
-    let replaced = if input.is_partial() { "the chosen tables" } else { "everything" };
+    let what = if input.is_partial() { "the chosen tables" } else { "everything" };
     let size = input.raw_size();
     let checked = match proof {
         RestoreProof::Rows => "objects and row counts",
@@ -237,11 +287,10 @@ fn plan(
             steps.push(format!("load {size} bytes of SQL into a shadow database"));
             steps.push(format!("check {checked} there, and remove the shadow if any of this fails"));
             steps.push(if exists && !inventory.is_empty() {
-                format!("swap {replaced} of {database} with it, and keep what was there for --undo")
+                format!("swap {what} of {database} with it, and keep what was there for --undo")
             } else {
                 format!("move it all into {database}")
             });
-            let names: Vec<&str> = damaged.iter().map(|damaged| damaged.table.as_str()).collect();
             if !names.is_empty() {
                 steps.push(format!(
                     "then move aside, or drop, each damaged table that is replaced: {}",
@@ -260,7 +309,7 @@ fn plan(
             });
             steps.push(format!("load {size} bytes of SQL"));
             steps.push(format!("check {checked}"));
-            if safety_backup || !exists || inventory.is_empty() {
+            if safety_backup || !live.gives_way() {
                 steps.push("roll back if any of this fails".into());
             }
         }
@@ -277,6 +326,7 @@ fn plan(
         tables_restored: tables.len(),
         rows: tables.iter().filter_map(|section| section.rows).fold(0, u64::saturating_add),
         raw_size: input.raw_size(),
+        replaced,
         safety_backup,
         safety_recipients: Vec::new(),
         damaged: damaged.clone(),

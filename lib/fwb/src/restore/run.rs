@@ -28,6 +28,9 @@ pub struct Report {
     pub database: String,
     /// How.
     pub strategy: Strategy,
+    /// The tables, sequences and views that were restored; none: everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<Vec<String>>,
     /// Tables whose rows were counted and are right.
     pub tables: usize,
     /// Rows in them.
@@ -67,7 +70,10 @@ impl Prepared<'_> {
         let safety = if self.plan.safety_backup { self.back_up_if_possible(context)? } else { None };
         let state = LiveState::read(self.server, database, &damaged, &context.cancel)?;
         let empty = state.tables.is_empty() && state.definitions.is_empty();
-        if state.charset.is_some() != self.plan.exists || self.before.empty && !empty {
+        if state.charset.is_some() != self.plan.exists
+            || self.before.empty && !empty
+            || self.plan.replaced.as_ref().is_some_and(Vec::is_empty) && state.has_any(&self.input.names())
+        {
             return Err(Error::Preflight {
                 finding: format!("{database} is not what it was when the plan was made"),
                 remedy: "run it again, and look at the new plan".into(),
@@ -104,6 +110,7 @@ impl Prepared<'_> {
             store: self.plan.store,
             database: self.plan.database,
             strategy: self.plan.strategy,
+            chosen: self.plan.tables,
             tables: checked.tables,
             rows: checked.rows,
             safety_backup: safety,

@@ -69,6 +69,8 @@ impl Prepared<'_> {
     fn back_up(&self, context: &Context) -> Result<String> {
         let options = DumpOptions {
             database: self.plan.database.clone(),
+            // What is not touched needs no way back, and may be large, or damaged.
+            tables: self.plan.replaced.clone(),
             server: self.options.server.clone(),
             kind: Kind::Safety,
             prefix: None,

@@ -92,54 +92,58 @@ pub(super) fn immovable(tables: &[String], is_replaced: impl Fn(&str) -> bool) -
     })
 }
 
-/// What follows from damaged live tables.
+/// What follows from damaged live tables. Those that are not replaced are left as they are.
 pub(super) fn damaged(
     damaged: &[DamagedTable],
     is_replaced: impl Fn(&str) -> bool,
     strategy: Strategy,
     safety_backup: bool,
 ) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if damaged.is_empty() {
-        return findings;
+    let (gone, stay): (Vec<&DamagedTable>, Vec<&DamagedTable>) =
+        damaged.iter().partition(|damaged| is_replaced(&damaged.table));
+    let names = |tables: &[&DamagedTable]| {
+        let names = tables.iter().map(|damaged| format!("{} ({})", damaged.table, damaged.why));
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let of_replaced = |(gravity, message, remedy): (Gravity, &str, &str)| Finding {
+        gravity,
+        message: format!("{message}: {}", names(&gone)),
+        remedy: remedy.into(),
+    };
+    let found = match (strategy, safety_backup) {
+        (Strategy::InPlace, true) => (
+            Gravity::Refusal,
+            "damaged live tables cannot be backed up, and so nothing could be rolled back",
+            "use --strategy swap, which keeps what is there; or --no-safety-backup, if all of it may be lost",
+        ),
+        (Strategy::InPlace, false) => (
+            Gravity::Warning,
+            "live tables are damaged",
+            "there is no safety backup: a failure leaves neither the old database nor the new one",
+        ),
+        (Strategy::Swap, _) => (
+            Gravity::Warning,
+            "live tables are damaged",
+            "no safety backup is made of them; each is moved aside, or dropped where it cannot be moved, and --undo will not bring it back",
+        ),
+    };
+    let of_replaced = (!gone.is_empty()).then(|| of_replaced(found));
+    let of_others = (!stay.is_empty()).then(|| Finding {
+        gravity: Gravity::Warning,
+        message: format!("live tables that are not restored are damaged: {}", names(&stay)),
+        remedy: "they are left as they are; restore them too".into(),
+    });
+    of_replaced.into_iter().chain(of_others).collect()
+}
+
+/// That a backup holds chosen tables alone, so that they alone are restored although nobody has named them.
+pub(super) fn chosen_by_backup(input: &OpenBackup, database: &str) -> Finding {
+    let names = input.names().into_iter().collect::<Vec<_>>().join(", ");
+    Finding {
+        gravity: Gravity::Warning,
+        message: format!("the backup holds chosen tables alone, and they alone are restored: {names}"),
+        remedy: format!("for all of {database}, restore a whole backup: fwb-ls --latest --verified"),
     }
-    let all: Vec<String> =
-        damaged.iter().map(|damaged| format!("{} ({})", damaged.table, damaged.why)).collect();
-    let all = all.join(", ");
-    match (strategy, safety_backup) {
-        (Strategy::InPlace, true) => findings.push(Finding {
-            gravity: Gravity::Refusal,
-            message: format!("damaged live tables cannot be backed up, and so nothing could be rolled back: {all}"),
-            remedy: "use --strategy swap, which keeps what is there; or --no-safety-backup, if all of it may be lost".into(),
-        }),
-        (Strategy::InPlace, false) => findings.push(Finding {
-            gravity: Gravity::Warning,
-            message: format!("live tables are damaged: {all}"),
-            remedy: "there is no safety backup: a failure leaves neither the old database nor the new one".into(),
-        }),
-        (Strategy::Swap, _) => {
-            let (gone, stay): (Vec<&DamagedTable>, Vec<&DamagedTable>) =
-                damaged.iter().partition(|damaged| is_replaced(&damaged.table));
-            let names = |tables: &[&DamagedTable]| {
-                tables.iter().map(|damaged| format!("{} ({})", damaged.table, damaged.why)).collect::<Vec<_>>().join(", ")
-            };
-            if !gone.is_empty() {
-                findings.push(Finding {
-                    gravity: Gravity::Warning,
-                    message: format!("live tables are damaged: {}", names(&gone)),
-                    remedy: "no safety backup is made of them; each is moved aside, or dropped where it cannot be moved, and --undo will not bring it back".into(),
-                });
-            }
-            if !stay.is_empty() {
-                findings.push(Finding {
-                    gravity: Gravity::Warning,
-                    message: format!("live tables that are not restored are damaged: {}", names(&stay)),
-                    remedy: "they are left as they are, and no safety backup can be made; restore them too".into(),
-                });
-            }
-        }
-    }
-    findings
 }
 
 #[cfg(test)]
@@ -174,9 +178,11 @@ mod tests {
             let findings = damaged(&tables, |table| table == "a", strategy, safety);
             findings.into_iter().map(|finding| finding.gravity).collect::<Vec<_>>()
         };
-        assert_eq!(gravities(Strategy::InPlace, true), [Gravity::Refusal]);
-        assert_eq!(gravities(Strategy::InPlace, false), [Gravity::Warning]);
+        assert_eq!(gravities(Strategy::InPlace, true), [Gravity::Refusal, Gravity::Warning]);
+        assert_eq!(gravities(Strategy::InPlace, false), [Gravity::Warning, Gravity::Warning]);
         assert_eq!(gravities(Strategy::Swap, true), [Gravity::Warning, Gravity::Warning]);
         assert_eq!(damaged(&[], |_| true, Strategy::InPlace, true), []);
+        let elsewhere = damaged(&tables, |_| false, Strategy::InPlace, true);
+        assert!(elsewhere.iter().all(|finding| finding.gravity == Gravity::Warning), "{elsewhere:?}");
     }
 }

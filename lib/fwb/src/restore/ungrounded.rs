@@ -96,6 +96,41 @@ fn without(
     }
 }
 
+/// The views of a backup of chosen tables that need what it does not hold of its own database, each with what that is; in a
+/// database of their own nobody makes them. Functions are in no such backup.
+pub(crate) fn beyond(input: &OpenBackup) -> BTreeMap<String, String> {
+    if !input.is_partial() {
+        return BTreeMap::new();
+    }
+    let own = input.manifest.database.as_deref().unwrap_or_default();
+    beyond_of(&input.survey.views, &input.survey.calls, own, &input.names())
+}
+
+fn beyond_of(
+    views: &BTreeMap<String, BTreeSet<Relation>>,
+    calls: &BTreeMap<String, BTreeSet<Relation>>,
+    own: &str,
+    held: &BTreeSet<String>,
+) -> BTreeMap<String, String> {
+    let is_own = |(database, _): &&Relation| database.as_deref().is_none_or(|of| of == own);
+    let mut beyond: BTreeMap<String, String> = BTreeMap::new();
+    loop {
+        let before = beyond.len();
+        for (view, relations) in views {
+            let mut called = calls.get(view).into_iter().flatten().filter(is_own);
+            let mut tables = relations.iter().filter(is_own).map(|(_, name)| name);
+            let lacks = tables.find(|name| !held.contains(*name) || beyond.contains_key(*name));
+            let lacks = lacks.or_else(|| called.next().map(|(_, name)| name));
+            if let (Some(lacks), false) = (lacks.cloned(), beyond.contains_key(view)) {
+                beyond.insert(view.clone(), lacks);
+            }
+        }
+        if beyond.len() == before {
+            return beyond;
+        }
+    }
+}
+
 /// What the operator is told of them. A view that was asked for by name is not left out in silence: the restore is
 /// refused.
 pub(super) fn finding(lacking: &BTreeMap<String, String>, chosen: &[String]) -> Option<Finding> {
@@ -144,5 +179,24 @@ mod tests {
         let lacking = without(&views, &calls, "own", &missing);
         let expected = [("a", "b"), ("b", "c"), ("c", "other.gone"), ("e", "other.gone_too")];
         assert_eq!(lacking.iter().map(|(view, lacks)| (&**view, &**lacks)).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn views_need_what_was_chosen() {
+        let relations = |names: &[&str]| -> BTreeSet<Relation> {
+            names.iter().map(|name| (None, (*name).to_owned())).collect()
+        };
+        let views = BTreeMap::from([
+            ("a".to_owned(), relations(&["b"])),
+            ("b".to_owned(), relations(&["t", "gone"])),
+            ("c".to_owned(), relations(&["t"])),
+            ("d".to_owned(), relations(&["t"])),
+            ("e".to_owned(), BTreeSet::from([(Some("other".to_owned()), "gone".to_owned())])),
+        ]);
+        let calls = BTreeMap::from([("d".to_owned(), relations(&["f"]))]);
+        let held = ["a", "b", "c", "d", "e", "t"].map(str::to_owned).into();
+        let beyond = beyond_of(&views, &calls, "own", &held);
+        let beyond: Vec<_> = beyond.iter().map(|(view, lacks)| (&**view, &**lacks)).collect();
+        assert_eq!(beyond, [("a", "b"), ("b", "gone"), ("d", "f")]);
     }
 }

@@ -85,7 +85,7 @@ pub enum Proof {
     Proved,
     /// Nothing is known for or against it.
     Unproved,
-    /// It may lack a part of its database: the account that dumped it could not see everything.
+    /// It lacks a part of its database, or may: tables were chosen, or the account that dumped it could not see everything.
     Partial,
     /// The latest verification failed, or the artifact is damaged or of another size.
     Failed,

@@ -70,6 +70,9 @@ pub struct RunRecord {
     /// The size of its SQL in bytes.
     #[serde(default)]
     pub raw_size: Option<u64>,
+    /// The tables, sequences and views that it holds alone; absent where it is of the whole database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<Vec<String>>,
     /// What was proved of it; a drill that was not held has the reason in `not_drilled`.
     #[serde(default)]
     pub verification: Option<Verification>,
@@ -226,6 +229,11 @@ impl RunRecord {
             version: Some(env!("CARGO_PKG_VERSION").into()),
             ..Self::default()
         }
+    }
+
+    /// What was proved of a backup of a whole database: what holds chosen tables alone proves nothing of that.
+    pub(crate) fn of_whole(&self) -> Option<&Verification> {
+        self.verification.as_ref().filter(|_| self.chosen.is_none())
     }
 
     /// Reads a record from one JSON object; none where it is none of this schema.

@@ -212,6 +212,13 @@ impl Listing {
                 "no backup in {store} that was asked for began by {at}: the first began {first}"
             ));
         }
+        let parts = self.entries.iter().filter(|entry| entry.is_chosen && unproved.describes(entry)).count();
+        if all == 0 && parts > 0 {
+            return Error::NothingFound(format!(
+                "no backup of a whole database in {store} is what was asked for: {parts} of {} hold chosen tables alone",
+                self.entries.len()
+            ));
+        }
         Error::NothingFound(match (self.entries.len(), all, whole) {
             (0, ..) => format!("{store} holds no backup"),
             (held, 0, _) => format!("no backup in {store} is what was asked for, of {held} in all"),
@@ -236,7 +243,14 @@ impl Selection {
         self.at.is_none() && self.now.is_some_and(|now| is_in_the_future(entry.started_at, now))
     }
 
+    /// Whoever asks for one backup of a database does not mean some of its tables. Whoever asks for the newest safety backup
+    /// means what the last restore replaced, whatever that was.
     fn admits(&self, entry: &BackupSummary) -> bool {
+        let passes_for_whole = self.asks_for_one() && entry.is_chosen && entry.kind != Kind::Safety;
+        !passes_for_whole && self.describes(entry)
+    }
+
+    fn describes(&self, entry: &BackupSummary) -> bool {
         self.covers(entry)
             && self.is_of_database(entry)
             && self.is_of_server(entry)

@@ -78,17 +78,22 @@ const SNAPSHOTS: [&str; 5] = ["InnoDB", "ROCKSDB", "TokuDB", "BLACKHOLE", ""];
 /// The server puts a view's error into its comment (MariaDB's manual, "Information Schema TABLES Table"), but only
 /// where the query needs a column for which it must open the view: `TABLE_ROWS`. One that it cannot even read is a table
 /// then, on MariaDB 11.8; so views are asked for alone before.
-const FACTS: &str = "
+fn facts_of(chosen: Option<&BTreeSet<String>>) -> String {
+    let chosen = chosen.map_or_else(String::new, |names| {
+        format!(" AND TABLE_NAME IN ({})", quote_texts(names.iter().map(String::as_str)))
+    });
+    format!("
 SELECT 'schema', VERSION(), SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME, @@log_bin,
     @@lower_case_table_names
   FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = DATABASE();
-SELECT 'view', TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'VIEW';
+SELECT 'view', TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'VIEW'{chosen};
 SELECT 'table', TABLE_NAME, TABLE_TYPE, TABLE_COMMENT, TABLE_COMMENT <> 'VIEW' AND TABLE_ROWS IS NULL,
     IFNULL(ENGINE, ''), IFNULL(DATA_LENGTH, 0)
-  FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME;
+  FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE(){chosen} ORDER BY TABLE_NAME;
 SELECT 'checks' /*M!100222 FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = DATABASE() LIMIT 1 */;
 SELECT 'library' /*!90200 , LIBRARY_NAME FROM information_schema.LIBRARIES WHERE LIBRARY_SCHEMA = DATABASE() */;
-";
+")
+}
 
 /// So many tables are asked about at once: a statement has to fit into a packet.
 const TABLES_AT_ONCE: usize = 500;
@@ -112,16 +117,23 @@ fn columns_of(tables: &[(String, u64)]) -> String {
 }
 
 impl ServerClient {
-    /// Looks at a database before a dump.
+    /// Looks at a database before a dump of it, or of some of its tables, sequences and views: then no other is opened.
     ///
     /// # Errors
     /// The server cannot be reached, or there is no such database.
-    pub(crate) fn facts(&self, database: &str, cancel: &Cancel) -> Result<DatabaseFacts> {
+    pub(crate) fn facts(
+        &self,
+        database: &str,
+        chosen: Option<&BTreeSet<String>>,
+        cancel: &Cancel,
+    ) -> Result<DatabaseFacts> {
         let mut facts = DatabaseFacts { database: database.to_owned(), ..DatabaseFacts::default() };
         let mut views = BTreeSet::new();
         let names = quote_texts(LIKENESS.iter().map(|(name, _)| *name));
         let settings = format!("SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names});\n");
-        let sql = format!("{FACTS}{settings}");
+        let sql = format!("{}{settings}", facts_of(chosen));
+        // The server takes names for equal that differ by case.
+        let is_chosen = |name: &str| chosen.is_none_or(|names| names.contains(name));
         for row in self.query(Some(database), Sql::Read(&sql), "looking at the database", cancel)? {
             if let [name, value] = &row[..]
                 && is_set(name, value)
@@ -130,6 +142,7 @@ impl ServerClient {
             }
             let row: Vec<&str> = row.iter().map(String::as_str).collect();
             match row[..] {
+                ["view" | "table", name, ..] if !is_chosen(name) => {}
                 ["view", view] => {
                     views.insert(view.to_owned());
                 }
@@ -159,7 +172,7 @@ impl ServerClient {
                         facts.versioned_tables.push(table.to_owned());
                     }
                 }
-                ["library", name] => facts.libraries.push(name.to_owned()),
+                ["library", name] if chosen.is_none() => facts.libraries.push(name.to_owned()),
                 ["checks"] => facts.has_checks = true,
                 _ => {}
             }

@@ -65,6 +65,12 @@ impl Inventory {
         *self == Self::default()
     }
 
+    /// Whether there is a table, sequence or view of this name, one that cannot be used among them.
+    pub(crate) fn has_relation(&self, name: &str) -> bool {
+        self.tables.contains_key(name)
+            || [&self.sequences, &self.views, &self.broken_views].iter().any(|names| names.contains(name))
+    }
+
     /// Statements that remove everything listed but for damaged tables; events first, so that none fires meanwhile.
     pub(crate) fn removal(&self, damaged: &BTreeSet<String>) -> Vec<String> {
         let drop = |what: &str, name: &String| format!("DROP {what} IF EXISTS {}", quote_name(name));

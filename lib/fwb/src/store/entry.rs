@@ -302,6 +302,7 @@ fn bare(name: &str, kind: Kind, at: Timestamp, size: u64) -> Manifest {
         sections: Vec::new(),
         encryption: None,
         whole: None,
+        chosen: None,
         verification: None,
         not_drilled: None,
         retained_until: None,

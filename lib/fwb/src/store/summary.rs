@@ -32,8 +32,10 @@ pub struct BackupSummary {
     pub size: u64,
     /// Rows of all tables, where any are counted.
     pub rows: Option<u64>,
-    /// Whether its account could see all of the database, where that was looked at.
+    /// Whether it is of the whole database, where that was looked at.
     pub whole: Option<bool>,
+    /// Whether it holds chosen tables alone.
+    pub is_chosen: bool,
     /// The latest outcome of `fwb-verify`. Where a look at the sizes finds a problem it is that one, as if `quick` had
     /// run: whatever was recorded before does not hold any more.
     pub verification: Option<Verification>,
@@ -107,7 +109,9 @@ impl From<Manifest> for BackupSummary {
             binlog: manifest.binlog,
             size: manifest.size,
             rows,
-            whole: manifest.whole,
+            // What holds chosen tables alone is not whole, whatever else is said of it.
+            whole: if manifest.chosen.is_some() { Some(false) } else { manifest.whole },
+            is_chosen: manifest.chosen.is_some(),
             verification: manifest.verification,
             retained_until: manifest.retained_until,
             problems: Vec::new(),

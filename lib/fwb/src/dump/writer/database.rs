@@ -30,6 +30,8 @@ pub(crate) struct Task<'a> {
     pub(crate) broken_views: &'a BTreeSet<String>,
     /// Which part.
     pub(crate) part: Part,
+    /// The tables, sequences and views that are written; none: all, and the events and routines.
+    pub(crate) chosen: Option<&'a BTreeSet<String>>,
     /// What is written of the past of system-versioned tables.
     pub(crate) past: Past<'a>,
     /// Whether nobody may change a table from the snapshot until it is read.
@@ -127,8 +129,11 @@ impl Writer<'_> {
 
     fn database(&mut self, ahead: Option<&Ahead>, look: Look<'_>) -> Result<()> {
         let entries = self.catalog().entries()?;
-        let is_chosen =
+        let is_of_part =
             |entry: &Entry| self.task.part == Part::All || matches!(entry.kind, EntryKind::Table { .. });
+        let is_chosen = |entry: &Entry| {
+            is_of_part(entry) && self.task.chosen.is_none_or(|names| names.contains(&entry.name))
+        };
         let is_broken =
             |entry: &Entry| entry.kind == EntryKind::View && self.task.broken_views.contains(&entry.name);
         let mut entries: Vec<Entry> =
@@ -159,8 +164,10 @@ impl Writer<'_> {
         }
         if self.task.part == Part::All {
             let beside = beside.map_or_else(|| self.beside(&entries), Ok)?;
-            self.programs(SectionKind::Events, &beside.events)?;
-            self.programs(SectionKind::Routines, &beside.routines)?;
+            if self.task.chosen.is_none() {
+                self.programs(SectionKind::Events, &beside.events)?;
+                self.programs(SectionKind::Routines, &beside.routines)?;
+            }
             self.views(&beside.views)?;
         }
         Ok(())
@@ -168,11 +175,14 @@ impl Writer<'_> {
 
     /// What there is beside tables.
     fn beside(&mut self, entries: &[Entry]) -> Result<Beside> {
+        let is_whole = self.task.chosen.is_none();
         let mut catalog = self.catalog();
-        let events = catalog.events()?.into_iter().map(|event| (ObjectKind::Event, event));
+        let events = if is_whole { catalog.events()? } else { Vec::new() };
+        let events = events.into_iter().map(|event| (ObjectKind::Event, event));
         let events = events.map(|(kind, name)| catalog.program(kind, &name)).collect::<Result<_>>()?;
-        let routines = catalog.routines()?.into_iter();
-        let routines = routines.map(|(kind, name)| catalog.program(kind, &name)).collect::<Result<_>>()?;
+        let routines = if is_whole { catalog.routines()? } else { Vec::new() };
+        let routines =
+            routines.into_iter().map(|(kind, name)| catalog.program(kind, &name)).collect::<Result<_>>()?;
         let views = entries.iter().filter(|entry| entry.kind == EntryKind::View);
         let views = views.map(|entry| catalog.view(&entry.name)).collect::<Result<_>>()?;
         Ok(Beside { events, routines, views })

@@ -22,13 +22,15 @@ pub(crate) struct LeftOutProgram {
     pub(crate) left_out: LeftOut,
 }
 
-/// Views that cannot be restored, but for those that are known to be broken; and the views that select from one of either.
+/// Views that cannot be restored, but for those that are known to be broken; and the views that select from one of either. None
+/// but the chosen ones are looked at.
 ///
 /// # Errors
 /// The server refuses, or the connection breaks.
 pub(crate) fn unsound_views(
     session: &mut dyn Session,
     database: &str,
+    is_chosen: &dyn Fn(&str) -> bool,
     broken: &BTreeSet<String>,
     doing: &str,
 ) -> Result<Vec<LeftOut>> {
@@ -36,7 +38,7 @@ pub(crate) fn unsound_views(
     let mut views = Vec::new();
     let mut unsound = Vec::new();
     for entry in catalog.entries()? {
-        if entry.kind != EntryKind::View || broken.contains(&entry.name) {
+        if entry.kind != EntryKind::View || broken.contains(&entry.name) || !is_chosen(&entry.name) {
             continue;
         }
         let view = match catalog.view(&entry.name) {

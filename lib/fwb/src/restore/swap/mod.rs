@@ -213,8 +213,11 @@ impl Swap<'_> {
         let inventory = self.server.inventory(self.live, self.cancel)?;
         let found = self.damaged()?;
         let damaged: BTreeSet<String> = found.iter().map(|damaged| damaged.table.clone()).collect();
-        let mut tables = names(&inventory);
-        tables.retain(|table| self.is_replaced(table) && !damaged.contains(table));
+        let (mut tables, stay): (BTreeSet<String>, BTreeSet<String>) =
+            names(&inventory).into_iter().partition(|table| self.is_replaced(table));
+        tables.retain(|table| !damaged.contains(table));
+        // Whoever stays may be damaged, so that its triggers cannot be read.
+        let unread: BTreeSet<String> = stay.into_iter().chain(damaged.iter().cloned()).collect();
         let broken = |definition: &Definition| {
             // What cannot be dumped stays, unless its name is needed.
             let view = definition.kind == DefinitionKind::View;
@@ -225,7 +228,7 @@ impl Swap<'_> {
                     .iter()
                     .any(|new| new.kind == definition.kind && new.name == definition.name)
         };
-        let mut definitions = self.of_scope(self.server.definitions(self.live, &damaged, self.cancel)?);
+        let mut definitions = self.of_scope(self.server.definitions(self.live, &unread, self.cancel)?);
         definitions.retain(|definition| self.scope.is_some() || !broken(definition));
         self.refuse_beyond(&incoming)?;
         let empty = tables.is_empty() && definitions.is_empty() && damaged.is_empty();
