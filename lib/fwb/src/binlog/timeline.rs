@@ -131,7 +131,8 @@ pub fn timelines(listing: &Listing, database: Option<&str>, cancel: &Cancel) -> 
     let mut by_database: BTreeMap<(String, Option<String>), Vec<&BackupSummary>> = BTreeMap::new();
     for backup in &listing.entries {
         let Some(name) = backup.database.as_deref() else { continue };
-        if backup.kind == crate::manifest::Kind::Full && database.is_none_or(|database| database == name) {
+        let is_full = backup.kind == crate::manifest::Kind::Full && !backup.is_chosen;
+        if is_full && database.is_none_or(|database| database == name) {
             let server = backup.server.label().map(ToString::to_string);
             by_database.entry((name.to_owned(), server)).or_default().push(backup);
         }
