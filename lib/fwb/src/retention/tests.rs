@@ -13,6 +13,7 @@ const OFF: Policy = Policy {
     keep_monthly: 0,
     keep_yearly: 0,
     keep_safety_days: 0,
+    keep_window: None,
     min_keep: 0,
 };
 
@@ -526,6 +527,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
                 keep_weekly,
                 keep_monthly,
                 keep_yearly,
+                keep_window: None,
                 min_keep,
             }
         },
@@ -542,6 +544,7 @@ fn sum(a: Policy, b: Policy) -> Policy {
         keep_yearly: a.keep_yearly + b.keep_yearly,
         // To switch it on is not to keep more.
         keep_safety_days: if a.keep_safety_days == 0 { 0 } else { a.keep_safety_days + b.keep_safety_days },
+        keep_window: None,
         min_keep: a.min_keep + b.min_keep,
     }
 }
