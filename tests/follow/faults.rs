@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use sha2::Digest as _;
 
 use super::{chains, description, once, segments, server, tool};
 use crate::support::{Server, Store};
@@ -48,11 +49,14 @@ fn copy(from: &Store) -> Store {
     to
 }
 
+/// Changes a description as somebody would who knows how it is made.
 fn edit(file: &Path, change: impl FnOnce(&mut Value)) {
     let (mut json, at) = description(file);
     let payload = fs::read(file).unwrap()[at..].to_vec();
     change(&mut json);
-    let json = serde_json::to_vec(&json).unwrap();
+    let mut json = serde_json::to_vec(&json).unwrap();
+    let sum = sha2::Sha256::digest(&json);
+    json.extend(&sum[..]);
     let mut bytes = fs::read(file).unwrap()[..4].to_vec();
     bytes.extend(u32::try_from(json.len()).unwrap().to_le_bytes());
     bytes.extend(json);

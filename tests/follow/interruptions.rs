@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::{chains, description, executed, once, segments, server, start, tool};
-use crate::faults::{restart, signal};
+use super::{chains, description, executed, once, segments, server, start, start_again, tool};
+use crate::faults::signal;
 use crate::support::{Server, Store, until};
 
 /// Writes until it is told to end; returns how many rows.
@@ -72,7 +72,7 @@ fn a_server_that_is_killed_is_followed_on() {
             let before = segments(&store).len();
             until("segments", || (segments(&store).len() > before + 2).then_some(()));
             signal(server.pid(), "KILL");
-            restart(&server);
+            start_again(&server, "mariadb-10.11");
         }
         ends.store(true, Ordering::SeqCst);
         let before = segments(&store).len();

@@ -17,14 +17,30 @@ use crate::support::{Server, Store, Tool, until};
 /// Servers whose logs are followed in every run of the tests.
 const KINDS: [&str; 3] = ["mariadb-10.11", "mariadb-11.8", "mysql-9.7"];
 
+/// Options of a server that writes a log.
+fn options(kind: &str) -> Vec<&'static str> {
+    let own: &[&str] = match kind {
+        "mysql-9.7" => &["--gtid-mode=ON", "--enforce-gtid-consistency=ON"],
+        // It keeps its log for replicas that are away.
+        _ => &["--loose-slave-connections-needed-for-purge=0"],
+    };
+    [&["--log-bin=b", "--server-id=7"], own].concat()
+}
+
 /// A server that writes a log.
 fn server(kind: &str, name: &str) -> Server {
-    let gtid: &[&str] =
-        if kind.starts_with("mysql") { &["--gtid-mode=ON", "--enforce-gtid-consistency=ON"] } else { &[] };
-    let options = [&["--log-bin=b", "--server-id=7"], gtid].concat();
-    let server = Server::of(kind, &format!("follow-{name}-{kind}"), &options);
+    let server = Server::of(kind, &format!("follow-{name}-{kind}"), &options(kind));
     server.sql("CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY AUTO_INCREMENT, a LONGTEXT);");
     server
+}
+
+/// Starts a server that has ended or is ending.
+fn start_again(server: &Server, kind: &str) {
+    until("the server's end", || server.has_ended().then_some(()));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/sandbox.sh");
+    let file = server.defaults_file();
+    let start = Tool::program(script).args(["start", "--dir"]).arg(file.parent().unwrap()).arg("--");
+    start.args(options(kind)).run().ok();
 }
 
 /// A tool that works on a store and a server.
@@ -59,7 +75,8 @@ fn segments(store: &Store) -> Vec<PathBuf> {
 fn description(file: &Path) -> (Value, usize) {
     let bytes = fs::read(file).unwrap();
     let size = u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
-    (serde_json::from_slice(&bytes[8..8 + size]).unwrap(), 8 + size)
+    // A hash of it follows the description.
+    (serde_json::from_slice(&bytes[8..8 + size - 32]).unwrap(), 8 + size)
 }
 
 /// How many chains a store has.

@@ -1,5 +1,5 @@
 //! A segment: a piece of the binary log, and what is known of it. As a file it is a skippable frame of zstd (RFC 8878, section
-//! 3.1.2) with its description as JSON, and behind that the log's bytes: as frames of zstd, or as a file of age that holds those.
+//! 3.1.2) with its description as JSON and the SHA-256 of that, and behind that the log's bytes: as frames of zstd, or as a file of age that holds those.
 //! So `zstd -dc SEGMENT | mariadb-binlog -` reads a segment that is not encrypted.
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,8 @@ const SUFFIX: &str = ".fwblog";
 const SKIPPABLE: u32 = 0x184D_2A5F;
 /// Bytes before the description.
 const FRAME: usize = 8;
+/// Bytes of the hash behind it: SHA-256.
+const SUM: usize = 32;
 /// The largest description that is written or read, in bytes, its frame's head included: so much of each segment is read to
 /// know a chain.
 pub(super) const HEAD: usize = 32 << 10;
@@ -227,7 +229,9 @@ impl Segment {
                 touched.statements = true;
             }
         }
-        let json = serde_json::to_vec(self)?;
+        let mut json = serde_json::to_vec(self)?;
+        let sum = Sha256::digest(&json);
+        json.extend_from_slice(&sum);
         if json.len() + FRAME > HEAD {
             return Err(too_long(&self.name()));
         }
@@ -252,6 +256,12 @@ impl Segment {
         let size = number(4) as usize;
         let json =
             rest.get(..size).filter(|_| size <= HEAD).ok_or_else(|| damaged("its description is cut off"))?;
+        let (json, sum) = json
+            .split_at_checked(json.len().wrapping_sub(SUM))
+            .ok_or_else(|| damaged("its description is cut off"))?;
+        if Sha256::digest(json)[..] != *sum {
+            return Err(damaged("its description is not what was written"));
+        }
         let segment: Self = serde_json::from_slice(json).map_err(|_| damaged("its description is none"))?;
         if segment.schema != LOG_SCHEMA {
             return Err(damaged("it is of a version that this one does not know"));
