@@ -140,11 +140,11 @@ fn a_segment_is_a_log_file_for_other_programs_and_all_of_them_are_the_servers() 
         }
         let bytes = plain(file);
         assert!(bytes.starts_with(b"\xfebin"), "{number}");
-        let preamble = description["parts"][0]["preamble"].as_u64().unwrap() as usize;
+        let preamble = description["parts"][0]["preamble"].as_u64().unwrap();
         if whole.is_empty() {
             whole.extend_from_slice(&bytes[..4]);
         }
-        whole.extend_from_slice(&bytes[preamble..]);
+        whole.extend_from_slice(&bytes[usize::try_from(preamble).unwrap()..]);
     }
     let theirs = fs::read(server.defaults_file().with_file_name("data").join("b.000001")).unwrap();
     assert_eq!(whole.len(), theirs.len());

@@ -1,7 +1,7 @@
 //! Logs of real servers: the groups in them, and what becomes of changed ones.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use fwb_binlog::{Events, FormatDescription, Group, GroupKind, GtidPosition, Groups, Splice, Step};
+use fwb_binlog::{Events, FormatDescription, Group, GroupKind, Groups, GtidPosition, Splice, Step};
 
 const LOGS: [(&str, &[u8]); 3] = [
     ("mariadb-10.11", include_bytes!("../testdata/mariadb-10.11.binlog")),
@@ -18,7 +18,9 @@ fn groups(log: &[u8]) -> (Vec<Group>, String) {
         let groups = groups.get_or_insert_with(|| Groups::new(format.clone(), GtidPosition::default()));
         match groups.take(&event.header, event.bytes, event.start).unwrap() {
             Step::Ends(group) => all.push(*group),
-            Step::File(fwb_binlog::Event::Position(position)) => *groups = Groups::new(format.clone(), position),
+            Step::File(fwb_binlog::Event::Position(position)) => {
+                *groups = Groups::new(format.clone(), position);
+            }
             _ => {}
         }
     }
@@ -35,7 +37,11 @@ fn the_groups_are_those_that_the_server_made() {
         let (all, end) = groups(log);
         assert_eq!((all.len(), end.as_str()), (24, "0-7-24"), "{name}");
         assert_eq!(count(&all, |kind| matches!(kind, GroupKind::XaPrepared(_))), 2, "{name}");
-        assert_eq!(count(&all, |kind| matches!(kind, GroupKind::XaCompleted { is_committed: true, .. })), 1, "{name}");
+        assert_eq!(
+            count(&all, |kind| matches!(kind, GroupKind::XaCompleted { is_committed: true, .. })),
+            1,
+            "{name}"
+        );
         assert_eq!(count(&all, |kind| *kind == GroupKind::Standalone), 9, "{name}");
         let prepared = all.iter().find_map(|group| match &group.kind {
             GroupKind::XaPrepared(prepared) => Some(prepared.clone()),

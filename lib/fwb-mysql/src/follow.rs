@@ -1,5 +1,5 @@
 //! A connection over which the server sends its binary log, as it sends it to a replica (MariaDB's manual, "Replication
-//! Protocol": "Replica Registration", "COM_BINLOG_DUMP", "Semi-Sync Protocol"; MySQL's, "Replication Protocol").
+//! Protocol": "Replica Registration", "`COM_BINLOG_DUMP`", "Semi-Sync Protocol"; MySQL's, "Replication Protocol").
 
 use std::fmt;
 use std::io::{self, Read};
@@ -65,7 +65,7 @@ pub(crate) fn follow(
 /// What a replica tells of itself in its session.
 fn settings(start: &LogStart, is_mariadb: bool) -> Vec<String> {
     // In nanoseconds; the servers allow a month.
-    let heartbeat = start.heartbeat.as_nanos().min(2_592_000_000_000_000).max(1_000_000);
+    let heartbeat = start.heartbeat.as_nanos().clamp(1_000_000, 2_592_000_000_000_000);
     let mut settings = vec![
         format!("SET @master_heartbeat_period={heartbeat}"),
         "SET @master_binlog_checksum=@@global.binlog_checksum".to_owned(),
@@ -146,8 +146,7 @@ impl LogStream for Followed {
         match Packets::next(packets).map_err(lost)? {
             Next::Whole(packet) => match packet.first() {
                 Some(0) => {
-                    let (wants_word, event) =
-                        unwrapped(&packet[1..], semi_sync).map_err(SessionError::Lost)?;
+                    let (wants_word, event) = unwrapped(&packet[1..], semi_sync);
                     Ok(Some(SentEvent { bytes: event, rest: None, wants_word }))
                 }
                 Some(0xFE) if packet.len() < 9 => Ok(None),
@@ -156,12 +155,12 @@ impl LogStream for Followed {
             },
             Next::Long(mut long) => {
                 held.clear();
-                let head = if semi_sync { 3 } else { 1 };
-                (&mut long).take(HELD + head).read_to_end(held).map_err(lost)?;
+                let before = if semi_sync { 3 } else { 1 };
+                (&mut long).take(HELD + before).read_to_end(held).map_err(lost)?;
                 if held.first() != Some(&0) {
                     return Err(SessionError::Lost(malformed("no event where one must be")));
                 }
-                let (wants_word, event) = unwrapped(&held[1..], semi_sync).map_err(SessionError::Lost)?;
+                let (wants_word, event) = unwrapped(&held[1..], semi_sync);
                 Ok(Some(SentEvent { bytes: event, rest: Some(Box::new(long)), wants_word }))
             }
         }
@@ -178,11 +177,11 @@ impl LogStream for Followed {
 }
 
 /// An event without what a semi-synchronous server says before it: whether it waits for our word.
-fn unwrapped(packet: &[u8], semi_sync: bool) -> io::Result<(bool, &[u8])> {
+fn unwrapped(packet: &[u8], semi_sync: bool) -> (bool, &[u8]) {
     match packet {
-        [SEMI_SYNC, wants, event @ ..] if semi_sync => Ok((*wants == 1, event)),
+        [SEMI_SYNC, wants, event @ ..] if semi_sync => (*wants == 1, event),
         // A server whose semi-synchronous replication is off says nothing of it.
-        event => Ok((false, event)),
+        event => (false, event),
     }
 }
 

@@ -46,7 +46,7 @@ pub fn transaction(transaction: &Transaction, page: &Page) -> String {
         transaction.gtid.clone().unwrap_or_else(|| format!("{}:{}", transaction.file, transaction.position));
     let tables: Vec<String> = transaction.tables.iter().map(changed).collect();
     let at = transaction.at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S%.3f");
-    let mut told = page.text(&format!("{at}  {name}  {}", tables.join(", ")).trim_end());
+    let mut told = page.text(format!("{at}  {name}  {}", tables.join(", ")).trim_end());
     for statement in &transaction.statements {
         told += &page.detail(&statement.replace('\n', " "));
     }

@@ -59,7 +59,7 @@ impl Chain {
 
     /// Until when all that was written to the server's log is known to be in it.
     pub fn safe_until(&self) -> Option<Timestamp> {
-        let until = self.last().map(|last| last.safe_until());
+        let until = self.last().map(Segment::safe_until);
         // What a follower says of a chain that has lost its end is not believed.
         let said = self.status.as_ref().map(|status| status.safe_until);
         until.max(said.filter(|_| self.faults.is_empty() && until.is_some()))

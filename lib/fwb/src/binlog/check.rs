@@ -8,6 +8,7 @@ use fwb_binlog::GroupKind;
 use serde::Serialize;
 
 use super::chain::{Chain, ChainFault};
+use super::extent::extents;
 use super::scan::{Flow, Found, scan};
 use super::segment::Segment;
 use crate::error::{Error, Result};
@@ -56,7 +57,7 @@ pub fn check_chain(store: &Store, chain: &Chain, context: &Context) -> Result<Ch
         context.progress.begin(format!("reading the log {}", chain.id), size);
         let known = chain.first().map(|first| first.gtid_before.clone());
         let mut counted = Counted::default();
-        let read = scan(store, &chain, &chain.extents(), known, &context.cancel, &mut |found| {
+        let read = scan(store, &chain, &extents(&chain.segments), known, &context.cancel, &mut |found| {
             groups += 1;
             context.progress.advance(found.group.size);
             counted.take(&chain, &found);

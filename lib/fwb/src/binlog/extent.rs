@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::chain::Chain;
+use super::segment::Segment;
 use crate::error::{Error, Result};
 use crate::store::Store;
 
@@ -111,18 +112,14 @@ impl Read for ExtentReader {
     }
 }
 
-impl Chain {
-    /// What it has, file by file.
-    pub(crate) fn extents(&self) -> Vec<Extent> {
-        let mut extents: Vec<Extent> = Vec::new();
-        for segment in &self.segments {
-            match extents.last_mut() {
-                Some(last) if last.file == segment.file => last.to = segment.end,
-                _ => {
-                    extents.push(Extent { file: segment.file.clone(), from: segment.start, to: segment.end })
-                }
-            }
+/// What segments that follow one another have, file by file.
+pub(super) fn extents(segments: &[Segment]) -> Vec<Extent> {
+    let mut extents: Vec<Extent> = Vec::new();
+    for Segment { file, start, end, .. } in segments {
+        match extents.last_mut() {
+            Some(last) if last.file == *file => last.to = *end,
+            _ => extents.push(Extent { file: file.clone(), from: *start, to: *end }),
         }
-        extents
     }
+    extents
 }

@@ -14,7 +14,7 @@ use super::options::{FollowFrom, FollowOptions};
 use super::reading::{Passed, Reading};
 use super::status::{FollowState, FollowStatus, STATUS_SCHEMA, SUFFIX};
 use super::writer::{ChainEnd, SegmentWriter};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorClass, Result};
 use crate::manifest::{Kind, Timestamp, now};
 use crate::progress::{Context, seconds_since};
 use crate::run::{host_name, run_id};
@@ -480,13 +480,20 @@ fn refusal(chain: &Chain, facts: &LogFacts) -> Option<String> {
 /// Whether a failure may be over soon.
 fn is_passing(error: &Error) -> bool {
     match error {
-        Error::Unreachable { .. } | Error::Lost { .. } | Error::Channel { .. } | Error::NoPod { .. } => true,
+        Error::Unreachable { .. }
+        | Error::Lost { .. }
+        | Error::Channel { .. }
+        | Error::NoPod { .. }
+        | Error::Io { .. }
+        | Error::Stream { .. }
+        | Error::Locked { .. } => true,
+        // What is refused for credentials or a bucket that is none stays refused.
+        Error::ObjectStore { .. } => error.class() != ErrorClass::Usage,
         Error::Server { .. } => {
             is_no_such_place(error)
                 || is_rival(error)
                 || crate::run::is_worth_a_retry(1, Some(error.code().code), None, error.number())
         }
-        Error::ObjectStore { .. } | Error::Io { .. } | Error::Stream { .. } | Error::Locked { .. } => true,
         Error::GaveUp { cause, .. } => is_passing(cause),
         _ => false,
     }

@@ -9,7 +9,7 @@ use fwb_binlog::{Group, GroupKind, Gtid, GtidPosition};
 use serde::Serialize;
 
 use super::chain::Chain;
-use super::extent::{Extent, ExtentReader};
+use super::extent::{Extent, ExtentReader, extents};
 use super::scan::{Flow, Found, scan};
 use super::segment::Segment;
 use crate::error::{Error, Result};
@@ -228,13 +228,13 @@ impl Attempt<'_> {
         };
         let log = Arc::new(self.chain.clone());
         let last_whole = whole_from(&log, self.joint);
-        let mut extents = Vec::new();
-        for extent in extents_up_to(&log, self.joint, last_whole) {
+        let mut wanted = Vec::new();
+        for extent in extents(&log.segments[self.joint..=last_whole]) {
             if extent.file == binlog.file && extent.to < binlog.position {
                 continue;
             }
             let from = if extent.file == binlog.file { binlog.position } else { extent.from };
-            extents.push(Extent { from, ..extent });
+            wanted.push(Extent { from, ..extent });
         }
         let known = match self.position_at(&log, binlog)? {
             Ok(known) => known,
@@ -250,7 +250,7 @@ impl Attempt<'_> {
         let making = MakingOf::of(&manifest);
         let mut seen = Seen::default();
         let mut unfit = None;
-        scan(self.store, &log, &extents, known, &self.context.cancel, &mut |found| {
+        scan(self.store, &log, &wanted, known, &self.context.cancel, &mut |found| {
             if unfit.is_none() {
                 unfit = making.breaks(&found, self.database, manifest.finished_at);
             }
@@ -273,10 +273,9 @@ impl Attempt<'_> {
             }
         }
         if let (true, Some((file, to))) = (seen.is_met, &seen.end) {
-            let at =
-                extents.iter().position(|extent| extent.file == *file).map_or(extents.len(), |at| at + 1);
-            extents.truncate(at);
-            if let Some(last) = extents.last_mut() {
+            let at = wanted.iter().position(|extent| extent.file == *file).map_or(wanted.len(), |at| at + 1);
+            wanted.truncate(at);
+            if let Some(last) = wanted.last_mut() {
                 last.to = *to;
             }
         }
@@ -284,7 +283,7 @@ impl Attempt<'_> {
         for name in &seen.carried {
             all.extend(prepared.get(name).cloned());
         }
-        all.extend(extents);
+        all.extend(wanted);
         all.retain(|extent| extent.from < extent.to);
         Ok(Ok(Reached {
             base: manifest,
@@ -401,18 +400,6 @@ pub(super) fn whole_groups_from(chain: &Chain, at: usize) -> usize {
         begin -= 1;
     }
     begin
-}
-
-/// What segments have from the first to the last of these, file by file.
-fn extents_up_to(chain: &Chain, first: usize, last: usize) -> Vec<Extent> {
-    let mut extents: Vec<Extent> = Vec::new();
-    for segment in &chain.segments[first..=last] {
-        match extents.last_mut() {
-            Some(extent) if extent.file == segment.file => extent.to = segment.end,
-            _ => extents.push(Extent { file: segment.file.clone(), from: segment.start, to: segment.end }),
-        }
-    }
-    extents
 }
 
 /// The time in which a backup was made, and its tables whose rows are not of its moment but of some time in it.

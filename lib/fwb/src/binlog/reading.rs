@@ -138,7 +138,7 @@ impl Reading {
             return Err(broken("an event of another size than it says"));
         }
         if header.kind.is_heartbeat() {
-            return self.heartbeat(&header, now);
+            return Ok(self.heartbeat(&header, now));
         }
         // What stands in no file says that it ends nowhere; within transactions, newer servers say so of what does.
         if header.is_artificial() || header.end == 0 && header.kind.is_of_file() {
@@ -162,7 +162,7 @@ impl Reading {
         let checks = groups.format().checksum == fwb_binlog::Checksum::Crc32;
         let step = groups.take(&header, bytes, self.position).map_err(malformed)?;
         if let Step::File(Event::Position(said)) = &step
-            && let Some(why) = self.file_begins_after(said)?
+            && let Some(why) = self.file_begins_after(said)
         {
             return Ok(Passed::Gap(why));
         }
@@ -211,18 +211,18 @@ impl Reading {
     }
 
     /// The server lives, and has sent all that it has.
-    fn heartbeat(&mut self, header: &EventHeader, now: Timestamp) -> Result<Passed> {
+    fn heartbeat(&mut self, header: &EventHeader, now: Timestamp) -> Passed {
         if let Some((end, _)) = &self.resumes {
-            return Ok(Passed::Gap(self.too_short(*end)));
+            return Passed::Gap(self.too_short(*end));
         }
         if header.end != 0 && u64::from(header.end) != self.position & 0xFFFF_FFFF {
-            return Ok(Passed::Gap(format!(
+            return Passed::Gap(format!(
                 "the server says that it is at {} of {}, where {} was expected",
                 header.end, self.file, self.position
-            )));
+            ));
         }
         self.no_more_at(now);
-        Ok(Passed::On)
+        Passed::On
     }
 
     /// What the server says beside its log: of which file the events are that follow, and how they are read.
@@ -290,23 +290,23 @@ impl Reading {
     }
 
     /// The file says after which groups it begins. Returns why that is not where the chain is.
-    fn file_begins_after(&mut self, said: &GtidPosition) -> Result<Option<String>> {
-        let Some(groups) = &mut self.groups else { return Ok(None) };
+    fn file_begins_after(&mut self, said: &GtidPosition) -> Option<String> {
+        let groups = self.groups.as_mut()?;
         if self.gtid.is_none() {
             *groups = Groups::new(groups.format().clone(), said.clone());
             self.writer.begin_after(said);
             self.gtid = Some(said.clone());
-            return Ok(None);
+            return None;
         }
         // What is sent once more begins before where the chain is.
         if self.resumes.is_some() || groups.position() == said {
-            return Ok(None);
+            return None;
         }
-        Ok(Some(format!(
+        Some(format!(
             "the server's {} begins after {said}, and the chain has {}",
             self.file,
             groups.position()
-        )))
+        ))
     }
 
     /// Takes bytes of the log. Returns why they are not what the chain has.

@@ -175,7 +175,8 @@ mod tests {
 
     /// Which backups are needed, and which segments go, with a window of so many hours.
     fn judged(chain: Chain, hours: &[i64], window: i64) -> (Vec<String>, Vec<u64>) {
-        let backups: Vec<BackupSummary> = hours.iter().map(|hour| backup(&format!("b{hour}"), *hour)).collect();
+        let backups: Vec<BackupSummary> =
+            hours.iter().map(|hour| backup(&format!("b{hour}"), *hour)).collect();
         let chains = Chains { chains: vec![chain] };
         let window = TimeDelta::hours(window);
         let needed: BTreeSet<String> =

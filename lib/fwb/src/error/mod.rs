@@ -794,6 +794,22 @@ impl Error {
             Self::Rehearsal { cause, .. } => cause.hint().or_else(|| {
                 Some("give the account what it lacks, or restore into another database: --database".into())
             }),
+            Self::Usage { hint, .. } => hint.clone(),
+            Self::Unreadable(_) => Some("the warnings say why; nothing is known of what they hold".into()),
+            Self::NotProved(_) => {
+                Some("fwb-verify proves backups; fwb-dump | fwb-verify makes a proved one".into())
+            }
+            Self::Locked { by: Some(_), .. } => {
+                Some("--lock-wait waits for it; should that process be gone, the lock ends by itself".into())
+            }
+            Self::Locked { .. } => Some("wait until it has ended; the lock ends with the process".into()),
+            _ => self.hint_after_restore(),
+        }
+    }
+
+    /// What the operator can do about a restore that did not end as it should.
+    fn hint_after_restore(&self) -> Option<String> {
+        match self {
             Self::NotAsItWas { .. } => Some(
                 "the warnings say what this restore has done; somebody else may have changed the rest. Run fwb-restore again: it looks first".into(),
             ),
@@ -821,15 +837,6 @@ impl Error {
             Self::RollbackFailed { safety, .. } => {
                 Some(format!("the former state is in {safety}: restore it once the cause is fixed"))
             }
-            Self::Usage { hint, .. } => hint.clone(),
-            Self::Unreadable(_) => Some("the warnings say why; nothing is known of what they hold".into()),
-            Self::NotProved(_) => {
-                Some("fwb-verify proves backups; fwb-dump | fwb-verify makes a proved one".into())
-            }
-            Self::Locked { by: Some(_), .. } => {
-                Some("--lock-wait waits for it; should that process be gone, the lock ends by itself".into())
-            }
-            Self::Locked { .. } => Some("wait until it has ended; the lock ends with the process".into()),
             _ => None,
         }
     }
