@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io::{self, Read};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fwb::{Cancel, Flavor, LogPlace, LogStart, LogStream, SentEvent, Session as _, SessionError, StopsWith};
 
@@ -32,6 +32,10 @@ const LEAST_SILENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Followed {
     connection: Connection,
     semi_sync: bool,
+    /// How long is waited before more is read.
+    stride: Duration,
+    /// When it was waited last.
+    waited: Instant,
     /// The beginning of a long event.
     held: Vec<u8>,
     _stops: StopsWith,
@@ -59,7 +63,8 @@ pub(crate) fn follow(
     connection.command(REGISTER, &registration(start.server_id))?;
     let (command, argument) = request(start, is_mariadb)?;
     connection.begin_command(command, &argument)?;
-    Ok(Followed { connection, semi_sync: start.semi_sync, held: Vec::new(), _stops: stops })
+    let (semi_sync, stride) = (start.semi_sync, start.stride);
+    Ok(Followed { connection, semi_sync, stride, waited: Instant::now(), held: Vec::new(), _stops: stops })
 }
 
 /// What a replica tells of itself in its session.
@@ -137,6 +142,7 @@ fn request(start: &LogStart, is_mariadb: bool) -> Result<(u8, Vec<u8>), SessionE
 impl LogStream for Followed {
     fn next(&mut self) -> Result<Option<SentEvent<'_>>, SessionError> {
         let semi_sync = self.semi_sync;
+        self.pause();
         let held = &mut self.held;
         let (packets, carrier) = self.connection.packets();
         let lost = |source: io::Error| match &carrier {
@@ -173,6 +179,20 @@ impl LogStream for Followed {
         let (packets, _) = self.connection.packets();
         packets.set_number(0);
         packets.write(&word).and_then(|()| packets.flush()).map_err(SessionError::Lost)
+    }
+}
+
+impl Followed {
+    /// Waits a little where all was read that had come: what comes next is read no sooner than a stride after what came last.
+    fn pause(&mut self) {
+        let (packets, _) = self.connection.packets();
+        if self.stride.is_zero() || !packets.is_drained() {
+            return;
+        }
+        if let Some(left) = self.stride.checked_sub(self.waited.elapsed()) {
+            std::thread::sleep(left);
+        }
+        self.waited = Instant::now();
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Packets {
     number: u8,
     /// How long the last whole packet was: it ends at `start`.
     last: usize,
+    /// How many bytes came when the stream was read last.
+    came: usize,
 }
 
 /// What packets travel over.
@@ -80,7 +82,7 @@ pub(crate) enum Next<'a> {
 impl Packets {
     pub(crate) fn new(stream: Box<dyn Transport>) -> Self {
         let stream = Stream::Plain(stream);
-        Self { stream, buffer: vec![0; CHUNK], start: 0, end: 0, number: 0, last: 0 }
+        Self { stream, buffer: vec![0; CHUNK], start: 0, end: 0, number: 0, last: 0, came: 0 }
     }
 
     /// The stream itself, for TLS or compressed packets over it; none where something was read ahead, which nobody could
@@ -121,6 +123,11 @@ impl Packets {
         self.start < self.end && self.buffer[self.start..self.end].get(4) != Some(&0xFF)
     }
 
+    /// Whether all that was read is taken, and so little came last that there is hardly more.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.start == self.end && self.came < CHUNK / 8
+    }
+
     /// The number of the next packet, to go on over another stream.
     pub(crate) fn number(&self) -> u8 {
         self.number
@@ -150,7 +157,10 @@ impl Packets {
         while self.end - self.start < size {
             match self.stream.read(&mut self.buffer[self.end..]) {
                 Ok(0) => return Err(closed()),
-                Ok(read) => self.end += read,
+                Ok(read) => {
+                    self.end += read;
+                    self.came = read;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }

@@ -31,6 +31,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The bounds of the server's signs of life.
 const QUICKEST: Duration = Duration::from_millis(500);
 const SLOWEST: Duration = Duration::from_secs(30);
+/// The longest time for which nothing is read: it is added to what may be lost.
+const LONGEST_STRIDE: Duration = Duration::from_secs(1);
 /// How often the follower says at least that it lives.
 const WORD_EVERY: Duration = Duration::from_secs(15);
 /// After how many segments small ones are put together.
@@ -291,6 +293,11 @@ impl Follower<'_> {
             place,
             server_id: self.options.server_id.unwrap_or_else(random_server_id),
             heartbeat,
+            stride: if self.options.once {
+                Duration::ZERO
+            } else {
+                (self.options.every / 5).min(LONGEST_STRIDE)
+            },
             semi_sync: false,
             ends: self.options.once,
         };

@@ -68,6 +68,9 @@ pub struct LogStart {
     /// How long the server may have nothing to send before it says that it lives. After three times as long, and ten seconds,
     /// without a word the connection counts as lost.
     pub heartbeat: Duration,
+    /// How long is waited, where all was read that had come, before more is read. A server wakes up for each commit to send it;
+    /// where what it sends is not taken, it sends several at once.
+    pub stride: Duration,
     /// Whether the server is to wait for our word before it answers who commits.
     pub semi_sync: bool,
     /// Whether the server is to end at the present end of its log.
