@@ -32,6 +32,7 @@ mod kubernetes;
 mod login;
 mod ls;
 mod matrix;
+mod moment;
 mod monitoring;
 mod monsters;
 mod notices;

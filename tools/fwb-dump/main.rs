@@ -148,6 +148,7 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
         tables: (!args.tables.is_empty()).then_some(args.tables),
         server: args.server.identity(&addressed, &Protocol, &context.cancel)?,
         kind: Kind::Full,
+        moment: None,
         prefix: args.prefix,
         compression,
         encryption: args.recipients.encryption(&Age)?,

@@ -27,7 +27,7 @@ use fwb_stores::ObjectStores;
 struct Args {
     /// Only backups of these kinds [default: all; with --latest, --at and --max-age: full]
     #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', value_parser =
-        PossibleValuesParser::new(["full", "safety", "foreign"]).try_map(|word| word.parse::<Kind>()))]
+        PossibleValuesParser::new(["full", "safety", "foreign", "moment"]).try_map(|word| word.parse::<Kind>()))]
     kinds: Vec<Kind>,
 
     /// Only backups of this database

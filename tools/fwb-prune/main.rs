@@ -30,7 +30,7 @@ struct Args {
 
     /// Kinds that may be deleted
     #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', default_value = "full", value_parser =
-        PossibleValuesParser::new(["full", "safety", "foreign"]).try_map(|word| word.parse::<Kind>()))]
+        PossibleValuesParser::new(["full", "safety", "foreign", "moment"]).try_map(|word| word.parse::<Kind>()))]
     kinds: Vec<Kind>,
 
     #[command(flatten)]
@@ -131,8 +131,9 @@ fn prune(args: Args, session: &Session) -> Result<Outcome> {
     let mut kinds = args.kinds;
     // Whoever names the kinds means these and no more.
     let is_named = !session.given(&["kinds"]).is_empty();
-    if args.retention.keep_safety_days > 0 && !is_named && !kinds.contains(&Kind::Safety) {
-        kinds.push(Kind::Safety);
+    if args.retention.keep_safety_days > 0 && !is_named {
+        let of_restores = Kind::ALL.into_iter().filter(|kind| kind.is_of_restore());
+        kinds.extend(of_restores.filter(|kind| !kinds.contains(kind)).collect::<Vec<_>>());
     }
     let options = PruneOptions {
         policy: args.retention.policy(),

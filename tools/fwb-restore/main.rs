@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod moment;
 mod on_record;
 
 use std::path::{Path, PathBuf};
@@ -12,8 +13,8 @@ use chrono::TimeDelta;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueEnum};
 use fwb::{
-    Compression, Error, ErrorClass, KeepBefore, Location, Report, RestoreOptions, RestoreProof, Result,
-    ServerClient, Store, Strategy,
+    Compression, Error, ErrorClass, KeepBefore, Location, Manifest, Report, RestoreOptions, RestoreProof,
+    Result, ServerClient, Store, Strategy,
 };
 use fwb_age::Age;
 use fwb_cli::{
@@ -21,6 +22,7 @@ use fwb_cli::{
 };
 use fwb_mysql::Protocol;
 use fwb_stores::ObjectStores;
+use moment::MomentArgs;
 use on_record::OnRecord;
 
 /// Restore a backup
@@ -52,12 +54,15 @@ struct Args {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     tables: Vec<String>,
 
+    #[command(flatten)]
+    moment: MomentArgs,
+
     /// How the backup takes the place of what is there [default: swap]
     #[arg(long, value_name = "STRATEGY")]
     strategy: Option<StrategyArg>,
 
     /// Take the last restore back: what it replaced, and a swap has kept, comes back
-    #[arg(long, conflicts_with_all = ["backup", "file", "tables", "strategy", "prove", "prove_tables", "no_safety_backup", "stdout", "drop_before", "keep_before", "older_than"])]
+    #[arg(long, conflicts_with_all = ["backup", "file", "tables", "strategy", "prove", "prove_tables", "no_safety_backup", "stdout", "drop_before", "keep_before", "older_than", "until", "before", "skip"])]
     undo: bool,
 
     /// Remove the databases that swaps have kept; after the restore, where there is a backup to restore
@@ -100,7 +105,7 @@ struct Args {
     no_safety_backup: bool,
 
     /// Print the SQL on standard output; no server is touched
-    #[arg(long, conflicts_with_all = ["database", "dry_run", "yes", "prove", "prove_tables", "strategy", "no_safety_backup"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "yes", "prove", "prove_tables", "strategy", "no_safety_backup"])]
     stdout: bool,
 
     /// Print the plan and what was found, and do nothing
@@ -169,6 +174,7 @@ Examples:
   fwb-restore ./old.sql.gz -B scratch --yes    # into another database
   fwb-ls --latest | fwb-restore --tables files,users
   fwb-ls --latest | fwb-restore --tables files --stdout | mariadb other
+  fwb-restore --until '2025-07-25 14:02' -B shop --tables orders
   fwb-restore --undo -B shop                   # put back what was there
   fwb-restore --drop-before --older-than 7d -B shop --yes < /dev/null";
 
@@ -179,6 +185,12 @@ fn main() -> ExitCode {
 fn restore(args: Args, session: &Session) -> Result<Outcome> {
     if args.undo {
         return undo(&args, session);
+    }
+    if let Some(stop) = args.moment.stop() {
+        return moment::restore(&args, stop, session);
+    }
+    if args.stdout && args.database.is_some() {
+        return Err(Error::usage("--stdout touches no server, so it takes no --database"));
     }
     let keep_before = args.keep_before()?;
     let is_named = args.backup.is_some() || args.file.is_some();
@@ -197,18 +209,24 @@ fn restore(args: Args, session: &Session) -> Result<Outcome> {
     }
     let mut out = session.answers(args.format)?;
     let mut on_record = OnRecord::new("restore", store.location(), Some(&name), args.database.as_deref())?;
-    let done = restore_backup(&args, &store, name, (&mut on_record, &mut out), session);
-    // What was restored is on record before it is told: whoever reads may have gone.
-    match if args.dry_run { done } else { on_record.end(done) }? {
-        Some(report) => out.write(&report, |page| fwb_cli::restored(&report, page))?,
-        None if args.dry_run => {}
-        None => return Ok(Outcome::Failed(ErrorClass::Failure)),
+    let done = carry_out(&args, &store, name, (&mut on_record, &mut out), session);
+    if args.dry_run {
+        return done.map(|_| Outcome::Done);
     }
-    Ok(Outcome::Done)
+    // What was restored is on record before it is told: whoever reads may have gone.
+    tell(on_record.end(done)?, &mut out)
+}
+
+/// Tells what was restored.
+fn tell(report: Option<Report>, out: &mut Answers) -> Result<Outcome> {
+    match report {
+        Some(report) => out.write(&report, |page| fwb_cli::restored(&report, page)).map(|()| Outcome::Done),
+        None => Ok(Outcome::Failed(ErrorClass::Failure)),
+    }
 }
 
 /// Restores a backup, once it is known which; none where that was not meant, or only the plan is asked for.
-fn restore_backup(
+fn carry_out(
     args: &Args,
     store: &Store,
     name: String,
@@ -326,17 +344,32 @@ fn which(args: &Args, removes: bool, session: &Session) -> Result<Option<(Locati
     if let Some(backup) = args.backup.as_deref().or(args.file.as_deref()) {
         return fwb_cli::place(backup, &args.store).map(Some);
     }
-    let Some(manifests) = session.manifests()? else { return Ok(None) };
-    session.context().progress.begin("waiting for a manifest on standard input", 0);
-    let manifests = manifests.take(2).collect::<Result<Vec<_>>>()?;
-    match &manifests[..] {
-        [manifest] => Ok(Some((args.store.of_record(manifest.store.as_deref(), session)?, manifest.name.clone()))),
+    let Some(manifests) = manifests(session)? else { return Ok(None) };
+    match one_of(&manifests, args, session)? {
+        Some(one) => Ok(Some(one)),
         // What was to be restored first is not known: what restores have kept may still be needed.
-        [] if removes => Err(Error::Usage {
+        None if removes => Err(Error::Usage {
             message: "no manifest came in on standard input: nothing was restored, and nothing removed".into(),
             hint: Some("to remove what restores have kept, and restore nothing: fwb-restore --drop-before </dev/null".into()),
         }),
-        [] => Err(Error::NothingFound("no manifest came in: there is nothing to restore".into())),
+        None => Err(Error::NothingFound("no manifest came in: there is nothing to restore".into())),
+    }
+}
+
+/// The first two manifests on standard input; none where nothing comes in.
+fn manifests(session: &Session) -> Result<Option<Vec<Manifest>>> {
+    let Some(manifests) = session.manifests()? else { return Ok(None) };
+    session.context().progress.begin("waiting for a manifest on standard input", 0);
+    manifests.take(2).collect::<Result<Vec<_>>>().map(Some)
+}
+
+/// The store and name of the one backup whose manifest came in; none: none did.
+fn one_of(manifests: &[Manifest], args: &Args, session: &Session) -> Result<Option<(Location, String)>> {
+    match manifests {
+        [manifest] => {
+            Ok(Some((args.store.of_record(manifest.store.as_deref(), session)?, manifest.name.clone())))
+        }
+        [] => Ok(None),
         _ => Err(Error::Usage {
             message: "more than one manifest came in, and one backup is restored at a time".into(),
             hint: Some("choose one: fwb-ls --latest --verified | fwb-restore".into()),

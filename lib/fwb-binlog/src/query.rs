@@ -18,6 +18,51 @@ pub struct Query {
     pub text: Vec<u8>,
     /// The number of the error that it ended with; 0 where it ended well.
     pub error: u16,
+    /// The session's time zone, where the statement depends on it: an offset, a name, or `SYSTEM`.
+    pub time_zone: Option<String>,
+    /// The account that executed it, as user and host, where the statement depends on it.
+    pub invoker: Option<(String, String)>,
+}
+
+/// What stands beside a statement of the session that executed it (MariaDB's `log_event.h`, `Q_FLAGS2_CODE` and those after it).
+#[derive(Debug, Default)]
+struct Variables {
+    time_zone: Option<String>,
+    invoker: Option<(String, String)>,
+}
+
+impl Variables {
+    /// Reads them up to the first that is not known, or that ends early: what is needed stands before.
+    fn parse(bytes: &[u8]) -> Self {
+        let mut variables = Self::default();
+        let _ended: Result<(), Malformed> = variables.read(Fields::new(bytes));
+        variables
+    }
+
+    fn read(&mut self, mut fields: Fields<'_>) -> Result<(), Malformed> {
+        let text = |fields: &mut Fields<'_>| -> Result<String, Malformed> {
+            let size = fields.u8()?;
+            Ok(String::from_utf8_lossy(fields.bytes(size.into())?).into_owned())
+        };
+        while !fields.is_empty() {
+            match fields.u8()? {
+                // Flags, increments, the catalog's name without its end, the default character set of the database.
+                0 | 3 | 10 => drop(fields.bytes(4)?),
+                1 | 9 => drop(fields.bytes(8)?),
+                4 => drop(fields.bytes(6)?),
+                5 => self.time_zone = Some(text(&mut fields)?),
+                6 => drop(text(&mut fields)?),
+                7 | 8 => drop(fields.bytes(2)?),
+                11 => self.invoker = Some((text(&mut fields)?, text(&mut fields)?)),
+                2 => {
+                    text(&mut fields)?;
+                    fields.u8()?;
+                }
+                _ => return Ok(()),
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Query {
@@ -32,13 +77,14 @@ impl Query {
         let name = usize::from(fields.u8()?);
         let error = fields.u16()?;
         let variables = usize::from(fields.u16()?);
-        fields.bytes(variables)?;
+        let variables = Variables::parse(fields.bytes(variables)?);
         let name = fields.bytes(name)?;
         fields.u8()?;
         let text = fields.rest();
         let text = if is_compressed { plain(text)? } else { text.to_vec() };
         let database = Some(String::from_utf8_lossy(name).into_owned()).filter(|name| !name.is_empty());
-        Ok(Self { thread, database, text, error })
+        let Variables { time_zone, invoker } = variables;
+        Ok(Self { thread, database, text, error, time_zone, invoker })
     }
 
     /// Reads the statement of `LOAD DATA`; its fixed part is longer.

@@ -168,18 +168,30 @@ impl<R: Read> Events<R> {
             return Ok(());
         }
         let mut chunk = vec![0; 256 << 10];
-        while self.left > 0 {
-            let size = usize::try_from(self.left).unwrap_or(usize::MAX).min(chunk.len());
-            self.stream.read_exact(&mut chunk[..size])?;
-            self.left -= size as u64;
-            self.sum.update(&chunk[..size]);
+        loop {
+            let size = self.part(&mut chunk)?;
+            if size == 0 {
+                return Ok(());
+            }
             sink.write_all(&chunk[..size]).map_err(ReadError::Io)?;
         }
-        let checksum = self.format.as_ref().map_or(Checksum::None, |format| format.checksum);
-        if checksum == Checksum::Crc32 && !self.sum.fits() {
-            return Err(ReadError::Checksum);
+    }
+
+    /// Reads a part of what [`Read1::bytes`] did not hold of a long event; says how many bytes, 0 after the last.
+    ///
+    /// # Errors
+    /// As [`Events::rest`].
+    pub fn part(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        if self.left == 0 {
+            return Ok(0);
         }
-        Ok(())
+        let size = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        self.stream.read_exact(&mut buffer[..size])?;
+        self.left -= size as u64;
+        self.sum.update(&buffer[..size]);
+        let checksum = self.format.as_ref().map_or(Checksum::None, |format| format.checksum);
+        let is_wrong = self.left == 0 && checksum == Checksum::Crc32 && !self.sum.fits();
+        if is_wrong { Err(ReadError::Checksum) } else { Ok(size) }
     }
 }
 

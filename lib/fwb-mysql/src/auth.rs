@@ -152,14 +152,16 @@ fn under_public_key(password: &[u8], nonce: &[u8], secrecy: &Secrecy<'_>) -> Res
     key.encrypt(&mut SysRng, Oaep::<Sha1>::new(), &masked).map_err(|error| unusable(error.to_string()))
 }
 
-fn native(password: &[u8], nonce: &[u8]) -> Vec<u8> {
+/// The proof of `mysql_native_password`.
+pub(crate) fn native(password: &[u8], nonce: &[u8]) -> Vec<u8> {
     let once = Sha1::digest(password);
     let twice = Sha1::digest(once);
     let mask = Sha1::new().chain_update(&nonce[..nonce.len().min(20)]).chain_update(twice).finalize();
     once.iter().zip(mask).map(|(byte, mask)| byte ^ mask).collect()
 }
 
-fn caching_sha2(password: &[u8], nonce: &[u8]) -> Vec<u8> {
+/// The proof of `caching_sha2_password` to a server that remembers the password.
+pub(crate) fn caching_sha2(password: &[u8], nonce: &[u8]) -> Vec<u8> {
     let once = Sha256::digest(password);
     let twice = Sha256::digest(once);
     let mask = Sha256::new().chain_update(twice).chain_update(nonce).finalize();

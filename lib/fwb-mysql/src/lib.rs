@@ -19,6 +19,7 @@ mod outage;
 mod packet;
 mod pod;
 mod session;
+mod source;
 mod target;
 mod tls;
 mod transport;

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fwb::{
-    Cancel, Connector, DatabaseServer, Error, LogStart, LogStream, Password, Result, Role, ServerOptions,
-    Session, SessionError, TlsMode, TlsOptions,
+    Cancel, Connector, DatabaseServer, Error, Feed, LogStart, LogStream, Password, ReplicationSource, Result,
+    Role, ServerOptions, ServerVersion, Session, SessionError, TlsMode, TlsOptions,
 };
 
 use crate::connect;
@@ -14,6 +14,7 @@ use crate::option_files::{self, Options, Unreadable};
 use crate::outage::Outage;
 use crate::pod::PodServer;
 use crate::session::Discard;
+use crate::source::Source;
 
 /// Speaks the protocol.
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,6 +60,10 @@ impl Connector for Protocol {
         }
         let outage = Outage::new(options.wait.unwrap_or_default());
         Ok(Arc::new(Direct { target: found_here(options, named)?, outage }))
+    }
+
+    fn source(&self, feed: Arc<dyn Feed>, replica: &ServerVersion) -> Result<Box<dyn ReplicationSource>> {
+        Ok(Box::new(Source::start(feed, replica)?))
     }
 
     fn address(&self, options: &ServerOptions) -> Result<fwb::ServerAddress> {

@@ -19,6 +19,7 @@ pub mod fuzzing;
 mod identity;
 mod load;
 mod manifest;
+mod moment;
 pub mod notice;
 #[cfg(any(test, feature = "fuzzing"))]
 mod oracle;
@@ -53,11 +54,15 @@ pub use encryption::{
     Unreadable, is_of_the_file,
 };
 pub use error::{Error, ErrorClass, Refusal, Result};
+pub use fwb_binlog::Gtid;
 pub use identity::{Owner, ServerIdentity, ServerName};
 pub use manifest::{
     Action, Binlog, Client, Decision, Detail, Encryption, Kind, Level, Manifest, ManifestError, NotDrilled,
-    Object, ObjectKind, SCHEMA, Section, SectionKind, Server, Timestamp, Verification, now,
+    Object, ObjectKind, Provenance, SCHEMA, Section, SectionKind, Server, Timestamp, Verification, now,
     now_to_the_millisecond,
+};
+pub use moment::{
+    Keeping, LogFiles, MomentOptions, MomentPlan, PlannedMoment, Tally, TimeForecast, plan_moment,
 };
 pub use output::{check_output, open_stream, sync_stream, write_file};
 pub use progress::{Cancel, Context, HowFar, Progress, StopsWith, seconds_since};
@@ -79,10 +84,10 @@ pub use run::{
 };
 pub use select::{Found, Listing, Selection, select_among};
 pub use server::{
-    Cells, Column, Connector, Flavor, LogPlace, LogStart, LogStream, Malformed, NameCase, Password,
-    PodChoice, PodOptions, Results, Role, Row, SentEvent, Server as DatabaseServer, ServerAddress,
-    ServerClient, ServerError, ServerOptions, ServerVersion, Session, SessionError, Stopper, TlsMode,
-    TlsOptions, Via,
+    Cells, Column, Connector, Feed, Flavor, LogPlace, LogStart, LogStream, Malformed, NameCase, Password,
+    PodChoice, PodOptions, ReplicationSource, Results, Role, Row, SentEvent, Server as DatabaseServer,
+    ServerAddress, ServerClient, ServerError, ServerOptions, ServerVersion, Session, SessionError, Stopper,
+    TlsMode, TlsOptions, Via,
 };
 pub use store::{
     Backend, BackupSummary, Expected, Folder, Freed, Held, Listed, Location, ObjectStores, Opened, Retention,

@@ -187,6 +187,9 @@ codes! {
     FOLLOWED = "FWB-1602", "Another follower writes the same chain of the log",
         "two fwb-follow of one server write into one store",
         "let one of them run; the chain is whole";
+    REPLAY = "FWB-1611", "A log could not be replayed; nothing was restored",
+        "a statement needs what is not in the backup or the log (another database, a file of the server's), or base and log do not fit",
+        "look at the group that the message names; --before or --skip goes around it, another base may come after it";
     NO_MOMENT = "FWB-1612", "A moment cannot be reached from any backup and the log",
         "no proved backup is older than the moment, the log has a gap in between, or does not go that far",
         "fwb-ls --timeline shows what can be reached";

@@ -18,7 +18,7 @@ pub use copy::{copied, copied_in_all};
 pub use dump::dumped;
 pub use follow::followed;
 pub use prune::{Retained, decided, pruned_in_all};
-pub use restore::{forgotten, planned, restored, undo_planned, undone};
+pub use restore::{forgotten, moment_planned, planned, restored, undo_planned, undone};
 pub use run::ran;
 pub use timeline::{checked_chain, timeline, transaction};
 pub use verify::{verified, verified_in_all};

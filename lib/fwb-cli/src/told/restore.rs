@@ -1,6 +1,6 @@
 //! What `fwb-restore` tells, and what it asks.
 
-use fwb::{Forgotten, Plan, Report, Strategy, Undone};
+use fwb::{Forgotten, MomentPlan, Plan, Report, Strategy, TimeForecast, Undone};
 
 use super::local;
 use crate::count::counted;
@@ -42,6 +42,38 @@ pub fn restored(report: &Report, page: &Page) -> String {
 /// What a restore would do: the same as the question says, with what was found.
 pub fn planned(plan: &Plan, page: &Page) -> String {
     described(plan).into_iter().map(|part| part.laid_out(page)).collect()
+}
+
+/// What reaching a moment would take.
+pub fn moment_planned(plan: &MomentPlan, page: &Page) -> String {
+    let MomentPlan { moment, base, database, log, .. } = plan;
+    let mut text = page.line(Tone::Strong, "reach", &format!("{moment} of {database}, from {base}"));
+    let from = match &plan.chain {
+        Some(chain) => format!("{} of the chain {chain}", counted(plan.pieces, "segment")),
+        None => counted(plan.pieces, "log file"),
+    };
+    text += &page.detail(&format!(
+        "{} of the log, {}, from {from}",
+        counted(log.groups, "group"),
+        human_size(log.bytes)
+    ));
+    if log.skipped > 0 {
+        text += &page.detail(&format!("{} left out", counted(log.skipped, "group")));
+    }
+    text += &page.detail(&match plan.seconds {
+        Some(TimeForecast { expected, least, most }) => format!(
+            "expected to take {} ({} to {})",
+            human_seconds(expected),
+            human_seconds(least),
+            human_seconds(most)
+        ),
+        None => "how long it takes is not known: no drill and no replay of the database was timed yet".into(),
+    });
+    text += &page.detail(&format!("the throwaway server may need {} of disk", human_size(plan.room)));
+    for unknown in &plan.unknown {
+        text += &page.warning(unknown);
+    }
+    text
 }
 
 /// An undo that was made.

@@ -24,6 +24,7 @@ pub use check::{ChainReport, check_chain};
 pub use follower::{FollowReport, follow};
 pub use options::{FollowFrom, FollowOptions};
 pub use overlap::Overlap;
+pub(crate) use reach::may_be_base;
 pub use reach::{Moment, Reached, Window, reach, windows};
 pub use segment::{LOG_SCHEMA, LogSource, Part, Segment, Touched};
 pub use status::{FollowState, FollowStatus};

@@ -17,6 +17,7 @@ use crate::identity::ServerIdentity;
 use crate::manifest::{Binlog, Kind, Manifest, Timestamp};
 use crate::progress::Context;
 use crate::select::Listing;
+use crate::server::Feed;
 use crate::store::{BackupSummary, Store};
 
 /// A moment of a database.
@@ -110,7 +111,7 @@ fn until(chain: &Chain, last: usize) -> Timestamp {
 }
 
 /// Whether a log may go on from a backup, as far as it shows in a listing.
-pub(super) fn may_be_base(backup: &BackupSummary) -> bool {
+pub(crate) fn may_be_base(backup: &BackupSummary) -> bool {
     backup.kind == Kind::Full
         && backup.binlog.is_some()
         && backup.problems.is_empty()
@@ -449,7 +450,27 @@ fn changes(group: &Group, database: &str, table: &str) -> bool {
     by_rows || by_statement || group.is_opaque
 }
 
+impl Feed for Reached {
+    fn open(&self) -> Result<Box<dyn Read + Send>> {
+        Self::open(self)
+    }
+
+    fn size(&self) -> u64 {
+        self.raw_size
+    }
+}
+
 impl Reached {
+    /// How many segments have the log between the backup and the moment.
+    pub fn segments(&self) -> u64 {
+        let is_in = |segment: &&Segment| {
+            self.extents.iter().any(|extent| {
+                segment.file == extent.file && segment.start < extent.to && extent.from < segment.end
+            })
+        };
+        self.log.segments.iter().filter(is_in).count() as u64
+    }
+
     /// The log between the backup and the moment, as one file: its beginning, and the groups. Where another of the server's files
     /// begins, its format description is in between.
     ///

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod beside;
+mod furnished;
 mod home;
 mod likeness;
 mod load;
@@ -34,10 +35,12 @@ use crate::server::{
 };
 use crate::store::Store;
 use crate::verify::{self, Findings, Recording, Verified, conclude, prove};
+pub(crate) use furnished::{Furnished, Workshop};
 use not_held::{NotHeld, Verdict, Versions, judge};
 use scratch::Scratch;
 use servers::{Servers, is_fit};
 use throwaway::Throwaway;
+pub(crate) use throwaway::space;
 
 /// Where drills are made.
 #[derive(Debug, Clone, Default)]
@@ -237,7 +240,9 @@ impl Drill {
                     Err(not_held) => return Ok(Err(not_held)),
                 };
                 let (manifest, connector) = (&input.manifest, &*self.connector);
-                Throwaway::start(installed, dir, manifest, connector, context).map(DrillServer::Own).map(Ok)
+                Throwaway::start(installed, dir, manifest, &[], connector, context)
+                    .map(DrillServer::Own)
+                    .map(Ok)
             }
             Ground::Named(server) => {
                 Scratch::make(server, input, &context.cancel).map(DrillServer::Named).map(Ok)
@@ -291,13 +296,21 @@ impl DrillServer {
     /// # Errors
     /// The server cannot be asked, or a signal arrived.
     fn suit(&self, input: &OpenBackup, cancel: &Cancel) -> Result<(ServerFacts, Vec<String>)> {
-        let mut facts = self.server().server_facts(self.database(), cancel)?;
-        let mut notes = Vec::new();
-        if let Self::Own(throwaway) = self {
-            time_zones::load(&input.survey.time_zones, throwaway, cancel)?;
-            notes = likeness::settle(throwaway, &input.manifest, cancel)?;
-            likeness::load_engines(throwaway, &input.survey.engines, &mut facts, cancel)?;
+        match self {
+            Self::Own(throwaway) => Self::suit_own(throwaway, input, cancel),
+            Self::Named(scratch) => Ok((scratch.server.server_facts(&scratch.database, cancel)?, Vec::new())),
         }
+    }
+
+    fn suit_own(
+        throwaway: &Throwaway,
+        input: &OpenBackup,
+        cancel: &Cancel,
+    ) -> Result<(ServerFacts, Vec<String>)> {
+        let mut facts = throwaway.server.server_facts(&throwaway.database, cancel)?;
+        time_zones::load(&input.survey.time_zones, throwaway, cancel)?;
+        let notes = likeness::settle(throwaway, &input.manifest, cancel)?;
+        likeness::load_engines(throwaway, &input.survey.engines, &mut facts, cancel)?;
         Ok((facts, notes))
     }
 

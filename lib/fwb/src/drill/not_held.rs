@@ -48,6 +48,12 @@ impl NotHeld {
     }
 }
 
+impl From<NotHeld> for Error {
+    fn from(NotHeld { reason, remedy }: NotHeld) -> Self {
+        Self::NoDrill { reason, remedy }
+    }
+}
+
 /// What an error of a drill shows.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {

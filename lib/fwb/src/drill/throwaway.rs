@@ -66,7 +66,7 @@ pub(super) struct Throwaway {
 }
 
 impl Throwaway {
-    /// Makes and starts one with its data in `base`.
+    /// Makes and starts one with its data in `base`; `more` are options of it beside those that all have.
     ///
     /// # Errors
     /// There is too little space, or it does not start.
@@ -74,12 +74,13 @@ impl Throwaway {
         installed: &Installed,
         base: &Path,
         manifest: &Manifest,
+        more: &[String],
         connector: &dyn Connector,
         context: &Context,
     ) -> Result<Self> {
         context.progress.begin("starting a throwaway server", 0);
         let base = std::path::absolute(base).map_err(Error::io("find", base))?;
-        check_space(&base, manifest)?;
+        check_space(&base, manifest, 0)?;
         let home = Home::make(&base)?;
         let at = |name: &str| home.path().join(name);
         for dir in ["tmp", "files"] {
@@ -132,7 +133,8 @@ impl Throwaway {
             .arg(option("--socket=", &socket))
             .arg(option("--pid-file=", &at("pid")))
             .arg(option("--secure-file-priv=", &at("files")))
-            .args(OPTIONS);
+            .args(OPTIONS)
+            .args(more);
         // Whatever the caller's environment and option files say, this is how this server is reached.
         std::fs::write(&options, "[client]\nprotocol=socket\nuser=root\npassword=\n")
             .map_err(Error::io("write", &options))?;
@@ -217,11 +219,20 @@ pub(super) fn sweep(base: &Path) {
     }
 }
 
-fn check_space(dir: &Path, manifest: &Manifest) -> Result<()> {
+/// Bytes of disk that a server may need for a backup, and so many bytes more.
+pub(crate) fn space(manifest: &Manifest, more: u64) -> u64 {
+    let raw_size = manifest.raw_size.unwrap_or_default();
+    raw_size.saturating_mul(SPACE_FACTOR).saturating_add(SPACE_EMPTY).saturating_add(more)
+}
+
+/// Refuses what would fill the disk: a backup, and so many bytes more.
+///
+/// # Errors
+/// [`Error::NoDrill`], or the directory cannot be examined.
+pub(super) fn check_space(dir: &Path, manifest: &Manifest, more: u64) -> Result<()> {
     let stat = rustix::fs::statvfs(dir).map_err(|error| Error::io("examine", dir)(error.into()))?;
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-    let needed =
-        manifest.raw_size.unwrap_or_default().saturating_mul(SPACE_FACTOR).saturating_add(SPACE_EMPTY);
+    let needed = space(manifest, more);
     if free >= needed {
         return Ok(());
     }
@@ -294,7 +305,7 @@ mod tests {
                 "schema": "fwb/1", "name": "a.sql.gz", "kind": "full", "started_at": at, "finished_at": at,
                 "raw_size": raw_size,
             });
-            check_space(&std::env::temp_dir(), &Manifest::from_value(manifest).unwrap())
+            check_space(&std::env::temp_dir(), &Manifest::from_value(manifest).unwrap(), 0)
         };
         for too_much in [1 << 50, u64::MAX] {
             let error = of_size(too_much).unwrap_err();

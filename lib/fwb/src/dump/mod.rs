@@ -22,7 +22,7 @@ use crate::artifact::{Artifact, Compression};
 use crate::encryption::{EncryptTo, Keys};
 use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
-use crate::manifest::{self, Kind, Manifest};
+use crate::manifest::{self, Kind, Manifest, Provenance};
 use crate::output::{check_output, directory_of, write_file};
 use crate::progress::{Cancel, Context};
 use crate::server::{ServerClient, retrying as retrying_connections};
@@ -49,6 +49,8 @@ pub struct DumpOptions {
     pub server: ServerIdentity,
     /// What the backup is for.
     pub kind: Kind,
+    /// What the database was made of, where it is of kind [`Kind::Moment`].
+    pub moment: Option<Provenance>,
     /// The first part of the artifact's name; by default made of the database's name.
     pub prefix: Option<String>,
     /// How, and how hard, to compress.

@@ -318,6 +318,7 @@ impl<'a> Dump<'a> {
                 .as_ref()
                 .map(|encryption| Encryption::age(encryption.recipients.names(), encryption.sidecar)),
             verification: None,
+            moment: self.options.moment.clone(),
             not_drilled: None,
             retained_until: None,
             decision: None,

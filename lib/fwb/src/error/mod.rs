@@ -451,6 +451,14 @@ pub enum Error {
         /// What to do about it.
         remedy: String,
     },
+    /// A log could not be replayed.
+    #[error("the log cannot be replayed: {problem}")]
+    Replay {
+        /// What went wrong, and at which group.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
     /// A backup is intact and did not restore as it should.
     #[error("{name} failed its drill: {problem}")]
     DrillFailed {
@@ -585,7 +593,6 @@ impl Error {
             Self::RefusedByRestore { .. } | Self::NotADump { .. } => notice::REFUSED_BY_RESTORE,
             Self::NoLog { .. } => notice::NO_LOG,
             Self::Followed { .. } => notice::FOLLOWED,
-            Self::NoMoment { .. } => notice::NO_MOMENT,
             Self::Locked { .. } => notice::LOCKED,
             Self::ObjectStore { .. } => notice::OBJECT_STORE,
             Self::LockLost { .. } => notice::LOCK_LOST,
@@ -598,6 +605,8 @@ impl Error {
             Self::NotProved(_) => notice::NOT_PROVED,
             Self::NoDrill { .. } | Self::NotDrilled { .. } => notice::NO_DRILL,
             Self::DrillFailed { .. } => notice::DRILL_FAILED,
+            Self::Replay { .. } => notice::REPLAY,
+            Self::NoMoment { .. } => notice::NO_MOMENT,
             Self::Preflight { .. } => notice::PREFLIGHT,
             Self::Rehearsal { .. } => notice::REHEARSAL,
             Self::SafetyBackup { .. } => notice::SAFETY_BACKUP,
@@ -677,6 +686,8 @@ impl Error {
             | Self::DrillFailed { .. }
             | Self::RefusedByRestore { .. }
             | Self::NotADump { .. }
+            | Self::Replay { .. }
+            | Self::NoMoment { .. }
             | Self::NotProved(_) => ErrorClass::Proof,
             Self::Locked { .. } | Self::Busy { .. } => ErrorClass::Locked,
             Self::Interrupted(signal) => ErrorClass::Interrupted(*signal),
@@ -781,6 +792,7 @@ impl Error {
             Self::Preflight { remedy, .. }
             | Self::NoDrill { remedy, .. }
             | Self::NotDrilled { remedy, .. }
+            | Self::Replay { remedy, .. }
             | Self::NoConnection { remedy, .. }
             | Self::NoLog { remedy, .. }
             | Self::NoMoment { remedy, .. }

@@ -148,8 +148,8 @@ fn inherit(
     let mut first: BTreeMap<(Option<String>, Owner), Timestamp> = BTreeMap::new();
     let mut last: BTreeMap<(Option<String>, Kind, Owner), Timestamp> = BTreeMap::new();
     for (facts, belonging) in backups.iter().zip(&*found) {
-        // What another program made says nothing of when a server came into the store.
-        if facts.kind != Kind::Foreign && !is_in_the_future(facts.started_at, now) {
+        // What another program made, or a restore, says nothing of when a server came into the store.
+        if !matches!(facts.kind, Kind::Foreign | Kind::Moment) && !is_in_the_future(facts.started_at, now) {
             let owner = belonging.owner().clone();
             let first = first.entry((belonging.database.clone(), owner)).or_insert(facts.started_at);
             *first = facts.started_at.min(*first);

@@ -3,6 +3,7 @@
 //! `docs/FORMAT.md` describes every field; fields that this version does not know are kept.
 
 mod encryption;
+mod provenance;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use encryption::{Detail, Encryption};
+pub use provenance::Provenance;
 
 use crate::artifact::Crc32;
 use crate::identity::{ServerIdentity, ServerName};
@@ -52,6 +54,8 @@ pub enum Kind {
     Safety,
     /// A `.sql`, `.sql.gz` or `.sql.zst` that another program made.
     Foreign,
+    /// Made by `fwb-restore` of a base and the log after it: the database as it was at a moment.
+    Moment,
 }
 
 impl Kind {
@@ -61,7 +65,16 @@ impl Kind {
             Self::Full => "full",
             Self::Safety => "safety",
             Self::Foreign => "foreign",
+            Self::Moment => "moment",
         }
+    }
+
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Full, Self::Safety, Self::Foreign, Self::Moment];
+
+    /// Whether a restore has made it, beside what it was to do. Such a backup is no fresh one of its database.
+    pub fn is_of_restore(self) -> bool {
+        matches!(self, Self::Safety | Self::Moment)
     }
 }
 
@@ -99,6 +112,9 @@ pub struct Manifest {
     /// The binary log's coordinates of the snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binlog: Option<Binlog>,
+    /// What it was made of, where it is of kind [`Kind::Moment`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moment: Option<Provenance>,
     /// The artifact's size in bytes.
     #[serde(default)]
     pub size: u64,

@@ -97,7 +97,7 @@ fn of_store(store: &StoreFacts, now: Timestamp) -> StoreReport {
         store: store.place.clone(),
         backups: store.backups.len() as u64,
         used_bytes: store.backups.iter().map(|backup| backup.size).sum(),
-        kinds: [Kind::Full, Kind::Safety, Kind::Foreign].map(of_kind).into(),
+        kinds: Kind::ALL.map(of_kind).into(),
         unreadable: store.unreadable,
         unreadable_runs: store.unreadable_runs,
         free_bytes: store.space.map(|space| space.free),

@@ -73,6 +73,7 @@ impl Prepared<'_> {
             tables: self.plan.replaced.clone(),
             server: self.options.server.clone(),
             kind: Kind::Safety,
+            moment: None,
             prefix: None,
             compression: self.options.compression,
             encryption: self.safety_encryption.clone(),

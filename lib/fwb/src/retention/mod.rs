@@ -56,14 +56,14 @@ impl Policy {
         self.keep_window.unwrap_or_else(|| TimeDelta::days(days.into()))
     }
 
-    /// Whether safety backups expire by a rule of their own.
+    /// Whether safety backups, and those of moments, expire by a rule of their own.
     fn has_safety_rule(&self) -> bool {
         self.keep_safety_days > 0
     }
 
     /// The rules for backups of a kind.
     fn of(&self, kind: Kind) -> Self {
-        if kind != Kind::Safety || !self.has_safety_rule() {
+        if !kind.is_of_restore() || !self.has_safety_rule() {
             return *self;
         }
         Self {
@@ -244,7 +244,8 @@ fn groups<'a>(backups: &'a [Backup], policy: &Policy, now: Timestamp) -> Vec<Gro
     let group = |((database, kind, owner), mut group): (_, Group<'a>)| {
         newest_first(&mut group.own);
         newest_first(&mut group.inherited);
-        let is_free = kind == Kind::Safety && policy.has_safety_rule() && proved.contains(&(database, owner));
+        let is_free =
+            Kind::is_of_restore(kind) && policy.has_safety_rule() && proved.contains(&(database, owner));
         Group { is_guarded: !is_free, ..group }
     };
     groups.into_iter().map(group).collect()

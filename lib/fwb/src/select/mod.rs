@@ -307,10 +307,10 @@ impl FromStr for Kind {
 
     /// Reads the word that stands in manifests.
     fn from_str(word: &str) -> Result<Self> {
-        [Self::Full, Self::Safety, Self::Foreign]
+        Self::ALL
             .into_iter()
             .find(|kind| kind.as_str() == word)
-            .ok_or_else(|| Error::usage("a kind is full, safety or foreign"))
+            .ok_or_else(|| Error::usage("a kind is full, safety, foreign or moment"))
     }
 }
 

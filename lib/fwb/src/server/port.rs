@@ -25,6 +25,50 @@ pub trait Connector: fmt::Debug + Send + Sync {
     /// # Errors
     /// As [`Connector::server`].
     fn address(&self, options: &ServerOptions) -> Result<ServerAddress>;
+
+    /// Listens on this machine alone as a source that a throwaway replica of this version reads a binary log from.
+    ///
+    /// # Errors
+    /// The log cannot be read, or the operating system refuses.
+    fn source(&self, feed: Arc<dyn Feed>, replica: &ServerVersion) -> Result<Box<dyn ReplicationSource>>;
+}
+
+/// A binary log that a replica is fed with: the magic number, a format description, and events. A further format description
+/// says how the events after it are read, as at the beginning of each of a server's files. Which positions the events say that they
+/// have does not matter. Events that are about a file alone are passed over.
+pub trait Feed: fmt::Debug + Send + Sync {
+    /// Reads it from its beginning; the same each time.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn open(&self) -> Result<Box<dyn Read + Send>>;
+
+    /// How many bytes it has at most.
+    fn size(&self) -> u64;
+}
+
+/// What a replica connects to. It ends with this value.
+pub trait ReplicationSource: fmt::Debug + Send + Sync {
+    /// The port on 127.0.0.1.
+    fn port(&self) -> u16;
+
+    /// The account of its one replica.
+    fn user(&self) -> &str;
+
+    /// The account's password.
+    fn password(&self) -> &str;
+
+    /// The name of the file that the replica begins with, at position 4.
+    fn first_file(&self) -> String;
+
+    /// The name of the file that comes after all events, once it is known: where the replica is in it, it has done everything.
+    fn last_file(&self) -> Option<String>;
+
+    /// How many bytes of the feed the replica has done that is at this position of this file; none where there is no such file.
+    fn done(&self, file: &str, position: u64) -> Option<u64>;
+
+    /// Why the feed could not be read to its end; each is told once.
+    fn failure(&self) -> Option<Error>;
 }
 
 /// Where a server listens.

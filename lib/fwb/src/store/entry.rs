@@ -304,6 +304,7 @@ fn bare(name: &str, kind: Kind, at: Timestamp, size: u64) -> Manifest {
         whole: None,
         chosen: None,
         verification: None,
+        moment: None,
         not_drilled: None,
         retained_until: None,
         decision: None,

@@ -68,7 +68,11 @@ pub(crate) fn artifact_name(prefix: &str, kind: Kind, at: Timestamp, form: Form)
 
 /// The same without what it ends with.
 pub(super) fn stem_of(prefix: &str, kind: Kind, at: Timestamp) -> String {
-    let word = if kind == Kind::Safety { "safety" } else { "backup" };
+    let word = match kind {
+        Kind::Safety => "safety",
+        Kind::Moment => "moment",
+        Kind::Full | Kind::Foreign => "backup",
+    };
     format!("{prefix}_{word}_{}", at.format("%Y%m%d_%H%M%S"))
 }
 

@@ -1,0 +1,286 @@
+//! The part of a log that is replayed: up to the stop, without what is skipped, and without what is of the server or of other
+//! databases alone. A feed out of a feed.
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fwb_binlog::{
+    Event, EventHeader, EventKind, Events, Groups, Gtid, GtidPosition, MAGIC, Query, ReadError, Step,
+};
+
+use super::statement::{Concern, Subject};
+use super::stop::{Tally, is_after, is_before};
+use crate::binlog::Moment;
+use crate::error::{Error, Result};
+use crate::server::Feed;
+
+/// About how many bytes are made ready at a time.
+const CHUNK: usize = 64 << 10;
+
+/// What sees to it that the server that replays a statement has what it needs.
+pub(super) type Prepare = Arc<dyn Fn(&Query) -> Result<()> + Send + Sync>;
+
+/// The part of a log that is replayed.
+pub(super) struct Passage {
+    pub(super) log: Arc<dyn Feed>,
+    pub(super) rules: Arc<Rules>,
+    /// What was taken out of it, once it was read to its end.
+    pub(super) tally: Arc<Mutex<Option<Tally>>>,
+    pub(super) prepare: Prepare,
+    /// Called each time that the log is read from its beginning.
+    pub(super) begin: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// What is taken out of a log.
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) subject: Subject,
+    pub(super) stop: Moment,
+    /// Groups that are left out.
+    pub(super) skip: Vec<Gtid>,
+}
+
+impl std::fmt::Debug for Passage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Passage").field("log", &self.log).field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
+
+impl Passage {
+    /// What was taken out, once all of it was read.
+    pub(super) fn tally(&self) -> Option<Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Feed for Passage {
+    fn open(&self) -> Result<Box<dyn Read + Send>> {
+        (self.begin)();
+        let events = Events::of_file(self.log.open()?).map_err(unreadable)?;
+        Ok(Box::new(Passing {
+            events,
+            groups: None,
+            rules: Arc::clone(&self.rules),
+            prepare: Arc::clone(&self.prepare),
+            ready: MAGIC.to_vec(),
+            at: 0,
+            head: None,
+            state: State::Between,
+            rest: None,
+            tally: Tally::default(),
+            told: Arc::clone(&self.tally),
+        }))
+    }
+
+    fn size(&self) -> u64 {
+        self.log.size()
+    }
+}
+
+/// That the log cannot be read.
+pub(super) fn unreadable(error: ReadError) -> Error {
+    match error {
+        ReadError::Io(source) => match source.downcast::<Error>() {
+            Ok(inner) => inner,
+            Err(source) => Error::Stream { action: READ, source },
+        },
+        other => Error::Stream {
+            action: READ,
+            source: io::Error::new(io::ErrorKind::InvalidData, other.to_string()),
+        },
+    }
+}
+
+const READ: &str = "read the log for the replay";
+
+/// What becomes of the group at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// There is none.
+    Between,
+    /// It has begun, and is not judged yet.
+    Begun,
+    /// It is handed on.
+    Passes,
+    /// It is left out, because somebody asked for it.
+    Skipped,
+    /// It is left out, because it is of others.
+    OfOthers,
+    /// Nothing more is handed on.
+    Ended,
+}
+
+/// A log that is being read.
+struct Passing {
+    events: Events<Box<dyn Read + Send>>,
+    groups: Option<Groups>,
+    rules: Arc<Rules>,
+    prepare: Prepare,
+    /// Bytes that are handed on, from `at` on.
+    ready: Vec<u8>,
+    at: usize,
+    /// The event that begins the group, while that is not judged.
+    head: Option<Vec<u8>>,
+    state: State,
+    /// Whether what is left of a long event is handed on; none where nothing is left.
+    rest: Option<bool>,
+    tally: Tally,
+    told: Arc<Mutex<Option<Tally>>>,
+}
+
+impl Read for Passing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.at == self.ready.len() && !(self.state == State::Ended && self.rest.is_none()) {
+            self.ready.clear();
+            self.at = 0;
+            self.make_ready().map_err(io::Error::other)?;
+        }
+        let size = buffer.len().min(self.ready.len() - self.at);
+        buffer[..size].copy_from_slice(&self.ready[self.at..self.at + size]);
+        self.at += size;
+        Ok(size)
+    }
+}
+
+impl Passing {
+    /// Reads until there is something to hand on, or the end.
+    fn make_ready(&mut self) -> Result<()> {
+        while self.ready.len() < CHUNK {
+            match self.rest {
+                Some(passes) => self.next_part(passes)?,
+                None if self.state == State::Ended => return Ok(()),
+                None => self.next_event()?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the next part of a long event.
+    fn next_part(&mut self, passes: bool) -> Result<()> {
+        let before = self.ready.len();
+        self.ready.resize(before + CHUNK, 0);
+        let size = self.events.part(&mut self.ready[before..]).map_err(unreadable)?;
+        self.ready.truncate(if passes { before + size } else { before });
+        if size == 0 {
+            self.rest = None;
+        }
+        Ok(())
+    }
+
+    fn next_event(&mut self) -> Result<()> {
+        let Some(event) = self.events.next().map_err(unreadable)? else {
+            self.end();
+            return Ok(());
+        };
+        let (header, bytes, start) = (event.header, event.bytes.to_vec(), event.start);
+        self.tally.bytes = start + u64::from(header.size);
+        let step = self.step(&header, &bytes, start)?;
+        if let Step::File(_) = step {
+            if header.kind == EventKind::FORMAT_DESCRIPTION {
+                // A server that was killed may have left a group without its end in the file before.
+                (self.head, self.state) = (None, State::Between);
+                self.ready.extend_from_slice(&bytes);
+            }
+            return Ok(());
+        }
+        self.judge(&header, &bytes)?;
+        if self.state == State::Ended {
+            self.end();
+            return Ok(());
+        }
+        let passes = self.state == State::Passes;
+        if passes {
+            if let Some(head) = self.head.take() {
+                self.ready.extend_from_slice(&head);
+            }
+            self.ready.extend_from_slice(&bytes);
+        }
+        if bytes.len() < header.size as usize {
+            self.rest = Some(passes);
+        }
+        if let Step::Ends(group) = step {
+            self.close(&group);
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, header: &EventHeader, bytes: &[u8], start: u64) -> Result<Step> {
+        let malformed = |error| unreadable(ReadError::Malformed(error));
+        if self.groups.is_none() {
+            let format = self.events.format().cloned().ok_or_else(|| unreadable(ReadError::CutOff))?;
+            self.groups = Some(Groups::new(format, GtidPosition::default()));
+        }
+        let Some(groups) = &mut self.groups else { return Err(unreadable(ReadError::CutOff)) };
+        groups.take(header, bytes, start).map_err(malformed)
+    }
+
+    /// Decides on the group that an event belongs to.
+    fn judge(&mut self, header: &EventHeader, bytes: &[u8]) -> Result<()> {
+        let Some(format) = self.events.format() else { return Ok(()) };
+        let event =
+            || Event::parse(header, bytes, format).map_err(|error| unreadable(ReadError::Malformed(error)));
+        match self.state {
+            State::Between => {
+                let gtid = match event()? {
+                    Event::Gtid(head) => head.gtid,
+                    _ => None,
+                };
+                self.state = if is_before(&self.rules.stop, gtid, header.timestamp) {
+                    self.tally.is_met = true;
+                    State::Ended
+                } else if gtid.is_some_and(|gtid| self.rules.skip.contains(&gtid)) {
+                    State::Skipped
+                } else {
+                    self.head = Some(bytes.to_vec());
+                    State::Begun
+                };
+                // The head waits until the group is judged.
+                return Ok(());
+            }
+            State::Begun => {
+                self.state = match event()? {
+                    Event::Query(query) => {
+                        let default = query.database.as_deref();
+                        match self.rules.subject.concern(default, &query.text) {
+                            Concern::Others => State::OfOthers,
+                            Concern::Tables | Concern::Ours => State::Passes,
+                        }
+                    }
+                    _ => State::Passes,
+                };
+            }
+            _ => {}
+        }
+        if self.state == State::Passes
+            && matches!(header.kind, EventKind::QUERY | EventKind::QUERY_COMPRESSED)
+            && let Event::Query(query) = event()?
+        {
+            (self.prepare)(&query)?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, group: &fwb_binlog::Group) {
+        match self.state {
+            State::Passes => {
+                self.tally.groups += 1;
+                self.tally.last = group.gtid.map(|gtid| gtid.to_string());
+                self.tally.last_at = Some(group.timestamp);
+            }
+            State::Skipped => self.tally.skipped += 1,
+            State::OfOthers => self.tally.others += 1,
+            State::Between | State::Begun | State::Ended => {}
+        }
+        self.head = None;
+        self.state = State::Between;
+        if is_after(&self.rules.stop, group) {
+            self.tally.is_met = true;
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        self.state = State::Ended;
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.tally.clone());
+    }
+}

@@ -1,0 +1,67 @@
+//! What clients do to a database, each as one step: every kind of change that a log can have.
+
+/// The database before its backup.
+pub(super) const BASE: &str = "CREATE DATABASE shop_x CHARACTER SET utf8mb4; CREATE DATABASE other; CREATE DATABASE shopzx; USE shop_x;
+CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, a VARCHAR(100), b TIMESTAMP(6) DEFAULT NOW(6));
+INSERT INTO t (a) SELECT seq FROM seq_1_to_1000;
+CREATE TABLE p (id INT PRIMARY KEY);
+CREATE TABLE c (id INT PRIMARY KEY AUTO_INCREMENT, p INT, FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE ON UPDATE CASCADE);
+INSERT INTO p VALUES (1), (2), (3); INSERT INTO c (p) SELECT 1 + seq % 3 FROM seq_1_to_30;
+CREATE TABLE `odd ``name% 고객` (`k_%` INT PRIMARY KEY, v TEXT); INSERT INTO `odd ``name% 고객` VALUES (1, '가');
+CREATE EVENT e1 ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01' DO DELETE FROM t WHERE id < 0;
+CREATE EVENT e3 ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01' DISABLE DO DELETE FROM t WHERE id < 0;
+CREATE TABLE shopzx.t (id INT PRIMARY KEY, a TEXT); CREATE TABLE other.t (id INT PRIMARY KEY, a TEXT);";
+
+/// The steps; each is executed in the database.
+pub(super) const STEPS: &[&str] = &[
+    "INSERT INTO t (a) VALUES ('one'), ('two')",
+    "SET binlog_format=STATEMENT; INSERT INTO t (a) VALUES (RAND()), (NOW(6))",
+    "SET binlog_format=STATEMENT; SET @v='x\\'y'; INSERT INTO t (a) VALUES (@v)",
+    "SET binlog_format=STATEMENT; SET time_zone='+09:00'; INSERT INTO t (a) VALUES (NOW())",
+    "SET binlog_format=STATEMENT; CREATE TEMPORARY TABLE tmp1 (a INT); INSERT INTO tmp1 VALUES (1), (2); INSERT INTO t (a) SELECT a FROM tmp1 ORDER BY a; DROP TEMPORARY TABLE tmp1",
+    "SET binlog_format=ROW; DELETE FROM p WHERE id=2",
+    "SET binlog_format=STATEMENT; UPDATE p SET id=7 WHERE id=3",
+    "BEGIN; INSERT INTO t (a) VALUES ('sp1'); SAVEPOINT s; INSERT INTO t (a) VALUES ('gone'); ROLLBACK TO s; INSERT INTO t (a) VALUES ('sp2'); COMMIT",
+    "CREATE TABLE n1 AS SELECT * FROM t LIMIT 10",
+    "CREATE OR REPLACE TABLE n1 AS SELECT * FROM t LIMIT 20",
+    "ALTER TABLE n1 ADD COLUMN z INT DEFAULT 7, ALGORITHM=COPY",
+    "RENAME TABLE n1 TO n2",
+    "TRUNCATE n2; INSERT INTO n2 (id, a) VALUES (1, 'q')",
+    "CREATE PROCEDURE pr() INSERT INTO t (a) VALUES ('pr'); CALL pr()",
+    "CREATE PROCEDURE other.pr() SELECT 1; CREATE FUNCTION other.f() RETURNS INT RETURN 1; DROP PROCEDURE other.pr; DROP FUNCTION other.f",
+    "CREATE DEFINER=nobody@localhost TRIGGER tr AFTER INSERT ON n2 FOR EACH ROW INSERT INTO t (a) VALUES (CONCAT('tr', NEW.id))",
+    "CREATE USER nobody@localhost; GRANT ALL ON shop_x.* TO nobody@localhost",
+    "SET binlog_format=STATEMENT; INSERT INTO n2 (id, a) VALUES (2, 'q')",
+    "SET binlog_format=ROW; INSERT INTO n2 (id, a) VALUES (3, 'q')",
+    "CREATE SEQUENCE sq; INSERT INTO t (a) VALUES (NEXTVAL(sq)); SELECT NEXTVAL(sq); SELECT SETVAL(sq, 2000)",
+    "XA START 'x1'; INSERT INTO t (a) VALUES ('xa1'); XA END 'x1'; XA PREPARE 'x1'; XA COMMIT 'x1'",
+    "XA START 'x3'; INSERT INTO t (a) VALUES ('xa3'); XA END 'x3'; XA PREPARE 'x3'; XA ROLLBACK 'x3'",
+    "INSERT INTO shopzx.t VALUES (1, 'a'); INSERT INTO other.t VALUES (1, 'b'); UPDATE other.t, shopzx.t SET other.t.a='c' WHERE other.t.id=shopzx.t.id",
+    "USE other; INSERT INTO shop_x.t (a) VALUES ('from other')",
+    "SET binlog_format=STATEMENT; USE other; INSERT INTO shop_x.t (a) VALUES ('from other, as a statement')",
+    "CREATE EVENT e2 ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01' DO DELETE FROM t WHERE id < 0",
+    "ALTER EVENT e1 DISABLE; ALTER EVENT e3 ENABLE",
+    "ALTER EVENT e2 RENAME TO e4; CREATE EVENT IF NOT EXISTS e4 ON SCHEDULE EVERY 1 DAY DISABLE DO SELECT 1",
+    "CREATE TABLE m (a INT, b TEXT) ENGINE=MyISAM; INSERT INTO m VALUES (1, 'x'), (2, 'y')",
+    "CREATE TABLE ar (a INT PRIMARY KEY, b TEXT) ENGINE=Aria; INSERT INTO ar VALUES (1, 'x'), (2, 'y')",
+    "CREATE TABLE pt (a INT PRIMARY KEY) PARTITION BY RANGE (a) (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN MAXVALUE); INSERT INTO pt VALUES (1), (100)",
+    "ALTER TABLE pt DROP PARTITION p0",
+    "CREATE TABLE sv (a INT PRIMARY KEY, b INT) WITH SYSTEM VERSIONING; INSERT INTO sv VALUES (1, 1); UPDATE sv SET b=2; DELETE FROM sv",
+    "CREATE TABLE gc (a INT PRIMARY KEY, b INT AS (a * 2) STORED, c INT AS (a * 3) VIRTUAL, KEY (c)); INSERT INTO gc (a) VALUES (1), (2)",
+    "CREATE TABLE js (a INT PRIMARY KEY, b JSON, d TEXT COMPRESSED); INSERT INTO js VALUES (1, '{\"a\": [1, 2]}', REPEAT('x', 1000)); SET binlog_format=ROW; INSERT INTO js VALUES (2, '[]', REPEAT('y', 2000))",
+    "CREATE VIEW v1 AS SELECT id, a FROM t; ALTER VIEW v1 AS SELECT id FROM t; CREATE OR REPLACE VIEW v2 AS SELECT * FROM v1",
+    "INSERT IGNORE INTO p VALUES (1), (50); REPLACE INTO p VALUES (50); INSERT INTO p VALUES (50) ON DUPLICATE KEY UPDATE id=51",
+    "UPDATE t, p SET t.a='joined' WHERE t.id = p.id; DELETE t FROM t JOIN c ON c.id = t.id WHERE c.id < 5",
+    "INSERT INTO `odd ``name% 고객` VALUES (2, '𝄞'), (3, NULL); ALTER TABLE `odd ``name% 고객` CHANGE v `w'\"` LONGTEXT",
+    "SET NAMES latin1; SET sql_mode='ANSI_QUOTES,PIPES_AS_CONCAT'; SET binlog_format=STATEMENT; INSERT INTO t (a) VALUES ('a' || 'b')",
+    "SET binlog_format=ROW; CREATE TABLE big (a INT PRIMARY KEY, b LONGBLOB); INSERT INTO big VALUES (1, REPEAT('z', 20 << 20))",
+    "CREATE FUNCTION fn(n INT) RETURNS INT DETERMINISTIC RETURN n * 2; CREATE OR REPLACE FUNCTION fn(n INT) RETURNS INT DETERMINISTIC RETURN n * 3",
+    "ALTER TABLE t ADD COLUMN x INT FIRST, ADD INDEX (a), ALGORITHM=INPLACE; UPDATE t SET x=id",
+    "CREATE INDEX i ON c (id, p); DROP INDEX i ON c; OPTIMIZE TABLE c; ANALYZE TABLE c",
+    "ALTER DATABASE shop_x CHARACTER SET latin1 COLLATE latin1_swedish_ci",
+    "CREATE TABLE gone (a INT); DROP TABLE gone, n2",
+    "RENAME TABLE m TO other.m2",
+    "DROP PROCEDURE pr; DROP EVENT e4; DROP VIEW v2; DROP SEQUENCE sq",
+    "FLUSH LOGS; INSERT INTO t (a) VALUES ('in the next file')",
+    "BEGIN; INSERT INTO t (a) VALUES ('never'); ROLLBACK; INSERT INTO t (a) VALUES ('last')",
+];
