@@ -74,10 +74,11 @@ fn kind(rust: &str) -> String {
     match rust {
         "bool" => "boolean".into(),
         "u32" | "u64" | "i32" | "i64" | "usize" | "f64" => "number".into(),
-        "String" | "&'a str" => "string".into(),
+        "String" | "&'a str" | "&'static str" | "GtidPosition" | "ServerName" => "string".into(),
         "Timestamp" => "time".into(),
         "NaiveDate" => "date".into(),
-        "Kind" | "RunOutcome" | "Strategy" | "Gravity" | "Verdict" | "SectionKind" => "word".into(),
+        "Kind" | "RunOutcome" | "Strategy" | "Gravity" | "Verdict" | "SectionKind" | "FollowState"
+        | "HoleVerdict" => "word".into(),
         own => format!("`{own}`"),
     }
 }
@@ -104,6 +105,7 @@ fn word(name: &str, attributes: &str) -> String {
 /// A sentence without what links to code.
 fn plain(meaning: &str) -> String {
     let meaning = meaning.replace("RUN_SCHEMA", fwb::RUN_SCHEMA).replace("REPORT_SCHEMA", fwb::REPORT_SCHEMA);
+    let meaning = meaning.replace("LOG_SCHEMA", fwb::LOG_SCHEMA);
     meaning.replace("[`", "`").replace("`]", "`").replace('|', "\\|").trim_end_matches('.').to_owned()
 }
 
@@ -151,7 +153,12 @@ fn every_field_is_documented() {
         return;
     }
     assert!(document == written, "docs/JSON.md is not what the types are; see tests/json.rs");
-    for path in ["lib/fwb/src/run/record.rs", "lib/fwb/src/report/model.rs"] {
+    for path in [
+        "lib/fwb/src/run/record.rs",
+        "lib/fwb/src/report/model.rs",
+        "lib/fwb/src/binlog/segment.rs",
+        "lib/fwb/src/binlog/status.rs",
+    ] {
         for name in read(path).lines().filter_map(|line| line.strip_prefix("pub struct ")) {
             let name = name.trim_end_matches(" {");
             assert!(document.contains(&format!("{path} {name} -->")), "docs/JSON.md lacks {name} of {path}");
@@ -189,4 +196,8 @@ fn a_report_is_as_documented() {
     holds(&database["latest_runs"][0], model, "RunBrief");
     holds(&database["drills"][0], model, "DrillReport");
     holds(&database["copies"][0], model, "CopyReport");
+    holds(&database["reachable"], model, "ReachReport");
+    holds(&database["reachable"]["spans"][0], model, "SpanReport");
+    holds(&report["logs"][0], model, "LogReport");
+    holds(&report["logs"][0]["follower"], model, "FollowerReport");
 }

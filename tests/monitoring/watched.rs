@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::programs::{Running, report};
 use crate::report::year::put;
+use crate::support::log::Log;
 use crate::support::{Store, Tool, self_signed};
 
 const MIB: u64 = 1 << 20;
@@ -37,6 +38,11 @@ impl Watched {
             watched.backup(newest - TimeDelta::days(day), free + day.cast_unsigned() * (100 << 30), day < 7);
         }
         watched.drill(newest + TimeDelta::minutes(30), free);
+        // The follower has come as far as this, and will not for an hour.
+        let mut log = Log::new(watched.store.path(), "db.example:3306", "log");
+        log.goes_on(&(newest - TimeDelta::minutes(1)));
+        log.goes_on(&Local::now());
+        log.says(&(Local::now() + TimeDelta::hours(1)), "following", &json!({}));
         watched
     }
 
@@ -56,6 +62,8 @@ impl Watched {
             "schema": "fwb/1", "name": name, "kind": "full", "database": "shop", "started_at": text(at),
             "finished_at": text(at + TimeDelta::minutes(2)), "size": size, "raw_size": size * 5, "whole": true,
             "server": {"version": "10.11.6-MariaDB", "address": "db.example:3306"}, "verification": proof,
+            // All are of one moment of the log: nothing was written to it.
+            "binlog": {"file": "log.000001", "position": 700},
             "sections": [
                 {"kind": "header", "raw_offset": 0, "raw_size": 100},
                 {"kind": "table", "name": "orders", "raw_offset": 100, "raw_size": 5000, "rows": 100_000},

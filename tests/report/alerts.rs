@@ -27,6 +27,8 @@ fn alert_of(code: &str, thing: &str) -> &'static str {
         ("FWB-3004", _) => "FwbLastRunLost",
         ("FWB-3005", _) => "FwbDrillTooOld",
         ("FWB-3006", _) => "FwbCopyMissing",
+        ("FWB-3013" | "FWB-3015", _) => "FwbLogLags",
+        ("FWB-3014", _) => "FwbLogHole",
         _ => "FwbTroubleFound",
     }
 }
@@ -34,8 +36,12 @@ fn alert_of(code: &str, thing: &str) -> &'static str {
 /// A case for promtool: what a report says at one moment stands for two hours; times are seconds after that moment.
 fn case(night: i64, metrics: &str, now: i64) -> String {
     let mut case = format!("  - name: night {night}\n    interval: 15m\n    input_series:\n");
-    let mut series =
-        |name: &str, value: f64| writeln!(case, "      - {{series: '{name}', values: '{value}x8'}}").unwrap();
+    let mut series = |name: &str, value: f64| {
+        // A log that comes goes on coming.
+        let is_fresh = name.starts_with("fwb_log_safe_until_") && value > -600.0;
+        let step = if is_fresh { "+900" } else { "" };
+        writeln!(case, "      - {{series: '{name}', values: '{value}{step}x8'}}").unwrap();
+    };
     series(r#"fwb_report_up{job="fwb", instance="a"}"#, 1.0);
     for (name, value) in holds(metrics) {
         let is_time = name.split('{').next().unwrap().ends_with("_timestamp_seconds");

@@ -49,6 +49,11 @@ fn expected() -> Vec<(&'static str, &'static str, RangeInclusive<i64>)> {
         ("FWB-3001", "", 330..=332),
         ("FWB-3001", "", 334..=336),
         ("FWB-3011", "/unproved", 336..=337),
+        // The log: it comes no more, the server refuses, a segment is lost, and a new chain begins after the night's backup.
+        ("FWB-3013", "/log", plot::SILENT),
+        ("FWB-3015", "/log", plot::REFUSED),
+        ("FWB-3014", ":3306/log", plot::LOST_SEGMENT..=plot::LOST_SEGMENT),
+        ("FWB-3014", "shop of db.example:3306/log", plot::RESET..=plot::RESET),
         // Renewed then.
         ("FWB-3012", "", 334..=350),
     ];

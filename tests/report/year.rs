@@ -8,9 +8,13 @@ use chrono::{DateTime, FixedOffset, TimeDelta};
 use serde_json::{Value, json};
 
 use crate::support::Store;
+use crate::support::log::Log;
 
 pub(crate) const GIB: f64 = 1_073_741_824.0;
 const MIB: f64 = 1_048_576.0;
+
+/// The server.
+const SERVER: &str = "db.example:3306";
 
 /// How many nights a year has.
 pub(crate) const NIGHTS: i64 = 365;
@@ -42,6 +46,8 @@ pub(crate) struct Year {
     /// The second one.
     pub(crate) copies: Store,
     kept: Vec<(i64, String)>,
+    /// The log of the server, as it comes to the store.
+    log: Log,
     /// The file system's free room, which others take too.
     pub(crate) free: u64,
 }
@@ -57,6 +63,14 @@ pub(crate) mod plot {
     pub(crate) const ROWS_FALL: i64 = 230;
     pub(crate) const UNCOPIED: i64 = 260;
     pub(crate) const JUMPS: i64 = 300;
+    /// The follower is killed, and started again after the second morning.
+    pub(crate) const SILENT: RangeInclusive<i64> = 44..=45;
+    /// The server refuses it.
+    pub(crate) const REFUSED: RangeInclusive<i64> = 120..=121;
+    /// Somebody removes a segment; the follower begins a new chain before the next backup.
+    pub(crate) const LOST_SEGMENT: i64 = 160;
+    /// The server's log is reset after the backup.
+    pub(crate) const RESET: i64 = 180;
     pub(crate) const UNPROVED: RangeInclusive<i64> = 330..=336;
     /// Others fill the file system from the first of these nights on, and somebody makes room after the last.
     pub(crate) const FILLS: RangeInclusive<i64> = 200..=239;
@@ -66,12 +80,16 @@ impl Year {
     pub(crate) fn new() -> Self {
         let (store, copies) = (Store::new(), Store::new());
         fs::create_dir(store.file("runs")).unwrap();
-        Self { store, copies, kept: Vec::new(), free: 0 }
+        let log = Log::new(store.path(), SERVER, "log-000");
+        Self { store, copies, kept: Vec::new(), log, free: 0 }
     }
 
     /// What this night leaves.
     pub(crate) fn pass(&mut self, night: i64) {
         self.free = free(night);
+        if night == plot::LOST_SEGMENT + 1 {
+            self.begin_chain(night);
+        }
         if plot::FAILS.contains(&night) {
             self.record(night, "backup", failed(night));
         } else if plot::LOST == night {
@@ -83,6 +101,31 @@ impl Year {
         if is_sunday(night) {
             self.drill(night);
         }
+        self.follow(night);
+    }
+
+    /// What the follower has brought by the morning, and its word.
+    fn follow(&mut self, night: i64) {
+        if night == plot::RESET {
+            self.begin_chain(night);
+        }
+        let at = morning(night) - TimeDelta::minutes(1);
+        if plot::REFUSED.contains(&night) {
+            let problem = "Access denied for user 'admin'";
+            self.log.says(&at, "waiting", &json!({"problem": problem}));
+        } else if !plot::SILENT.contains(&night) {
+            self.log.goes_on(&at);
+            self.log.says(&at, "following", &json!({}));
+            self.log.keep(9);
+        }
+        if night == plot::LOST_SEGMENT {
+            fs::remove_file(self.log.segment(self.log.segments - 2)).unwrap();
+        }
+    }
+
+    fn begin_chain(&mut self, night: i64) {
+        self.log = Log::new(self.store.path(), SERVER, &format!("log-{night:03}"));
+        self.log.goes_on(&(self::night(night) + TimeDelta::hours(if night == plot::RESET { 1 } else { -1 })));
     }
 
     fn backup(&mut self, night: i64) {
@@ -94,7 +137,8 @@ impl Year {
         let mut manifest = json!({
             "schema": "fwb/1", "name": name, "kind": "full", "database": "shop", "started_at": at.to_rfc3339(),
             "finished_at": (at + TimeDelta::minutes(2)).to_rfc3339(), "size": size, "raw_size": size * 5, "whole": true,
-            "server": {"version": "10.11.6-MariaDB", "address": "db.example:3306"}, "sections": sections(night),
+            "server": {"version": "10.11.6-MariaDB", "address": SERVER}, "sections": sections(night),
+            "binlog": self.log.place(),
         });
         if is_proved {
             manifest["verification"] = proof.clone();

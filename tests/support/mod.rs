@@ -5,6 +5,7 @@ pub(crate) mod content;
 mod database;
 pub(crate) mod faulty_proxy;
 pub(crate) mod http;
+pub(crate) mod log;
 pub(crate) mod manifests;
 mod numbers;
 pub(crate) mod object_server;

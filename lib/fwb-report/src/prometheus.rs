@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use fwb::{DatabaseReport, ReportDocument, RunOutcome, Timestamp};
+use fwb::{DatabaseReport, FollowState, HoleVerdict, LogReport, ReportDocument, RunOutcome, Timestamp};
 
 /// The most tables of a database whose rows are told.
 const TABLES: usize = 50;
@@ -95,6 +95,10 @@ pub fn metrics(report: Option<&ReportDocument>, service: Option<Service>) -> Str
         of_backups(database, &mut all);
         of_runs(database, &mut all);
         of_tables(database, &mut all);
+        of_moments(database, &mut all);
+    }
+    for log in &report.logs {
+        of_log(log, &mut all);
     }
     for one in &report.certificates {
         let labels = vec![("setting", one.setting.clone()), ("file", one.file.clone())];
@@ -270,6 +274,74 @@ fn of_backups(one: &DatabaseReport, all: &mut Metrics) {
                 at(newest),
             );
         }
+    }
+}
+
+/// Which moments can be reached. Moments are told and no ages: whoever reads a metric reckons from the present.
+fn of_moments(one: &DatabaseReport, all: &mut Metrics) {
+    let Some(reachable) = &one.reachable else { return };
+    if let Some(from) = reachable.from {
+        all.add(
+            "fwb_log_reachable_from_timestamp_seconds",
+            "From when on each moment of a database can be reached by a backup and the log.",
+            of(one),
+            at(from),
+        );
+    }
+    if let Some(until) = reachable.until {
+        all.add(
+            "fwb_log_reachable_until_timestamp_seconds",
+            "Up to when each moment of a database can be reached by a backup and the log.",
+            of(one),
+            at(until),
+        );
+    }
+    if reachable.hole != HoleVerdict::Unknown {
+        all.add(
+            "fwb_log_hole",
+            "Whether the newest moments of a database cannot be reached; absent where that is not known.",
+            of(one),
+            truth(reachable.hole == HoleVerdict::Yes),
+        );
+    }
+}
+
+fn of_log(one: &LogReport, all: &mut Metrics) {
+    let labels = || vec![("store", one.store.clone()), ("server", one.server.clone().unwrap_or_default())];
+    all.add("fwb_log_size_bytes", "What the log of a server takes in a store.", labels(), number(one.size));
+    all.add("fwb_log_chains", "Chains of a server's log in a store.", labels(), number(one.chains));
+    all.add("fwb_log_broken", "Whether the newest chain is broken.", labels(), truth(one.broken.is_some()));
+    if let Some(until) = one.safe_until {
+        all.add(
+            "fwb_log_safe_until_timestamp_seconds",
+            "All that was written to a server's log before this moment is in the store.",
+            labels(),
+            at(until),
+        );
+    }
+    if let Some(limit) = one.lag_limit_seconds {
+        all.add(
+            "fwb_log_lag_limit_seconds",
+            "How old that moment may be, by the report's limits.",
+            labels(),
+            number(u64::try_from(limit).unwrap_or_default()),
+        );
+    }
+    let Some(word) = &one.follower else { return };
+    all.add(
+        "fwb_log_follower_timestamp_seconds",
+        "When the follower of a server's log said last that it lives.",
+        labels(),
+        at(word.at),
+    );
+    for state in [FollowState::Following, FollowState::Waiting, FollowState::Ended] {
+        let labels = [labels(), vec![("state", crate::text::follows(state).to_owned())]].concat();
+        all.add(
+            "fwb_log_follower_state",
+            "What the follower of a server's log said last: 1 for that state.",
+            labels,
+            truth(word.state == state),
+        );
     }
 }
 

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use fwb::{
-    DatabaseReport, Forecast, ReportDocument, RunBrief, RunOutcome, RunsReport, StoreReport, Timestamp,
-    Verdict,
+    DatabaseReport, FollowState, Forecast, HoleVerdict, LogReport, ReachReport, ReportDocument, RunBrief,
+    RunOutcome, RunsReport, StoreReport, Timestamp, Verdict,
 };
 use fwb_cli::{grouped, human_size, printable};
 
-use crate::words::{age, label, moment, percent, seconds, signed_size};
+use crate::words::{age, label, lag_told, log_label, moment, percent, seconds, signed_size};
 
 /// The longest reason that a line tells, in characters.
 const LONGEST_REASON: usize = 200;
@@ -33,6 +33,9 @@ pub fn text(report: &ReportDocument) -> String {
     }
     for store in &report.stores {
         line(&mut out, &of_store(store));
+    }
+    for log in &report.logs {
+        line(&mut out, &of_log(log, report.at));
     }
     out
 }
@@ -86,6 +89,9 @@ fn of_database(out: &mut String, one: &DatabaseReport, now: Timestamp) {
         };
         row("table", format!("{} {change}: {from_to}", table.name));
     }
+    if let Some(reachable) = &one.reachable {
+        row("any moment", of_reach(reachable));
+    }
     for copies in &one.copies {
         let newest = copies
             .newest_proved_at
@@ -102,6 +108,53 @@ fn of_database(out: &mut String, one: &DatabaseReport, now: Timestamp) {
     }
     if let Some(failure) = one.latest_failures.first() {
         row("last failure", of_failure(failure));
+    }
+}
+
+/// From when until when, and whether the newest moments lack.
+pub(crate) fn of_reach(one: &ReachReport) -> String {
+    let span = match (one.from, one.until) {
+        (Some(from), Some(until)) => format!("{} to {}", moment(from), moment(until)),
+        _ => "none can be reached".into(),
+    };
+    let holes = match one.spans_total {
+        0 | 1 => String::new(),
+        more => format!("; {} before that", plural(more - 1, "span")),
+    };
+    let newest = match one.hole {
+        HoleVerdict::No => String::new(),
+        HoleVerdict::Yes => format!("; a hole since: {}", one.why.as_deref().unwrap_or("of unknown cause")),
+        HoleVerdict::Unknown => "; not known whether something lacks since".into(),
+    };
+    format!("{span}{holes}{newest}")
+}
+
+fn of_log(one: &LogReport, now: Timestamp) -> String {
+    let follower = one.follower.as_ref().map_or("no follower has left a word".into(), |word| {
+        let by_schedule = if word.once { " (--once)" } else { "" };
+        let problem = word.problem.as_ref().map(|problem| format!(": {problem}")).unwrap_or_default();
+        format!("{} on {}{by_schedule}, said {}{problem}", follows(word.state), word.host, age(word.at, now))
+    });
+    let safe = match (one.safe_until, one.lag_seconds) {
+        (Some(until), Some(lag)) => format!("safe until {}, {} ago", moment(until), lag_told(lag)),
+        _ => "nothing is safe".into(),
+    };
+    let broken = one.broken.as_ref().map(|broken| format!("; broken at {broken}")).unwrap_or_default();
+    format!(
+        "{}, in {}: {safe}; {follower}; {} in {}{broken}",
+        log_label(one),
+        one.store,
+        human_size(one.size),
+        plural(one.chains, "chain")
+    )
+}
+
+/// What a follower does, in a word.
+pub(crate) fn follows(state: FollowState) -> &'static str {
+    match state {
+        FollowState::Following => "following",
+        FollowState::Waiting => "waiting",
+        FollowState::Ended => "ended",
     }
 }
 

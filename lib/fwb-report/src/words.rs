@@ -1,7 +1,7 @@
 //! Numbers, times and names as all forms for people say them.
 
 use chrono::{Local, TimeDelta};
-use fwb::{DatabaseReport, Timestamp};
+use fwb::{DatabaseReport, LogReport, Timestamp};
 
 /// The two largest units of a time in seconds: `4 min 10 s`, `5 h`, `3 d 4 h`.
 #[allow(
@@ -54,6 +54,17 @@ pub(crate) fn label(one: &DatabaseReport) -> String {
         (None, Some(server)) => format!("all databases of {server}"),
         (None, None) => "all databases".into(),
     }
+}
+
+/// What the log of a server is called, as troubles call it.
+pub(crate) fn log_label(one: &LogReport) -> String {
+    one.server.as_ref().map_or_else(|| "the log".into(), |server| format!("the log of {server}"))
+}
+
+/// How far a log is behind.
+#[allow(clippy::cast_precision_loss)]
+pub(crate) fn lag_told(lag: i64) -> String {
+    seconds(lag as f64)
 }
 
 #[cfg(test)]

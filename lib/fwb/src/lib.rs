@@ -69,9 +69,10 @@ pub use progress::{Cancel, Context, HowFar, Progress, StopsWith, seconds_since};
 pub use prune::{Candidates, PruneOptions, Pruned, prune};
 pub use report::{
     BackupFacts, BackupReport, CertificateFacts, CertificateReport, CopyReport, DatabaseReport, DayReport,
-    DrillReport, Forecast, FreeOnDay, KindReport, REPORT_SCHEMA, ReportDocument, ReportInput, RunBrief,
-    RunsReport, Scope, SizePoint, StoreFacts, StoreReport, TableFacts, TablePoint, TableReport, Trend,
-    Trouble, TroubleOptions, Verdict, WindowReport, report, troubles,
+    DrillReport, FollowerReport, Forecast, FreeOnDay, HoleVerdict, KindReport, LogReport, REPORT_SCHEMA,
+    ReachReport, ReportDocument, ReportInput, RunBrief, RunsReport, Scope, ShippedLog, SizePoint, SpanReport,
+    StoreFacts, StoreReport, TableFacts, TablePoint, TableReport, Trend, Trouble, TroubleOptions, Verdict,
+    WindowReport, report, troubles,
 };
 pub use restore::{
     DamagedTable, Finding, Forgotten, Gravity, KeepBefore, Plan, Prepared, Report, RestoreOptions,

@@ -292,6 +292,15 @@ codes! {
     CERTIFICATE = "FWB-3012", "A certificate or a key expires soon",
         "nobody has renewed it",
         "renew it, and put the new one into its place";
+    LOG_LAGS = "FWB-3013", "Nothing more of a server's log has become safe for too long",
+        "the follower was killed, stopped, or hangs; or its schedule does not start it",
+        "start it again: fwb-follow; it goes on where the chain ends, as long as the server keeps its log";
+    LOG_HOLE = "FWB-3014", "The newest moments of a database cannot be reached: the log is broken, or goes on from no proved backup",
+        "segments were lost or changed, or a new chain has begun since the last backup",
+        "make a backup now, and prove it: fwb-dump | fwb-verify; fwb-ls --timeline shows what can be reached";
+    LOG_WAITS = "FWB-3015", "The follower of a log cannot go on, and says why",
+        "the server or the store does not answer, refuses the account, or is full",
+        "remove the cause that its word names; a follower that waits goes on by itself, one that gave up is started again";
 }
 
 impl Code {
@@ -310,6 +319,9 @@ impl Code {
             (SIZE_CHANGED, "the-backups-size-jumped-or-fell"),
             (PILE, "backups-pile-up"),
             (CERTIFICATE, "a-certificate-expires-soon"),
+            (LOG_LAGS, "the-log-lags"),
+            (LOG_HOLE, "the-log-has-a-hole"),
+            (LOG_WAITS, "the-follower-cannot-go-on"),
         ];
         sections.into_iter().find(|(code, _)| code == self).map(|(_, section)| section)
     }

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use fwb::{DatabaseReport, ReportDocument, RunBrief, RunOutcome, RunsReport, TableReport, Timestamp};
+use fwb::{
+    DatabaseReport, HoleVerdict, ReachReport, ReportDocument, RunBrief, RunOutcome, RunsReport, TableReport,
+    Timestamp,
+};
 use fwb_cli::{grouped, human_size};
 
 use super::calendar::{calendar, legend};
@@ -70,6 +73,9 @@ fn tiles(one: &DatabaseReport, report: &ReportDocument) -> String {
         Some(drill) => tile("Newest drill that held", &age(drill.at, now), &time(drill.at), has("FWB-3005")),
         None => tile("Newest drill that held", "none", "", has("FWB-3005")),
     };
+    if let Some(reachable) = &one.reachable {
+        out += &moments(reachable, has("FWB-3014"));
+    }
     if let Some(rto) = one.rto_seconds {
         let worst = one.worst_rto_seconds.map(|worst| format!("at most {} (RTO reached)", seconds(worst)));
         out += &tile("A restore takes", &seconds(rto), &worst.unwrap_or_default(), false);
@@ -81,6 +87,22 @@ fn tiles(one: &DatabaseReport, report: &ReportDocument) -> String {
         out += &tile("Size", &human_size(newest.size), &rows, has("FWB-3010"));
     }
     out + "</dl>\n"
+}
+
+/// Which moments can be reached.
+fn moments(one: &ReachReport, is_bad: bool) -> String {
+    let until = one.until.map(|until| format!("to {}", time(until)));
+    let hole = match one.hole {
+        HoleVerdict::No => String::new(),
+        HoleVerdict::Yes => "; a hole since".into(),
+        HoleVerdict::Unknown => "; not known what lacks since".into(),
+    };
+    let earlier = match one.spans_total {
+        0 | 1 => String::new(),
+        more => format!("; {} spans before that", grouped(more - 1)),
+    };
+    let from = one.from.map_or_else(|| "none".into(), |from| format!("from {}", time(from)));
+    tile("Any moment", &from, &format!("{}{hole}{earlier}", until.unwrap_or_default()), is_bad)
 }
 
 fn of_runs(runs: &RunsReport, report: &ReportDocument) -> String {

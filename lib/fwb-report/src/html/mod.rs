@@ -3,6 +3,7 @@
 
 mod calendar;
 mod database;
+mod log;
 mod markup;
 mod plot;
 mod store;
@@ -61,6 +62,7 @@ pub fn html(report: &ReportDocument, note: Option<&str>) -> String {
     for (at, one) in shown.iter().enumerate() {
         page += &database::section(one, at, report);
     }
+    page += &log::section(report);
     page += &store::section(report);
     page += &certificates(report);
     let _ = write!(

@@ -116,7 +116,9 @@ pub fn follow(
     let done = follower.run();
     let ended = follower.report.chain.is_some() && !matches!(done, Err(Error::Followed { .. }));
     if ended {
-        follower.say(FollowState::Ended, done.as_ref().err().map(ToString::to_string));
+        // Whoever sends a signal wants it to end.
+        let failed = done.as_ref().err().filter(|error| !matches!(error.class(), ErrorClass::Interrupted(_)));
+        follower.say(FollowState::Ended, failed.map(ToString::to_string));
     }
     follower.report.seconds = seconds_since(begun);
     done.map(|()| follower.report)
@@ -453,6 +455,7 @@ impl Follower<'_> {
             last: self.last.0,
             hash: self.last.1.clone(),
             every: self.options.every.as_secs().max(1),
+            once: self.options.once,
             semi_sync: false,
             host: host_name().unwrap_or_default(),
             pid: std::process::id(),

@@ -28,6 +28,7 @@ pub(crate) use reach::may_be_base;
 pub use reach::{Moment, Reached, Window, reach, windows};
 pub use segment::{LOG_SCHEMA, LogSource, Part, Segment, Touched};
 pub use status::{FollowState, FollowStatus};
+pub(crate) use timeline::spans;
 pub use timeline::{
     ChangedTable, Hole, Span, Timeline, Transaction, TransactionFilter, timelines, transactions,
 };

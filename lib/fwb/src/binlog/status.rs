@@ -21,7 +21,7 @@ pub enum FollowState {
     Following,
     /// The server does not answer, or the store: it tries again.
     Waiting,
-    /// It has ended as it should.
+    /// It has ended.
     Ended,
 }
 
@@ -42,11 +42,14 @@ pub struct FollowStatus {
     pub safe_until: Timestamp,
     /// What it does.
     pub state: FollowState,
-    /// Why it waits.
+    /// Why it waits, or has ended before it should.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
     /// How much may be lost with the database's machine, in seconds: what `--every` says.
     pub every: u64,
+    /// Whether it ends at the log's present end: a schedule starts it anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
     /// Whether commits wait until they are safe on the follower's machine.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub semi_sync: bool,

@@ -153,7 +153,7 @@ pub fn timelines(listing: &Listing, database: Option<&str>, cancel: &Cancel) -> 
 }
 
 /// Windows, put together where they touch.
-fn spans(windows: &[Window]) -> Vec<Span> {
+pub(crate) fn spans(windows: &[Window]) -> Vec<Span> {
     let mut windows: Vec<&Window> = windows.iter().collect();
     windows.sort_by_key(|window| (window.from, window.until));
     let mut spans: Vec<Span> = Vec::new();

@@ -7,6 +7,7 @@ use chrono::{Datelike, NaiveDate, TimeDelta};
 use super::change::Change;
 use super::facts::{BackupFacts, ReportInput, StoreFacts, TableFacts, days, median};
 use super::forecast::forecast;
+use super::log::reach;
 use super::model::{
     BackupReport, CertificateReport, CopyReport, DatabaseReport, DayReport, DrillReport, KindReport,
     REPORT_SCHEMA, ReportDocument, RunBrief, RunsReport, SizePoint, StoreReport, TablePoint, TableReport,
@@ -15,7 +16,7 @@ use super::model::{
 use super::subject::{Subject, subjects};
 use super::tables::{Held, changed_tables, held, vanished_tables};
 use super::trend::Trend;
-use super::trouble::{Trouble, TroubleOptions, sizes, troubles, without_copy};
+use super::trouble::{Trouble, TroubleOptions, logs, sizes, troubles, without_copy};
 use super::words::{count, span};
 use crate::blank::blank_quoted;
 use crate::manifest::{Kind, Level, Timestamp, Verification, is_in_the_future};
@@ -51,6 +52,10 @@ pub fn report(
         state: state(&troubles, &subjects, now),
         stores: input.stores.iter().map(|store| of_store(store, now)).collect(),
         databases: subjects.iter().map(|subject| of_subject(subject, options, since, now)).collect(),
+        logs: logs(input, &subjects, options)
+            .into_iter()
+            .map(|(store, log)| log.report(&store.place, options, now))
+            .collect(),
         certificates: input
             .certificates
             .iter()
@@ -166,6 +171,7 @@ fn of_subject(
                 }
             })
             .collect(),
+        reachable: subject.log().map(|log| reach(log, &self::full(subject, now))),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::log::ShippedLog;
 use super::trend::median_of_sorted;
+use crate::binlog::{Window, windows};
 use crate::error::Result;
 use crate::identity::Owner;
 use crate::manifest::{Kind, Level, Manifest, SectionKind, Timestamp, Verification, now};
@@ -38,6 +40,8 @@ pub struct StoreFacts {
     pub runs: Vec<RunRecord>,
     /// How many records of runs cannot be read.
     pub unreadable_runs: u64,
+    /// The logs of servers that it holds, one for each server.
+    pub logs: Vec<ShippedLog>,
     /// Its file system's room; none where there is no limit.
     pub space: Option<Space>,
 }
@@ -67,6 +71,12 @@ pub struct BackupFacts {
     pub proof: Proof,
     /// The latest outcome of `fwb-verify`.
     pub verification: Option<Verification>,
+    /// Whether it says where the server's binary log stood.
+    pub has_place: bool,
+    /// The newest chain of its server's log in the store.
+    pub log: Option<String>,
+    /// The moments that the log reaches from it; one for each chain that goes on from it.
+    pub windows: Vec<Window>,
     /// Its tables; none where they were not looked at, or stand in an encrypted part.
     pub tables: Option<Vec<TableFacts>>,
 }
@@ -116,7 +126,14 @@ impl StoreFacts {
         cancel: &Cancel,
     ) -> Result<Self> {
         let runs = runs.settled(now);
-        let mut backups: Vec<BackupFacts> = listing.entries.iter().map(BackupFacts::of).collect();
+        let chains = listing.store().chains(cancel)?;
+        let logs = ShippedLog::of(&chains);
+        let of_backup = |summary: &BackupSummary| BackupFacts {
+            log: chains.newest(&summary.server).map(|chain| chain.id.clone()),
+            windows: windows(std::iter::once(summary), &chains.chains),
+            ..BackupFacts::of(summary)
+        };
+        let mut backups: Vec<BackupFacts> = listing.entries.iter().map(of_backup).collect();
         for at in newest_of_each(&backups) {
             cancel.check()?;
             // One that cannot be read any more is told by the next listing.
@@ -129,6 +146,7 @@ impl StoreFacts {
             unreadable: listing.unreadable.len() as u64,
             runs: runs.runs,
             unreadable_runs: runs.unreadable,
+            logs,
             space,
         })
     }
@@ -152,6 +170,9 @@ impl BackupFacts {
             rows: summary.rows,
             proof: summary.proof(),
             verification: summary.verification.clone(),
+            has_place: summary.binlog.is_some(),
+            log: None,
+            windows: Vec::new(),
             tables: None,
         }
     }

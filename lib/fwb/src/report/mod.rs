@@ -5,6 +5,7 @@ mod change;
 mod compute;
 mod facts;
 mod forecast;
+mod log;
 mod model;
 mod subject;
 mod tables;
@@ -15,10 +16,11 @@ mod words;
 pub use compute::report;
 pub use facts::{BackupFacts, CertificateFacts, ReportInput, StoreFacts, TableFacts};
 pub use forecast::{Forecast, FreeOnDay, Verdict};
+pub use log::ShippedLog;
 pub use model::{
-    BackupReport, CertificateReport, CopyReport, DatabaseReport, DayReport, DrillReport, KindReport,
-    REPORT_SCHEMA, ReportDocument, RunBrief, RunsReport, SizePoint, StoreReport, TablePoint, TableReport,
-    WindowReport,
+    BackupReport, CertificateReport, CopyReport, DatabaseReport, DayReport, DrillReport, FollowerReport,
+    HoleVerdict, KindReport, LogReport, REPORT_SCHEMA, ReachReport, ReportDocument, RunBrief, RunsReport,
+    SizePoint, SpanReport, StoreReport, TablePoint, TableReport, WindowReport,
 };
 pub use subject::Scope;
 pub use trend::Trend;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::forecast::Forecast;
 use super::trend::Trend;
 use super::trouble::Trouble;
+use crate::binlog::FollowState;
 use crate::manifest::{Kind, Timestamp};
 use crate::run::RunOutcome;
 
@@ -34,6 +35,8 @@ pub struct ReportDocument {
     pub stores: Vec<StoreReport>,
     /// Each database of each server in each store.
     pub databases: Vec<DatabaseReport>,
+    /// The logs of servers that the stores hold.
+    pub logs: Vec<LogReport>,
     /// The certificates that were looked at.
     pub certificates: Vec<CertificateReport>,
 }
@@ -123,6 +126,8 @@ pub struct DatabaseReport {
     pub latest_failures: Vec<RunBrief>,
     /// The second stores.
     pub copies: Vec<CopyReport>,
+    /// Which moments can be reached by its backups and the log; null where the store holds no log of its server.
+    pub reachable: Option<ReachReport>,
 }
 
 /// One backup, in short.
@@ -279,6 +284,90 @@ pub struct CopyReport {
     pub newest_proved_at: Option<Timestamp>,
     /// The proved backups of the last seven days that it lacks.
     pub missing: Vec<String>,
+}
+
+/// Which moments of a database can be reached by its backups and the log of its server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReachReport {
+    /// The newest chain of the log.
+    pub chain: String,
+    /// From when on each moment can be reached; null where none can.
+    pub from: Option<Timestamp>,
+    /// Up to when.
+    pub until: Option<Timestamp>,
+    /// Whether the newest moments lack.
+    pub hole: HoleVerdict,
+    /// Why they do.
+    pub why: Option<String>,
+    /// The spans of time that can be reached, oldest first: the newest 20. Between two is a hole.
+    pub spans: Vec<SpanReport>,
+    /// How many there are in all.
+    pub spans_total: u64,
+}
+
+/// A span of time of which each moment can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpanReport {
+    /// Its first moment.
+    pub from: Timestamp,
+    /// Its last.
+    pub until: Timestamp,
+}
+
+/// Whether the newest moments of a database lack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HoleVerdict {
+    /// A proved backup and the log reach them.
+    No,
+    /// The log is broken, or goes on from no backup.
+    Yes,
+    /// The backup is not proved yet, the log has not come as far as it, or the follower has left no word.
+    Unknown,
+}
+
+/// The log of one server in one store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogReport {
+    /// The store.
+    pub store: String,
+    /// The server, by name or address; null where segments do not say.
+    pub server: Option<String>,
+    /// The newest chain.
+    pub chain: String,
+    /// How many chains of the server there are.
+    pub chains: u64,
+    /// What all of them take, in bytes.
+    pub size: u64,
+    /// When the first byte arrived that the newest chain still has.
+    pub since: Option<Timestamp>,
+    /// All that was written to the server's log before this moment is in the store.
+    pub safe_until: Option<Timestamp>,
+    /// How long before `at` of the report that is, in seconds.
+    pub lag_seconds: Option<i64>,
+    /// From how many seconds on that needs a person; null where it never does.
+    pub lag_limit_seconds: Option<i64>,
+    /// What breaks the newest chain; null where nothing does.
+    pub broken: Option<String>,
+    /// What its follower said last; null where it has left no word.
+    pub follower: Option<FollowerReport>,
+}
+
+/// What a follower said last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FollowerReport {
+    /// What it does: `following`, `waiting`, `ended`.
+    pub state: FollowState,
+    /// When it said so.
+    pub at: Timestamp,
+    /// Its host.
+    pub host: String,
+    /// How often it publishes at least, while something happens, in seconds.
+    pub every_seconds: u64,
+    /// Whether a schedule starts it: `fwb-follow --once`.
+    pub once: bool,
+    /// Why it waits, or has ended before it should. What it quotes is blanked.
+    pub problem: Option<String>,
 }
 
 /// A certificate.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::facts::{BackupFacts, ReportInput, StoreFacts};
+use super::log::ShippedLog;
 use crate::run::{RunOutcome, RunRecord};
 use crate::server::NameCase;
 
@@ -54,6 +55,12 @@ impl Subject<'_> {
             (None, Some(server)) => format!("all of {server}"),
             (None, None) => self.store.place.clone(),
         }
+    }
+
+    /// The log of its server that the store holds.
+    pub(super) fn log(&self) -> Option<&ShippedLog> {
+        let chain = self.backups.last()?.log.as_deref()?;
+        self.store.logs.iter().find(|log| log.chain == chain)
     }
 
     /// Runs of this kind that have ended, oldest first.

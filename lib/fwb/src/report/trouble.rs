@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::change::{Change, change};
 use super::facts::{BackupFacts, ReportInput, StoreFacts};
 use super::forecast::{Forecast, Verdict, forecast};
+use super::log::{Joined, ShippedLog, broken, joined};
 use super::subject::{Copies, Scope, Subject, subjects};
 use super::tables::{changed_tables, held, vanished_tables};
 use super::words::{bytes, count, span};
+use crate::binlog::FollowState;
 use crate::blank::blank_quoted;
 use crate::manifest::{Kind, Timestamp, is_in_the_future};
 use crate::notice::{self, Code};
@@ -28,6 +30,8 @@ const COPIES_OF: TimeDelta = TimeDelta::days(7);
 const RUN_TOLD_FOR: TimeDelta = TimeDelta::days(30);
 /// So many unproved backups are told, where they are more than the proved ones.
 const LEAST_UNPROVED: usize = 5;
+/// A follower that has said nothing for so long is silent: it says every 15 seconds that it lives, or as often as it publishes.
+const SILENT_AFTER: TimeDelta = TimeDelta::minutes(5);
 /// Without any retention for so long, and with so many backups, nobody seems to delete.
 const NO_RETENTION: (TimeDelta, usize) = (TimeDelta::days(35), 35);
 
@@ -55,6 +59,10 @@ pub struct TroubleOptions {
     pub max_age: TimeDelta,
     /// The newest drill that held may be so old; none where nobody is to drill.
     pub drill_age: Option<TimeDelta>,
+    /// The last moment of a log that is safe may be so old, where a follower is to follow all the time; none where nobody is told.
+    pub max_lag: Option<TimeDelta>,
+    /// The same where a schedule starts the follower.
+    pub scheduled_lag: Option<TimeDelta>,
     /// A store that is full in fewer days is told.
     pub full_within: TimeDelta,
     /// A certificate that expires in fewer days is told.
@@ -68,6 +76,8 @@ impl Default for TroubleOptions {
         Self {
             max_age: TimeDelta::hours(26),
             drill_age: Some(TimeDelta::days(8)),
+            max_lag: Some(TimeDelta::minutes(10)),
+            scheduled_lag: Some(TimeDelta::hours(26)),
             full_within: TimeDelta::days(14),
             expires_within: TimeDelta::days(30),
             scope: Scope::default(),
@@ -89,8 +99,12 @@ impl From<&Trouble> for RunTrouble {
 /// All troubles, the gravest first.
 pub fn troubles(input: &ReportInput, options: &TroubleOptions, now: Timestamp) -> Vec<Trouble> {
     let mut found = Vec::new();
-    for subject in subjects(input, &options.scope) {
-        of_subject(&subject, options, now, &mut found);
+    let subjects = subjects(input, &options.scope);
+    for subject in &subjects {
+        of_subject(subject, options, now, &mut found);
+    }
+    for (store, log) in logs(input, &subjects, options) {
+        found.extend(broken_log(store, log).or_else(|| lagging(store, log, options, now)));
     }
     if options.scope.is_all() {
         for store in &input.stores {
@@ -123,8 +137,11 @@ fn of_subject(subject: &Subject<'_>, options: &TroubleOptions, now: Timestamp, f
         .collect();
     found.extend(damaged(subject, &all));
     let full: Vec<&BackupFacts> = all.into_iter().filter(|backup| backup.is_full()).collect();
+    let old = too_old(subject, &full, options, now);
     if !subject.is_copy {
-        found.extend(too_old(subject, &full, options, now));
+        // Of a database that is backed up no more, that is told.
+        found.extend(if old.is_none() { unjoined(subject, &full) } else { None });
+        found.extend(old);
         found.extend(undrilled(subject, &full, options, now));
         found.extend(unproved(subject, &full, options, now));
         found.extend(undeleted(subject, &full, now));
@@ -215,6 +232,92 @@ fn unreadable(store: &StoreFacts) -> Option<Trouble> {
     let message = format!("{} cannot be read", count(unreadable, "backup"));
     let thing = format!("unreadable/{unreadable}");
     (unreadable > 0).then(|| tell(notice::BACKUP_DAMAGED, &store.place, Some(&thing), message))
+}
+
+/// The logs that are looked at: all, or those of what is asked for.
+pub(super) fn logs<'a>(
+    input: &'a ReportInput,
+    subjects: &[Subject<'a>],
+    options: &TroubleOptions,
+) -> Vec<(&'a StoreFacts, &'a ShippedLog)> {
+    let is_asked_for = |store: &StoreFacts, log: &ShippedLog| {
+        let is_of = |subject: &Subject<'_>| {
+            std::ptr::eq(subject.store, store) && subject.log().is_some_and(|own| own.chain == log.chain)
+        };
+        options.scope.is_all() || subjects.iter().any(is_of)
+    };
+    let of_store = |store: &'a StoreFacts| store.logs.iter().map(move |log| (store, log));
+    input.stores.iter().flat_map(of_store).filter(|(store, log)| is_asked_for(store, log)).collect()
+}
+
+/// A trouble of a log.
+fn of_log(store: &StoreFacts, log: &ShippedLog, code: Code, message: String) -> Trouble {
+    let about = format!("{}/{}", store.place, log.server.as_deref().unwrap_or_default());
+    Trouble { subject: log.label(), ..tell(code, &about, Some("log"), message) }
+}
+
+fn broken_log(store: &StoreFacts, log: &ShippedLog) -> Option<Trouble> {
+    let message = format!("it is broken at {}", broken(log.fault.as_ref()?));
+    Some(of_log(store, log, notice::LOG_HOLE, message))
+}
+
+/// Nothing more has become safe for too long; with the reason, where the follower says one.
+fn lagging(
+    store: &StoreFacts,
+    log: &ShippedLog,
+    options: &TroubleOptions,
+    now: Timestamp,
+) -> Option<Trouble> {
+    let (limit, lag) = (log.limit(options)?, log.lag(now)?);
+    if lag <= limit {
+        return None;
+    }
+    let safe = format!("what is younger than {} is not safe", span(lag));
+    let limit = span(limit);
+    let Some(status) = &log.status else {
+        let message = format!("{safe}, and no follower has left a word; the limit is {limit}");
+        return Some(of_log(store, log, notice::LOG_LAGS, message));
+    };
+    let (host, ago) = (&status.host, span(now - status.at));
+    if let Some(problem) = log.problem() {
+        let does = if status.state == FollowState::Waiting { "waits" } else { "has given up" };
+        let message = format!("{safe}: the follower on {host} {does}: {problem}; the limit is {limit}");
+        return Some(of_log(store, log, notice::LOG_WAITS, message));
+    }
+    let is_fresh = now - status.at <= SILENT_AFTER;
+    let why = match status.state {
+        _ if status.once => format!("fwb-follow --once was last heard of on {host} {ago} ago"),
+        FollowState::Ended => format!("the follower on {host} was ended {ago} ago"),
+        _ if is_fresh => format!("the follower on {host} is behind"),
+        _ => format!("the follower on {host} has said nothing for {ago}"),
+    };
+    Some(of_log(store, log, notice::LOG_LAGS, format!("{safe}: {why}; the limit is {limit}")))
+}
+
+/// The log does not go on from any proved backup: its newest moments cannot be reached.
+fn unjoined(subject: &Subject<'_>, full: &[&BackupFacts]) -> Option<Trouble> {
+    let log = subject.log()?;
+    let since = log.since.map(|since| format!(" of {}", moment(since))).unwrap_or_default();
+    let message = match joined(log, full) {
+        // That is told of the log itself.
+        Joined::Broken | Joined::Whole | Joined::NotYet(_) => return None,
+        Joined::NoBackup => {
+            format!("moments since the log{since} cannot be reached: no proved backup is as new as it")
+        }
+        Joined::NoBase(name) => {
+            let newest = full.iter().find(|backup| backup.name == name);
+            let why = if newest.is_some_and(|backup| backup.has_place) {
+                "the log does not go on from the newest proved backup"
+            } else {
+                "the newest proved backup does not say where the binary log stood"
+            };
+            format!("moments since the log{since} cannot be reached: {why}, {name}")
+        }
+        Joined::Unproved(name) => {
+            format!("moments since the log{since} are reached from {name} alone, which is not proved")
+        }
+    };
+    Some(of(subject, notice::LOG_HOLE, Some("log"), message))
 }
 
 /// The last run of a kind, where it failed or was lost. Restores have somebody who waits for them.
