@@ -22,6 +22,7 @@ const OVERLAYS: [&str; 7] = [
 ];
 const RESTORES: [&str; 4] = ["restore/microk8s", "restore/tcp", "restore/generic", "restore/s3"];
 const MARIADB: &str = "mariadb";
+const FOLLOW: [&str; 4] = ["follow/tcp", "follow/pod", "follow/s3", "follow/encrypted"];
 const MONITORING: [&str; 3] = ["monitoring", "monitoring/report", "monitoring/s3"];
 
 /// Those whose backups lie in a bucket, and where.
@@ -36,7 +37,7 @@ const VERSIONS: [&str; 9] = ["1.29", "1.30", "1.31", "1.32", "1.33", "1.34", "1.
 pub(crate) const TAKING_OVER: [&str; 4] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"];
 
 fn all() -> impl Iterator<Item = &'static str> {
-    OVERLAYS.into_iter().chain(RESTORES).chain([MARIADB]).chain(MONITORING)
+    OVERLAYS.into_iter().chain(RESTORES).chain([MARIADB]).chain(FOLLOW).chain(MONITORING)
 }
 
 #[track_caller]
@@ -616,6 +617,98 @@ fn the_report_writes_nothing_and_reaches_nobody() {
     assert_eq!(volumes[0]["persistentVolumeClaim"], claim);
 }
 
+/// One follower, that has the rights of a replica and no others, and that nobody kills while it waits.
+#[test]
+fn a_follower_does_no_more_than_it_needs() {
+    for name in FOLLOW {
+        let objects = objects(name);
+        let (in_a_pod, in_a_bucket) = (name == "follow/pod", name == "follow/s3");
+        let follower = one(&objects, "Deployment", "filewallball-follow");
+        assert_eq!(follower["spec"]["replicas"], 1, "{name}");
+        assert_eq!(follower["spec"]["strategy"], json!({"type": "Recreate"}), "{name}: two write no chain");
+        let (container, pod) = (worker(follower), &follower["spec"]["template"]);
+        assert_eq!(container["command"], json!(["fwb-follow", "--every=5s"]), "{name}");
+        for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
+            assert_eq!(container.get(probe), None, "{name}: what waits is not killed");
+        }
+        assert_eq!(container["resources"]["limits"]["memory"], "128Mi", "{name}");
+        let spec = &pod["spec"];
+        assert!(spec["terminationGracePeriodSeconds"].as_u64() >= Some(60), "{name}: what came is published");
+        assert_eq!(spec.get("initContainers"), None, "{name}: nothing runs as root");
+        assert_eq!(spec["securityContext"]["runAsUser"], 10001, "{name}");
+        assert_eq!(spec["serviceAccountName"], "filewallball-follow-sa", "{name}");
+        assert_eq!(with_token(&objects).is_empty(), !in_a_pod, "{name}");
+        let environment = environment(container);
+        assert_eq!(environment["FWB_SERVER_ID"], "filewallball", "{name}: as the backups call it");
+        assert_eq!(environment["FWB_STORE"], if in_a_bucket { BUCKET } else { "/backup" }, "{name}");
+        let secret = "filewallball-follow-credentials";
+        assert_eq!(environment["FWB_USER"]["secretKeyRef"]["name"], secret, "{name}");
+        assert_eq!(environment["FWB_PASSWORD_FILE"], "/run/secrets/fwb/password", "{name}");
+        assert_eq!(environment.contains_key("FWB_HOST"), !in_a_pod, "{name}");
+        assert_eq!(environment.contains_key("FWB_POD_SELECTOR"), in_a_pod, "{name}");
+        let mounts = container["volumeMounts"].as_array().unwrap().iter();
+        let writable = mounts.filter(|mount| mount["readOnly"] != true);
+        let writable: BTreeSet<_> = writable.map(|mount| mount["mountPath"].as_str().unwrap()).collect();
+        let expected = if in_a_bucket { vec!["/tmp"] } else { vec!["/backup", "/tmp"] };
+        assert_eq!(writable.into_iter().collect::<Vec<_>>(), expected, "{name}");
+        let volumes = spec["volumes"].as_array().unwrap();
+        let claim = volumes.iter().find_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str());
+        assert_eq!(claim, (!in_a_bucket).then_some("filewallball-backup-pvc"), "{name}");
+        let from = json!([{"secretRef": {"name": "filewallball-backup-s3"}}]);
+        assert_eq!(container.get("envFrom"), in_a_bucket.then_some(&from), "{name}");
+        let is_encrypted = environment.contains_key("FWB_RECIPIENTS_FILE");
+        assert_eq!(is_encrypted, name == "follow/encrypted", "{name}");
+        assert_eq!(kinds(&objects).contains("Role"), in_a_pod, "{name}");
+        let policy = &one(&objects, "NetworkPolicy", "filewallball-follow")["spec"];
+        assert_eq!(policy["policyTypes"], json!(["Ingress", "Egress"]), "{name}");
+        assert_eq!(policy.get("ingress"), None, "{name}: nobody comes in");
+        let rules = policy["egress"].as_array().unwrap().iter();
+        let ports = rules.flat_map(|rule| rule["ports"].as_array().unwrap());
+        let ports: BTreeSet<u64> = ports.map(|port| port["port"].as_u64().unwrap()).collect();
+        let expected: &[u64] = match name {
+            "follow/pod" => &[53, 443, 6443, 16443],
+            "follow/s3" => &[53, 443, 3306],
+            _ => &[53, 3306],
+        };
+        assert_eq!(ports.into_iter().collect::<Vec<_>>(), expected, "{name}");
+        for selector in [&policy["podSelector"], &follower["spec"]["selector"]] {
+            assert_eq!(selector["matchLabels"], json!({"app": "filewallball-follow"}), "{name}");
+        }
+        assert_eq!(pod["metadata"]["labels"]["app"], "filewallball-follow", "{name}");
+    }
+    let objects = objects("follow/pod");
+    let rules = json!([
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
+        {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get", "create"]},
+    ]);
+    assert_eq!(one(&objects, "Role", "filewallball-follow-role")["rules"], rules);
+    let binding = one(&objects, "RoleBinding", "filewallball-follow-rolebinding");
+    assert_eq!(binding["roleRef"]["name"], "filewallball-follow-role");
+    assert_eq!(binding["subjects"][0]["name"], "filewallball-follow-sa");
+}
+
+/// An encrypted log in a bucket, as the comment there shows it.
+#[test]
+fn a_log_in_a_bucket_is_encrypted_as_the_comment_says() {
+    let copy = tempfile::tempdir().unwrap();
+    Tool::program("cp").arg("-R").arg(file("k8s")).arg(copy.path()).run().ok();
+    let own = copy.path().join("k8s/overlays/own");
+    fs::create_dir(&own).unwrap();
+    let comment = fs::read_to_string(file("k8s/follow/s3/kustomization.yaml")).unwrap();
+    let shown: Vec<&str> = comment
+        .lines()
+        .filter_map(|line| line.strip_prefix("#   "))
+        .filter(|line| line.contains(": ["))
+        .collect();
+    assert_eq!(shown.len(), 2, "{shown:?}");
+    fs::write(own.join("kustomization.yaml"), shown.join("\n").replace("fwb-tools/k8s/", "../../")).unwrap();
+    let built = read(&build_at(&own));
+    let container = worker(one(&built, "Deployment", "filewallball-follow"));
+    let environment = environment(container);
+    assert_eq!(environment["FWB_STORE"], BUCKET);
+    assert_eq!(environment["FWB_RECIPIENTS_FILE"], "/recipients/recipients");
+}
+
 /// What the documentation shows of an overlay of one's own for the report is one that works.
 #[test]
 fn the_report_is_patched_as_the_documentation_says() {
@@ -837,7 +930,7 @@ fn what_a_container_runs_is_in_the_image() {
     let containerfile = fs::read_to_string(file("Containerfile")).unwrap();
     assert!(containerfile.contains("COPY scripts/ /opt/fwb/scripts/"));
     let mut run = BTreeSet::new();
-    for name in OVERLAYS.into_iter().chain(RESTORES).chain(MONITORING) {
+    for name in all() {
         for object in objects(name) {
             for container in object.containers() {
                 if container["image"].as_str().unwrap().starts_with("filewallball/") {
@@ -846,7 +939,7 @@ fn what_a_container_runs_is_in_the_image() {
             }
         }
     }
-    assert_eq!(run.len(), 4, "{run:?}");
+    assert_eq!(run.len(), 5, "{run:?}");
     for command in run {
         let Some(script) = command.strip_prefix("/opt/fwb/") else {
             assert!(containerfile.contains(&format!("target/release/{command}")), "{command}");
