@@ -71,13 +71,13 @@ docs: build ## Man pages and shell completions into target/docs, and the API's d
 
 # root often has no cargo, and needs none for what somebody has built already.
 install: $(if $(shell sh -c "command -v cargo"),build) ## Install the tools, man pages, completions and systemd units under PREFIX
-	@for tool in dump verify ls prune copy restore run report; do \
+	@for tool in dump verify ls prune copy restore follow run report; do \
 	  [ -x target/release/fwb-$$tool ] || { \
 	    printf '%s\n' "make: error: target/release/fwb-$$tool is not there, and cargo is not either" \
 	      'hint: run make build as the user who has cargo, then make install again' >&2; exit 2; }; done
 	@scripts/docs.sh target/docs
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share
-	install -m 755 $(foreach tool,dump verify ls prune copy restore run report,target/release/fwb-$(tool)) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(foreach tool,dump verify ls prune copy restore follow run report,target/release/fwb-$(tool)) $(DESTDIR)$(PREFIX)/bin
 	cp -R target/docs/share/. $(DESTDIR)$(PREFIX)/share
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/share/doc/fwb-tools
 	@for unit in scripts/systemd/fwb-*; do \

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use crate::support::manifests::file;
 use crate::support::{Database, Server, Tool};
 
-const SERVICES: [&str; 3] = ["fwb-backup.service", "fwb-drill.service", "fwb-report.service"];
+const SERVICES: [&str; 4] =
+    ["fwb-backup.service", "fwb-drill.service", "fwb-report.service", "fwb-follow.service"];
 const TIMERS: [&str; 2] = ["fwb-backup.timer", "fwb-drill.timer"];
 
 /// Settings of a unit, in their order.
@@ -175,7 +176,7 @@ impl Scene {
         let pair = |word: &str| word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut all: BTreeMap<_, _> =
             unit.all("Environment").flat_map(|line| line.split(' ')).filter_map(pair).collect();
-        assert_eq!(unit.one("EnvironmentFile"), "/etc/fwb/backup.env");
+        assert_eq!(unit.all("EnvironmentFile").next(), Some("/etc/fwb/backup.env"));
         let example = fs::read_to_string(file("scripts/systemd/backup.env")).unwrap();
         all.extend(example.lines().filter(|line| !line.starts_with('#')).filter_map(pair));
         // As somebody would fill it in.
@@ -281,6 +282,42 @@ fn the_services_call_nothing_that_their_units_forbid() {
         traced.run().ok();
         assert_eq!(forbidden(&trace, &Unit::read(service)), BTreeSet::new(), "{service}");
     }
+}
+
+/// The follower does what it is for by what its unit gives it, calls nothing that this forbids, and is never given up.
+#[test]
+fn the_follower_follows_by_its_unit() {
+    let unit = Unit::read("fwb-follow.service");
+    let settings = [
+        ("Type", "exec"),
+        ("Restart", "on-failure"),
+        ("StartLimitIntervalSec", "0"),
+        ("SuccessExitStatus", "143"),
+        ("WantedBy", "multi-user.target"),
+    ];
+    for (setting, value) in settings {
+        assert_eq!(unit.one(setting), value);
+    }
+    // An account of its own: the backup's may read tables.
+    let settings: Vec<&str> = unit.all("EnvironmentFile").collect();
+    assert_eq!(settings, ["/etc/fwb/backup.env", "-/etc/fwb/follow.env"]);
+    assert!(unit.all("LoadCredential").any(|one| one == "password:/etc/fwb/follow-password"));
+    let (scene, server) =
+        (Scene::new("followed"), Server::private("unit", &["--log-bin=b", "--server-id=7"]));
+    let trace = scene.dir.path().join("trace");
+    let follower = || {
+        let tool = scene.command("fwb-follow.service").env("FWB_DEFAULTS_FILE", server.defaults_file());
+        tool.args(["--once", "--from", "oldest"])
+    };
+    let made = Scene::confined(follower()).run().ok().json();
+    assert!(made["segments"].as_u64() > Some(0) && made["safe_until"].is_string(), "{made}");
+    server.sql("CREATE DATABASE a");
+    follower().under("strace", ["-f", "-qq", "-o", trace.to_str().unwrap()]).run().ok();
+    assert_eq!(forbidden(&trace, &unit), BTreeSet::new());
+    let report =
+        Tool::alone("fwb-report").env("FWB_STORE", scene.path("state/fwb/backups")).run().ok().json();
+    assert_eq!(report["logs"][0]["server"], "db1", "as backup.env calls it");
+    assert_eq!(report["logs"][0]["follower"]["once"], true);
 }
 
 /// cron's line is one that cron and sh take.
