@@ -1,5 +1,6 @@
 //! Stores of every kind by the same tests: directories, S3 and Azure, on real servers; in clear and encrypted.
 
+mod completions;
 mod copies;
 mod faults;
 mod fences;

@@ -1,7 +1,7 @@
 //! How a store is reached: what the environment, profiles and options say.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use fwb::{Backend, Cancel, Error, Location, Result, StoreUrl};
@@ -12,6 +12,7 @@ use object_store::{BackoffConfig, Certificate, ClientOptions, RetryConfig};
 
 use crate::backend::Objects;
 use crate::client::{Client, Store};
+use crate::http::{Connector, Signer};
 use crate::own_requests::OwnRequests;
 use crate::profile::Profile;
 
@@ -26,6 +27,9 @@ const BULK: Duration = Duration::from_secs(3 * 60);
 const RETRIES: u64 = 6;
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// The account of Azure's emulator, which needs none to be named.
+const EMULATED_ACCOUNT: &str = "devstoreaccount1";
 
 /// Opens object stores.
 #[derive(Debug, Clone, Copy)]
@@ -221,7 +225,10 @@ fn s3(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
         settings.endpoint = Some(endpoint);
     }
     // Deletions in bulk are a request of their own kind, which not every store has.
-    let builder = builder.with_bucket_name(url.bucket()).with_disable_bulk_delete(true);
+    let builder = builder
+        .with_bucket_name(url.bucket())
+        .with_disable_bulk_delete(true)
+        .with_http_connector(Connector::default());
     let (small, bulk) = two(url, settings, |client, retry| {
         builder.clone().with_client_options(client).with_retry(retry).build()
     })?;
@@ -279,9 +286,14 @@ fn azure(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
         settings.admit(&endpoint)?;
         settings.endpoint = Some(endpoint);
     }
+    let account = builder.get_config_value(&AzureConfigKey::AccountName);
+    let account = account.unwrap_or_else(|| EMULATED_ACCOUNT.into());
+    let signer = Arc::new(Signer { account, credentials: OnceLock::new() });
+    let builder = builder.with_http_connector(Connector { azure: Some(Arc::clone(&signer)) });
     let (small, bulk) = two(url, settings, |client, retry| {
         builder.clone().with_client_options(client).with_retry(retry).build()
     })?;
+    signer.credentials.get_or_init(|| Arc::clone(bulk.credentials()));
     Ok(Reached { small: Arc::new(small), bulk: Arc::new(bulk), own: None })
 }
 

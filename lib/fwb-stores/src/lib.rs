@@ -21,6 +21,7 @@ mod cache;
 mod client;
 mod config;
 mod errors;
+mod http;
 mod lease;
 mod names;
 mod own_requests;

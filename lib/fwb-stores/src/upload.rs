@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use crate::backend::open_found;
 use crate::client::{Client, If, Put, runtime, tidy, version_of};
 use crate::errors::is_no_bucket;
+use crate::http::completing;
 use crate::names::{Aborted, Claim, abort};
 
 /// Bytes of the first parts.
@@ -257,15 +258,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether an upload in parts can say whose it is.
-    fn has_attributes(&self) -> bool {
-        self.client.url.scheme() != "az"
-    }
-
     fn is_ours(&self, attributes: &Attributes) -> bool {
-        let is_in_parts = self.lock().id.is_some();
-        is_in_parts && !self.has_attributes()
-            || attributes.get(&Attribute::Metadata(ID.into())).is_some_and(|id| **id == *self.claim.id())
+        attributes.get(&Attribute::Metadata(ID.into())).is_some_and(|id| **id == *self.claim.id())
     }
 
     /// What a store said of the upload. That there is none any more has but one reason.
@@ -339,8 +333,9 @@ impl Shared {
         if let Some(id) = &self.lock().id {
             return Ok(id.clone());
         }
-        // Azure's uploads in parts have none: there the name alone says whose it is, which nobody else has.
-        let attributes = if self.has_attributes() { self.attributes.clone() } else { Attributes::new() };
+        // Azure takes them when the upload is completed.
+        let attributes =
+            if self.client.url.scheme() == "az" { Attributes::new() } else { self.attributes.clone() };
         let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
         let begun = self.client.wait(async {
             let id = self.client.small.create_multipart_opts(&self.path, options).await;
@@ -433,14 +428,12 @@ impl Shared {
             if !self.claim.is_held().await? {
                 return Err(self.lost());
             }
-            // Nobody else should be there, and a completion has no condition.
+            // Nobody else should be there. The completion asks for that too, but not every store heeds it.
             if let Some((_, attributes)) = self.client.head(&self.artifact).await? {
-                if self.has_attributes() && self.is_ours(&attributes) {
-                    return Ok(());
-                }
-                return Err(self.another());
+                return if self.is_ours(&attributes) { Ok(()) } else { Err(self.another()) };
             }
-            match self.client.bulk.complete_multipart(&self.path, &id, parts).await {
+            let completion = self.client.bulk.complete_multipart(&self.path, &id, parts);
+            match completing(&self.claim.id(), completion).await {
                 Ok(_) => Ok(()),
                 Err(said) => self.was_stored(said).await,
             }
@@ -449,15 +442,14 @@ impl Shared {
 
     /// An answer that was lost, or that came to a second try, says nothing: what is there does.
     async fn was_stored(&self, said: object_store::Error) -> Result<()> {
+        let error = self.error(&said);
         match self.client.head(&self.artifact).await? {
-            Some((meta, attributes))
-                if self.is_ours(&attributes)
-                    && meta.size == self.lock().size
-                    && self.claim.is_held().await? =>
-            {
-                Ok(())
-            }
-            _ => Err(self.error(&said)),
+            Some((_, attributes)) if !self.is_ours(&attributes) => match error {
+                lost @ Error::LockLost { .. } => Err(lost),
+                _ => Err(self.another()),
+            },
+            Some((meta, _)) if meta.size == self.lock().size && self.claim.is_held().await? => Ok(()),
+            _ => Err(error),
         }
     }
 
