@@ -453,3 +453,27 @@ fn who_may_not_delete_can_dump() {
     other.args(["--keep-days", "30", name(&later.json())]).run().ok();
     assert!(!place.files().contains(&name(&dumps[0]).to_owned()));
 }
+
+/// A key that no file of ours could have is told once, and hides no backup.
+#[test]
+fn a_stray_key_hides_no_backup() {
+    let database = Database::sample("stray");
+    for kind in [Kind::Ministack, Kind::Moto, Kind::Azurite] {
+        let place = Place::on(kind);
+        let dump = place.dump(&database);
+        place.bucket().put(&format!("{PREFIX}//x"), "stray");
+        place.bucket().put(&format!("{PREFIX}/.fwb/names//x"), "stray");
+        let listed = place.tool("fwb-ls").run().ok();
+        assert_eq!(name(&listed.json()), name(&dump), "{kind:?}");
+        let told = listed.stderr.matches("is no name that a file of ours could have").count();
+        assert_eq!(told, 1, "{kind:?}: {}", listed.stderr);
+        assert!(listed.stderr.contains(&format!("{PREFIX}//")), "{kind:?}: {}", listed.stderr);
+        // Nothing else stumbles over it either, and it stays.
+        let second = place.dump(&database);
+        place.tool("fwb-verify").args([name(&dump), name(&second)]).run().ok();
+        let prune = place.tool("fwb-prune").args(["--keep-days", "0", "--keep-last", "1", name(&dump)]);
+        assert_eq!(prune.run().ok().json()["decision"]["action"], "delete", "{kind:?}");
+        assert_eq!(place.listed().len(), 1, "{kind:?}");
+        assert_eq!(place.bucket().get(&format!("{PREFIX}//x")).as_deref(), Some(&b"stray"[..]), "{kind:?}");
+    }
+}

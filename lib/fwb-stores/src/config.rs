@@ -298,7 +298,9 @@ fn azure(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
 }
 
 fn google(url: &StoreUrl, settings: &Settings) -> Result<Reached> {
-    let builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(url.bucket());
+    let builder = GoogleCloudStorageBuilder::from_env()
+        .with_bucket_name(url.bucket())
+        .with_http_connector(Connector::default());
     let (small, bulk) = two(url, settings, |client, retry| {
         builder.clone().with_client_options(client).with_retry(retry).build()
     })?;

@@ -1,21 +1,26 @@
-//! Requests on their way to a store: what `object_store` cannot be asked to say.
+//! Requests on their way to a store, and answers on theirs: what `object_store` cannot be asked to say, and does not bear.
 //!
 //! It completes an upload in parts whatever has the name by then. Here a completion asks for more: that there is nothing of the
 //! name (`If-None-Match: *`). A store that does not know such a condition answers so, and is asked without it; one that ignores it
 //! does what it did before. Azure learns at the completion whose the upload is, as it takes no such word when an upload begins.
+//!
+//! A listing comes without what has no name (`listing.rs`).
 
+use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use object_store::ClientOptions;
 use object_store::azure::{AzureAuthorizer, AzureCredentialProvider};
 use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse,
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody,
     HttpService, ReqwestConnector,
 };
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue, IF_NONE_MATCH};
 use reqwest::{Method, StatusCode};
+
+use crate::listing::trimmed;
 
 /// What an object on Azure says of its upload (`fwbid` among its metadata).
 const ID: HeaderName = HeaderName::from_static("x-ms-meta-fwbid");
@@ -48,7 +53,7 @@ pub(crate) struct Signer {
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let inner = ReqwestConnector::default().connect(options)?;
-        Ok(HttpClient::new(Requests { inner, azure: self.azure.clone() }))
+        Ok(HttpClient::new(Requests { inner, azure: self.azure.clone(), strays: Mutex::default() }))
     }
 }
 
@@ -56,6 +61,8 @@ impl HttpConnector for Connector {
 struct Requests {
     inner: HttpClient,
     azure: Option<Arc<Signer>>,
+    /// Keys without a name that were told.
+    strays: Mutex<BTreeSet<String>>,
 }
 
 #[async_trait]
@@ -63,6 +70,7 @@ impl HttpService for Requests {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         match COMPLETING.try_with(Arc::clone) {
             Ok(id) if is_completion(&request) => self.complete(request, &id).await,
+            _ if is_listing(&request) => self.list(request).await,
             _ => self.inner.execute(request).await,
         }
     }
@@ -83,6 +91,28 @@ impl Requests {
         // What it does not know it has not carried out. Whatever else it does not like it says again.
         log::debug!("an upload is completed without a condition: {}", answer.status());
         self.inner.execute(self.signed(plain).await?).await
+    }
+
+    async fn list(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let answer = self.inner.execute(request).await?;
+        if answer.status() != StatusCode::OK {
+            return Ok(answer);
+        }
+        let (parts, body) = answer.into_parts();
+        let bytes = body.bytes().await?;
+        let trimmed = std::str::from_utf8(&bytes).ok().and_then(trimmed);
+        let Some(trimmed) = trimmed else { return Ok(HttpResponse::from_parts(parts, bytes.into())) };
+        if let Some(first) = trimmed.strays.first()
+            && self.strays.lock().unwrap_or_else(PoisonError::into_inner).insert(first.clone())
+        {
+            let others = match trimmed.strays.len() - 1 {
+                0 => String::new(),
+                others => format!(", and {others} more"),
+            };
+            log::warn!(code = fwb::notice::LEFT_ALONE.code;
+                "the key {first:?} is no name that a file of ours could have{others}: it is left alone");
+        }
+        Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(trimmed.xml)))
     }
 
     /// A request with a signature that is right: of Azure's, those by a key are made of all fields.
@@ -112,6 +142,11 @@ fn is_completion(request: &HttpRequest) -> bool {
         Method::PUT => asks(request, |word| word == "comp=blocklist"),
         _ => false,
     }
+}
+
+/// Whether a request is for a listing, of S3 or Google, or of Azure.
+fn is_listing(request: &HttpRequest) -> bool {
+    request.method() == Method::GET && asks(request, |word| matches!(word, "list-type=2" | "comp=list"))
 }
 
 fn asks(request: &HttpRequest, is_it: impl Fn(&str) -> bool) -> bool {

@@ -23,6 +23,7 @@ mod config;
 mod errors;
 mod http;
 mod lease;
+mod listing;
 mod names;
 mod own_requests;
 mod profile;
