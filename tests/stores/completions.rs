@@ -115,3 +115,28 @@ fn a_store_without_the_condition_is_asked_without_it() {
         place.tool("fwb-verify").arg(name(&made)).run().ok();
     }
 }
+
+/// Where a store wants parts of one size, all but the last have it.
+#[test]
+fn parts_have_the_size_that_is_named() {
+    let database = large("part_size");
+    let place = Place::on(Kind::Ministack);
+    let proxy = FaultyProxy::new(ObjectServer::shared(Kind::Ministack).address());
+    proxy.plan_nothing();
+    let environment = place.bucket().environment(proxy.address());
+    let dump = || {
+        let tool = place.tool("fwb-dump").args(["-B", &database.name]);
+        environment.iter().fold(tool, |tool, (name, value)| tool.env(name, value))
+    };
+    let made = dump().env("FWB_STORE_PART_SIZE", "5").run().ok().json();
+    let log = proxy.log();
+    let mut parts: Vec<u64> = log
+        .iter()
+        .filter(|request| request.target.contains("partNumber="))
+        .map(|request| request.sent)
+        .collect();
+    parts.sort_unstable();
+    assert!(parts.len() > 3 && parts[1..].iter().all(|size| *size == 5 << 20), "{parts:?}");
+    place.tool("fwb-verify").arg(name(&made)).run().ok();
+    dump().env("FWB_STORE_PART_SIZE", "4").run().fails(2, &["FWB_STORE_PART_SIZE", "from 5 to"]);
+}

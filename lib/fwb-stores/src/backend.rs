@@ -228,8 +228,7 @@ impl Backend for Objects {
     fn begin(&self, name: &str, stem: &str) -> Result<Box<dyn Upload>> {
         let claim = self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(stem);
         let claim = claim.ok_or_else(|| Error::usage(format!("the name {name} was not taken")))?;
-        let class = self.settings.storage_class.as_deref();
-        Ok(Box::new(Uploading::begin(&self.client, claim, name, class)?))
+        Ok(Box::new(Uploading::begin(&self.client, claim, name, &self.settings)?))
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {

@@ -14,6 +14,7 @@ use crate::backend::Objects;
 use crate::client::{Client, Store};
 use crate::http::{Connector, Signer};
 use crate::own_requests::OwnRequests;
+use crate::parts::PartSize;
 use crate::profile::Profile;
 
 /// How long a lease holds unless it is renewed.
@@ -50,6 +51,8 @@ pub struct Settings {
     pub(crate) delete_after: Duration,
     /// `FWB_STORE_RETRIES`: how often a request is tried again.
     retries: usize,
+    /// How large the parts of an upload are.
+    pub(crate) part_size: PartSize,
     /// The endpoint, where one is named.
     endpoint: Option<String>,
     /// Whether it may be spoken to unencrypted.
@@ -75,6 +78,7 @@ impl Settings {
             lease: seconds("FWB_STORE_LEASE", LEASE)?,
             delete_after: seconds("FWB_STORE_DELETE_AFTER", DELETE_AFTER)?,
             retries: usize::try_from(number("FWB_STORE_RETRIES", RETRIES, 0)?).unwrap_or(usize::MAX),
+            part_size: PartSize::default(),
             endpoint: None,
             is_http: false,
         })
@@ -173,6 +177,8 @@ impl fwb::ObjectStores for ObjectStores {
             "az" => azure(url, &mut settings)?,
             _ => google(url, &settings)?,
         };
+        let size = std::env::var("FWB_STORE_PART_SIZE").ok().filter(|size| !size.is_empty());
+        settings.part_size = PartSize::new(size.as_deref(), settings.endpoint.as_deref())?;
         let location = Location::Url(url.clone());
         let client = Client { small, bulk, own, url: url.clone(), location, cancel: cancel.clone() };
         Ok(Arc::new(Objects::new(client, settings)))

@@ -26,6 +26,7 @@ mod lease;
 mod listing;
 mod names;
 mod own_requests;
+mod parts;
 mod profile;
 mod upload;
 

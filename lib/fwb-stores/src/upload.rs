@@ -1,7 +1,6 @@
 //! An artifact on its way into a store: in parts, while it is made, with nothing on this host's disk.
 //!
-//! A part is held in memory until it is stored. The first thousand parts have 8 MiB, the next thousand 16, all others 32: a store takes
-//! ten thousand, which is 280 GB.
+//! A part is held in memory until it is stored (`parts.rs`).
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -19,20 +18,14 @@ use tokio::sync::Semaphore;
 
 use crate::backend::open_found;
 use crate::client::{Client, If, Put, runtime, tidy, version_of};
+use crate::config::Settings;
 use crate::errors::is_no_bucket;
 use crate::http::completing;
 use crate::names::{Aborted, Claim, abort};
+use crate::parts::{MOST_PARTS, PartSize};
 
-/// Bytes of the first parts.
-const PART: usize = 8 << 20;
-/// How many have one size.
-const PARTS_OF_A_SIZE: usize = 1000;
-/// How often the size doubles.
-const DOUBLINGS: usize = 2;
-/// The most parts that a store takes.
-const MOST_PARTS: usize = 10_000;
 /// Parts that are on their way at once.
-const ON_THEIR_WAY: usize = 2;
+pub(crate) const ON_THEIR_WAY: usize = 2;
 /// What the object of an upload says, so that its writer knows it again.
 const ID: &str = "fwbid";
 /// Bytes that are hashed at once.
@@ -61,6 +54,7 @@ struct Shared {
     artifact: String,
     path: Path,
     attributes: Attributes,
+    part_size: PartSize,
     room: Arc<Semaphore>,
     state: Mutex<State>,
 }
@@ -76,16 +70,11 @@ struct State {
 }
 
 impl Uploading {
-    pub(crate) fn begin(
-        client: &Client,
-        claim: Claim,
-        artifact: &str,
-        storage_class: Option<&str>,
-    ) -> Result<Self> {
+    pub(crate) fn begin(client: &Client, claim: Claim, artifact: &str, settings: &Settings) -> Result<Self> {
         let mut attributes = Attributes::new();
         attributes.insert(Attribute::Metadata(ID.into()), claim.id().into());
-        if let Some(class) = storage_class {
-            attributes.insert(Attribute::StorageClass, class.to_owned().into());
+        if let Some(class) = &settings.storage_class {
+            attributes.insert(Attribute::StorageClass, class.clone().into());
         }
         let shared = Shared {
             client: client.clone(),
@@ -93,6 +82,7 @@ impl Uploading {
             artifact: artifact.into(),
             path: client.path(artifact)?,
             attributes,
+            part_size: settings.part_size,
             room: Arc::new(Semaphore::new(ON_THEIR_WAY)),
             state: Mutex::default(),
         };
@@ -278,7 +268,7 @@ impl Shared {
                 if let Some(error) = state.failed.take() {
                     return Err(error);
                 }
-                let full = size_of_part(state.parts.len());
+                let full = self.part_size.of(state.parts.len());
                 if state.buffer.capacity() == 0 {
                     // An empty database needs no part.
                     state.buffer.reserve(bytes.len().min(full));
@@ -302,10 +292,7 @@ impl Shared {
         let number = {
             let mut state = self.lock();
             if state.parts.len() == MOST_PARTS {
-                return Err(Error::usage(format!(
-                    "{} is larger than {MOST_PARTS} parts, which is all that an object store takes",
-                    self.artifact
-                )));
+                return Err(self.part_size.too_small(&self.artifact));
             }
             state.parts.push(None);
             state.parts.len() - 1
@@ -471,10 +458,6 @@ fn is_e_tag(stored: &ObjectMeta, own: &str) -> bool {
     stored.e_tag.as_deref().is_some_and(|e_tag| e_tag.trim_matches('"').eq_ignore_ascii_case(own))
 }
 
-fn size_of_part(number: usize) -> usize {
-    PART << (number / PARTS_OF_A_SIZE).min(DOUBLINGS)
-}
-
 /// Takes an artifact's bytes.
 #[derive(Debug)]
 struct Writer {
@@ -489,17 +472,5 @@ impl Write for Writer {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_parts_together_hold_280_gb() {
-        let sum: u64 = (0..MOST_PARTS).map(|number| size_of_part(number) as u64).sum();
-        assert_eq!(sum, (8_000 + 16_000 + 8_000 * 32) << 20);
-        assert!(size_of_part(MOST_PARTS) * (ON_THEIR_WAY + 1) <= 96 << 20);
     }
 }
