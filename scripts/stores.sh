@@ -5,7 +5,9 @@
 # are two S3 servers that refuse a write whose condition fails, one that knows half of the conditions, one that ignores
 # all of them without a word, and one of Azure's. They come from PyPI and npm, each into a directory of its own, in the
 # versions that the files in scripts/stores name: nothing is installed, no service starts, root is not needed.
-# tests/support/object_server.rs runs them.
+# tests/support/object_server.rs runs them. There is none of Google's: of those in package registries, fake-gcs-server 1.x
+# refuses PUT and uploads in parts as clients of Google's XML API ask for them, and gcp-storage-emulator has neither
+# these nor conditions on generations.
 set -euo pipefail
 
 PROG=${0##*/}

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Place, key, large};
 use crate::faults::{code, signal};
-use crate::support::object_server::Kind;
+use crate::support::object_server::{Kind, ObjectServer};
 use crate::support::{Database, Tool, name, until};
 
 /// The manifests that a tool is to read.
@@ -189,4 +189,28 @@ fn a_copy_takes_the_bandwidth_that_it_is_given() {
     assert_eq!(code(&mut copying), Some(143));
     assert_eq!(to.files(), [""; 0]);
     assert!(!fs::exists(format!("{}/.{}.partial", to.url, name(&dump))).unwrap());
+}
+
+/// From one S3 service to another, each with keys that the other does not know, in one call; also where both have a bucket of one
+/// name.
+#[test]
+fn a_copy_goes_from_one_service_to_another() {
+    let database = large("services");
+    let from = Place::on(Kind::Ministack);
+    let other: &'static ObjectServer = Box::leak(Box::new(ObjectServer::private(Kind::Ministack)));
+    let to = Place::in_bucket(other.bucket_named(from.bucket().name()), Kind::Ministack, other.address());
+    assert_eq!(from.url, to.url);
+    let dump = from.dump(&database);
+    let copy = |environment: &[(&'static str, String)]| {
+        let tool = from.known_to(Tool::new("fwb-copy")).args(["--to", &to.url]).stdin(lines(&[&dump]));
+        environment.iter().fold(tool, |tool, (name, value)| tool.env(&format!("FWB_TO_{name}"), value)).run()
+    };
+    copy(&[]).fails(2, &["already"]);
+    let denied = copy(&from.bucket().environment(other.address())).exits(2);
+    assert!(denied.stderr.contains("hint: look at the credentials"), "{}", denied.stderr);
+    assert_eq!(to.files(), [""; 0]);
+    let copied = copy(&to.environment).ok().json();
+    assert_eq!((&copied["name"], &copied["sha256"]), (&dump["name"], &dump["sha256"]));
+    assert!(to.read(name(&dump)) == from.read(name(&dump)));
+    to.tool("fwb-verify").arg(name(&dump)).run().ok();
 }

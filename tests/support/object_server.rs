@@ -129,7 +129,16 @@ impl ObjectServer {
     /// The same, made with these fields.
     pub(crate) fn bucket_with(&self, fields: &[(&str, &str)]) -> Bucket<'_> {
         static NEXT: AtomicU32 = AtomicU32::new(1);
-        let name = format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        self.make_bucket(&format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed)), fields)
+    }
+
+    /// One of this name, which the server does not have yet.
+    pub(crate) fn bucket_named(&self, name: &str) -> Bucket<'_> {
+        self.make_bucket(name, &[])
+    }
+
+    fn make_bucket(&self, name: &str, fields: &[(&str, &str)]) -> Bucket<'_> {
+        let name = name.to_owned();
         let keys = match self.kind {
             Kind::Ministack => self.user(&name, &["s3:*"]),
             Kind::Azurite => (ACCOUNT.to_owned(), ACCOUNT_KEY.to_owned()),

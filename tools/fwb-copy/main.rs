@@ -13,7 +13,7 @@ use fwb_age::Age;
 use fwb_cli::{
     Answers, FormatArgs, IdentityArgs, LockArgs, Outcome, RecipientArgs, RetainArgs, Session, StoreArgs,
 };
-use fwb_stores::ObjectStores;
+use fwb_stores::{ObjectStores, TargetStores};
 
 /// Copy backups to another store
 ///
@@ -102,7 +102,7 @@ fn copy(args: Args, session: &Session) -> Result<Outcome> {
         wait: args.lock.wait(),
     };
     let identities = args.identity.identities(&Age, session);
-    let target = Store::create(&to, &ObjectStores, &context.cancel)?;
+    let target = Store::create(&to, &TargetStores, &context.cancel)?;
     let target = target.with_identities(identities.clone());
     let copier = Copier::new(&target, &options, context)?;
     let out = session.answers(args.format)?;

@@ -9,7 +9,7 @@ use fwb::{
     Cancel, Error, Listing, Location, LostRun, ReportInput, Result, RunHistory, RunOutcome, RunRecord,
     RunTrouble, Store, StoreFacts, Timestamp, Trouble, TroubleOptions,
 };
-use fwb_stores::ObjectStores;
+use fwb_stores::{ObjectStores, TargetStores};
 
 use crate::outcome::InStore;
 
@@ -60,7 +60,7 @@ impl Aftermath {
         let copies = second.map(|place| {
             let cancel = cancel.clone();
             beside(move || {
-                let copies = Store::open(&place, &ObjectStores, &cancel)?;
+                let copies = Store::open(&place, &TargetStores, &cancel)?;
                 StoreFacts::read(&copies, Some(now), &cancel)
             })
         });

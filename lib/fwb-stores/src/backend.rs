@@ -120,6 +120,10 @@ impl Backend for Objects {
         &self.client.location
     }
 
+    fn service(&self) -> &str {
+        self.settings.endpoint.as_deref().unwrap_or_default()
+    }
+
     fn is_near(&self) -> bool {
         false
     }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use fwb::{Backend, Cancel, Error, Location, Result, StoreUrl};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
-use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::{BackoffConfig, Certificate, ClientOptions, RetryConfig};
 
 use crate::backend::Objects;
 use crate::client::{Client, Store};
+use crate::environment::Environment;
 use crate::http::{Connector, Signer};
 use crate::own_requests::OwnRequests;
 use crate::parts::PartSize;
@@ -36,6 +37,10 @@ const EMULATED_ACCOUNT: &str = "devstoreaccount1";
 #[derive(Debug, Clone, Copy)]
 pub struct ObjectStores;
 
+/// Opens the object stores that copies go to: what `FWB_TO_AWS_…` and its like say counts here alone.
+#[derive(Debug, Clone, Copy)]
+pub struct TargetStores;
+
 /// What the environment says of all object stores.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -54,14 +59,14 @@ pub struct Settings {
     /// How large the parts of an upload are.
     pub(crate) part_size: PartSize,
     /// The endpoint, where one is named.
-    endpoint: Option<String>,
+    pub(crate) endpoint: Option<String>,
     /// Whether it may be spoken to unencrypted.
     is_http: bool,
 }
 
 impl Settings {
-    fn of_environment() -> Result<Self> {
-        let of = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    fn new(environment: &Environment) -> Result<Self> {
+        let of = |name: &str| environment.get(name).map(str::to_owned);
         let number =
             |name: &str, usual: u64, least: u64| match of(name) {
                 None => Ok(usual),
@@ -169,20 +174,29 @@ impl Settings {
 
 impl fwb::ObjectStores for ObjectStores {
     fn open(&self, url: &StoreUrl, cancel: &Cancel) -> Result<Arc<dyn Backend>> {
-        // Another part of the process may have said the same before.
-        rustls::crypto::ring::default_provider().install_default().ok();
-        let mut settings = Settings::of_environment()?;
-        let Reached { small, bulk, own } = match url.scheme() {
-            "s3" => s3(url, &mut settings)?,
-            "az" => azure(url, &mut settings)?,
-            _ => google(url, &settings)?,
-        };
-        let size = std::env::var("FWB_STORE_PART_SIZE").ok().filter(|size| !size.is_empty());
-        settings.part_size = PartSize::new(size.as_deref(), settings.endpoint.as_deref())?;
-        let location = Location::Url(url.clone());
-        let client = Client { small, bulk, own, url: url.clone(), location, cancel: cancel.clone() };
-        Ok(Arc::new(Objects::new(client, settings)))
+        open(url, &Environment::of_process(), cancel)
     }
+}
+
+impl fwb::ObjectStores for TargetStores {
+    fn open(&self, url: &StoreUrl, cancel: &Cancel) -> Result<Arc<dyn Backend>> {
+        open(url, &Environment::of_process().of_target(), cancel)
+    }
+}
+
+fn open(url: &StoreUrl, environment: &Environment, cancel: &Cancel) -> Result<Arc<dyn Backend>> {
+    // Another part of the process may have said the same before.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let mut settings = Settings::new(environment)?;
+    let Reached { small, bulk, own } = match url.scheme() {
+        "s3" => s3(url, environment, &mut settings)?,
+        "az" => azure(url, environment, &mut settings)?,
+        _ => google(url, environment, &settings)?,
+    };
+    settings.part_size = PartSize::new(environment.get("FWB_STORE_PART_SIZE"), settings.endpoint.as_deref())?;
+    let location = Location::Url(url.clone());
+    let client = Client { small, bulk, own, url: url.clone(), location, cancel: cancel.clone() };
+    Ok(Arc::new(Objects::new(client, settings)))
 }
 
 /// How a store is reached.
@@ -219,10 +233,10 @@ fn two<S>(
     Ok((one(SMALL)?, one(BULK)?))
 }
 
-fn s3(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
-    let profile = Profile::of_environment()?;
-    let mut builder = s3_credentials(s3_of_environment(), &profile);
-    let of = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+fn s3(url: &StoreUrl, environment: &Environment, settings: &mut Settings) -> Result<Reached> {
+    let profile = Profile::new(environment)?;
+    let mut builder = s3_credentials(s3_of(environment), &profile);
+    let of = |name: &str| environment.get(name).map(str::to_owned);
     let endpoint =
         of("AWS_ENDPOINT_URL_S3").or_else(|| of("AWS_ENDPOINT_URL")).or_else(|| of("AWS_ENDPOINT"));
     if let Some(endpoint) = endpoint.or_else(|| profile.get("endpoint_url").map(str::to_owned)) {
@@ -242,17 +256,12 @@ fn s3(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
     Ok(Reached { small: Arc::new(small), bulk: Arc::new(bulk), own })
 }
 
-/// What the variables say. One that is empty says nothing: that is how a job leaves one out.
-fn s3_of_environment() -> AmazonS3Builder {
-    let mut builder = AmazonS3Builder::new();
-    for (name, value) in std::env::vars_os() {
-        let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else { continue };
-        let is_of_s3 = name.starts_with("AWS_") && !value.is_empty();
-        if let Some(key) = name.to_ascii_lowercase().parse().ok().filter(|_| is_of_s3) {
-            builder = builder.with_config(key, value);
-        }
-    }
-    builder
+/// What the variables say.
+fn s3_of(environment: &Environment) -> AmazonS3Builder {
+    let known =
+        |(name, value): (&str, &str)| Some((name.to_ascii_lowercase().parse().ok()?, value.to_owned()));
+    let settings = environment.of_service("AWS_").filter_map(known);
+    settings.fold(AmazonS3Builder::new(), |builder, (key, value)| builder.with_config(key, value))
 }
 
 /// Adds what a profile says, where the environment says nothing.
@@ -286,8 +295,18 @@ fn s3_credentials(mut builder: AmazonS3Builder, profile: &Profile) -> AmazonS3Bu
     builder
 }
 
-fn azure(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
-    let builder = MicrosoftAzureBuilder::from_env().with_container_name(url.bucket());
+fn azure(url: &StoreUrl, environment: &Environment, settings: &mut Settings) -> Result<Reached> {
+    let known =
+        |(name, value): (&str, &str)| Some((name.to_ascii_lowercase().parse().ok()?, value.to_owned()));
+    let named = environment.of_service("AZURE_").filter_map(known);
+    let builder =
+        named.fold(MicrosoftAzureBuilder::new(), |builder, (key, value)| builder.with_config(key, value));
+    // The identity of a machine at Azure.
+    let builder = match environment.get("IDENTITY_ENDPOINT") {
+        Some(endpoint) => builder.with_msi_endpoint(endpoint),
+        None => builder,
+    };
+    let builder = builder.with_container_name(url.bucket());
     if let Some(endpoint) = builder.get_config_value(&AzureConfigKey::Endpoint) {
         settings.admit(&endpoint)?;
         settings.endpoint = Some(endpoint);
@@ -303,8 +322,15 @@ fn azure(url: &StoreUrl, settings: &mut Settings) -> Result<Reached> {
     Ok(Reached { small: Arc::new(small), bulk: Arc::new(bulk), own: None })
 }
 
-fn google(url: &StoreUrl, settings: &Settings) -> Result<Reached> {
-    let builder = GoogleCloudStorageBuilder::from_env()
+fn google(url: &StoreUrl, environment: &Environment, settings: &Settings) -> Result<Reached> {
+    let known =
+        |(name, value): (&str, &str)| Some((name.to_ascii_lowercase().parse().ok()?, value.to_owned()));
+    let named = environment.of_service("GOOGLE_").filter_map(known);
+    let account =
+        environment.get("SERVICE_ACCOUNT").map(|path| (GoogleConfigKey::ServiceAccount, path.to_owned()));
+    let settings_of = account.into_iter().chain(named);
+    let builder = settings_of
+        .fold(GoogleCloudStorageBuilder::new(), |builder, (key, value)| builder.with_config(key, value))
         .with_bucket_name(url.bucket())
         .with_http_connector(Connector::default());
     let (small, bulk) = two(url, settings, |client, retry| {

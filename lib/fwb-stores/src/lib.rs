@@ -20,6 +20,7 @@ mod backend;
 mod cache;
 mod client;
 mod config;
+mod environment;
 mod errors;
 mod http;
 mod lease;
@@ -30,4 +31,4 @@ mod parts;
 mod profile;
 mod upload;
 
-pub use config::{ObjectStores, Settings};
+pub use config::{ObjectStores, Settings, TargetStores};

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use fwb::{Error, Result};
 
+use crate::environment::Environment;
+
 /// What a profile says.
 #[derive(Debug, Default)]
 pub(crate) struct Profile {
@@ -18,13 +20,13 @@ impl Profile {
     ///
     /// # Errors
     /// A file cannot be read, or there is no profile of the name that was given.
-    pub(crate) fn of_environment() -> Result<Self> {
-        let of = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    pub(crate) fn new(environment: &Environment) -> Result<Self> {
+        let of = |name: &str| environment.get(name).map(str::to_owned);
         let home = of("HOME").map(PathBuf::from);
         let file = |variable: &str, name: &str| {
             of(variable).map(PathBuf::from).or_else(|| home.as_ref().map(|home| home.join(".aws").join(name)))
         };
-        let given = std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
+        let given = of("AWS_PROFILE");
         let name = given.as_deref().unwrap_or("default");
         let mut settings = BTreeMap::new();
         let mut found = false;

@@ -64,7 +64,7 @@ impl<'a> Copier<'a> {
     /// There is no such backup, it is damaged, or encrypted where it is to be encrypted to others; another one of its name is
     /// there; either store fails. Nothing is published then.
     pub fn copy(&self, source: &Store, name: &str, context: &Context) -> Result<Copied> {
-        if source.location().resolved() == self.target.location().resolved() {
+        if source.is(self.target) {
             return Err(Error::Usage {
                 message: format!(
                     "{name} is in {} already, which is where it was to be copied",

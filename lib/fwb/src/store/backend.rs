@@ -28,6 +28,11 @@ pub trait Backend: Debug + Send + Sync {
     /// Where it is.
     fn location(&self) -> &Location;
 
+    /// Where the service is that has the store, where that is another than the usual one: two may have a bucket of one name.
+    fn service(&self) -> &str {
+        ""
+    }
+
     /// Whether a look at a file costs next to nothing.
     fn is_near(&self) -> bool;
 

@@ -119,6 +119,12 @@ impl Store {
         self.backend.location()
     }
 
+    /// Whether it is the same store as another one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.location().resolved() == other.location().resolved()
+            && self.backend.service() == other.backend.service()
+    }
+
     /// The same, as manifests and messages name it.
     pub(crate) fn place(&self) -> String {
         self.location().to_string()
