@@ -29,6 +29,7 @@ pub trait Backend: Debug + Send + Sync {
     fn location(&self) -> &Location;
 
     /// Where the service is that has the store, where that is another than the usual one: two may have a bucket of one name.
+    #[expect(clippy::unnecessary_literal_bound, reason = "others make theirs when they are opened")]
     fn service(&self) -> &str {
         ""
     }
