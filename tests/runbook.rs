@@ -274,6 +274,52 @@ fn rows_that_were_deleted_some_time_ago() {
     section.end();
 }
 
+#[test]
+fn a_table_that_was_dropped_while_the_log_is_followed() {
+    let options = ["--log-bin=b", "--server-id=7"];
+    let (server, store) = (Server::private("runbook-moment", &options), Store::new());
+    let tool = |name: &str| store.tool(name).env("FWB_DEFAULTS_FILE", server.defaults_file());
+    let table =
+        |n| format!("CREATE TABLE t{n} (id INT PRIMARY KEY, a TEXT); INSERT INTO t{n} VALUES (1, 'x');");
+    let tables: Vec<String> = (0..9).map(table).collect();
+    let files = "CREATE TABLE files (id INT PRIMARY KEY, a TEXT)";
+    server.sql(format!("CREATE DATABASE d; USE d; {files}; {}", tables.concat()));
+    let base = tool("fwb-dump").args(["-B", "d"]).run().ok().json();
+    tool("fwb-verify").arg(name(&base)).run().ok();
+    server.sql("USE d; INSERT INTO files VALUES (1, 'one'), (2, 'two'); UPDATE files SET a='x' WHERE id=2;");
+    let rows = || server.query("SELECT * FROM d.files ORDER BY id");
+    let before = rows();
+    let moment = chrono::Local::now().format("%Y-%m-%d %H:%M:%S").to_string();
+    server.sql("USE d; DROP TABLE files; INSERT INTO t0 VALUES (2, 'after the mistake');");
+    tool("fwb-follow").arg("--once").run().ok();
+    let heading = "Something was dropped or changed at 14:03, and the log is followed";
+    let mut section = Section::new(heading, &store, "d");
+    section.exported.push(("FWB_DEFAULTS_FILE", server.defaults_file().to_str().unwrap().to_owned()));
+    section.export("MOMENT", moment);
+    section.export("TABLE", "files");
+    let out = section.follow(1).stdout_text();
+    let dropped = out.lines().position(|line| line.contains("DROP TABLE")).expect("the mistake");
+    let gtid = out.lines().nth(dropped - 1).unwrap().split_whitespace().nth(2).unwrap().to_owned();
+    assert!(out.contains("reachable"), "{out}");
+    section.export("GTID", gtid);
+    let report = objects(&section.follow(1)).pop().unwrap();
+    assert_eq!(report["tables"], 1, "{report}");
+    assert_eq!(rows(), before);
+    assert_eq!(
+        server.query("SELECT COUNT(*) FROM d.t0"),
+        "2",
+        "what came after the mistake stays in the other tables"
+    );
+    section.follow(1);
+    assert_eq!(
+        server.query(
+            "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='d' AND TABLE_NAME='files'"
+        ),
+        "0"
+    );
+    section.end();
+}
+
 /// Damages the part of an artifact that holds a table.
 fn break_table(store: &Store, manifest: &Value, table: &str) {
     let sections = manifest["sections"].as_array().unwrap();
