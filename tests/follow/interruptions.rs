@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{chains, description, executed, once, segments, server, start, start_again, tool};
-use crate::faults::signal;
+use crate::faults::{signal, stop};
 use crate::support::{Server, Store, until};
 
 /// Writes until it is told to end; returns how many rows.
@@ -193,4 +193,21 @@ fn two_followers_of_one_chain_do_not_mix() {
     assert_eq!(once(&server, &store)["gtid"], executed(&server));
     assert_eq!(chains(&store), 1);
     tool("fwb-verify", &server, &store).arg("--log").run().ok();
+}
+
+/// A server that is shut down ends its log in order, as one that was asked to end at the end.
+#[test]
+fn a_server_that_is_shut_down_in_order_is_followed_on() {
+    let (server, store) = (server("mariadb-10.11", "shut-down"), Store::new());
+    let mut child = start(&server, &store, &[]);
+    until("the beginning of a chain", || (chains(&store) == 1).then_some(()));
+    stop(&server);
+    start_again(&server, "mariadb-10.11");
+    server.sql("INSERT INTO shop.t (a) VALUES ('after the start');");
+    let wanted = executed(&server);
+    let has = || segments(&store).last().is_some_and(|last| description(last).0["gtid_after"] == wanted);
+    until("what was written after the start", || has().then_some(()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(chains(&store), 1);
 }

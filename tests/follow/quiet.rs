@@ -87,3 +87,23 @@ fn a_chain_of_many_segments_is_put_together() {
     let all = tool("fwb-ls", &server, &store).arg("--transactions").run().ok().records().len();
     assert_eq!(all, 123, "each is there once");
 }
+
+/// Their names stand in the descriptions of segments, which may not be long.
+#[test]
+fn many_xa_transactions_are_followed() {
+    let (server, store) = (server("mariadb-10.11", "xa"), Store::new());
+    let name = |number: usize| format!("'{number:0>60}','{number:0>60}'");
+    let one = |number: usize| {
+        let name = name(number);
+        format!(
+            "XA START {name}; INSERT INTO shop.t (a) VALUES ('x'); XA END {name}; XA PREPARE {name}; XA COMMIT {name};"
+        )
+    };
+    server.sql((0..150).map(one).collect::<Vec<_>>().concat());
+    assert_eq!(once(&server, &store)["gtid"], executed(&server));
+    for number in 0..3 {
+        server.sql(one(1000 + number));
+        assert!(once(&server, &store)["begun_because"].is_null());
+    }
+    tool("fwb-verify", &server, &store).arg("--log").run().ok();
+}

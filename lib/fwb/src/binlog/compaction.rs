@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::bytes::LARGEST;
 use super::chain::Chain;
-use super::segment::{MOST_PARTS, MOST_RAW, Segment, Touched};
+use super::segment::{MOST_PARTS, MOST_RAW, MOST_XA, Segment, Touched};
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
 use crate::store::{Folder, Listed, Store};
@@ -62,11 +62,14 @@ fn runs(segments: &[Segment]) -> Vec<std::ops::Range<usize>> {
     let mut begin = 0;
     while begin < end {
         let (mut last, mut parts, mut raw) = (begin, segments[begin].parts.len(), size(&segments[begin]));
+        let mut xa = xa_names(&segments[begin]);
         while last + 1 < end && goes_with(&segments[last], &segments[last + 1]) {
             let next = &segments[last + 1];
-            if parts + next.parts.len() > MOST_PARTS || raw + size(next) > MOST_RAW {
+            let is_crowded = xa + xa_names(next) > MOST_XA;
+            if parts + next.parts.len() > MOST_PARTS || raw + size(next) > MOST_RAW || is_crowded {
                 break;
             }
+            xa += xa_names(next);
             last += 1;
             parts += next.parts.len();
             raw += size(next);
@@ -81,6 +84,10 @@ fn runs(segments: &[Segment]) -> Vec<std::ops::Range<usize>> {
 
 fn size(segment: &Segment) -> u64 {
     segment.end - segment.start
+}
+
+fn xa_names(segment: &Segment) -> usize {
+    segment.xa_prepared.len() + segment.xa_completed.len()
 }
 
 fn goes_with(one: &Segment, next: &Segment) -> bool {

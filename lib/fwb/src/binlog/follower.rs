@@ -156,7 +156,13 @@ impl Follower<'_> {
         loop {
             let published = self.report.segments;
             let error = match self.connection() {
-                Ok(End::Reached) => return Ok(()),
+                Ok(End::Reached) if self.options.once => return Ok(()),
+                // A server that is shut down in order ends its log as if that had been asked for.
+                Ok(End::Reached) => {
+                    let ended =
+                        std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the server has ended it");
+                    Error::Lost { doing: FOLLOWING.into(), source: ended }
+                }
                 Ok(End::Gap(why)) => {
                     log::warn!(code = crate::notice::CHAIN_BEGUN.code; "a new chain begins, and needs a new base: make a backup. {why}");
                     self.anew = Some(why);
@@ -321,7 +327,11 @@ impl Follower<'_> {
             let passed = reading.take(sent, now, &mut |reading| self.publish(reading));
             match passed {
                 Ok(Passed::On) => {}
-                Ok(Passed::Gap(why)) => return Ok(End::Gap(why)),
+                Ok(Passed::Gap(why)) => {
+                    // What came before it is the chain's.
+                    self.publish(&mut reading)?;
+                    return Ok(End::Gap(why));
+                }
                 Err(error) => break Err(error),
             }
             if self.is_due(&reading) {
@@ -349,7 +359,7 @@ impl Follower<'_> {
     /// Whether what was gathered is to become a segment now: in the middle of a group a little later.
     fn is_due(&mut self, reading: &Reading) -> bool {
         let Some(since) = reading.writer.since() else { return false };
-        if reading.writer.size() as u64 >= self.options.segment_size {
+        if reading.writer.size() as u64 >= self.options.segment_size || reading.writer.is_crowded() {
             return true;
         }
         let waited = (self.clock.now() - since).to_std().unwrap_or_default();

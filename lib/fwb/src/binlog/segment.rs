@@ -27,9 +27,11 @@ const SUM: usize = 32;
 /// know a chain.
 pub(super) const HEAD: usize = 32 << 10;
 /// The most bytes that names of tables take in it.
-const MOST_NAMES: usize = 12 << 10;
-/// The most parts of a segment that was put together from others.
-pub(super) const MOST_PARTS: usize = 120;
+const MOST_NAMES: usize = 4 << 10;
+/// The most parts of a segment that was put together from others: each takes some 270 bytes of the description.
+pub(super) const MOST_PARTS: usize = 60;
+/// The most names of XA transactions in a segment: each takes up to 270 bytes, and two may come at once.
+pub(super) const MOST_XA: usize = 20;
 /// The most bytes of the log that one segment holds that was put together from others.
 pub(super) const MOST_RAW: u64 = 16 << 20;
 /// The most bytes of the log that are held in memory: so long may a segment be that is published first.

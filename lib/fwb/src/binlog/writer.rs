@@ -9,7 +9,7 @@ use serde_json::Map;
 use sha2::{Digest, Sha256};
 
 use super::overlap::Overlap;
-use super::segment::{LOG_SCHEMA, LogSource, Part, Segment, Touched};
+use super::segment::{LOG_SCHEMA, LogSource, MOST_XA, Part, Segment, Touched};
 use crate::encryption::EncryptTo;
 use crate::error::{Error, Result};
 use crate::manifest::{Detail, Encryption, Timestamp};
@@ -109,6 +109,11 @@ impl SegmentWriter {
     /// Bytes gathered.
     pub(super) fn size(&self) -> usize {
         self.raw.len()
+    }
+
+    /// Whether a description of more would be too long.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.xa_prepared.len() + self.xa_completed.len() >= MOST_XA
     }
 
     /// When the first of them arrived; none where there are none.
