@@ -113,6 +113,7 @@ broken_views[].definition string
 broken_views[].error string
 broken_views[].name string
 charset string
+chosen[] string
 client.program string
 client.rows string
 client.version string
@@ -187,7 +188,8 @@ fn the_manifest_has_the_documented_fields_with_their_types() {
     let mut found = BTreeSet::new();
     let of_zstd = store.tool("fwb-dump").args(["-B", &db.name, "--codec", "zstd"]).run().ok().json();
     let of_age = store.tool("fwb-dump").args(["-B", &db.name, "--recipient", RECIPIENT]).run().ok().json();
-    for manifest in [whole, adopted, pruned, failed, of_pod, of_zstd, of_age] {
+    let of_tables = store.tool("fwb-dump").args(["-B", &db.name, "--tables", "settings"]).run().ok().json();
+    for manifest in [whole, adopted, pruned, failed, of_pod, of_zstd, of_age, of_tables] {
         fields(&manifest, "", &mut found);
     }
     let found: Vec<String> = found.into_iter().collect();
