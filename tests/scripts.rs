@@ -188,8 +188,17 @@ fn what_is_built_is_installed_without_cargo() {
     };
     let refused = install();
     assert!(refused.code != Some(0) && refused.stderr.contains("hint: run make build"), "{}", refused.stderr);
-    let tools =
-        ["fwb-dump", "fwb-verify", "fwb-ls", "fwb-prune", "fwb-copy", "fwb-restore", "fwb-run", "fwb-report"];
+    let tools = [
+        "fwb-dump",
+        "fwb-verify",
+        "fwb-ls",
+        "fwb-prune",
+        "fwb-copy",
+        "fwb-restore",
+        "fwb-follow",
+        "fwb-run",
+        "fwb-report",
+    ];
     for tool in tools {
         fs::copy(Tool::path(tool), release.join(tool)).unwrap();
     }
