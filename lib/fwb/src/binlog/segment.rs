@@ -1,6 +1,6 @@
 //! A segment: a piece of the binary log, and what is known of it. As a file it is a skippable frame of zstd (RFC 8878, section
-//! 3.1.2) with its description as JSON and the SHA-256 of that, and behind that the log's bytes: as frames of zstd, or as a file of age that holds those.
-//! So `zstd -dc SEGMENT | mariadb-binlog -` reads a segment that is not encrypted.
+//! 3.1.2) with its description as JSON and the SHA-256 of that, and behind it the log's bytes: as frames of zstd, or as a file of
+//! age that holds those. So `zstd -dc SEGMENT | mariadb-binlog -` reads a segment that is not encrypted.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
