@@ -1,19 +1,7 @@
 //! What the command line says: helps, versions and errors, held against `tests/snapshots`. Where a text changes on
 //! purpose, `TRYCMD=overwrite cargo test --test integration cli` writes the new one; read it before committing.
 
-use crate::support::{Tool, bash, executable};
-
-const TOOLS: [&str; 9] = [
-    "fwb-dump",
-    "fwb-verify",
-    "fwb-ls",
-    "fwb-prune",
-    "fwb-copy",
-    "fwb-restore",
-    "fwb-follow",
-    "fwb-run",
-    "fwb-report",
-];
+use crate::support::{TOOLS, Tool, bash, executable};
 
 #[test]
 fn helps_and_errors_are_as_they_were() {

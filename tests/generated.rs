@@ -4,19 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Database, Output, Store, Tool};
-
-const TOOLS: [&str; 9] = [
-    "fwb-dump",
-    "fwb-verify",
-    "fwb-ls",
-    "fwb-prune",
-    "fwb-copy",
-    "fwb-restore",
-    "fwb-follow",
-    "fwb-run",
-    "fwb-report",
-];
+use crate::support::{Database, Output, Store, TOOLS, Tool};
 
 fn generated(tool: &str, form: &str) -> String {
     Tool::alone(tool).args(["--generate", form]).run().ok().stdout_text()

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Database, Pod, Programs, Store, Tool, bash, name, script};
+use crate::support::{Database, Pod, Programs, Store, TOOLS, Tool, bash, name, script};
 
 /// As an operator on the cluster's host types them: with no settings at all.
 #[test]
@@ -188,22 +188,11 @@ fn what_is_built_is_installed_without_cargo() {
     };
     let refused = install();
     assert!(refused.code != Some(0) && refused.stderr.contains("hint: run make build"), "{}", refused.stderr);
-    let tools = [
-        "fwb-dump",
-        "fwb-verify",
-        "fwb-ls",
-        "fwb-prune",
-        "fwb-copy",
-        "fwb-restore",
-        "fwb-follow",
-        "fwb-run",
-        "fwb-report",
-    ];
-    for tool in tools {
+    for tool in TOOLS {
         fs::copy(Tool::path(tool), release.join(tool)).unwrap();
     }
     install().ok();
-    for tool in tools {
+    for tool in TOOLS {
         assert!(dir.path().join("out/usr/bin").join(tool).exists(), "{tool}");
         assert!(dir.path().join(format!("out/usr/share/man/man1/{tool}.1")).exists(), "{tool}");
     }

@@ -28,7 +28,7 @@ pub(crate) use script::{Programs, script};
 pub(crate) use server::{Server, unpacked, usual_unpacked};
 pub(crate) use store::{Store, name};
 pub(crate) use terminal::{Terminal, width_of};
-pub(crate) use tool::{Output, Tool, bash, mariadb, mariadb_dump, mariadb_dump_of};
+pub(crate) use tool::{Output, TOOLS, Tool, bash, mariadb, mariadb_dump, mariadb_dump_of};
 
 use std::fs;
 use std::net::TcpListener;

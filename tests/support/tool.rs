@@ -11,6 +11,19 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::{Database, Server};
 
+/// Every tool.
+pub(crate) const TOOLS: [&str; 9] = [
+    "fwb-dump",
+    "fwb-verify",
+    "fwb-ls",
+    "fwb-prune",
+    "fwb-copy",
+    "fwb-restore",
+    "fwb-follow",
+    "fwb-run",
+    "fwb-report",
+];
+
 /// A program about to run: with no settings but the shared server's, and an empty standard input.
 pub(crate) struct Tool {
     command: Command,

@@ -9,8 +9,6 @@ pub const HEADER_SIZE: usize = 19;
 pub(crate) const IN_USE: u16 = 0x1;
 /// The sender has made the event up: it stands in no file.
 const ARTIFICIAL: u16 = 0x20;
-/// An event that whoever does not know it may leave out.
-const IGNORABLE: u16 = 0x80;
 
 /// An event's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,11 +52,6 @@ impl EventHeader {
     /// Whether the sender has made the event up: it stands in no file, and takes no room there.
     pub fn is_artificial(&self) -> bool {
         self.flags & ARTIFICIAL != 0 || self.kind.is_heartbeat()
-    }
-
-    /// Whether whoever does not know the event may leave it out.
-    pub fn is_ignorable(&self) -> bool {
-        self.flags & IGNORABLE != 0
     }
 }
 

@@ -73,15 +73,7 @@ pub(super) enum Unsent {
 
 impl From<ReadError> for Unsent {
     fn from(error: ReadError) -> Self {
-        let source = match error {
-            // What the feed said comes through readers as it was.
-            ReadError::Io(source) => match source.downcast::<Error>() {
-                Ok(inner) => return Self::Feed(inner),
-                Err(source) => source,
-            },
-            other => io::Error::new(io::ErrorKind::InvalidData, other.to_string()),
-        };
-        Self::Feed(Error::Stream { action: "read the log for the replay", source })
+        Self::Feed(error.into())
     }
 }
 

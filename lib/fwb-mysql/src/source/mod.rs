@@ -156,13 +156,9 @@ fn server_id() -> io::Result<u32> {
 
 /// The first format description, and whether the first group has a GTID of MySQL's.
 fn beginning(feed: &dyn Feed) -> Result<(FormatDescription, bool)> {
-    let failed = |error: fwb_binlog::ReadError| match Unsent::from(error) {
-        Unsent::Feed(error) => error,
-        Unsent::Replica(source) => Error::Stream { action: "read the log for the replay", source },
-    };
-    let mut events = Events::of_file(feed.open()?).map_err(failed)?;
+    let mut events = Events::of_file(feed.open()?)?;
     let mut has_gtids = false;
-    while let Some(event) = events.next().map_err(failed)? {
+    while let Some(event) = events.next()? {
         if event.header.kind.is_gtid() {
             has_gtids = event.header.kind == EventKind::GTID_OF_MYSQL;
             break;
@@ -172,7 +168,7 @@ fn beginning(feed: &dyn Feed) -> Result<(FormatDescription, bool)> {
         .format()
         .cloned()
         .map(|format| (format, has_gtids))
-        .ok_or_else(|| failed(fwb_binlog::ReadError::CutOff))
+        .ok_or_else(|| fwb_binlog::ReadError::CutOff.into())
 }
 
 impl Serves {

@@ -64,20 +64,8 @@ pub struct Reached {
     pub base: Manifest,
     /// The chain of the log.
     pub chain: String,
-    /// When the last group before the moment was committed; none where the log has none after the backup.
-    pub last_at: Option<Timestamp>,
-    /// That group.
-    pub last: Option<Gtid>,
-    /// When the first group after it was committed; none at the end of the log.
-    pub next_at: Option<Timestamp>,
-    /// That group.
-    pub next: Option<Gtid>,
-    /// Groups between the backup and the moment, of all databases.
-    pub groups: u64,
     /// Bytes of the log that are read.
     pub raw_size: u64,
-    /// Up to when the log is known at the moment: where nothing came after the last group, that is later than it.
-    pub known_until: Timestamp,
     store: Store,
     log: Arc<Chain>,
     extents: Vec<Extent>,
@@ -211,9 +199,6 @@ struct Attempt<'a> {
 /// What was seen of the log after a backup.
 #[derive(Default)]
 struct Seen {
-    groups: u64,
-    last: Option<(Timestamp, Option<Gtid>)>,
-    next: Option<(Timestamp, Option<Gtid>)>,
     /// Where the replay ends: the file, and where in it.
     end: Option<(String, u64)>,
     is_met: bool,
@@ -289,13 +274,7 @@ impl Attempt<'_> {
         Ok(Ok(Reached {
             base: manifest,
             chain: log.id.clone(),
-            last_at: seen.last.map(|(at, _)| at),
-            last: seen.last.and_then(|(_, gtid)| gtid),
-            next_at: seen.next.map(|(at, _)| at),
-            next: seen.next.and_then(|(_, gtid)| gtid),
-            groups: seen.groups,
             raw_size: all.iter().map(|extent| extent.to - extent.from).sum(),
-            known_until: if seen.is_met { seen.next.map_or(known_until, |(at, _)| at) } else { known_until },
             store: self.store.clone(),
             log,
             extents: all,
@@ -368,17 +347,13 @@ impl Attempt<'_> {
         };
         if is_beyond {
             seen.is_met = true;
-            seen.next = Some((found.at, gtid));
             seen.end = Some((found.file, found.group.start));
             return Flow::Enough;
         }
         if seen.is_met {
-            // One more is looked at, to say what comes next.
-            seen.next = Some((found.at, gtid));
+            // The group behind it was judged too: rows that no snapshot covers may show it.
             return Flow::Enough;
         }
-        seen.groups += 1;
-        seen.last = Some((found.at, gtid));
         if let GroupKind::XaCompleted { name, .. } = &found.group.kind
             && prepared.contains_key(name)
             && !seen.carried.contains(name)

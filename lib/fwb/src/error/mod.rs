@@ -9,6 +9,8 @@ pub(crate) use server::deadly_table;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use fwb_binlog::ReadError;
+
 use crate::encryption::NoKey;
 use crate::notice::{self, Code};
 use crate::server::ServerError;
@@ -544,6 +546,20 @@ pub enum Error {
     /// A manifest could not be written as JSON.
     #[error("cannot write a manifest as JSON: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl From<ReadError> for Error {
+    /// Of a log that is replayed: what its feed said comes through readers as it was.
+    fn from(error: ReadError) -> Self {
+        let source = match error {
+            ReadError::Io(source) => match source.downcast::<Self>() {
+                Ok(inner) => return inner,
+                Err(source) => source,
+            },
+            other => io::Error::new(io::ErrorKind::InvalidData, other.to_string()),
+        };
+        Self::Stream { action: "read the log for the replay", source }
+    }
 }
 
 impl Error {

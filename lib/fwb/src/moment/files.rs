@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use fwb_binlog::{Events, MAGIC};
 
-use super::passage::unreadable;
 use crate::error::{Error, Result};
 use crate::server::Feed;
 
@@ -63,8 +62,8 @@ impl Feed for LogFiles {
         for (index, path) in self.files.iter().enumerate() {
             let mut file = File::open(path).map_err(Error::io("open", path))?;
             if index == 0 {
-                let mut events = Events::of_file(&mut file).map_err(unreadable)?;
-                let event = events.next().map_err(unreadable)?.map(|event| event.bytes.to_vec());
+                let mut events = Events::of_file(&mut file)?;
+                let event = events.next()?.map(|event| event.bytes.to_vec());
                 let head = [&MAGIC[..], &event.unwrap_or_default()].concat();
                 let position = self.position.max(head.len() as u64);
                 all = Box::new(Cursor::new(head));

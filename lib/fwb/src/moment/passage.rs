@@ -56,7 +56,7 @@ impl Passage {
 impl Feed for Passage {
     fn open(&self) -> Result<Box<dyn Read + Send>> {
         (self.begin)();
-        let events = Events::of_file(self.log.open()?).map_err(unreadable)?;
+        let events = Events::of_file(self.log.open()?)?;
         Ok(Box::new(Passing {
             events,
             groups: None,
@@ -76,22 +76,6 @@ impl Feed for Passage {
         self.log.size()
     }
 }
-
-/// That the log cannot be read.
-pub(super) fn unreadable(error: ReadError) -> Error {
-    match error {
-        ReadError::Io(source) => match source.downcast::<Error>() {
-            Ok(inner) => inner,
-            Err(source) => Error::Stream { action: READ, source },
-        },
-        other => Error::Stream {
-            action: READ,
-            source: io::Error::new(io::ErrorKind::InvalidData, other.to_string()),
-        },
-    }
-}
-
-const READ: &str = "read the log for the replay";
 
 /// What becomes of the group at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +143,7 @@ impl Passing {
     fn next_part(&mut self, passes: bool) -> Result<()> {
         let before = self.ready.len();
         self.ready.resize(before + CHUNK, 0);
-        let size = self.events.part(&mut self.ready[before..]).map_err(unreadable)?;
+        let size = self.events.part(&mut self.ready[before..])?;
         self.ready.truncate(if passes { before + size } else { before });
         if size == 0 {
             self.rest = None;
@@ -168,7 +152,7 @@ impl Passing {
     }
 
     fn next_event(&mut self) -> Result<()> {
-        let Some(event) = self.events.next().map_err(unreadable)? else {
+        let Some(event) = self.events.next()? else {
             self.end();
             return Ok(());
         };
@@ -205,12 +189,12 @@ impl Passing {
     }
 
     fn step(&mut self, header: &EventHeader, bytes: &[u8], start: u64) -> Result<Step> {
-        let malformed = |error| unreadable(ReadError::Malformed(error));
+        let malformed = |error| Error::from(ReadError::Malformed(error));
         if self.groups.is_none() {
-            let format = self.events.format().cloned().ok_or_else(|| unreadable(ReadError::CutOff))?;
+            let format = self.events.format().cloned().ok_or_else(|| Error::from(ReadError::CutOff))?;
             self.groups = Some(Groups::new(format, GtidPosition::default()));
         }
-        let Some(groups) = &mut self.groups else { return Err(unreadable(ReadError::CutOff)) };
+        let Some(groups) = &mut self.groups else { return Err(Error::from(ReadError::CutOff)) };
         groups.take(header, bytes, start).map_err(malformed)
     }
 
@@ -218,7 +202,7 @@ impl Passing {
     fn judge(&mut self, header: &EventHeader, bytes: &[u8]) -> Result<()> {
         let Some(format) = self.events.format() else { return Ok(()) };
         let event =
-            || Event::parse(header, bytes, format).map_err(|error| unreadable(ReadError::Malformed(error)));
+            || Event::parse(header, bytes, format).map_err(|error| Error::from(ReadError::Malformed(error)));
         match self.state {
             State::Between => {
                 let gtid = match event()? {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use fwb_binlog::Gtid;
+use fwb_binlog::{Gtid, ReadError};
 use serde::Serialize;
 
 use super::artifact::Keeping;
@@ -248,7 +248,7 @@ fn read(base: &Manifest, log: &LogAfter, options: &MomentOptions, context: &Cont
     let mut chunk = vec![0; 256 << 10];
     loop {
         context.cancel.check()?;
-        let size = reading.read(&mut chunk).map_err(|error| super::passage::unreadable(error.into()))?;
+        let size = reading.read(&mut chunk).map_err(|error| Error::from(ReadError::from(error)))?;
         if size == 0 {
             return Ok(passage.tally().unwrap_or_default());
         }
