@@ -57,10 +57,15 @@ pub(super) fn start(
     cancel: &Cancel,
 ) -> Result<Begun> {
     let starter = Starter { server, facts, cancel, doing: format!("{DUMPING} {}", facts.database) };
-    if count > 1 {
+    // MySQL tells a transaction nothing of its place in the log; whoever holds the commits can ask for it.
+    let needs_lock_for_place = facts.log_bin && ServerVersion::parse(&facts.version).flavor == Flavor::MySql;
+    if count > 1 || needs_lock_for_place {
         let together = starter.under_a_lock(count).or_else(|error| {
             cancel.check()?;
             log::debug!("{error}");
+            if count == 1 {
+                return Err(error);
+            }
             starter.by_coordinates(count).map_err(|why| {
                 log::debug!("{why}");
                 error
@@ -70,7 +75,11 @@ pub(super) fn start(
             Ok(begun) => return Ok(begun),
             Err(error) => {
                 cancel.check()?;
-                log::info!("dumping over one connection: {error}");
+                if count > 1 {
+                    log::info!("dumping over one connection: {error}");
+                } else {
+                    log::info!("dumping without a place in the binary log: {error}");
+                }
             }
         }
     }
@@ -145,7 +154,7 @@ impl Starter<'_> {
         let one = agreed(&found).ok_or_else(|| lacking("the transactions did not begin at one moment"))?;
         let binlog = one.clone().or(status.ok().flatten().map(|status: LogPosition| status.binlog));
         let snapshot =
-            Some(Snapshot { connections: connections.len(), held_by: Some(lock.name), relied_on: None });
+            (count > 1).then_some(Snapshot { connections: count, held_by: Some(lock.name), relied_on: None });
         Ok(Begun { connections, binlog, snapshot })
     }
 

@@ -11,7 +11,7 @@ use crate::drill::Furnished;
 use crate::error::Result;
 use crate::progress::Cancel;
 use crate::scan::{QuoteMode, Reading, Token, Tokens};
-use crate::server::{Flavor, Sql, quote_name, quote_text};
+use crate::server::{Flavor, Role, Sql, quote_name, quote_text};
 
 /// Whether an event runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Events {
 
     /// Notes what a statement says.
     pub(super) fn note(&self, query: &Query, subject: &Subject) {
-        let Some(change) = change(query, subject) else { return };
+        let Some(change) = said(query, subject) else { return };
         let mut events = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match change {
             Change::Created { name, status, unless_there } => {
@@ -83,23 +83,18 @@ impl Events {
         for (name, status) in read(server, cancel)? {
             let wanted = said.get(&name.to_lowercase()).copied().unwrap_or(status);
             if wanted != status {
-                let sql = change_to(server, &name, wanted);
-                server.server().query(
-                    Some(server.database()),
-                    Sql::Write(&sql),
-                    "settling events",
-                    cancel,
-                )?;
+                change(server, &name, wanted, cancel)?;
             }
         }
         Ok(())
     }
 }
 
-/// The statement that gives an event a status. In MariaDB's table nothing else changes; `ALTER EVENT` would write the session's
-/// `sql_mode` and account into it.
-fn change_to(server: &Furnished, name: &str, status: Status) -> String {
-    let (database, quoted) = (quote_text(server.database()), quote_text(name));
+/// What is being done, for errors.
+const SETTLING: &str = "settling events";
+
+/// Gives an event a status, and changes nothing else of it.
+fn change(server: &Furnished, name: &str, status: Status, cancel: &Cancel) -> Result<()> {
     match server.version().flavor {
         Flavor::MariaDb => {
             let word = match status {
@@ -107,18 +102,58 @@ fn change_to(server: &Furnished, name: &str, status: Status) -> String {
                 Status::Disabled => "DISABLED",
                 Status::OfReplica => "SLAVESIDE_DISABLED",
             };
-            format!(
-                "UPDATE mysql.event SET status = '{word}', modified = modified WHERE db = {database} AND name = {quoted};\n"
-            )
+            let (database, name) = (quote_text(server.database()), quote_text(name));
+            let sql = format!(
+                "UPDATE mysql.event SET status = '{word}', modified = modified WHERE db = {database} AND name = {name};\n"
+            );
+            server.server().query(Some(server.database()), Sql::Write(&sql), SETTLING, cancel).map(drop)
         }
-        Flavor::MySql => {
-            let word = match status {
-                Status::Enabled => "ENABLE",
-                Status::Disabled => "DISABLE",
-                Status::OfReplica => "DISABLE ON REPLICA",
-            };
-            format!("ALTER EVENT {} {word};\n", quote_name(name))
-        }
+        Flavor::MySql => change_as_made(server, name, status, cancel),
+    }
+}
+
+/// The same by `ALTER EVENT`, which writes the account, the settings and the database's collation into the event under which it is
+/// executed: so it is executed under those that the event has.
+fn change_as_made(server: &Furnished, name: &str, status: Status, cancel: &Cancel) -> Result<()> {
+    let word = match status {
+        Status::Enabled => "ENABLE",
+        Status::Disabled => "DISABLE",
+        Status::OfReplica => "DISABLE ON REPLICA",
+    };
+    let (client, database) = (server.server(), server.database());
+    let sql = format!(
+        "SELECT DEFINER, SQL_MODE, TIME_ZONE, CHARACTER_SET_CLIENT, COLLATION_CONNECTION, DATABASE_COLLATION \
+         FROM information_schema.EVENTS WHERE EVENT_SCHEMA = {} AND EVENT_NAME = {};\n",
+        quote_text(database),
+        quote_text(name)
+    );
+    let rows = client.query(None, Sql::Read(&sql), SETTLING, cancel)?;
+    let row: Option<[String; 6]> = rows.into_iter().next().and_then(|row| row.try_into().ok());
+    let Some([definer, mode, zone, charset, collation, of_database]) = row else {
+        return Ok(());
+    };
+    let (user, host) = definer.rsplit_once('@').unwrap_or((&definer, ""));
+    let now = client.database_charset(database, cancel)?.map(|(_, collation)| collation);
+    let otherwise = now.filter(|now| *now != of_database);
+    let mut connection = client.connect(Role::Single, Some(database), SETTLING, cancel)?;
+    let mut execute = |sql: String| connection.execute(&sql, SETTLING);
+    execute(format!(
+        "SET sql_mode={}, time_zone={}, character_set_client={charset}, collation_connection={collation}",
+        quote_text(&mode),
+        quote_text(&zone)
+    ))?;
+    if otherwise.is_some() {
+        execute(format!("ALTER DATABASE {} COLLATE {of_database}", quote_name(database)))?;
+    }
+    execute(format!(
+        "ALTER DEFINER={}@{} EVENT {} {word}",
+        quote_name(user),
+        quote_name(host),
+        quote_name(name)
+    ))?;
+    match otherwise {
+        Some(collation) => execute(format!("ALTER DATABASE {} COLLATE {collation}", quote_name(database))),
+        None => Ok(()),
     }
 }
 
@@ -144,7 +179,7 @@ fn read(server: &Furnished, cancel: &Cancel) -> Result<Vec<(String, Status)>> {
 }
 
 /// What a statement does to an event of the database.
-fn change(query: &Query, subject: &Subject) -> Option<Change> {
+fn said(query: &Query, subject: &Subject) -> Option<Change> {
     let mut tokens = Tokens::new(&query.text, Reading::Everything, QuoteMode::default()).peekable();
     let verb = tokens.next()?.identifier()?.to_ascii_uppercase();
     if !matches!(verb.as_str(), "CREATE" | "ALTER" | "DROP") {
@@ -254,7 +289,7 @@ mod tests {
                 time_zone: None,
                 invoker: None,
             };
-            assert_eq!(change(&query, &subject), expected, "{sql}");
+            assert_eq!(said(&query, &subject), expected, "{sql}");
         }
     }
 }
