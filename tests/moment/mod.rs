@@ -1,7 +1,9 @@
 //! A restore to any moment is the database as it was then. Whoever deleted rows by mistake at 14:03 wants all that was there at
 //! 14:02, and nothing of what came after.
 
+mod chain_proof;
 mod steps;
+mod under_load;
 
 use serde_json::Value;
 
@@ -56,6 +58,7 @@ impl Scene {
     fn take(&self, steps: &[&str]) -> Vec<Moment> {
         let mut moments = Vec::new();
         for (step, sql) in steps.iter().enumerate() {
+            let sql = sql.replace("{dir}", &self.log.path().display().to_string());
             self.server.sql(format!("USE shop_x; {sql}"));
             moments.push(Moment { step, gtid: self.gtid(), content: self.content() });
         }
@@ -74,11 +77,12 @@ fn on(server: &Server, tool: Tool) -> Tool {
     tool.env("FWB_DEFAULTS_FILE", server.defaults_file())
 }
 
+fn installed_options() -> [&'static str; 3] {
+    ["--server-id=7", "--binlog-format=MIXED", "--log-bin-trust-function-creators=1"]
+}
+
 fn installed(name: &'static str) -> impl FnOnce(&str) -> Server {
-    move |log| {
-        let options = [log, "--server-id=7", "--binlog-format=MIXED", "--log-bin-trust-function-creators=1"];
-        Server::private(name, &options)
-    }
+    move |log| Server::private(name, &[&[log], &installed_options()[..]].concat())
 }
 
 #[test]

@@ -64,4 +64,87 @@ pub(super) const STEPS: &[&str] = &[
     "DROP PROCEDURE pr; DROP EVENT e4; DROP VIEW v2; DROP SEQUENCE sq",
     "FLUSH LOGS; INSERT INTO t (a) VALUES ('in the next file')",
     "BEGIN; INSERT INTO t (a) VALUES ('never'); ROLLBACK; INSERT INTO t (a) VALUES ('last')",
+    "SELECT id, CONCAT(id, ' loaded') INTO OUTFILE '{dir}/rows' FROM p; SET binlog_format=STATEMENT; LOAD DATA INFILE '{dir}/rows' REPLACE INTO TABLE `odd ``name% 고객`",
+    "SELECT id INTO OUTFILE '{dir}/more' FROM c; SET binlog_format=ROW; LOAD DATA INFILE '{dir}/more' INTO TABLE t (a)",
+    "SET GLOBAL log_bin_compress=1, GLOBAL log_bin_compress_min_len=10; INSERT INTO t (a) VALUES (REPEAT('c', 90)); SET binlog_format=STATEMENT; UPDATE t SET a=CONCAT(a, REPEAT('d', 9)) WHERE id < 20; SET GLOBAL log_bin_compress=0",
+    "SET binlog_row_image=MINIMAL, binlog_format=ROW; UPDATE t SET a='minimal' WHERE id=30; DELETE FROM t WHERE id=31; SET binlog_row_image=NOBLOB; UPDATE t SET a='noblob' WHERE id=32",
+    "SET foreign_key_checks=0, unique_checks=0, check_constraint_checks=0, binlog_format=STATEMENT; INSERT INTO c (p) VALUES (4711)",
+    "CREATE TABLE u (a VARCHAR(20) UNIQUE, b INT DEFAULT (1 + 2), CHECK (b > 0)) CHARACTER SET latin1 COLLATE latin1_german2_ci; INSERT INTO u (a) VALUES ('ä'), ('ß'), ('ö')",
+    "BEGIN; INSERT INTO p VALUES (60); SAVEPOINT `a``b`; UPDATE p SET id=61 WHERE id=60; RELEASE SAVEPOINT `a``b`; COMMIT; INSERT INTO p VALUES (62) RETURNING id",
 ];
+
+/// The same for MySQL, which does not have all of it, and has other things.
+pub(super) const MYSQL_BASE: &str = "CREATE DATABASE shop_x CHARACTER SET utf8mb4; CREATE DATABASE other; CREATE DATABASE shopzx; USE shop_x;
+CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, a VARCHAR(100), b TIMESTAMP(6) DEFAULT NOW(6));
+INSERT INTO t (a) WITH RECURSIVE s AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM s WHERE n < 1000) SELECT n FROM s;
+CREATE TABLE p (id INT PRIMARY KEY);
+CREATE TABLE c (id INT PRIMARY KEY AUTO_INCREMENT, p INT, FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE ON UPDATE CASCADE);
+INSERT INTO p VALUES (1), (2), (3); INSERT INTO c (p) SELECT 1 + id % 3 FROM t WHERE id <= 30;
+CREATE TABLE `odd ``name% 고객` (`k_%` INT PRIMARY KEY, v TEXT); INSERT INTO `odd ``name% 고객` VALUES (1, '가');
+CREATE EVENT e1 ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01' DO DELETE FROM t WHERE id < 0;
+CREATE EVENT e3 ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01' DISABLE DO DELETE FROM t WHERE id < 0;
+CREATE TABLE shopzx.t (id INT PRIMARY KEY, a TEXT); CREATE TABLE other.t (id INT PRIMARY KEY, a TEXT);";
+
+/// The steps that MySQL has and MariaDB does not, or writes otherwise, each with words of the step before which it comes.
+const OF_MYSQL: [(&str, &str); 9] = [
+    (
+        "RENAME TABLE n1",
+        "SET binlog_format=ROW; CREATE TABLE js (a INT PRIMARY KEY, b JSON); INSERT INTO js VALUES (1, '{\"a\": [1, 2], \"b\": \"xxxxxxxxxxxxxxxxxxxx\"}'); SET binlog_row_value_options=PARTIAL_JSON; UPDATE js SET b=JSON_SET(b, '$.a', 7)",
+    ),
+    (
+        "XA START 'x1'",
+        "SET binlog_format=ROW, binlog_transaction_compression=1; INSERT INTO t (a) VALUES ('packed'), (REPEAT('p', 90)); BEGIN; UPDATE t SET a='packed twice' WHERE id < 9; DELETE FROM c WHERE id=2; COMMIT",
+    ),
+    (
+        "CREATE TABLE gone",
+        "ALTER TABLE n2 RENAME COLUMN a TO `a b`, ADD COLUMN w INT INVISIBLE DEFAULT 3, ADD INDEX ((LENGTH(`a b`)))",
+    ),
+    (
+        "CREATE VIEW v1",
+        "CREATE TABLE gd (id INT PRIMARY KEY, place POINT NOT NULL SRID 4326, SPATIAL KEY (place)); INSERT INTO gd VALUES (1, ST_GeomFromText('POINT(1 2)', 4326))",
+    ),
+    (
+        "CREATE VIEW v1",
+        "SET sql_generate_invisible_primary_key=1; CREATE TABLE nopk (a INT); INSERT INTO nopk VALUES (1), (1)",
+    ),
+    (
+        "RENAME TABLE m",
+        "CREATE TABLE atomic1 (a INT); CREATE TABLE atomic2 (a INT); DROP TABLE atomic1, atomic2",
+    ),
+    (
+        "RENAME TABLE m",
+        "CREATE FUNCTION fn(n INT) RETURNS INT DETERMINISTIC RETURN n * 2; DROP FUNCTION fn; CREATE FUNCTION fn(n INT) RETURNS INT DETERMINISTIC RETURN n * 3",
+    ),
+    (
+        "RENAME TABLE m",
+        "CREATE ROLE staff; GRANT SELECT ON shop_x.* TO staff; SET PERSIST max_connections=150; RESET PERSIST",
+    ),
+    ("FLUSH LOGS", "INSERT INTO p VALUES (70), (71) AS new ON DUPLICATE KEY UPDATE id=new.id + 100"),
+];
+
+/// What MySQL does not have.
+const NOT_OF_MYSQL: [&str; 9] = [
+    "SEQUENCE",
+    "OR REPLACE TABLE",
+    "ENGINE=Aria",
+    "SYSTEM VERSIONING",
+    "COMPRESSED",
+    "OR REPLACE FUNCTION",
+    "log_bin_compress",
+    "check_constraint_checks",
+    "RETURNING",
+];
+
+/// The steps that are to be had on a server, in their order.
+pub(super) fn of(is_mysql: bool) -> Vec<&'static str> {
+    if !is_mysql {
+        return STEPS.to_vec();
+    }
+    let has = |step: &&&str| !NOT_OF_MYSQL.iter().any(|word| step.contains(word));
+    let mut steps: Vec<&str> = STEPS.iter().filter(has).copied().collect();
+    for (before, own) in OF_MYSQL {
+        let at = steps.iter().position(|step| step.contains(before)).expect("a step");
+        steps.insert(at, own);
+    }
+    steps
+}

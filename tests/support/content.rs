@@ -6,8 +6,9 @@ use std::path::Path;
 use super::{mariadb, quoted};
 
 /// Nothing a case does may keep a question waiting.
-const IMPATIENT: &str = "SET lock_wait_timeout=2, innodb_lock_wait_timeout=2, max_statement_time=20, sql_mode='', SQL_QUOTE_SHOW_CREATE=1, \
-                         sql_select_limit=DEFAULT, time_zone='+00:00', use_stat_tables=never, group_concat_max_len=1000000, system_versioning_asof=DEFAULT;\n";
+const IMPATIENT: &str = "SET lock_wait_timeout=2, innodb_lock_wait_timeout=2, sql_mode='', SQL_QUOTE_SHOW_CREATE=1, sql_select_limit=DEFAULT, \
+                         time_zone='+00:00', group_concat_max_len=1000000 \
+                         /*M! , max_statement_time=20, use_stat_tables=never, system_versioning_asof=DEFAULT */;\n";
 
 /// What a server answers, a line a row; errors are among them, each in its place.
 pub(crate) fn ask(cnf: &Path, database: Option<&str>, sql: &str) -> String {
@@ -134,9 +135,10 @@ fn body() -> String {
         format!("WHEN '{charset}' THEN HEX(CONVERT(CONVERT(body USING {charset}) USING utf8mb4))")
     };
     let cases: Vec<String> = CHARSETS.iter().map(of).collect();
+    // MySQL has no such table, and passes over this comment.
     format!(
-        "(SELECT CASE character_set_client {} ELSE HEX(body) END FROM mysql.proc \
-         WHERE db = routine_schema AND name = routine_name AND type = routine_type)",
+        "HEX(routine_definition) /*M! IS NULL, (SELECT CASE character_set_client {} ELSE HEX(body) END FROM mysql.proc \
+         WHERE db = routine_schema AND name = routine_name AND type = routine_type) */",
         cases.join(" ")
     )
 }

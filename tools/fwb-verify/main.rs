@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use clap::{Parser, ValueEnum, ValueHint};
 use fwb::{
-    Drill, DrillOptions, Error, ErrorClass, Identities, Level, Location, Manifest, Recording, Result,
-    ServerOptions, Store, Verified,
+    ChainProofOptions, ChainProved, Connector, Drill, DrillOptions, Error, ErrorClass, Identities, Level,
+    Location, Manifest, Recording, Result, ServerOptions, Store, Verified,
 };
 use fwb_age::Age;
 use fwb_cli::{Answers, FormatArgs, IdentityArgs, Outcome, ServerArgs, Session, StoreArgs};
@@ -24,6 +24,10 @@ use fwb_stores::ObjectStores;
 ///
 /// A drill that cannot be held, because no server is here like the backup's, ends with 1 and takes no proof away:
 /// `not_drilled` in the manifest says why.
+///
+/// The level chain proves the log that fwb-follow ships: the backup before this one is restored into a throwaway server, the log
+/// between the two is replayed there, and every row and definition is held against this backup. `chain_proof` in the manifest
+/// has the outcome.
 #[derive(Debug, Parser)]
 #[command(name = "fwb-verify", version)]
 #[command(after_long_help = AFTER_HELP)]
@@ -90,6 +94,8 @@ enum LevelArg {
     Full,
     /// A restore into a throwaway server besides
     Drill,
+    /// That the backup before it and the log between the two make it
+    Chain,
 }
 
 /// What closes the help and the manual page.
@@ -99,7 +105,8 @@ Examples:
   fwb-verify shop_backup_20250725_170206.sql.gz
   fwb-verify --adopt ./old.sql.gz              # a dump of another program
   fwb-ls --latest --verified | fwb-verify --level drill
-  fwb-verify --log                             # the log that fwb-follow ships";
+  fwb-ls --latest --verified | fwb-verify --level chain
+  fwb-verify --log                             # the log that fwb-follow ships, every byte of it";
 
 fn main() -> ExitCode {
     fwb_cli::run(verify)
@@ -163,7 +170,11 @@ fn verify_log(args: &Args, session: &Session) -> Result<Outcome> {
 /// No option of a drill is to be ignored: whoever gives one believes that there is a drill, and of that kind.
 fn check_drill_options(args: &Args, session: &Session) -> Result<()> {
     let refused = |message: String, hint: &str| Err(Error::Usage { message, hint: Some(hint.into()) });
-    let is_drill = matches!(args.level, LevelArg::Drill);
+    let is_drill = match args.level {
+        LevelArg::Drill => true,
+        LevelArg::Chain => !session.given(&["drill_server"]).iter().any(|option| option == "--drill-server"),
+        LevelArg::Quick | LevelArg::Stored | LevelArg::Full => false,
+    };
     match session.given(&["drill_dir", "drill_server_dir", "drill_server"]).first() {
         Some(option) if !is_drill => {
             refused(format!("{option} is for a drill, and no drill was asked for"), "add --level drill")
@@ -196,7 +207,14 @@ impl Run<'_> {
     /// Verifies one backup. What fails is remembered, so that all of them are looked at before the exit.
     fn one(&mut self, store: &Location, name: &str) -> Result<()> {
         self.count += 1;
-        match self.prove(store, name) {
+        let level = match self.args.level {
+            LevelArg::Quick => Level::Quick,
+            LevelArg::Stored => Level::Stored,
+            LevelArg::Full => Level::Full,
+            LevelArg::Drill => Level::Drill,
+            LevelArg::Chain => return self.one_by_chain(store, name),
+        };
+        match self.prove(store, name, level) {
             Ok(Verified { manifest, unrecorded, not_drilled }) => {
                 self.out.write(&manifest, |page| fwb_cli::verified(&manifest, page))?;
                 let holds = manifest.verification.as_ref().is_some_and(|outcome| outcome.ok);
@@ -214,24 +232,52 @@ impl Run<'_> {
                 }
                 Ok(())
             }
-            // One that cannot be read here says nothing of the others.
-            Err(error @ Error::Encrypted { .. }) => {
-                self.failed += 1;
-                self.remember(error);
-                Ok(())
-            }
-            Err(error) if matches!(error.class(), ErrorClass::Interrupted(_) | ErrorClass::Usage) => {
-                Err(error)
-            }
-            Err(error) => {
-                self.failed += 1;
-                self.remember(error);
-                Ok(())
-            }
+            Err(error) => self.fail(error),
         }
     }
 
-    fn prove(&mut self, store: &Location, name: &str) -> Result<Verified> {
+    /// Takes an error of one backup. What says nothing of the others does not end the run.
+    fn fail(&mut self, error: Error) -> Result<()> {
+        let ends = matches!(error.class(), ErrorClass::Interrupted(_) | ErrorClass::Usage);
+        if ends && !matches!(error, Error::Encrypted { .. }) {
+            return Err(error);
+        }
+        self.failed += 1;
+        self.remember(error);
+        Ok(())
+    }
+
+    /// Holds one backup against the one before it and the log between them.
+    fn one_by_chain(&mut self, store: &Location, name: &str) -> Result<()> {
+        let context = self.session.context();
+        let store =
+            Store::open(store, &ObjectStores, &context.cancel)?.with_identities(self.identities.clone());
+        let options = ChainProofOptions {
+            servers: self.args.drill_server_dir.clone(),
+            dir: self.args.drill_dir.clone(),
+            records: !self.args.no_record,
+        };
+        let connector: Arc<dyn Connector> = Arc::new(Protocol);
+        let (manifest, unrecorded) = match fwb::prove_chain(&store, name, &options, &connector, context) {
+            Ok(ChainProved { manifest, unrecorded }) => (manifest, unrecorded),
+            Err(error) => return self.fail(error),
+        };
+        self.out.write(&manifest, |page| fwb_cli::verified_by_chain(&manifest, page))?;
+        if let Some(proof) = manifest.chain_proof.as_ref().filter(|proof| !proof.ok) {
+            self.failed += 1;
+            for problem in &proof.problems {
+                log::warn!(code = fwb::notice::VERIFICATION.code; "{name}: {problem}");
+            }
+            let problem = proof.problems.first().cloned().unwrap_or_default();
+            self.remember(Error::NotReproduced { name: name.to_owned(), base: proof.base.clone(), problem });
+        }
+        if let Some(error) = unrecorded {
+            self.remember(error);
+        }
+        Ok(())
+    }
+
+    fn prove(&mut self, store: &Location, name: &str, level: Level) -> Result<Verified> {
         let record = match (self.args.adopt, self.args.no_record) {
             (true, _) => Recording::Adopt,
             (_, true) => Recording::Nothing,
@@ -240,11 +286,9 @@ impl Run<'_> {
         let store = Store::open(store, &ObjectStores, &self.session.context().cancel)?
             .with_identities(self.identities.clone());
         let context = self.session.context();
-        match self.args.level {
-            LevelArg::Quick => fwb::verify(&store, name, Level::Quick, record, context),
-            LevelArg::Stored => fwb::verify(&store, name, Level::Stored, record, context),
-            LevelArg::Full => fwb::verify(&store, name, Level::Full, record, context),
-            LevelArg::Drill => self.drill()?.run(&store, name, record, context),
+        match level {
+            Level::Drill => self.drill()?.run(&store, name, record, context),
+            _ => fwb::verify(&store, name, level, record, context),
         }
     }
 

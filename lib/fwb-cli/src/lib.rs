@@ -58,6 +58,6 @@ pub use table::{SectionRecord, backup_table, footer, section_records, section_ta
 pub use told::{
     Retained, checked_chain, copied, copied_in_all, decided, dumped, followed, forgotten, moment_planned,
     planned, pruned_in_all, ran, restored, timeline, transaction, undo_planned, undone, verified,
-    verified_in_all,
+    verified_by_chain, verified_in_all,
 };
 pub use when::{parse_at, parse_since};

@@ -304,6 +304,21 @@ fn of_moments(one: &DatabaseReport, all: &mut Metrics) {
             truth(reachable.hole == HoleVerdict::Yes),
         );
     }
+    if let Some(proof) = &reachable.proof {
+        all.add(
+            "fwb_log_proof_timestamp_seconds",
+            "When it was last looked whether a backup and the log after it make the next backup.",
+            of(one),
+            at(proof.at),
+        );
+        all.add("fwb_log_proof_ok", "Whether they did.", of(one), truth(proof.ok));
+        all.add(
+            "fwb_log_replay_seconds",
+            "How long it took then to load the backup and to replay the log.",
+            of(one),
+            proof.seconds,
+        );
+    }
 }
 
 fn of_log(one: &LogReport, all: &mut Metrics) {

@@ -91,6 +91,18 @@ fn of_database(out: &mut String, one: &DatabaseReport, now: Timestamp) {
     }
     if let Some(reachable) = &one.reachable {
         row("any moment", of_reach(reachable));
+        if let Some(proof) = &reachable.proof {
+            let made = if proof.ok { "made" } else { "did not make" };
+            row(
+                "log proof",
+                format!(
+                    "{}: {} and the log {made} it, in {}",
+                    age(proof.at, now),
+                    proof.base,
+                    seconds(proof.seconds)
+                ),
+            );
+        }
     }
     for copies in &one.copies {
         let newest = copies

@@ -57,12 +57,13 @@ pub use error::{Error, ErrorClass, Refusal, Result};
 pub use fwb_binlog::Gtid;
 pub use identity::{Owner, ServerIdentity, ServerName};
 pub use manifest::{
-    Action, Binlog, Client, Decision, Detail, Encryption, Kind, Level, Manifest, ManifestError, NotDrilled,
-    Object, ObjectKind, Provenance, SCHEMA, Section, SectionKind, Server, Timestamp, Verification, now,
-    now_to_the_millisecond,
+    Action, Binlog, ChainProof, Client, Decision, Detail, Encryption, Kind, Level, Manifest, ManifestError,
+    NotDrilled, Object, ObjectKind, Provenance, SCHEMA, Section, SectionKind, Server, Timestamp,
+    Verification, now, now_to_the_millisecond,
 };
 pub use moment::{
-    Keeping, LogFiles, MomentOptions, MomentPlan, PlannedMoment, Tally, TimeForecast, plan_moment,
+    ChainProofOptions, ChainProved, Keeping, LogFiles, MomentOptions, MomentPlan, PlannedMoment, Tally,
+    TimeForecast, plan_moment, prove_chain,
 };
 pub use output::{check_output, open_stream, sync_stream, write_file};
 pub use progress::{Cancel, Context, HowFar, Progress, StopsWith, seconds_since};
@@ -70,9 +71,9 @@ pub use prune::{Candidates, PruneOptions, Pruned, prune};
 pub use report::{
     BackupFacts, BackupReport, CertificateFacts, CertificateReport, CopyReport, DatabaseReport, DayReport,
     DrillReport, FollowerReport, Forecast, FreeOnDay, HoleVerdict, KindReport, LogReport, REPORT_SCHEMA,
-    ReachReport, ReportDocument, ReportInput, RunBrief, RunsReport, Scope, ShippedLog, SizePoint, SpanReport,
-    StoreFacts, StoreReport, TableFacts, TablePoint, TableReport, Trend, Trouble, TroubleOptions, Verdict,
-    WindowReport, report, troubles,
+    ReachProofReport, ReachReport, ReportDocument, ReportInput, RunBrief, RunsReport, Scope, ShippedLog,
+    SizePoint, SpanReport, StoreFacts, StoreReport, TableFacts, TablePoint, TableReport, Trend, Trouble,
+    TroubleOptions, Verdict, WindowReport, report, troubles,
 };
 pub use restore::{
     DamagedTable, Finding, Forgotten, Gravity, KeepBefore, Plan, Prepared, Report, RestoreOptions,

@@ -193,6 +193,9 @@ codes! {
     NO_MOMENT = "FWB-1612", "A moment cannot be reached from any backup and the log",
         "no proved backup is older than the moment, the log has a gap in between, or does not go that far",
         "fwb-ls --timeline shows what can be reached";
+    NOT_REPRODUCED = "FWB-1613", "A backup and the log after it do not make the next backup",
+        "something was written that is not in the log (sql_log_bin=0, a filter, a file that was changed on disk), or replays to other rows (binlog_format=STATEMENT)",
+        "moments between the two may lack it; the backups stand as they are. docs/ANY-MOMENT.md";
     OTHER = "FWB-2001", "Something failed that does not change the outcome",
         "the message says what",
         "none is needed; look when there is time";
@@ -301,6 +304,9 @@ codes! {
     LOG_WAITS = "FWB-3015", "The follower of a log cannot go on, and says why",
         "the server or the store does not answer, refuses the account, or is full",
         "remove the cause that its word names; a follower that waits goes on by itself, one that gave up is started again";
+    LOG_LACKS = "FWB-3016", "A backup and the log after it did not make the next backup",
+        "something was written that is not in the log: sql_log_bin=0, a filter of the log, a file that was changed on disk",
+        "do not count on moments between the two; find who writes past the log. The next proof that holds makes an end of it";
 }
 
 impl Code {
@@ -322,6 +328,7 @@ impl Code {
             (LOG_LAGS, "the-log-lags"),
             (LOG_HOLE, "the-log-has-a-hole"),
             (LOG_WAITS, "the-follower-cannot-go-on"),
+            (LOG_LACKS, "the-log-lacks-something"),
         ];
         sections.into_iter().find(|(code, _)| code == self).map(|(_, section)| section)
     }

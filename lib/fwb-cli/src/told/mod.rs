@@ -21,7 +21,7 @@ pub use prune::{Retained, decided, pruned_in_all};
 pub use restore::{forgotten, moment_planned, planned, restored, undo_planned, undone};
 pub use run::ran;
 pub use timeline::{checked_chain, timeline, transaction};
-pub use verify::{verified, verified_in_all};
+pub use verify::{verified, verified_by_chain, verified_in_all};
 
 /// `12 tables, 3 views, 1 trigger; 1,234,567 rows`: what is inside, as far as the manifest says; none: it says nothing.
 fn contents(manifest: &Manifest) -> Option<String> {

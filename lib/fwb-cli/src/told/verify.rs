@@ -48,6 +48,35 @@ pub fn verified(manifest: &Manifest, page: &Page) -> String {
     text
 }
 
+/// A backup that was held against the one before it and the log between them.
+pub fn verified_by_chain(manifest: &Manifest, page: &Page) -> String {
+    let Some(proof) = &manifest.chain_proof else {
+        return page.line(Tone::Warn, "unproved", &manifest.name);
+    };
+    let took = human_seconds(proof.seconds);
+    let how = format!("{} (chain, {took})", manifest.name);
+    let mut text = match proof.problems.first() {
+        None => page.line(Tone::Good, "proved", &how),
+        Some(problem) => page.line(Tone::Bad, "FAILED", &format!("{how}: {problem}")),
+    };
+    let made = if proof.ok { "make it" } else { "do not make it" };
+    text += &page.detail(&format!(
+        "{} and {} of the log after it {made}",
+        proof.base,
+        counted(proof.groups, "group"),
+    ));
+    text += &page.detail(&format!(
+        "the base took {}, {} of log {}",
+        human_seconds(proof.base_seconds),
+        human_size(proof.log_size),
+        human_seconds(proof.replay_seconds),
+    ));
+    for note in &proof.notes {
+        text += &page.warning(note);
+    }
+    text
+}
+
 /// The sum below several.
 pub fn verified_in_all(held: u64, failed: u64, page: &Page) -> String {
     match (held, failed) {

@@ -74,7 +74,7 @@ fn tiles(one: &DatabaseReport, report: &ReportDocument) -> String {
         None => tile("Newest drill that held", "none", "", has("FWB-3005")),
     };
     if let Some(reachable) = &one.reachable {
-        out += &moments(reachable, has("FWB-3014"));
+        out += &moments(reachable, has("FWB-3014") || has("FWB-3016"));
     }
     if let Some(rto) = one.rto_seconds {
         let worst = one.worst_rto_seconds.map(|worst| format!("at most {} (RTO reached)", seconds(worst)));
@@ -101,8 +101,13 @@ fn moments(one: &ReachReport, is_bad: bool) -> String {
         0 | 1 => String::new(),
         more => format!("; {} spans before that", grouped(more - 1)),
     };
+    let proof = match &one.proof {
+        None => String::new(),
+        Some(proof) if proof.ok => format!("; proved {}", time(proof.at)),
+        Some(proof) => format!("; the log lacked something {}", time(proof.at)),
+    };
     let from = one.from.map_or_else(|| "none".into(), |from| format!("from {}", time(from)));
-    tile("Any moment", &from, &format!("{}{hole}{earlier}", until.unwrap_or_default()), is_bad)
+    tile("Any moment", &from, &format!("{}{hole}{earlier}{proof}", until.unwrap_or_default()), is_bad)
 }
 
 fn of_runs(runs: &RunsReport, report: &ReportDocument) -> String {

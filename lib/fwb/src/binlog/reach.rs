@@ -31,6 +31,8 @@ pub enum Moment {
     After(Gtid),
     /// Before this group.
     Before(Gtid),
+    /// The moment of a backup, by its name and the place of the log that it shows.
+    OfBackup(String, Binlog),
 }
 
 impl fmt::Display for Moment {
@@ -40,6 +42,7 @@ impl fmt::Display for Moment {
             Self::At(at) => write!(f, "{}", at.format("%Y-%m-%d %H:%M:%S%.f%:z")),
             Self::After(gtid) => write!(f, "the moment after {gtid}"),
             Self::Before(gtid) => write!(f, "the moment before {gtid}"),
+            Self::OfBackup(name, _) => write!(f, "the moment of {name}"),
         }
     }
 }
@@ -154,6 +157,9 @@ pub fn reach(
             continue;
         }
         let Some(binlog) = &backup.binlog else { continue };
+        if matches!(moment, Moment::OfBackup(_, place) if !is_before(&binlog.file, binlog.position, place)) {
+            continue;
+        }
         for chain in chains.chains.iter().rev().filter(|chain| !chain.differs(&backup.server)) {
             let Some(joint) = joint(chain, binlog) else { continue };
             let attempt = Attempt { store, backup, chain, joint, database, moment, context };
@@ -251,6 +257,9 @@ impl Attempt<'_> {
                 Moment::Newest => true,
                 Moment::At(at) => *at <= known_until,
                 Moment::After(_) | Moment::Before(_) => false,
+                Moment::OfBackup(_, place) => {
+                    wanted.last().is_some_and(|extent| !is_before(&extent.file, extent.to, place))
+                }
             };
             if !is_reached {
                 let broken = last_whole + 1 < log.segments.len();
@@ -344,6 +353,7 @@ impl Attempt<'_> {
             Moment::Newest | Moment::After(_) => false,
             Moment::At(at) => found.at >= *at,
             Moment::Before(before) => gtid == Some(*before),
+            Moment::OfBackup(_, place) => !is_before(&found.file, found.group.start, place),
         };
         if is_beyond {
             seen.is_met = true;
@@ -366,6 +376,11 @@ impl Attempt<'_> {
         }
         Flow::On
     }
+}
+
+/// Whether a place of a server's log is before another one. The numbers in names of files grow, and become longer.
+fn is_before(file: &str, position: u64, other: &Binlog) -> bool {
+    (file.len(), file, position) < (other.file.len(), other.file.as_str(), other.position)
 }
 
 /// The first segment at or before this one, in the same file, that begins between two groups.

@@ -32,10 +32,10 @@ use crate::store::{
 };
 use crate::verify::prove_written;
 use beside::{Restores, starting_over, wait_for_restores};
-pub(crate) use nowhere::{dump_to_nowhere, is_our_form};
+pub(crate) use nowhere::{dump_to_nowhere, dump_to_observer, is_our_form};
 use run::{Dump, Made};
 pub(crate) use writer::Past;
-pub(crate) use writer::{in_order_of_needs, view_order, without_counter};
+pub(crate) use writer::{in_order_of_needs, uncounted, view_order, without_counter};
 
 /// What to dump, and how.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use super::writer::{FORM_OF_ROWS, Header, PROGRAM, Part, Past, Sink, Task, begin
 use crate::error::Result;
 use crate::manifest::Manifest;
 use crate::progress::Context;
-use crate::scan::{Feed, Summary, unobserved};
+use crate::scan::{Feed, Observer, Summary, unobserved};
 use crate::server::{Role, ServerClient};
 
 /// How much is scanned at once, in bytes.
@@ -32,6 +32,41 @@ pub(crate) fn dump_to_nowhere(
     past: Past<'_>,
     context: &Context,
 ) -> Result<Summary> {
+    let what = What { part: Part::Rows, collation: "", chosen, past };
+    read(server, database, what, &mut unobserved, context)
+}
+
+/// Reads all of a database, as a dump of it would hold it, shows each statement and throws it away. `collation` is the
+/// database's default.
+///
+/// # Errors
+/// As [`dump_to_nowhere`], or what `observer` returns.
+pub(crate) fn dump_to_observer(
+    server: &ServerClient,
+    database: &str,
+    collation: &str,
+    observer: &mut Observer<'_>,
+    context: &Context,
+) -> Result<Summary> {
+    let what = What { part: Part::All, collation, chosen: None, past: Past::default() };
+    read(server, database, what, observer, context)
+}
+
+/// What is read.
+struct What<'a> {
+    part: Part,
+    collation: &'a str,
+    chosen: Option<&'a BTreeSet<String>>,
+    past: Past<'a>,
+}
+
+fn read(
+    server: &ServerClient,
+    database: &str,
+    what: What<'_>,
+    observer: &mut Observer<'_>,
+    context: &Context,
+) -> Result<Summary> {
     const DOING: &str = "reading the restored database";
     let mut connection = connect(server, Role::Single, database, DOING, &context.cancel)?;
     begin(connection.session(), DOING)?;
@@ -40,14 +75,14 @@ pub(crate) fn dump_to_nowhere(
     let none = BTreeSet::new();
     let task = Task {
         header,
-        collation: "",
+        collation: what.collation,
         broken_views: &none,
-        part: Part::Rows,
-        chosen,
-        past,
+        part: what.part,
+        chosen: what.chosen,
+        past: what.past,
         holds_definitions: false,
     };
-    let mut scanned = Scanned { feed: Feed::new(), sql: Vec::new(), context };
+    let mut scanned = Scanned { feed: Feed::new(), sql: Vec::new(), observer, context };
     let written = write(connection.session(), &mut scanned, &task, None, &|_| Ok(()), String::new);
     context.cancel.check()?;
     written?;
@@ -55,28 +90,29 @@ pub(crate) fn dump_to_nowhere(
 }
 
 /// What is only scanned.
-struct Scanned<'a> {
+struct Scanned<'a, 'o> {
     feed: Feed,
     sql: Vec<u8>,
+    observer: &'a mut Observer<'o>,
     context: &'a Context,
 }
 
-impl Scanned<'_> {
+impl Scanned<'_, '_> {
     fn scan(&mut self) -> Result<()> {
         self.context.cancel.check()?;
         self.context.progress.advance(self.sql.len() as u64);
-        self.feed.push(&self.sql, &mut unobserved)?;
+        self.feed.push(&self.sql, self.observer)?;
         self.sql.clear();
         Ok(())
     }
 
     fn finish(mut self) -> Result<Summary> {
         self.scan()?;
-        self.feed.finish(&mut unobserved)
+        self.feed.finish(self.observer)
     }
 }
 
-impl Sink for Scanned<'_> {
+impl Sink for Scanned<'_, '_> {
     fn sql(&mut self) -> &mut Vec<u8> {
         &mut self.sql
     }

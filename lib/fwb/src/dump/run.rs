@@ -320,6 +320,7 @@ impl<'a> Dump<'a> {
             verification: None,
             moment: self.options.moment.clone(),
             not_drilled: None,
+            chain_proof: None,
             retained_until: None,
             decision: None,
             extra,

@@ -469,6 +469,16 @@ pub enum Error {
         /// The first problem.
         problem: String,
     },
+    /// A backup and the log after it do not make the next backup.
+    #[error("{base} and the log after it do not make {name}: {problem}")]
+    NotReproduced {
+        /// The later artifact's name.
+        name: String,
+        /// The earlier one's.
+        base: String,
+        /// The first difference.
+        problem: String,
+    },
     /// The options or their combination make no sense.
     #[error("{message}")]
     Usage {
@@ -621,6 +631,7 @@ impl Error {
             Self::NotProved(_) => notice::NOT_PROVED,
             Self::NoDrill { .. } | Self::NotDrilled { .. } => notice::NO_DRILL,
             Self::DrillFailed { .. } => notice::DRILL_FAILED,
+            Self::NotReproduced { .. } => notice::NOT_REPRODUCED,
             Self::Replay { .. } => notice::REPLAY,
             Self::NoMoment { .. } => notice::NO_MOMENT,
             Self::Preflight { .. } => notice::PREFLIGHT,
@@ -700,6 +711,7 @@ impl Error {
             | Self::Differs { .. }
             | Self::Incomplete { .. }
             | Self::DrillFailed { .. }
+            | Self::NotReproduced { .. }
             | Self::RefusedByRestore { .. }
             | Self::NotADump { .. }
             | Self::Replay { .. }
@@ -801,6 +813,9 @@ impl Error {
                 Some("only what mariadb-dump and mysqldump write for one database is loaded".into())
             }
             Self::Outside { .. } => Some("if you trust this backup, add --allow-outside; or restore the other tables: --tables".into()),
+            Self::NotReproduced { .. } => Some(
+                "the log does not have everything: do not count on moments between the two; docs/ANY-MOMENT.md says what a log lacks".into(),
+            ),
             Self::DrillFailed { .. } => Some(
                 "the file is intact but its SQL fails to load: fix the cause and dump anew"
                     .into(),

@@ -8,7 +8,7 @@ use crate::artifact::{Artifact, Codec, Cutter, DataHeader, Decoder, Piece, SqlSo
 use crate::error::{Error, Result};
 use crate::manifest::{Level, Manifest, Section, SectionKind};
 use crate::progress::Context;
-use crate::scan::unobserved;
+use crate::scan::{Feed, Observer, unobserved};
 use crate::server::{LastTimestamp, NameCase, ServerFacts};
 use crate::store::Store;
 use crate::verify::{self, Findings, Index};
@@ -264,6 +264,16 @@ impl OpenBackup {
             context.cancel.check()?;
         }
         cutter.finish(&mut unobserved, &mut push).map(|_| ())
+    }
+
+    /// Shows each statement of the sections that is not of rows.
+    ///
+    /// # Errors
+    /// As [`OpenBackup::for_each_piece`], and what `observer` returns.
+    pub(crate) fn definitions(&self, context: &Context, observer: &mut Observer<'_>) -> Result<()> {
+        let mut feed = Feed::new();
+        self.for_each_piece(Part::Definitions, context, &mut |piece, _| feed.push(&piece.raw, observer))?;
+        feed.flush(observer)
     }
 
     /// Whether sections can be read for themselves.

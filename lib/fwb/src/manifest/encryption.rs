@@ -71,6 +71,12 @@ impl Manifest {
         if let Some(not_drilled) = &mut beside.not_drilled {
             HIDDEN_REASON.clone_into(&mut not_drilled.reason);
         }
+        if let Some(proof) = &mut beside.chain_proof {
+            if !proof.problems.is_empty() {
+                proof.problems = vec![HIDDEN_PROBLEM.into()];
+            }
+            proof.notes.clear();
+        }
         beside
     }
 
@@ -81,7 +87,7 @@ impl Manifest {
 
     /// The artifact's own manifest, with what the sidecar alone knows.
     pub(crate) fn completed(self, own: Self) -> Self {
-        let Self { name, size, sha256, verification, not_drilled, retained_until, .. } = self;
-        Self { name, size, sha256, verification, not_drilled, retained_until, ..own }
+        let Self { name, size, sha256, verification, not_drilled, chain_proof, retained_until, .. } = self;
+        Self { name, size, sha256, verification, not_drilled, chain_proof, retained_until, ..own }
     }
 }

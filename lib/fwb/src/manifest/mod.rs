@@ -2,6 +2,7 @@
 //! beside an artifact and, less what only the finished file or the store can know, the artifact's footer.
 //! `docs/FORMAT.md` describes every field; fields that this version does not know are kept.
 
+mod chain_proof;
 mod encryption;
 mod provenance;
 
@@ -11,6 +12,7 @@ use chrono::{DateTime, FixedOffset, SubsecRound, TimeDelta};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use chain_proof::ChainProof;
 pub use encryption::{Detail, Encryption};
 pub use provenance::Provenance;
 
@@ -153,6 +155,9 @@ pub struct Manifest {
     /// Why the latest drill was not held; absent once one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_drilled: Option<NotDrilled>,
+    /// Whether the backup before it and the log between them make this one: the latest outcome of `fwb-verify --level chain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain_proof: Option<ChainProof>,
     /// Until when the store keeps the artifact from being deleted, where it was asked to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retained_until: Option<Timestamp>,
@@ -498,10 +503,10 @@ pub enum ManifestError {
     Shape(#[from] serde_json::Error),
 }
 
-/// Fields that are not part of the immutable core in the footer: `store`, `verification`, `not_drilled`, `retained_until` and
-/// `decision` change, `size` and `sha256` are facts of the finished file and are held against the file itself.
-const OUTSIDE_CORE: [&str; 7] =
-    ["store", "verification", "not_drilled", "retained_until", "decision", "size", "sha256"];
+/// Fields that are not part of the immutable core in the footer: `store`, `verification`, `not_drilled`, `chain_proof`,
+/// `retained_until` and `decision` change, `size` and `sha256` are facts of the finished file and are held against the file itself.
+const OUTSIDE_CORE: [&str; 8] =
+    ["store", "verification", "not_drilled", "chain_proof", "retained_until", "decision", "size", "sha256"];
 
 impl Manifest {
     /// The server on which the backup was made; none where nobody knows.

@@ -79,7 +79,7 @@ fn only_of<'a>(backups: impl Iterator<Item = &'a BackupSummary>) -> Result<Optio
 /// Whether what a backup shows comes before the stop.
 fn is_before(backup: &BackupSummary, stop: &Moment) -> bool {
     match stop {
-        Moment::Newest => true,
+        Moment::Newest | Moment::OfBackup(..) => true,
         Moment::At(at) => backup.started_at <= *at,
         Moment::After(gtid) | Moment::Before(gtid) => {
             let position = backup.binlog.as_ref().and_then(|binlog| binlog.gtid.as_deref());

@@ -3,12 +3,14 @@
 
 mod artifact;
 mod base;
+mod definitions;
 mod events;
 mod files;
 mod needs;
 mod passage;
 mod pending;
 mod plan;
+mod proof;
 mod replica;
 mod statement;
 mod stop;
@@ -23,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::load::OpenBackup;
 use crate::manifest::Manifest;
 use crate::progress::{Context, seconds_since};
-use crate::server::{Connector, Feed, Flavor, NameCase, ServerClient};
+use crate::server::{Connector, Feed, Flavor, NameCase, ServerClient, ServerFacts};
 use crate::store::Store;
 pub use artifact::Keeping;
 use events::Events;
@@ -31,6 +33,7 @@ pub use files::LogFiles;
 use fwb_binlog::Gtid;
 use passage::{Passage, Rules};
 pub use plan::{MomentOptions, MomentPlan, PlannedMoment, TimeForecast, plan_moment};
+pub use proof::{ChainProofOptions, ChainProved, prove_chain};
 use replica::Replica;
 use statement::Subject;
 pub use stop::Tally;
@@ -71,6 +74,11 @@ impl Replayed {
     /// Access to the server, as root.
     fn server(&self) -> &ServerClient {
         self.server.server()
+    }
+
+    /// What that server is.
+    fn facts(&self) -> &ServerFacts {
+        self.server.facts()
     }
 
     /// The database's name there.

@@ -12,7 +12,7 @@ use super::files::LogFiles;
 use super::passage::{Passage, Rules};
 use super::statement::Subject;
 use super::stop::Tally;
-use super::{ReplayOptions, replay, room};
+use super::{ReplayOptions, Replayed, replay, room};
 use crate::binlog::{Moment, reach};
 use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
@@ -320,6 +320,15 @@ impl PlannedMoment<'_> {
         connector: &Arc<dyn Connector>,
         context: &Context,
     ) -> Result<Manifest> {
+        let replayed = self.replay(connector, context)?;
+        super::artifact::keep(self.store, &replayed, &self.options, self.log.chain, keeping, context)
+    }
+
+    /// Reaches the moment on a throwaway server.
+    ///
+    /// # Errors
+    /// As [`replay`].
+    pub(super) fn replay(&self, connector: &Arc<dyn Connector>, context: &Context) -> Result<Replayed> {
         let options = ReplayOptions {
             base: self.base.name.clone(),
             stop: self.log.stop.clone(),
@@ -329,8 +338,7 @@ impl PlannedMoment<'_> {
             threads: self.options.threads,
             has_gtids: self.plan.log.last.as_deref().is_some_and(|last| last.contains(':')),
         };
-        let replayed = replay(self.store, &options, Arc::clone(&self.log.feed), connector, context)?;
-        super::artifact::keep(self.store, &replayed, &self.options, self.log.chain, keeping, context)
+        replay(self.store, &options, Arc::clone(&self.log.feed), connector, context)
     }
 }
 

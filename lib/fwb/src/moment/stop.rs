@@ -28,7 +28,8 @@ pub struct Tally {
 /// Whether the log ends before a group that begins so, by the server's clock in whole seconds.
 pub(super) fn is_before(stop: &Moment, gtid: Option<Gtid>, timestamp: u32) -> bool {
     match stop {
-        Moment::Newest | Moment::After(_) => false,
+        // A log that goes on up to a backup's place was cut there.
+        Moment::Newest | Moment::After(_) | Moment::OfBackup(..) => false,
         Moment::Before(before) => gtid == Some(*before),
         Moment::At(at) => i64::from(timestamp) >= at.timestamp(),
     }

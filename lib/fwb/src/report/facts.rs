@@ -7,7 +7,7 @@ use super::trend::median_of_sorted;
 use crate::binlog::{Window, windows};
 use crate::error::Result;
 use crate::identity::Owner;
-use crate::manifest::{Kind, Level, Manifest, SectionKind, Timestamp, Verification, now};
+use crate::manifest::{ChainProof, Kind, Level, Manifest, SectionKind, Timestamp, Verification, now};
 use crate::progress::Cancel;
 use crate::retention::Proof;
 use crate::run::{RunHistory, RunRecord};
@@ -71,6 +71,8 @@ pub struct BackupFacts {
     pub proof: Proof,
     /// The latest outcome of `fwb-verify`.
     pub verification: Option<Verification>,
+    /// Whether the backup before it and the log between them make it.
+    pub chain_proof: Option<ChainProof>,
     /// Whether it says where the server's binary log stood.
     pub has_place: bool,
     /// The newest chain of its server's log in the store.
@@ -170,6 +172,7 @@ impl BackupFacts {
             rows: summary.rows,
             proof: summary.proof(),
             verification: summary.verification.clone(),
+            chain_proof: summary.chain_proof.clone(),
             has_place: summary.binlog.is_some(),
             log: None,
             windows: Vec::new(),

@@ -4,11 +4,11 @@
 use chrono::TimeDelta;
 
 use super::facts::BackupFacts;
-use super::model::{FollowerReport, HoleVerdict, LogReport, ReachReport, SpanReport};
+use super::model::{FollowerReport, HoleVerdict, LogReport, ReachProofReport, ReachReport, SpanReport};
 use super::trouble::TroubleOptions;
 use crate::binlog::{Chain, ChainFault, Chains, FollowState, FollowStatus, spans};
 use crate::blank::blank_quoted;
-use crate::manifest::{Timestamp, is_in_the_future};
+use crate::manifest::{ChainProof, Timestamp, is_in_the_future};
 use crate::retention::Proof;
 
 /// Of how many spans a report tells at most: the newest.
@@ -194,6 +194,11 @@ impl Joined<'_> {
     }
 }
 
+/// The newest backup that was held against the one before it and the log between them.
+pub(super) fn newest_proof<'a>(full: &[&'a BackupFacts]) -> Option<(&'a BackupFacts, &'a ChainProof)> {
+    full.iter().rev().find_map(|backup| Some((*backup, backup.chain_proof.as_ref()?)))
+}
+
 /// What can be reached of a database.
 pub(super) fn reach(log: &ShippedLog, full: &[&BackupFacts]) -> ReachReport {
     let windows: Vec<_> = full.iter().flat_map(|backup| backup.windows.iter().cloned()).collect();
@@ -210,6 +215,13 @@ pub(super) fn reach(log: &ShippedLog, full: &[&BackupFacts]) -> ReachReport {
         until,
         hole: joined.verdict(log),
         why: joined.hole(),
+        proof: newest_proof(full).map(|(backup, proof)| ReachProofReport {
+            backup: backup.name.clone(),
+            base: proof.base.clone(),
+            at: proof.at,
+            ok: proof.ok,
+            seconds: proof.base_seconds + proof.replay_seconds,
+        }),
         spans,
         spans_total: total,
     }
@@ -249,6 +261,7 @@ mod tests {
             rows: None,
             proof,
             verification: None,
+            chain_proof: None,
             has_place: true,
             log: Some("new".into()),
             windows: chains.iter().map(window).collect(),
@@ -425,6 +438,37 @@ mod tests {
         // Without the follower's word, what is lost at the end is not missed.
         let silent = log(100, 300, None);
         assert_eq!(reach(&silent, &[&backup("b", 200, Proof::Proved, new)]).hole, Unknown);
+    }
+
+    #[test]
+    fn a_log_that_lacks_something_is_told_until_the_next_proof() {
+        let proof = |ok: bool| {
+            let problems: &[&str] =
+                if ok { &[] } else { &["table t has 3 rows in the backup, and 2 by base and log"] };
+            serde_json::from_value(serde_json::json!({
+                "ok": ok, "at": at(201), "base": "a", "chain": "new", "groups": 7, "log_size": 70, "base_size": 1,
+                "base_seconds": 1.5, "replay_seconds": 2.5, "seconds": 9.0, "problems": problems
+            }))
+            .unwrap()
+        };
+        let of = |name: &str, minute, proof| BackupFacts {
+            chain_proof: proof,
+            ..backup(name, minute, Proof::Proved, &[("new", 300)])
+        };
+        let log = log(100, 300, Some(status(FollowState::Following, 300, false, None)));
+        let lacking = vec![of("b", 200, Some(proof(false))), of("c", 250, None)];
+        let told_of = told(&log, lacking.clone(), 302);
+        assert_eq!(told_of.len(), 1, "{told_of:?}");
+        assert!(
+            told_of[0].0 == "FWB-3016" && told_of[0].1.contains("a and the log after it do not make b"),
+            "{told_of:?}"
+        );
+        let mended = vec![of("b", 200, Some(proof(false))), of("c", 250, Some(proof(true)))];
+        assert!(told(&log, mended.clone(), 302).is_empty());
+        let report =
+            |backups: &[BackupFacts]| reach(&log, &backups.iter().collect::<Vec<_>>()).proof.unwrap();
+        assert_eq!((report(&lacking).ok, report(&mended).ok), (false, true));
+        assert!((report(&lacking).seconds - 4.0).abs() < 1e-9);
     }
 
     #[test]

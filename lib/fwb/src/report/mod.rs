@@ -19,8 +19,8 @@ pub use forecast::{Forecast, FreeOnDay, Verdict};
 pub use log::ShippedLog;
 pub use model::{
     BackupReport, CertificateReport, CopyReport, DatabaseReport, DayReport, DrillReport, FollowerReport,
-    HoleVerdict, KindReport, LogReport, REPORT_SCHEMA, ReachReport, ReportDocument, RunBrief, RunsReport,
-    SizePoint, SpanReport, StoreReport, TablePoint, TableReport, WindowReport,
+    HoleVerdict, KindReport, LogReport, REPORT_SCHEMA, ReachProofReport, ReachReport, ReportDocument,
+    RunBrief, RunsReport, SizePoint, SpanReport, StoreReport, TablePoint, TableReport, WindowReport,
 };
 pub use subject::Scope;
 pub use trend::Trend;

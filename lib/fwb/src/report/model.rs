@@ -287,7 +287,7 @@ pub struct CopyReport {
 }
 
 /// Which moments of a database can be reached by its backups and the log of its server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReachReport {
     /// The newest chain of the log.
     pub chain: String,
@@ -299,10 +299,27 @@ pub struct ReachReport {
     pub hole: HoleVerdict,
     /// Why they do.
     pub why: Option<String>,
+    /// The newest look whether a backup and the log make the next backup; null where there was none.
+    pub proof: Option<ReachProofReport>,
     /// The spans of time that can be reached, oldest first: the newest 20. Between two is a hole.
     pub spans: Vec<SpanReport>,
     /// How many there are in all.
     pub spans_total: u64,
+}
+
+/// Whether a backup and the log after it made the next backup: `fwb-verify --level chain`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReachProofReport {
+    /// The later backup.
+    pub backup: String,
+    /// The earlier one.
+    pub base: String,
+    /// When it was looked at.
+    pub at: Timestamp,
+    /// Whether they did.
+    pub ok: bool,
+    /// How long it took to load the base and to replay the log, in seconds: what it takes to reach a moment.
+    pub seconds: f64,
 }
 
 /// A span of time of which each moment can be reached.

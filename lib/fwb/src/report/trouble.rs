@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::change::{Change, change};
 use super::facts::{BackupFacts, ReportInput, StoreFacts};
 use super::forecast::{Forecast, Verdict, forecast};
-use super::log::{Joined, ShippedLog, broken, joined};
+use super::log::{Joined, ShippedLog, broken, joined, newest_proof};
 use super::subject::{Copies, Scope, Subject, subjects};
 use super::tables::{changed_tables, held, vanished_tables};
 use super::words::{bytes, count, span};
@@ -148,6 +148,7 @@ fn of_subject(subject: &Subject<'_>, options: &TroubleOptions, now: Timestamp, f
         found.extend(
             subject.copies.iter().filter_map(|copies| uncopied(subject, &full, copies, options, now)),
         );
+        found.extend(lacking(subject, &full));
         found.extend(resized(subject, &full));
         tables(subject, &full, found);
     }
@@ -259,6 +260,15 @@ fn of_log(store: &StoreFacts, log: &ShippedLog, code: Code, message: String) -> 
 fn broken_log(store: &StoreFacts, log: &ShippedLog) -> Option<Trouble> {
     let message = format!("it is broken at {}", broken(log.fault.as_ref()?));
     Some(of_log(store, log, notice::LOG_HOLE, message))
+}
+
+/// What base and log make is not what the later backup holds.
+fn lacking(subject: &Subject<'_>, full: &[&BackupFacts]) -> Option<Trouble> {
+    let (backup, proof) = newest_proof(full).filter(|(_, proof)| !proof.ok)?;
+    let first =
+        proof.problems.first().map(|problem| format!(": {}", blank_quoted(problem))).unwrap_or_default();
+    let message = format!("{} and the log after it do not make {}{first}", proof.base, backup.name);
+    Some(of(subject, notice::LOG_LACKS, Some(&backup.name), message))
 }
 
 /// Nothing more has become safe for too long; with the reason, where the follower says one.

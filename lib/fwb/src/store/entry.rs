@@ -306,6 +306,7 @@ fn bare(name: &str, kind: Kind, at: Timestamp, size: u64) -> Manifest {
         verification: None,
         moment: None,
         not_drilled: None,
+        chain_proof: None,
         retained_until: None,
         decision: None,
         extra: Map::new(),

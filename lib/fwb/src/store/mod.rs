@@ -31,7 +31,7 @@ pub use summary::BackupSummary;
 use crate::artifact::Artifact;
 use crate::encryption::{Identities, Keys};
 use crate::error::{Error, Result};
-use crate::manifest::{Decision, Kind, Level, Manifest, NotDrilled, Timestamp, Verification};
+use crate::manifest::{ChainProof, Decision, Kind, Level, Manifest, NotDrilled, Timestamp, Verification};
 use crate::progress::Cancel;
 #[cfg(test)]
 pub(crate) use backend::NoObjectStores;
@@ -352,6 +352,17 @@ impl Store {
             self.write_sidecar(&proven.name, &written, lock)?;
         }
         Ok(manifest)
+    }
+
+    /// Records in a backup's sidecar whether the one before it and the log make it. A backup without a sidecar stays as it is.
+    pub(crate) fn record_chain_proof(&self, name: &str, proof: &ChainProof, lock: &StoreLock) -> Result<()> {
+        let entry = self.entry(name)?;
+        if entry.sidecar != Sidecar::Present {
+            return Ok(());
+        }
+        let written =
+            Manifest { name: entry.recorded_name, chain_proof: Some(proof.clone()), ..entry.manifest };
+        self.write_sidecar(name, &written, lock)
     }
 
     /// Deletes a backup. In an object store it is gone from then on, and its bytes

@@ -5,7 +5,7 @@ use super::Store;
 use super::entry::Entry;
 use crate::error::{Error, Result};
 use crate::identity::{Belonging, Owner, ServerIdentity};
-use crate::manifest::{Binlog, Decision, Kind, Level, Manifest, Server, Timestamp, Verification};
+use crate::manifest::{Binlog, ChainProof, Decision, Kind, Level, Manifest, Server, Timestamp, Verification};
 use crate::retention::Proof;
 use crate::server::NameCase;
 
@@ -39,6 +39,8 @@ pub struct BackupSummary {
     /// The latest outcome of `fwb-verify`. Where a look at the sizes finds a problem it is that one, as if `quick` had
     /// run: whatever was recorded before does not hold any more.
     pub verification: Option<Verification>,
+    /// Whether the backup before it and the log between them make it.
+    pub chain_proof: Option<ChainProof>,
     /// Until when the store keeps the artifact from being deleted.
     pub retained_until: Option<Timestamp>,
     /// What is wrong, as far as a look at sizes and names shows.
@@ -113,6 +115,7 @@ impl From<Manifest> for BackupSummary {
             whole: if manifest.chosen.is_some() { Some(false) } else { manifest.whole },
             is_chosen: manifest.chosen.is_some(),
             verification: manifest.verification,
+            chain_proof: manifest.chain_proof,
             retained_until: manifest.retained_until,
             problems: Vec::new(),
             sidecar: None,

@@ -33,7 +33,7 @@ pub(crate) use frame::Header;
 pub(crate) use moment::{LogPosition, begin, coordinates, log_position};
 pub(crate) use settings::prepare;
 pub(crate) use sink::Sink;
-pub(crate) use table::without_counter;
+pub(crate) use table::{uncounted, without_counter};
 pub(crate) use unsound::{LeftOutProgram, unsound_views};
 pub(crate) use view_order::{in_order_of_needs, view_order};
 pub(crate) use written::{Written, essence};

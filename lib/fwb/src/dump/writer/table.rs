@@ -1,5 +1,7 @@
 //! Tables and sequences: their definitions, and the statement that their rows come in.
 
+use std::ops::Range;
+
 use super::form::{Column, Form, Origin};
 use super::literal;
 use crate::scan::{QuoteMode, Reading as Words, Token, Tokens};
@@ -115,15 +117,23 @@ pub(super) fn structure(sql: &mut Vec<u8>, table: &str, create: &[u8]) {
 
 /// A table of engine ARCHIVE without its counter: it takes no number below it, so none of its rows.
 pub(crate) fn without_counter(text: &[u8], mode: QuoteMode) -> Option<Vec<u8>> {
+    option(text, mode, "ENGINE").filter(|(_, engine)| engine.eq_ignore_ascii_case(b"ARCHIVE"))?;
+    uncounted(text, mode)
+}
+
+/// A table without its counter, where it has one.
+pub(crate) fn uncounted(text: &[u8], mode: QuoteMode) -> Option<Vec<u8>> {
+    let (place, _) = option(text, mode, "AUTO_INCREMENT")?;
+    Some([&text[..place.start], &text[place.end..]].concat())
+}
+
+/// Where an option of a table stands with its value, and the value.
+fn option<'a>(text: &'a [u8], mode: QuoteMode, word: &str) -> Option<(Range<usize>, &'a [u8])> {
     let mut tokens = Tokens::new(text, Words::Everything, mode);
     let all: Vec<_> = std::iter::from_fn(|| tokens.spanned()).collect();
-    let option = |word: &str| {
-        let at = all.windows(3).position(|at| at[0].0.is(word) && at[1].0 == Token::Symbol(b'='))?;
-        Some((&all[at], &all[at + 2]))
-    };
-    option("ENGINE").filter(|(_, (engine, _))| engine.is("ARCHIVE"))?;
-    let ((_, name), (_, value)) = option("AUTO_INCREMENT")?;
-    Some([&text[..name.start], &text[value.end..]].concat())
+    let at = all.windows(3).position(|at| at[0].0.is(word) && at[1].0 == Token::Symbol(b'='))?;
+    let ((_, name), (_, value)) = (&all[at], &all[at + 2]);
+    Some((name.start..value.end, &text[value.clone()]))
 }
 
 /// Writes what comes before the rows of a table.
