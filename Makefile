@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test matrix peers torture lint fuzz fmt bench docs install image clean
+.PHONY: help build demo unit test matrix peers torture lint fuzz fmt bench docs install image clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -16,6 +16,9 @@ build: ## Build the tools into target/release
 demo: build ## Back up, lose and restore a small database on a private server
 	@scripts/bootstrap.sh demo
 	@scripts/demo.sh
+
+unit: ## Run the tests that need no server
+	cargo test --workspace --locked --lib --bins
 
 test: ## Run all tests on a private server
 	@scripts/bootstrap.sh test
