@@ -6,6 +6,7 @@
 
 mod support;
 
+mod accounts;
 mod charsets;
 mod chosen;
 mod cli;

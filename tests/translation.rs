@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// A page, and its translation.
-const PAIRS: [[&str; 2]; 9] = [
+const PAIRS: [[&str; 2]; 10] = [
     ["README.md", "docs/ko/README.md"],
     ["docs/RUNBOOK.md", "docs/ko/RUNBOOK.md"],
     ["docs/KUBERNETES.md", "docs/ko/KUBERNETES.md"],
@@ -16,6 +16,7 @@ const PAIRS: [[&str; 2]; 9] = [
     ["docs/MONITORING.md", "docs/ko/MONITORING.md"],
     ["docs/SCHEDULING.md", "docs/ko/SCHEDULING.md"],
     ["docs/ANY-MOMENT.md", "docs/ko/ANY-MOMENT.md"],
+    ["docs/WHOLE-SERVERS.md", "docs/ko/WHOLE-SERVERS.md"],
 ];
 
 /// A part of a page that is translated as one.

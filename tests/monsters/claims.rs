@@ -70,7 +70,7 @@ fn member(kind: u8, flags: u16, payload: &[u8], stream: &[u8], crc: u32, size: u
 }
 
 /// A data member.
-fn data(flags: u16, sizes: [u64; 3], stream: &[u8], crc: u32, size: u32) -> Vec<u8> {
+pub(crate) fn data(flags: u16, sizes: [u64; 3], stream: &[u8], crc: u32, size: u32) -> Vec<u8> {
     let payload: Vec<u8> = sizes.iter().flat_map(|number| number.to_le_bytes()).collect();
     member(0, flags, &payload, stream, crc, size)
 }
@@ -78,7 +78,7 @@ fn data(flags: u16, sizes: [u64; 3], stream: &[u8], crc: u32, size: u32) -> Vec<
 const EMPTY: [u8; 2] = [3, 0];
 
 /// Data members with the footer of this core after them.
-fn artifact(members: &[u8], core: &Value) -> Vec<u8> {
+pub(crate) fn artifact(members: &[u8], core: &Value) -> Vec<u8> {
     let core = core.to_string().into_bytes();
     let mut bytes = members.to_vec();
     for (number, piece) in core.chunks(60_000).enumerate() {

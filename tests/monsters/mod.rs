@@ -5,7 +5,7 @@
 //! Memory is the peak of the real programs (proc(5), `VmHWM`), and work their processor time, compared for an input and
 //! four times as much of it: never with a clock.
 
-mod claims;
+pub(crate) mod claims;
 
 use std::fs;
 use std::path::PathBuf;

@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+mod accounts;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -26,7 +28,15 @@ use fwb_stores::ObjectStores;
 struct Args {
     /// Database to dump
     #[arg(short = 'B', long, value_name = "NAME", env = "FWB_DATABASE", value_parser = NonEmptyStringValueParser::new())]
-    database: String,
+    #[arg(required_unless_present = "accounts")]
+    database: Option<String>,
+
+    /// Dump the accounts of the server, and no database
+    ///
+    /// Users, roles, the hashes of their passwords as the server keeps them, what their connections must be, and all their
+    /// rights, as statements of the server's own flavor. The name begins with accounts. fwb-restore --accounts restores them.
+    #[arg(long)]
+    accounts: bool,
 
     /// Dump these tables, sequences or views alone, with their triggers
     ///
@@ -131,6 +141,7 @@ Examples:
   fwb-dump -B shop | fwb-verify                # and prove it
   fwb-dump -B shop --codec zstd -o shop.sql.zst
   fwb-dump -B shop --tables files,users        # these alone: no backup of the database
+  fwb-dump --accounts                          # users, roles and rights of the server
   fwb-dump -B shop -o - | ssh host 'cat > shop.sql.gz'
   fwb-dump -B shop --pod-selector app=mariadb -n prod";
 
@@ -140,16 +151,20 @@ fn main() -> ExitCode {
 
 fn dump(args: Args, session: &Session) -> Result<Outcome> {
     let context = session.context();
+    if args.accounts {
+        let (manifest, to_stdout) = accounts::dump(&args, session)?;
+        return tell(&manifest, to_stdout, &args, session);
+    }
     let compression = compression(args.codec.into(), args.level)?;
     let addressed = args.server.to_domain()?;
     let server = ServerClient::new(&addressed, &Protocol)?;
     let options = DumpOptions {
-        database: args.database,
-        tables: (!args.tables.is_empty()).then_some(args.tables),
+        database: args.database.clone().unwrap_or_default(),
+        tables: (!args.tables.is_empty()).then(|| args.tables.clone()),
         server: args.server.identity(&addressed, &Protocol, &context.cancel)?,
         kind: Kind::Full,
         moment: None,
-        prefix: args.prefix,
+        prefix: args.prefix.clone(),
         compression,
         encryption: args.recipients.encryption(&Age)?,
         strict: args.strict,
@@ -190,11 +205,16 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
         },
         Some(OutputArg::Standard) => fwb::dump_to_stream(session.stdout()?, &server, &options, context)?,
     };
+    tell(&manifest, to_stdout, &args, session)
+}
+
+/// Hands the manifest on.
+fn tell(manifest: &Manifest, to_stdout: bool, args: &Args, session: &Session) -> Result<Outcome> {
     if let Some(path) = &args.manifest {
-        fwb::write_manifest(path, &manifest, &context.cancel)?;
+        fwb::write_manifest(path, manifest, &session.context().cancel)?;
     }
     if !to_stdout {
-        session.answers(args.format)?.write(&manifest, |page| fwb_cli::dumped(&manifest, page))?;
+        session.answers(args.format)?.write(manifest, |page| fwb_cli::dumped(manifest, page))?;
     }
     Ok(Outcome::Done)
 }

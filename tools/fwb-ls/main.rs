@@ -27,7 +27,7 @@ use fwb_stores::ObjectStores;
 struct Args {
     /// Only backups of these kinds [default: all; with --latest, --at and --max-age: full]
     #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', value_parser =
-        PossibleValuesParser::new(["full", "safety", "foreign", "moment"]).try_map(|word| word.parse::<Kind>()))]
+        PossibleValuesParser::new(["full", "safety", "foreign", "moment", "accounts"]).try_map(|word| word.parse::<Kind>()))]
     kinds: Vec<Kind>,
 
     /// Only backups of this database
@@ -67,14 +67,18 @@ struct Args {
     #[arg(long)]
     tables: bool,
 
+    /// Show what backups of accounts tell of their server: settings, plugins, time zones
+    #[arg(long, conflicts_with = "tables")]
+    settings: bool,
+
     /// Show what can be reached by backups and the log, and where there are holes
-    #[arg(long, conflicts_with_all = ["kinds", "server_id", "since", "at", "verified", "latest", "max_age", "tables", "also", "transactions"])]
+    #[arg(long, conflicts_with_all = ["kinds", "server_id", "since", "at", "verified", "latest", "max_age", "tables", "settings", "also", "transactions"])]
     timeline: bool,
 
     /// List the transactions of the log, from --since to --at
     ///
     /// Each with its moment, its GTID, the rows that it changes and its statements: fwb-restore --before takes the GTID.
-    #[arg(long, conflicts_with_all = ["kinds", "server_id", "verified", "latest", "max_age", "tables", "also"])]
+    #[arg(long, conflicts_with_all = ["kinds", "server_id", "verified", "latest", "max_age", "tables", "settings", "also"])]
     transactions: bool,
 
     /// With --transactions: those of five minutes before and after this moment
@@ -125,6 +129,7 @@ Examples:
   fwb-ls -B shop --latest --verified           # the newest proved one
   fwb-ls --at '2025-07-25 17:00' --tables      # what was inside then
   fwb-ls --max-age 26h > /dev/null             # exit 3: no fresh proved backup
+  fwb-ls --settings --latest                   # what a rebuilt server needs
   fwb-ls --timeline                            # what can be reached by backups and the log
   fwb-ls --transactions --around '2025-07-25 14:03' -B shop
   fwb-ls | jq -r .name                         # a pipe gets JSON";
@@ -141,14 +146,15 @@ fn list(args: &Args, session: &Session) -> Result<Outcome> {
         return timeline::transactions(args, session);
     }
     // The sidecars have all that a list shows; of many backups each would be decrypted.
-    let identities = if args.tables { args.identity.identities(&Age, session) } else { None };
+    let identities =
+        if args.tables || args.settings { args.identity.identities(&Age, session) } else { None };
     let cancel = &session.context().cancel;
     let mut places = vec![args.store.location()?];
     for also in &args.also {
         places.push(Location::parse(also)?);
     }
     let selection = Selection {
-        kinds: args.kinds.clone(),
+        kinds: if args.settings && args.kinds.is_empty() { vec![Kind::Accounts] } else { args.kinds.clone() },
         database: args.database.clone(),
         server: args.server_id.clone(),
         since: args.since,
@@ -236,6 +242,12 @@ fn print_records(args: &Args, session: &Session, entries: &[Found<'_>]) -> Resul
             let Some(manifest) = listing.record(entry)? else { continue };
             warn_of_locked(&manifest);
             fwb_cli::section_records(&manifest).try_for_each(|record| out.write_json(&record))?;
+        } else if args.settings {
+            let Some(manifest) = listing.record(entry)? else { continue };
+            warn_of_locked(&manifest);
+            if let Some(surroundings) = &manifest.surroundings {
+                out.write_json(surroundings)?;
+            }
         } else if let Some(record) = listing.record(entry)? {
             out.write_json(&record)?;
         }
@@ -250,6 +262,13 @@ fn print_table(args: &Args, session: &Session, listings: &[Listing], entries: &[
             if let Some(manifest) = listing.record(entry)? {
                 warn_of_locked(&manifest);
                 out.write_text(&(fwb_cli::section_table(&manifest, &page) + "\n"))?;
+            }
+        }
+    } else if args.settings {
+        for (listing, entry) in entries {
+            if let Some(manifest) = listing.record(entry)? {
+                warn_of_locked(&manifest);
+                out.write_text(&(fwb_cli::settings(&manifest, &page) + "\n"))?;
             }
         }
     } else if !entries.is_empty() {

@@ -29,8 +29,8 @@ struct Args {
     dry_run: bool,
 
     /// Kinds that may be deleted
-    #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', default_value = "full", value_parser =
-        PossibleValuesParser::new(["full", "safety", "foreign", "moment"]).try_map(|word| word.parse::<Kind>()))]
+    #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', default_value = "full,accounts", value_parser =
+        PossibleValuesParser::new(["full", "safety", "foreign", "moment", "accounts"]).try_map(|word| word.parse::<Kind>()))]
     kinds: Vec<Kind>,
 
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod moment;
 mod on_record;
 
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use accounts::AccountsArgs;
 use chrono::TimeDelta;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueEnum};
@@ -56,6 +58,9 @@ struct Args {
 
     #[command(flatten)]
     moment: MomentArgs,
+
+    #[command(flatten)]
+    accounts: AccountsArgs,
 
     /// How the backup takes the place of what is there [default: swap]
     #[arg(long, value_name = "STRATEGY")]
@@ -175,6 +180,8 @@ Examples:
   fwb-ls --latest | fwb-restore --tables files,users
   fwb-ls --latest | fwb-restore --tables files --stdout | mariadb other
   fwb-restore --until '2025-07-25 14:02' -B shop --tables orders
+  fwb-restore --accounts --dry-run             # what of the server's accounts is missing
+  fwb-restore --accounts=app@%,readers --yes
   fwb-restore --undo -B shop                   # put back what was there
   fwb-restore --drop-before --older-than 7d -B shop --yes < /dev/null";
 
@@ -183,6 +190,9 @@ fn main() -> ExitCode {
 }
 
 fn restore(args: Args, session: &Session) -> Result<Outcome> {
+    if let Some(choice) = args.accounts.choice()? {
+        return accounts::restore(&args, choice, session);
+    }
     if args.undo {
         return undo(&args, session);
     }

@@ -2,7 +2,7 @@
 //! from elsewhere are made [`printable`] here.
 
 use chrono::{Local, TimeDelta};
-use fwb::{BackupSummary, Location, Manifest, Owner, Proof, Section, SectionKind, Space, Timestamp};
+use fwb::{BackupSummary, Kind, Location, Manifest, Owner, Proof, Section, SectionKind, Space, Timestamp};
 use serde::Serialize;
 
 use crate::columns::{Cell, Column, Columns};
@@ -111,6 +111,7 @@ fn cell(title: &str, store: &Location, entry: &BackupSummary, now: Timestamp) ->
     match title {
         "NAME" => printable(&entry.name).into(),
         "KIND" => entry.kind.as_str().into(),
+        "DATABASE" if entry.kind == Kind::Accounts => "(accounts)".into(),
         "DATABASE" => entry.database.as_deref().map_or(UNKNOWN.into(), |name| printable(name).into()),
         "SERVER" => match entry.owner() {
             Owner::Unknown => UNKNOWN.into(),

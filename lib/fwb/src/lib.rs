@@ -48,7 +48,10 @@ pub use binlog::{
 pub use blank::{blank_quoted, blank_record};
 pub use copy::{Copied, Copier, CopyOptions};
 pub use drill::{Drill, DrillOptions};
-pub use dump::{DumpOptions, dump_to_file, dump_to_store, dump_to_stream, write_manifest};
+pub use dump::{
+    AccountsOptions, DumpOptions, dump_accounts_to_file, dump_accounts_to_store, dump_accounts_to_stream,
+    dump_to_file, dump_to_store, dump_to_stream, write_manifest,
+};
 pub use encryption::{
     AskPassphrase, Cipher, EncryptTo, Encrypted, Encrypting, Identities, NoKey, ReadAt, Recipients,
     Unreadable, is_of_the_file,
@@ -57,9 +60,9 @@ pub use error::{Error, ErrorClass, Refusal, Result};
 pub use fwb_binlog::Gtid;
 pub use identity::{Owner, ServerIdentity, ServerName};
 pub use manifest::{
-    Action, Binlog, ChainProof, Client, Decision, Detail, Encryption, Kind, Level, Manifest, ManifestError,
-    NotDrilled, Object, ObjectKind, Provenance, SCHEMA, Section, SectionKind, Server, Timestamp,
-    Verification, now, now_to_the_millisecond,
+    AccountEntry, Action, Binlog, ChainProof, Client, Decision, Detail, Encryption, Kind, Level, Manifest,
+    ManifestError, NotDrilled, Object, ObjectKind, Provenance, SCHEMA, Section, SectionKind, Server,
+    Surroundings, Timestamp, Verification, now, now_to_the_millisecond,
 };
 pub use moment::{
     ChainProofOptions, ChainProved, Keeping, LogFiles, MomentOptions, MomentPlan, PlannedMoment, Tally,
@@ -76,8 +79,10 @@ pub use report::{
     TroubleOptions, Verdict, WindowReport, report, troubles,
 };
 pub use restore::{
-    DamagedTable, Finding, Forgotten, Gravity, KeepBefore, Plan, Prepared, Report, RestoreOptions,
-    RestoreProof, Strategy, Undo, Undone, extract, forget, prepare, prepare_undo,
+    AccountAction, AccountChoice, AccountOutcome, AccountPlan, AccountReport, AccountsPlan, AccountsReport,
+    DamagedTable, Finding, Forgotten, Gravity, KeepBefore, Plan, Prepared, PreparedAccounts, Report,
+    RestoreAccounts, RestoreOptions, RestoreProof, SettingFinding, Strategy, Undo, Undone, extract, forget,
+    prepare, prepare_accounts, prepare_undo,
 };
 pub use retention::{Backup, Policy, Proof, decide};
 pub use run::{
@@ -86,10 +91,10 @@ pub use run::{
 };
 pub use select::{Found, Listing, Selection, select_among};
 pub use server::{
-    Cells, Column, Connector, Feed, Flavor, LogPlace, LogStart, LogStream, Malformed, NameCase, Password,
-    PodChoice, PodOptions, ReplicationSource, Results, Role, Row, SentEvent, Server as DatabaseServer,
-    ServerAddress, ServerClient, ServerError, ServerOptions, ServerVersion, Session, SessionError, Stopper,
-    TlsMode, TlsOptions, Via,
+    AccountName, Cells, Column, Connector, Feed, Flavor, LogPlace, LogStart, LogStream, Malformed, NameCase,
+    Password, PodChoice, PodOptions, ReplicationSource, Results, Role, Row, SentEvent,
+    Server as DatabaseServer, ServerAddress, ServerClient, ServerError, ServerOptions, ServerVersion,
+    Session, SessionError, Stopper, TlsMode, TlsOptions, Via,
 };
 pub use store::{
     Backend, BackupSummary, Expected, Folder, Freed, Held, Listed, Location, ObjectStores, Opened, Retention,

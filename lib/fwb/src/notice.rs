@@ -85,12 +85,15 @@ codes! {
     STRICT = "FWB-1203", "Something would be left out, and --strict forbids it",
         "--strict was given, and something cannot be in the backup",
         "mend what the message names, or leave --strict out";
-    RIGHTS = "FWB-1204", "The account may not see all of the database, so a dump would not be whole",
+    RIGHTS = "FWB-1204", "The account may not see all of the database, or all accounts, so a dump would not be whole",
         "the account lacks rights that the message names",
         "run the GRANT of the hint; --allow-partial makes a part on purpose";
     UNRESTORABLE = "FWB-1205", "A restore would refuse an object of the database, so nothing was published",
         "a definition that no server reads again, such as one of more than a megabyte",
         "make the object anew, in a form that the server takes";
+    ACCOUNTS_UNREAD = "FWB-1206", "The accounts of a server cannot be read whole",
+        "they change meanwhile, the server shows none, or it keeps them in a way that is not known",
+        "by the hint";
     LOCKED = "FWB-1301", "Another run holds the lock of the store",
         "another dump, prune or verify is at work in the store",
         "wait, or say for how long to wait: --wait";
@@ -181,6 +184,9 @@ codes! {
     INCOMPLETE = "FWB-1517", "A swap was made, and something could not be made afterwards",
         "a view or program needs something that is not there, or a right",
         "make it by hand from the backup (fwb-restore --stdout), or --undo";
+    ACCOUNTS_NOT_RESTORED = "FWB-1518", "Accounts that were to be restored are not there as the backup has them",
+        "a plugin or a right lacks, a password rule refuses a hash, or somebody changed accounts meanwhile: the message says of each account what became of it",
+        "remove the cause, then run it again: accounts that are there as the backup has them are left";
     NO_LOG = "FWB-1601", "The binary log of the server cannot be followed",
         "the server writes none, or in a form that cannot be followed",
         "by the hint; docs/ANY-MOMENT.md";
@@ -247,6 +253,18 @@ codes! {
     SWAP = "FWB-2205", "What a swap did beyond what was asked: a table dropped, a swap completed late",
         "an earlier run was cut off, or a table was damaged",
         "none is needed";
+    ACCOUNTS_LEFT = "FWB-2206", "What a restore of accounts has left: accounts that exist and differ, grants on what is not there yet, roles that nobody else administers",
+        "the accounts were there before, or the databases are restored later",
+        "look at the differences: --replace-accounts makes them as they were; --missing-grants gives what lacks";
+    SETTING_DIFFERS = "FWB-2207", "A setting is otherwise than on the backup's server, and decides what data mean or who may log in",
+        "the server was set up anew",
+        "set it as it was, before the restore, and in the server's option file";
+    PLUGIN_LACKS = "FWB-2208", "A plugin or a component that the backup's server had is not here",
+        "the server was set up anew",
+        "install it: INSTALL SONAME, INSTALL COMPONENT, or the package that has it";
+    NO_TIME_ZONES = "FWB-2209", "The server knows no time zones by their names, and the backup's did",
+        "the tables of time zones are empty",
+        "mariadb-tzinfo-to-sql /usr/share/zoneinfo, into the database mysql (mysql_tzinfo_to_sql on MySQL)";
     OUTPUT = "FWB-2301", "Standard output leads nowhere",
         "the manifest goes to /dev/null or a closed pipe",
         "keep it, if the next program in a pipe needs it";

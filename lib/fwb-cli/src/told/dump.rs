@@ -1,6 +1,6 @@
 //! What `fwb-dump` tells.
 
-use fwb::{Manifest, Verification};
+use fwb::{Kind, Manifest, Verification};
 
 use super::{chosen_alone, contents, place};
 use crate::duration::human_duration;
@@ -10,7 +10,10 @@ use crate::size::human_size;
 
 /// A backup that was made.
 pub fn dumped(manifest: &Manifest, page: &Page) -> String {
-    let database = manifest.database.as_deref().unwrap_or_default();
+    let database = match manifest.kind {
+        Kind::Accounts => "accounts",
+        _ => manifest.database.as_deref().unwrap_or_default(),
+    };
     let mut text = page.line(Tone::Good, "dumped", &format!("{database} into {}", place(manifest)));
     if let Some(contents) = contents(manifest) {
         text += &page.detail(&contents);

@@ -1,6 +1,7 @@
 //! What the tools tell people of their records: a few lines that say what happened, in the place of the JSON that a
 //! program reads. Each tool's lines are functions of its record and of the [`Page`] that they go to.
 
+mod accounts;
 mod copy;
 mod dump;
 mod follow;
@@ -10,10 +11,11 @@ mod run;
 mod timeline;
 mod verify;
 
-use fwb::{Manifest, ObjectKind, SectionKind};
+use fwb::{AccountEntry, Kind, Manifest, ObjectKind, SectionKind};
 
 use crate::count::counted;
 
+pub use accounts::{accounts_planned, accounts_restored, settings};
 pub use copy::{copied, copied_in_all};
 pub use dump::dumped;
 pub use follow::followed;
@@ -22,6 +24,13 @@ pub use restore::{forgotten, moment_planned, planned, restored, undo_planned, un
 pub use run::ran;
 pub use timeline::{checked_chain, timeline, transaction};
 pub use verify::{verified, verified_by_chain, verified_in_all};
+
+/// `50 accounts, 6 roles`.
+fn accounts(accounts: &[AccountEntry]) -> String {
+    let roles = accounts.iter().filter(|account| account.role).count();
+    let count = |count| u64::try_from(count).unwrap_or(u64::MAX);
+    format!("{}, {}", counted(count(accounts.len() - roles), "account"), counted(count(roles), "role"))
+}
 
 /// `12 tables, 3 views, 1 trigger; 1,234,567 rows`: what is inside, as far as the manifest says; none: it says nothing.
 fn contents(manifest: &Manifest) -> Option<String> {
@@ -42,6 +51,9 @@ fn contents(manifest: &Manifest) -> Option<String> {
         (objects(&routines), "routine"),
         (objects(&[ObjectKind::Event]), "event"),
     ];
+    if manifest.kind == Kind::Accounts {
+        return manifest.accounts.as_deref().map(accounts);
+    }
     if manifest.sections.is_empty() {
         return None;
     }

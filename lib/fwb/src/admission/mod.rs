@@ -4,8 +4,10 @@
 //! allowed, and a statement must be on it under every reading that some server could give it. What a routine's or
 //! a view's body holds is not examined: it runs when someone calls it, under its definer's rights.
 
+mod accounts;
 mod computed;
 mod headers;
+mod judge;
 mod outside;
 mod programs;
 mod relations;
@@ -20,6 +22,8 @@ use crate::scan::{
     Family, Feed, Head, QuoteMode, Reading, Statement, Target, Token, Tokens, Verb, VersionComment,
     first_words, parse_head,
 };
+pub(crate) use accounts::{AccountsAdmission, HEADER as ACCOUNTS_HEADER, TRAILER as ACCOUNTS_TRAILER};
+pub(crate) use judge::Judge;
 pub(crate) use outside::{Outside, without_directories};
 pub(crate) use relations::{Relation, relation_positions, relations};
 pub(crate) use settings::PUT_ASIDE;

@@ -1,5 +1,6 @@
 //! Dumping a database: what connections that see one moment read becomes one artifact, whole or not at all.
 
+mod accounts;
 mod beside;
 mod chosen;
 mod connections;
@@ -31,6 +32,7 @@ use crate::store::{
     read_back, remove_sidecar, sync_dir,
 };
 use crate::verify::prove_written;
+pub use accounts::{AccountsOptions, dump_accounts_to_file, dump_accounts_to_store, dump_accounts_to_stream};
 use beside::{Restores, starting_over, wait_for_restores};
 pub(crate) use nowhere::{dump_to_nowhere, dump_to_observer, is_our_form};
 use run::{Dump, Made};

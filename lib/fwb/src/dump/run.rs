@@ -311,6 +311,8 @@ impl<'a> Dump<'a> {
             warnings: self.warnings,
             whole: Some(self.lacking.is_none() && self.chosen.names().is_none()),
             chosen: self.chosen.names().map(|names| names.iter().cloned().collect()),
+            accounts: None,
+            surroundings: None,
             sections: whole.sections,
             encryption: self
                 .options

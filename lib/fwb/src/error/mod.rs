@@ -198,6 +198,32 @@ pub enum Error {
         /// The statements that give it everything that a dump needs.
         grants: Vec<String>,
     },
+    /// The account may not see all accounts.
+    #[error("account {account} may not see all accounts of the server: it lacks {right}")]
+    AccountRights {
+        /// The account, as `GRANT` writes it.
+        account: String,
+        /// What it lacks.
+        right: String,
+        /// The statements that give it.
+        grants: Vec<String>,
+    },
+    /// The accounts of a server cannot be read whole.
+    #[error("the accounts cannot be read whole: {problem}")]
+    AccountsUnread {
+        /// Why.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// Accounts that were to be restored are not there as the backup has them.
+    #[error("accounts could not be restored: {}", first(.problems))]
+    AccountsNotRestored {
+        /// Each with what became of it.
+        problems: Vec<String>,
+        /// What to do about it.
+        remedy: String,
+    },
     /// A backup could not be restored by us, for an object that it would hold.
     #[error("{object} of {database} could not be restored from a backup: {why}")]
     Unrestorable {
@@ -614,7 +640,9 @@ impl Error {
             Self::IncompleteDump { .. } => notice::INCOMPLETE_DUMP,
             Self::Changed { .. } => notice::CHANGED,
             Self::Strict { .. } => notice::STRICT,
-            Self::Rights { .. } => notice::RIGHTS,
+            Self::Rights { .. } | Self::AccountRights { .. } => notice::RIGHTS,
+            Self::AccountsUnread { .. } => notice::ACCOUNTS_UNREAD,
+            Self::AccountsNotRestored { .. } => notice::ACCOUNTS_NOT_RESTORED,
             Self::Unrestorable { .. } => notice::UNRESTORABLE,
             Self::RefusedByRestore { .. } | Self::NotADump { .. } => notice::REFUSED_BY_RESTORE,
             Self::NoLog { .. } => notice::NO_LOG,
@@ -690,6 +718,7 @@ impl Error {
             | Self::Inadmissible { .. }
             | Self::Outside { .. }
             | Self::Rights { .. }
+            | Self::AccountRights { .. }
             | Self::Unrestorable { .. }
             | Self::Encrypted { .. }
             | Self::NoConnection { .. }
@@ -796,6 +825,9 @@ impl Error {
                  called proved",
                 grants.join("; ")
             )),
+            Self::AccountRights { grants, .. } => {
+                Some(format!("have an administrator run: {}", grants.join("; ")))
+            }
             Self::Unrestorable { .. } => Some("nothing was published: change or drop it; everything else is fine as far as it was read".into()),
             Self::NotADump { remedy, .. } => Some((*remedy).into()),
             Self::RefusedByRestore { .. } => Some(
@@ -827,6 +859,8 @@ impl Error {
             | Self::NoConnection { remedy, .. }
             | Self::NoLog { remedy, .. }
             | Self::NoMoment { remedy, .. }
+            | Self::AccountsUnread { remedy, .. }
+            | Self::AccountsNotRestored { remedy, .. }
             | Self::NoPod { remedy, .. } => Some(remedy.clone()),
             Self::Followed { .. } => Some("let one follower write this chain; the other one can write into a store of its own".into()),
             Self::Channel { .. } => Some("nothing that came over it was taken for the whole; run it again".into()),
@@ -894,6 +928,14 @@ fn named(names: &[String]) -> String {
     let more = names.len().saturating_sub(FEW);
     let few = names[..names.len() - more].join(", ");
     if more > 0 { format!("{few} and {more} more") } else { few }
+}
+
+/// The first of some sentences.
+fn first(sentences: &[String]) -> String {
+    const FEW: usize = 5;
+    let more = sentences.len().saturating_sub(FEW);
+    let few = sentences[..sentences.len() - more].join("; ");
+    if more > 0 { format!("{few}; and {more} more") } else { few }
 }
 
 impl Refusal {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::admission::Survey;
 use crate::artifact::{Artifact, Codec, Cutter, DataHeader, Decoder, Piece, SqlSource};
 use crate::error::{Error, Result};
-use crate::manifest::{Level, Manifest, Section, SectionKind};
+use crate::manifest::{Kind, Level, Manifest, Section, SectionKind};
 use crate::progress::Context;
 use crate::scan::{Feed, Observer, unobserved};
 use crate::server::{LastTimestamp, NameCase, ServerFacts};
@@ -61,6 +61,12 @@ impl OpenBackup {
     /// It is missing or damaged, holds what no dump holds, or lacks a chosen table.
     pub(crate) fn open(store: &Store, name: &str, tables: &[String], context: &Context) -> Result<Self> {
         let entry = store.entry(name)?;
+        if entry.manifest.kind == Kind::Accounts {
+            return Err(Error::Usage {
+                message: format!("{name} holds the accounts of a server, and no database"),
+                hint: Some("fwb-restore --accounts restores them".into()),
+            });
+        }
         let artifact = store.artifact(name)?;
         if let Some(why) = artifact.locked() {
             if !store.is_near() {
@@ -412,7 +418,10 @@ fn relations(manifest: &Manifest) -> Vec<usize> {
         | SectionKind::Table
         | SectionKind::Sequence
         | SectionKind::View => true,
-        SectionKind::ViewPlaceholder | SectionKind::Events | SectionKind::Routines => false,
+        SectionKind::ViewPlaceholder
+        | SectionKind::Events
+        | SectionKind::Routines
+        | SectionKind::Accounts => false,
     };
     (0..manifest.sections.len()).filter(|index| is_wanted(&manifest.sections[*index])).collect()
 }

@@ -58,6 +58,8 @@ impl Manifest {
         beside.warnings.clear();
         beside.sections.clear();
         beside.chosen.iter_mut().for_each(Vec::clear);
+        beside.accounts = None;
+        beside.surroundings = None;
         beside.client = None;
         beside.extra.retain(|field, _| field == CODEC);
         if let Some(outcome) = &mut beside.verification {

@@ -2,9 +2,11 @@
 //! beside an artifact and, less what only the finished file or the store can know, the artifact's footer.
 //! `docs/FORMAT.md` describes every field; fields that this version does not know are kept.
 
+mod accounts;
 mod chain_proof;
 mod encryption;
 mod provenance;
+mod surroundings;
 
 use std::collections::BTreeMap;
 
@@ -12,9 +14,11 @@ use chrono::{DateTime, FixedOffset, SubsecRound, TimeDelta};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use accounts::AccountEntry;
 pub use chain_proof::ChainProof;
 pub use encryption::{Detail, Encryption};
 pub use provenance::Provenance;
+pub use surroundings::Surroundings;
 
 use crate::artifact::Crc32;
 use crate::identity::{ServerIdentity, ServerName};
@@ -58,6 +62,8 @@ pub enum Kind {
     Foreign,
     /// Made by `fwb-restore` of a base and the log after it: the database as it was at a moment.
     Moment,
+    /// Made by `fwb-dump --accounts`: the accounts of a server, and of no database.
+    Accounts,
 }
 
 impl Kind {
@@ -68,11 +74,12 @@ impl Kind {
             Self::Safety => "safety",
             Self::Foreign => "foreign",
             Self::Moment => "moment",
+            Self::Accounts => "accounts",
         }
     }
 
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Full, Self::Safety, Self::Foreign, Self::Moment];
+    pub const ALL: [Self; 5] = [Self::Full, Self::Safety, Self::Foreign, Self::Moment, Self::Accounts];
 
     /// Whether a restore has made it, beside what it was to do. Such a backup is no fresh one of its database.
     pub fn is_of_restore(self) -> bool {
@@ -146,6 +153,12 @@ pub struct Manifest {
     /// else of the database. Absent where none were chosen; empty in a sidecar that names nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen: Option<Vec<String>>,
+    /// The accounts, where it is of kind [`Kind::Accounts`]; absent in a sidecar that names nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<Vec<AccountEntry>>,
+    /// What a rebuilt server needs beside them; absent where [`Manifest::accounts`] is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surroundings: Option<Surroundings>,
     /// What the SQL holds, in order and without gaps.
     #[serde(default)]
     pub sections: Vec<Section>,
@@ -253,6 +266,8 @@ pub enum SectionKind {
     Routines,
     /// A view's final definition.
     View,
+    /// The accounts of a server.
+    Accounts,
     /// The session settings at the end.
     Trailer,
 }
@@ -268,6 +283,7 @@ impl SectionKind {
             Self::Events => "events",
             Self::Routines => "routines",
             Self::View => "view",
+            Self::Accounts => "accounts",
             Self::Trailer => "trailer",
         }
     }

@@ -1,6 +1,7 @@
 //! Restoring a backup: verified first, looked into before anything is written, with a safety backup of what is
 //! there, checked afterwards, and undone when that fails.
 
+mod accounts;
 mod check;
 mod collations;
 mod compare;
@@ -18,6 +19,7 @@ mod replication;
 mod run;
 mod safety;
 mod scope;
+mod settings;
 mod shadow;
 mod space;
 mod stand_ins;
@@ -26,6 +28,10 @@ mod times;
 mod undo;
 mod ungrounded;
 
+pub use accounts::{
+    AccountAction, AccountChoice, AccountOutcome, AccountPlan, AccountReport, AccountsPlan, AccountsReport,
+    PreparedAccounts, RestoreAccounts, prepare_accounts,
+};
 pub(crate) use check::Check;
 pub(crate) use compare::compare;
 pub use damage::DamagedTable;
@@ -34,6 +40,7 @@ pub use finding::{Finding, Gravity};
 pub use options::{RestoreOptions, RestoreProof, Strategy};
 pub use plan::{Plan, Prepared, prepare};
 pub use run::Report;
+pub use settings::SettingFinding;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use swap::journal_row;
 pub use undo::{Forgotten, KeepBefore, Undo, Undone, forget, prepare_undo};

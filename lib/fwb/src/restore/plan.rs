@@ -12,6 +12,7 @@ use super::options::{RestoreOptions, RestoreProof, Strategy};
 use super::preflight;
 use super::safety;
 use super::scope;
+use super::settings;
 use super::space;
 use super::swap;
 use super::times;
@@ -118,6 +119,7 @@ pub fn prepare<'a>(
     } else {
         RestoreProof::Rows
     });
+    findings.extend(settings::beside(store, &input.manifest, server, &facts.version, cancel)?);
     findings.extend(times::too_late(&facts, &input, context)?);
     findings.extend(events::scheduler(&facts, &input.survey));
     findings.extend(space::free(server, &input, cancel)?);

@@ -24,6 +24,7 @@ pub(crate) use outcome::{Event, Observer, Statement, Summary, unobserved};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use reference::assert_agreement;
 pub(crate) use scanner::Scanner;
+pub(crate) use sections::ACCOUNTS as ACCOUNTS_TITLE;
 pub(crate) use sql_mode::SqlMode;
 pub(crate) use tokens::{Family, QuoteMode, Reading, Token, Tokens, VersionComment};
 pub(crate) use values::Values;

@@ -8,6 +8,9 @@ use super::head::{Head, Target, Value, Verb};
 use super::tokens::{LONGEST_NAME, QuoteMode};
 use crate::manifest::{Object, ObjectKind, Section, SectionKind};
 
+/// What announces the accounts of a server.
+pub(crate) const ACCOUNTS: &str = "Accounts of the server";
+
 /// What a three-line comment says of the statements after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Announcement {
@@ -22,7 +25,7 @@ pub(super) struct Announcement {
 impl Announcement {
     /// Reads the text between the lines `--`, in which a name is quoted as in statements under this mode.
     pub(super) fn parse(text: &str, at: u64, mode: QuoteMode) -> Option<Self> {
-        const TITLES: [(&str, SectionKind); 8] = [
+        const TITLES: [(&str, SectionKind); 9] = [
             ("Table structure for table ", SectionKind::Table),
             ("Dumping data for table ", SectionKind::Table),
             ("Sequence structure for ", SectionKind::Sequence),
@@ -31,9 +34,10 @@ impl Announcement {
             ("Final view structure for view ", SectionKind::View),
             ("Dumping events for database ", SectionKind::Events),
             ("Dumping routines for database ", SectionKind::Routines),
+            (ACCOUNTS, SectionKind::Accounts),
         ];
         let (title, kind) = TITLES.iter().find(|(title, _)| text.starts_with(title))?;
-        let named = !matches!(kind, SectionKind::Events | SectionKind::Routines);
+        let named = !matches!(kind, SectionKind::Events | SectionKind::Routines | SectionKind::Accounts);
         let name = named.then(|| unquote(&text[title.len()..], mode));
         if name.as_ref().is_some_and(|name| name.len() > LONGEST_NAME) {
             return None;

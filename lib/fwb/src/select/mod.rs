@@ -295,7 +295,7 @@ impl Selection {
     fn counts_for_freshness(&self, entry: &BackupSummary) -> bool {
         let kinds: &[Kind] = if self.kinds.is_empty() { &[Kind::Full] } else { &self.kinds };
         kinds.contains(&entry.kind)
-            && entry.database.is_some()
+            && (entry.database.is_some() || entry.kind == Kind::Accounts)
             && self.is_of_database(entry)
             && self.is_of_server(entry)
             && (entry.belonging.untold || *entry.owner() != Owner::Unknown)
@@ -310,7 +310,7 @@ impl FromStr for Kind {
         Self::ALL
             .into_iter()
             .find(|kind| kind.as_str() == word)
-            .ok_or_else(|| Error::usage("a kind is full, safety, foreign or moment"))
+            .ok_or_else(|| Error::usage("a kind is full, safety, foreign, moment or accounts"))
     }
 }
 
@@ -340,7 +340,12 @@ fn settle(entries: &mut [BackupSummary], now: Timestamp) {
 type Slot<'a, D> = (D, &'a Owner);
 
 fn place_of(entry: &BackupSummary) -> Slot<'_, &str> {
-    (entry.belonging.database.as_deref().unwrap_or_default(), entry.owner())
+    (entry.belonging.database.as_deref().unwrap_or_else(|| no_database(entry)), entry.owner())
+}
+
+/// What is told in the place of a database, of a backup that is of none.
+fn no_database(entry: &BackupSummary) -> &'static str {
+    if entry.kind == Kind::Accounts { "(accounts)" } else { "(unknown)" }
 }
 
 fn newest_of_each<'a>(
@@ -396,8 +401,10 @@ pub fn select_among<'a>(listings: &'a [Listing], selection: &Selection) -> Resul
 
 /// Why none of these is taken: they are of several databases, or of one database of several servers.
 fn ambiguous(newest: &BTreeMap<Slot<'_, Option<&str>>, &BackupSummary>) -> Error {
-    let databases: BTreeSet<&str> =
-        newest.values().map(|entry| entry.database.as_deref().unwrap_or("(unknown)")).collect();
+    let databases: BTreeSet<&str> = newest
+        .values()
+        .map(|entry| entry.database.as_deref().unwrap_or_else(|| no_database(entry)))
+        .collect();
     let keys: BTreeSet<Option<&str>> = newest.keys().map(|(database, _)| *database).collect();
     let (what, option, names): (_, _, Vec<String>) = if keys.len() > 1 {
         ("databases", "--database", databases.into_iter().map(str::to_owned).collect())

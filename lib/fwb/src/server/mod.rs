@@ -1,5 +1,6 @@
 //! The database server: the port through which it is spoken to, and what it tells.
 
+pub(crate) mod accounts;
 mod answers;
 mod attempts;
 mod catalog;
@@ -24,8 +25,10 @@ mod replication;
 mod restore_lock;
 mod rights;
 mod settings;
+mod surroundings;
 mod version;
 
+pub use accounts::AccountName;
 pub(crate) use answers::{OwnedRow, ask, tell, text};
 pub(crate) use attempts::retrying;
 pub(crate) use catalog::{DatabaseFacts, LeftOut};
@@ -53,5 +56,6 @@ pub(crate) use quoting::{charset_clause, quote_name, quote_text, quote_texts};
 pub(crate) use replication::Filter;
 pub(crate) use replication::{Asked, Replica, Replication};
 pub(crate) use restore_lock::restore_lock;
-pub(crate) use rights::{HIDES, Lacking, Sight};
+pub(crate) use rights::{HIDES, Lacking, Sight, fits as pattern_fits};
+pub(crate) use surroundings::what_it_decides;
 pub use version::{Flavor, ServerVersion};

@@ -303,6 +303,8 @@ fn bare(name: &str, kind: Kind, at: Timestamp, size: u64) -> Manifest {
         encryption: None,
         whole: None,
         chosen: None,
+        accounts: None,
+        surroundings: None,
         verification: None,
         moment: None,
         not_drilled: None,

@@ -71,7 +71,7 @@ pub(super) fn stem_of(prefix: &str, kind: Kind, at: Timestamp) -> String {
     let word = match kind {
         Kind::Safety => "safety",
         Kind::Moment => "moment",
-        Kind::Full | Kind::Foreign => "backup",
+        Kind::Full | Kind::Foreign | Kind::Accounts => "backup",
     };
     format!("{prefix}_{word}_{}", at.format("%Y%m%d_%H%M%S"))
 }

@@ -13,7 +13,7 @@ use std::time::Instant;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::admission::Survey;
+use crate::admission::Judge;
 use crate::artifact::{Artifact, Codec, Decoder, Footer, SqlSource, is_packed};
 use crate::encryption::NoKey;
 use crate::error::{Error, Result};
@@ -86,10 +86,10 @@ pub fn verify(
         };
         return conclude(store, &entry, entry.manifest.clone(), (outcome, None), record, context);
     }
-    let mut survey = Survey::new(name, entry.manifest.database.as_deref());
+    let mut judge = Judge::of(name, &entry.manifest);
     let Findings { manifest: proven, mut problems, is_no_dump } =
         prove(artifact.as_ref(), &entry, level, context, &mut |statement| {
-            survey.observe_all(statement);
+            judge.observe_all(statement);
             Ok(())
         })?;
     let damage = match &artifact {
@@ -104,7 +104,10 @@ pub fn verify(
     });
     context.cancel.check()?;
     // Damage may look like anything, a statement that nobody would dump included.
-    let refused = survey.take_refusal(proven.database.as_deref()).filter(|_| problems.is_empty());
+    let refused = judge.take_refusal(&proven).filter(|_| problems.is_empty());
+    if level >= Level::Full && artifact.is_some() && refused.is_none() {
+        problems.extend(judge.disagreement(&proven));
+    }
     let restorable = (refused.is_some() || is_no_dump).then_some(false);
     problems.extend(refused.map(refusal));
     let seconds = seconds_since(begun);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::prove;
-use crate::admission::Survey;
+use crate::admission::Judge;
 use crate::artifact::Artifact;
 use crate::error::{Error, Result};
 use crate::manifest::{Level, Manifest, Verification};
@@ -32,12 +32,12 @@ pub(crate) fn prove_written(
     if artifact.locked().is_some() {
         return Err(Error::damaged(&manifest.name, "read back, it cannot be decrypted"));
     }
-    let mut survey = Survey::new(&manifest.name, manifest.database.as_deref());
+    let mut judge = Judge::of(&manifest.name, manifest);
     let findings = prove(Some(artifact), &entry, Level::Full, context, &mut |statement| {
-        survey.observe_all(statement);
+        judge.observe_all(statement);
         Ok(())
     })?;
-    if let Some(refused) = survey.take_refusal(manifest.database.as_deref()) {
+    if let Some(refused) = judge.take_refusal(manifest) {
         return Err(refused);
     }
     match findings.problems.into_iter().next() {

@@ -115,7 +115,9 @@ const ROUTINES: &str = "Dumping routines for database";
 /// The title of a section.
 pub(super) fn title(kind: SectionKind) -> &'static str {
     match kind {
-        SectionKind::Table | SectionKind::Header | SectionKind::Trailer => "Table structure for table",
+        SectionKind::Table | SectionKind::Header | SectionKind::Trailer | SectionKind::Accounts => {
+            "Table structure for table"
+        }
         SectionKind::Sequence => "Sequence structure for",
         SectionKind::ViewPlaceholder => "Temporary table structure for view",
         SectionKind::View => "Final view structure for view",

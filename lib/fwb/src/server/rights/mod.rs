@@ -292,7 +292,7 @@ impl Object {
 }
 
 /// Whether a name is one that a pattern stands for: `%` for any characters, `_` for one, `\` before either for itself.
-fn fits(pattern: &str, name: &str) -> bool {
+pub(crate) fn fits(pattern: &str, name: &str) -> bool {
     let mut rest = pattern.chars();
     match rest.next() {
         None => name.is_empty(),
