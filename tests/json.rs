@@ -78,7 +78,7 @@ fn kind(rust: &str) -> String {
         "Timestamp" => "time".into(),
         "NaiveDate" => "date".into(),
         "Kind" | "RunOutcome" | "Strategy" | "Gravity" | "Verdict" | "SectionKind" | "FollowState"
-        | "HoleVerdict" => "word".into(),
+        | "HoleVerdict" | "AccountAction" | "AccountOutcome" => "word".into(),
         own => format!("`{own}`"),
     }
 }

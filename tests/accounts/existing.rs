@@ -97,7 +97,7 @@ fn nobody_loses_the_way_in() {
         "--replace-accounts",
         "--yes",
         "--format",
-        "json",
+        "jsonl",
     ]);
     let report = tool.args(["--user", "admin", "--password-file"]).arg(&password).run().ok();
     assert!(

@@ -56,7 +56,7 @@ fn made_up(dump: &Value, sql: &str) -> Store {
         fields.remove(outside);
     }
     let begin = sql.find("\n--\n-- Accounts of the server").unwrap();
-    let end = sql.find("/*!40101 SET SQL_MODE=@OLD_SQL_MODE").unwrap();
+    let end = sql.find("\n/*!40101 SET SQL_MODE=@OLD_SQL_MODE").unwrap();
     let (mut members, mut sections, mut raw_offset) = (Vec::new(), Vec::new(), 0);
     for (kind, text) in [("header", &sql[..begin]), ("accounts", &sql[begin..end]), ("trailer", &sql[end..])]
     {

@@ -34,7 +34,6 @@ const OF_DATABASES: [&str; 17] = [
 
 /// Which accounts are meant, and what is done with those that exist.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Accounts")]
 pub(crate) struct AccountsArgs {
     /// Restore accounts instead of a database: those that do not exist, all or these
     ///
@@ -42,20 +41,21 @@ pub(crate) struct AccountsArgs {
     /// the roles that they have come with them. An account that exists is left as it is; the account that restores and
     /// root@localhost always are.
     #[arg(long, value_name = "NAMES", num_args = 0..=1, require_equals = true, value_delimiter = ',')]
+    #[arg(help_heading = "Accounts")]
     accounts: Option<Vec<String>>,
 
     /// As --accounts, those that this database needs: whom its programs run as, and who has rights in it
-    #[arg(long, value_name = "DATABASE", conflicts_with = "accounts")]
+    #[arg(long, value_name = "DATABASE", conflicts_with = "accounts", help_heading = "Accounts")]
     accounts_of: Option<String>,
 
     /// Change accounts that exist and differ, so that they are as in the backup
-    #[arg(long)]
+    #[arg(long, help_heading = "Accounts")]
     replace_accounts: bool,
 
     /// Give accounts that exist what they lack, where they differ by nothing else
     ///
     /// Such as rights on tables and programs that were not there when the accounts were restored.
-    #[arg(long)]
+    #[arg(long, help_heading = "Accounts")]
     missing_grants: bool,
 }
 

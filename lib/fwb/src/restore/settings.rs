@@ -5,13 +5,12 @@ use serde::Serialize;
 
 use super::finding::{Finding, Gravity};
 use crate::error::Result;
-use crate::identity::ServerIdentity;
 use crate::manifest::{Kind, Manifest, Surroundings};
 use crate::notice::{self, Code};
 use crate::progress::Cancel;
 use crate::select::Listing;
 use crate::server::{ServerClient, ServerVersion, what_it_decides};
-use crate::store::Store;
+use crate::store::{BackupSummary, Store};
 
 /// Kinds of plugins without which somebody cannot log in, a password is not looked at, or a table is not made.
 const DECISIVE: [&str; 3] = ["AUTHENTICATION", "PASSWORD VALIDATION", "STORAGE ENGINE"];
@@ -113,11 +112,15 @@ pub(super) fn beside(
         }
     };
     let of = source.identity();
-    let is_of = |id: &ServerIdentity| id.label().is_some() && id.label() == of.label();
+    let owner = listing.entries.iter().find(|entry| entry.name == manifest.name).map(BackupSummary::owner);
+    let is_of = |entry: &BackupSummary| match owner {
+        Some(owner) => entry.owner() == owner,
+        None => of.label().is_some() && entry.server.label() == of.label(),
+    };
     let newest = listing
         .entries
         .iter()
-        .filter(|entry| entry.kind == Kind::Accounts && entry.problems.is_empty() && is_of(&entry.server))
+        .filter(|entry| entry.kind == Kind::Accounts && entry.problems.is_empty() && is_of(entry))
         .max_by_key(|entry| entry.started_at);
     let record = newest.and_then(|newest| listing.record(newest).ok().flatten());
     let was = record.and_then(|record| record.surroundings);

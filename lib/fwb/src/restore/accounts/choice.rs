@@ -80,10 +80,11 @@ fn of_database(
     let wanted = |(name, account): (&AccountName, &Account)| {
         (definers.contains(name) || has_rights(account)).then(|| name.clone())
     };
-    let direct: BTreeSet<AccountName> = accounts.iter().filter_map(wanted).collect();
+    // Root has every role that it has made, and is never touched.
+    let others = || accounts.iter().filter(|(name, _)| !name.is_root());
+    let direct: BTreeSet<AccountName> = others().filter_map(wanted).collect();
     // Whoever has such a role may do something in it, too.
-    let by_role =
-        accounts.iter().filter(|(_, account)| account.roles.keys().any(|role| direct.contains(role)));
+    let by_role = others().filter(|(_, account)| account.roles.keys().any(|role| direct.contains(role)));
     direct.iter().cloned().chain(by_role.map(|(name, _)| name.clone())).collect()
 }
 

@@ -212,6 +212,8 @@ fn carry_out(connection: &mut Connection, all: &mut [Progressing], context: &Con
         let Some(number) = error.number() else { return Err(error) };
         let is_there = !step.object.as_ref().is_some_and(Object::must_exist) || !NOT_THERE.contains(&number);
         if is_there {
+            // What the server did not make is not ours to take back: somebody else may have made it meanwhile.
+            one.is_begun &= one.task.action != AccountAction::Create || !is_about_identity(&step);
             one.failure = Some(reason(&error, number, &step));
             lost.insert(one.task.wanted.name.clone());
         } else {
@@ -310,7 +312,7 @@ impl Progressing {
     }
 
     fn undoing(&self) -> Undoing<'_> {
-        Undoing { name: &self.task.wanted.name, before: self.task.before.as_ref() }
+        Undoing { wanted: &self.task.wanted, before: self.task.before.as_ref() }
     }
 
     fn report(self) -> AccountReport {

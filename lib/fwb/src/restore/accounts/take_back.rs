@@ -14,7 +14,8 @@ const DOING: &str = "taking accounts back";
 /// An account that is to be as it was.
 #[derive(Clone, Copy)]
 pub(super) struct Undoing<'a> {
-    pub(super) name: &'a AccountName,
+    /// As it was to be.
+    pub(super) wanted: &'a Account,
     /// As it was; none: it did not exist.
     pub(super) before: Option<&'a Account>,
 }
@@ -32,7 +33,7 @@ pub(super) fn take_back(server: &ServerClient, all: &[Undoing<'_>]) -> Vec<Strin
     let (mut connection, now) = match opened {
         Ok(opened) => opened,
         Err(error) => {
-            let names: Vec<String> = all.iter().map(|one| one.name.to_string()).collect();
+            let names: Vec<String> = all.iter().map(|one| one.wanted.name.to_string()).collect();
             let names = names.join(", ");
             return vec![format!(
                 "what was done with these accounts could not be taken back ({error}): {names}"
@@ -44,14 +45,28 @@ pub(super) fn take_back(server: &ServerClient, all: &[Undoing<'_>]) -> Vec<Strin
     left.collect()
 }
 
+/// Whether an account that did not exist is the one that was made: where an answer of the server was lost, another one may be
+/// there. Its password tells, and that of an account which is made in two steps may not have expired yet as it shall.
+fn is_made_by_us(there: &Account, wanted: &Account) -> bool {
+    match (&there.identity, &wanted.identity) {
+        (Some(there), Some(wanted)) => there.methods == wanted.methods,
+        (None, None) => true,
+        _ => false,
+    }
+}
+
 impl Undoing<'_> {
     fn take_back(
         self,
         connection: &mut Connection,
         now: &BTreeMap<AccountName, Account>,
     ) -> Result<(), String> {
-        let name = self.name;
+        let name = &self.wanted.name;
         let Some(there) = now.get(name) else { return Ok(()) };
+        let is_ours = is_made_by_us(there, self.wanted);
+        if self.before.is_none() && !is_ours {
+            return Err(format!("{name} is there, and is not as it was made: it is left alone"));
+        }
         let mut run = |sql: &str, what: &str| {
             connection.execute(sql, DOING).map_err(|error| {
                 format!("{name} is left half done: {what} failed ({})", blank_quoted(&error.to_string()))
