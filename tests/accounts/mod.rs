@@ -88,6 +88,8 @@ fn shown(server: &Server) -> BTreeMap<String, Vec<String>> {
         let told = raw(format!("{hex}{create}SHOW GRANTS FOR {name}"));
         let mut lines: Vec<String> = told.lines().map(in_order).collect();
         lines.sort();
+        // MariaDB has a row of its own for PROXY that was there from the beginning, and shows both alike.
+        lines.dedup();
         // Whoever was in PUBLIC's rights and is not any more leaves a row behind.
         if !lines.is_empty() {
             shown.insert(name.to_owned(), lines);
@@ -310,7 +312,7 @@ fn a_poor_account_is_told_what_it_lacks() {
 #[test]
 fn who_is_passed_over_is_named() {
     let scene = Scene::new("mariadb-10.11", "passed");
-    scene.source.sql("CREATE USER far@'db.example.com' IDENTIFIED BY 'x'");
+    scene.source.sql("CREATE USER far@'db.example.com' IDENTIFIED BY 'x'; FLUSH PRIVILEGES");
     let dump = scene.dump();
     assert!(dump["warnings"][0].as_str().unwrap().starts_with("far@db.example.com is left out"), "{dump}");
     assert!(dump["accounts"].as_array().unwrap().len() > 50);

@@ -298,6 +298,7 @@ impl Seen {
             sections: whole.sections,
             verification: None,
             not_drilled: None,
+            chain_proof: None,
             retained_until: None,
             decision: None,
             extra,

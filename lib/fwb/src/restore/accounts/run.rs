@@ -337,3 +337,104 @@ impl Progressing {
         AccountReport { account: task.wanted.name.to_string(), outcome, reasons, put_off }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::progress::{Cancel, Progress};
+    use crate::restore::accounts::plan::AccountsPlan;
+    use crate::server::accounts::{Statement, parse_account_statement};
+    use crate::server::{Answer, Fake, ServerClient};
+
+    /// What the server has in its table of accounts: one, with this hash.
+    fn there(hash: &str) -> Answer {
+        let said = format!(r#"{{"plugin":"x","authentication_string":"{hash}"}}"#);
+        Answer::rows(&[&["u", "%", &said]])
+    }
+
+    /// Restores an account that is not there. Returns the outcome, and which statements drop something.
+    fn run<const N: usize>(script: [(&str, &[Answer]); N]) -> (Result<AccountsReport>, Vec<String>) {
+        let fake: Arc<Fake> = Fake::new(script);
+        let server: ServerClient = fake.client(0);
+        let read = |text: &str| parse_account_statement(text.as_bytes()).unwrap();
+        let Statement::CreateUser(name, identity) =
+            read("CREATE USER IF NOT EXISTS `u`@`%` IDENTIFIED VIA x USING 'hash'")
+        else {
+            panic!("an account")
+        };
+        let mut wanted = Account::new(name, Some(identity));
+        assert!(wanted.add(read("GRANT SELECT ON `d`.`t` TO `u`@`%`")));
+        assert!(wanted.add(read("GRANT INSERT ON `d`.* TO `u`@`%`")));
+        let task = Task { action: AccountAction::Create, before: None, wanted };
+        let plan = AccountsPlan {
+            backup: "accounts.sql.gz".into(),
+            store: "/store".into(),
+            started_at: crate::manifest::now(),
+            accounts: Vec::new(),
+            findings: Vec::new(),
+        };
+        let us = AccountName::account("root", "localhost");
+        let prepared = PreparedAccounts { server: &server, us, tasks: vec![task], us_in_backup: None, plan };
+        let context = Context { jobs: 1, progress: Progress::default(), cancel: Cancel::default() };
+        (prepared.run(&context), fake.sent("DROP"))
+    }
+
+    const LOCK: (&str, &[Answer]) = ("GET_LOCK", &[]);
+
+    fn lock() -> [Answer; 1] {
+        [Answer::rows(&[&["1"]])]
+    }
+
+    #[test]
+    fn one_that_came_meanwhile_is_not_taken_for_ours() {
+        let (lock, there) = (lock(), [there("of somebody else")]);
+        let script: [(&str, &[Answer]); 3] =
+            [("GET_LOCK", &lock), ("CREATE USER", &[Answer::Refused(1396)]), ("global_priv", &there)];
+        let (report, dropped) = run(script);
+        assert_eq!(report.unwrap().accounts[0].outcome, AccountOutcome::Failed);
+        assert!(dropped.is_empty(), "{dropped:?}");
+        // Where the answer was lost, the hash tells.
+        let script: [(&str, &[Answer]); 3] =
+            [("GET_LOCK", &lock), ("CREATE USER", &[Answer::Cut]), ("global_priv", &there)];
+        let (report, dropped) = run(script);
+        assert!(report.unwrap_err().to_string().contains("u@% is there, and is not as it was made"));
+        assert!(dropped.is_empty(), "{dropped:?}");
+    }
+
+    #[test]
+    fn one_that_fails_is_taken_back() {
+        let (lock, there) = (lock(), [there("hash")]);
+        for (refused, fails) in [(Answer::Refused(1142), false), (Answer::Cut, true)] {
+            let script: [(&str, &[Answer]); 3] =
+                [("GET_LOCK", &lock), ("GRANT INSERT", &[refused]), ("global_priv", &there)];
+            let (report, dropped) = run(script);
+            assert_eq!(report.is_err(), fails);
+            assert_eq!(dropped, ["DROP USER `u`@`%`"]);
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_put_off() {
+        let (lock, there) = (lock(), [there("hash")]);
+        let grants = [Answer::rows(&[&["GRANT INSERT ON `d`.* TO `u`@`%`"]])];
+        let script: [(&str, &[Answer]); 4] = [
+            ("GET_LOCK", &lock),
+            ("GRANT SELECT", &[Answer::Refused(1146)]),
+            ("global_priv", &there),
+            ("SHOW GRANTS", &grants),
+        ];
+        let (report, dropped) = run(script);
+        let account = report.unwrap().accounts.remove(0);
+        assert_eq!(account.outcome, AccountOutcome::Created, "{account:?}");
+        assert_eq!(account.put_off, ["GRANT SELECT ON `d`.`t` TO `u`@`%`"]);
+        assert!(dropped.is_empty(), "{dropped:?}");
+    }
+
+    #[test]
+    fn two_at_once_are_one_too_many() {
+        let (report, _) = run([LOCK]);
+        assert!(matches!(report, Err(Error::Busy { .. })));
+    }
+}
