@@ -28,17 +28,15 @@ fn commands(scene: &Scene) -> usize {
 
 /// Removes what a restore has made.
 fn empty(scene: &Scene) {
-    for name in names(&scene.target) {
-        if name.starts_with("`root`") {
-            continue;
+    let drop = |name: String| {
+        let is_role = scene.kind.starts_with("mariadb") && !name.contains('@');
+        match name.as_str() {
+            "PUBLIC" => "REVOKE ALL PRIVILEGES, GRANT OPTION FROM PUBLIC;\n".to_owned(),
+            _ => format!("DROP {} {name};\n", if is_role { "ROLE" } else { "USER" }),
         }
-        let word = if scene.kind.starts_with("mariadb") && !name.contains('@') { "ROLE" } else { "USER" };
-        if name == "PUBLIC" {
-            scene.target.sql("REVOKE ALL PRIVILEGES, GRANT OPTION FROM PUBLIC");
-        } else {
-            scene.target.sql(format!("DROP {word} {name}"));
-        }
-    }
+    };
+    let made = names(&scene.target).into_iter().filter(|name| !name.starts_with("`root`"));
+    scene.target.sql(made.map(drop).collect::<String>());
 }
 
 /// Wherever the connection breaks, nobody is there who was made, or the error names whoever is; and the same command once
@@ -52,11 +50,11 @@ fn is_taken_back(kind: &'static str) {
     let whole = shown(&scene.target);
     empty(&scene);
     assert_eq!(names(&scene.target), nobody);
-    let twentieths = |number: usize| 3 + (all - 3) * number / 20;
+    let eighths = |number: usize| 3 + (all - 3) * number / 8;
     for (at, number) in
-        [At::Before, At::After, At::AndAll].into_iter().flat_map(|at| (1..20).map(move |number| (at, number)))
+        [At::Before, At::After, At::AndAll].into_iter().flat_map(|at| (1..8).map(move |number| (at, number)))
     {
-        let cut = cut_at(&scene, twentieths(number), at);
+        let cut = cut_at(&scene, eighths(number), at);
         // What only asks is asked again over another connection.
         if cut.code == Some(0) {
             assert_eq!(shown(&scene.target), whole, "{at:?} {number}");

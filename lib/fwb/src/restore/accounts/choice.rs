@@ -71,14 +71,14 @@ fn of_database(
         .iter()
         .flatten()
         .filter(|entry| entry.definer_in.iter().any(|of| fold(of) == database));
-    let definers: BTreeSet<AccountName> =
+    let run_as: BTreeSet<AccountName> =
         defines.map(|entry| AccountName { user: entry.user.clone(), host: entry.host.clone() }).collect();
     let has_rights = |account: &Account| {
         let mut patterns = account.held.keys().filter_map(|object| object.database());
         patterns.any(|pattern| pattern_fits(&fold(pattern), &database))
     };
     let wanted = |(name, account): (&AccountName, &Account)| {
-        (definers.contains(name) || has_rights(account)).then(|| name.clone())
+        (run_as.contains(name) || has_rights(account)).then(|| name.clone())
     };
     // Root has every role that it has made, and is never touched.
     let others = || accounts.iter().filter(|(name, _)| !name.is_root());

@@ -181,7 +181,8 @@ fn roles(from: &Account, to: &Account, steps: &mut Vec<Step>) {
     }
     // A role that is given anew is not active any more.
     let is_renewed = from.roles.iter().any(|(role, admin)| to.roles.get(role) != Some(admin));
-    if from.default_roles == to.default_roles && !(is_renewed && !to.default_roles.is_empty()) {
+    let stays = !is_renewed || to.default_roles.is_empty();
+    if stays && from.default_roles == to.default_roles {
         return;
     }
     let sql = match (to.default_roles.is_empty(), from.default_roles.iter().any(|role| role.host.is_none())) {

@@ -26,7 +26,7 @@ pub(crate) fn differences(now: &Account, wanted: &Account) -> Vec<String> {
         match (now.grantable, wanted.grantable) {
             (false, true) => said.push(format!("it lacks GRANT OPTION on {on}")),
             (true, false) => {
-                said.push(format!("it has GRANT OPTION on {on}, which the backup does not give"))
+                said.push(format!("it has GRANT OPTION on {on}, which the backup does not give"));
             }
             _ => {}
         }
