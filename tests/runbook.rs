@@ -546,6 +546,11 @@ fn a_cluster_that_was_rebuilt() {
         section.follow(1);
         whole.holds("after the restore from the store alone");
         assert!(store.holds(name(&manifest)), "the sidecar is back");
+        database.drop_now();
+        let out = section.follow(1).stdout_text();
+        let told = out.lines().filter(|line| line.starts_with('[')).count();
+        assert_eq!(told, 2, "a line of the plan and one of the restore: {out}");
+        whole.holds("after the restore of the whole server");
         section.end();
     }
 }

@@ -1,35 +1,39 @@
-//! `fwb-dump`: dumps one database into a store, or into a file or stream.
+//! `fwb-dump`: dumps databases into a store, or one into a file or stream.
 
 #![forbid(unsafe_code)]
 
 mod accounts;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueEnum};
-use fwb::{Codec, Compression, DumpOptions, Error, Kind, Listing, Manifest, Result, ServerClient, Store};
+use fwb::{
+    Codec, Compression, DatabaseChoice, DumpOptions, Error, Kind, Listing, Manifest, Result, ServerClient,
+    Store, Wait,
+};
 use fwb_age::Age;
 use fwb_cli::{
-    FormatArgs, LockArgs, Outcome, OutputArg, RecipientArgs, RetainArgs, ServerArgs, Session, StoreArgs,
+    DatabasesArgs, FormatArgs, LockArgs, Outcome, OutputArg, RecipientArgs, RetainArgs, ServerArgs, Session,
+    StoreArgs,
 };
 use fwb_mysql::Protocol;
 use fwb_stores::ObjectStores;
 
-/// Dump one database into the store
+/// Dump databases into the store
 ///
 /// Writes {prefix}_backup_{YYYYMMDD_HHMMSS}.sql.gz (.sql.zst) and its manifest, whole or not at all, and prints the
-/// manifest on standard output; on a terminal, a few lines that say what was done.
+/// manifest on standard output; on a terminal, a few lines that say what was done. Of several databases each becomes an artifact
+/// of its own, and all show one moment.
 #[allow(clippy::doc_markdown, reason = "it is the help text")]
 #[derive(Debug, Parser)]
 #[command(name = "fwb-dump", version)]
 #[command(after_long_help = AFTER_HELP)]
 struct Args {
-    /// Database to dump
-    #[arg(short = 'B', long, value_name = "NAME", env = "FWB_DATABASE", value_parser = NonEmptyStringValueParser::new())]
-    #[arg(required_unless_present = "accounts")]
-    database: Option<String>,
+    #[command(flatten)]
+    databases: DatabasesArgs,
 
     /// Dump the accounts of the server, and no database
     ///
@@ -46,7 +50,7 @@ struct Args {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     tables: Vec<String>,
 
-    /// First part of the artifact's name [default: the database's name less a trailing _db]
+    /// First part of the artifact's name, where one database is dumped [default: the database's name less a trailing _db]
     #[arg(long, value_name = "WORD", env = "FWB_PREFIX")]
     prefix: Option<String>,
 
@@ -139,6 +143,8 @@ const AFTER_HELP: &str = "\
 Examples:
   fwb-dump -B shop                             # into the store, ./backups or FWB_STORE
   fwb-dump -B shop | fwb-verify                # and prove it
+  fwb-dump -B shop -B 'blog_*' | fwb-verify    # several, all of one moment
+  fwb-dump --all-databases --exclude-database 'test_*'
   fwb-dump -B shop --codec zstd -o shop.sql.zst
   fwb-dump -B shop --tables files,users        # these alone: no backup of the database
   fwb-dump --accounts                          # users, roles and rights of the server
@@ -158,8 +164,10 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
     let compression = compression(args.codec.into(), args.level)?;
     let addressed = args.server.to_domain()?;
     let server = ServerClient::new(&addressed, &Protocol)?;
+    let choice = args.databases.choice(session)?;
+    let one = choice.one().map(str::to_owned);
     let options = DumpOptions {
-        database: args.database.clone().unwrap_or_default(),
+        database: one.clone().unwrap_or_default(),
         tables: (!args.tables.is_empty()).then(|| args.tables.clone()),
         server: args.server.identity(&addressed, &Protocol, &context.cancel)?,
         kind: Kind::Full,
@@ -172,9 +180,18 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
         lock_tables: args.lock_tables,
         hold_definitions: !args.no_hold_ddl,
         retention: args.retain.retention(&args.store.location()?, session)?,
+        together: None,
     };
     if let (Some(_), Some(option)) = (&args.output, session.given(&["retain_days", "retain_until"]).first()) {
         return Err(Error::usage(format!("{option} is for a store, and -o is none")));
+    }
+    if one.is_none() {
+        let of_one = session.given(&["tables", "prefix", "output", "manifest"]);
+        if let Some(option) = of_one.first() {
+            return Err(Error::usage(format!("{option} is for one database, and several are dumped")));
+        }
+        let several = Several { choice: &choice, server: &server, options: &options };
+        return several.dump(&args.store, args.lock.wait(), args.format, session);
     }
     if let Some(path) = &args.manifest {
         fwb::check_output(path)?;
@@ -184,7 +201,7 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
         None => {
             let store = Store::create(&args.store.location()?, &ObjectStores, &context.cancel)?;
             let manifest = fwb::dump_to_store(&store, &server, &options, args.lock.wait(), context)?;
-            tell_of_others(&store, &manifest, session);
+            tell_of_others(&store, std::slice::from_ref(&manifest), session);
             manifest
         }
         Some(OutputArg::File(path)) => match fwb::open_stream(path, &context.cancel)? {
@@ -219,8 +236,56 @@ fn tell(manifest: &Manifest, to_stdout: bool, args: &Args, session: &Session) ->
     Ok(Outcome::Done)
 }
 
+/// Several databases, and how they are dumped.
+struct Several<'a> {
+    choice: &'a DatabaseChoice,
+    server: &'a ServerClient,
+    options: &'a DumpOptions,
+}
+
+impl Several<'_> {
+    /// Dumps them. Records come at the end, when the store's lock is free: whoever reads them wants to record what it proves. A person
+    /// is told of each database when it is done.
+    fn dump(&self, store: &StoreArgs, wait: Wait, format: FormatArgs, session: &Session) -> Result<Outcome> {
+        let context = session.context();
+        let chosen = self.server.choose_databases(self.choice, &context.cancel)?;
+        let store = Store::create(&store.location()?, &ObjectStores, &context.cancel)?;
+        let mut out = session.answers(format)?;
+        let (mut made, mut failed) = (Vec::new(), Vec::new());
+        for (pattern, error) in chosen.idle {
+            session.tell(&error);
+            failed.push((pattern, Box::new(error)));
+        }
+        let of = chosen.names.len() + failed.len();
+        let mut each = |database: &str, dumped: Result<Manifest>| {
+            match dumped {
+                Ok(manifest) => {
+                    out.sum_up(|page| fwb_cli::dumped(&manifest, page))?;
+                    made.push(manifest);
+                }
+                Err(error) => {
+                    session.tell(&error);
+                    failed.push((database.to_owned(), Box::new(error)));
+                }
+            }
+            Ok(())
+        };
+        let ended =
+            fwb::dump_several(&store, self.server, &chosen.names, self.options, wait, context, &mut each);
+        // What was published is handed on, however the run has ended.
+        made.iter().try_for_each(|manifest| out.write(manifest, |_| String::new()))?;
+        out.finish()?;
+        ended?;
+        tell_of_others(&store, &made, session);
+        if failed.is_empty() {
+            return Ok(Outcome::Done);
+        }
+        Err(Error::NotAll { done: "dumped", of, failed })
+    }
+}
+
 /// A server that is addressed in another way than before counts as another one: whoever did not mean that should know.
-fn tell_of_others(store: &Store, manifest: &Manifest, session: &Session) {
+fn tell_of_others(store: &Store, made: &[Manifest], session: &Session) {
     let listing = match Listing::read(store, &session.context().cancel) {
         Ok(listing) => listing,
         Err(error) => {
@@ -228,8 +293,10 @@ fn tell_of_others(store: &Store, manifest: &Manifest, session: &Session) {
             return;
         }
     };
-    let others = listing.others_before(&manifest.name);
+    let others: BTreeSet<String> =
+        made.iter().flat_map(|manifest| listing.others_before(&manifest.name)).collect();
     if !others.is_empty() {
+        let others = others.into_iter().collect::<Vec<_>>();
         log::warn!(code = fwb::notice::OTHER.code;
             "this is the first backup of its server, and {} has backups of a database of that name of {}: retention \
              keeps those of each server; --server-id names a server for good, however it is addressed",

@@ -11,8 +11,8 @@ use chrono::TimeDelta;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, ValueEnum, ValueHint};
 use fwb::{
-    Error, ErrorClass, Found, Kind, Listing, Location, Manifest, Proof, Result, Selection, ServerName, Store,
-    Timestamp,
+    Error, ErrorClass, Found, Kind, Listing, Location, Manifest, NamePattern, Proof, Result, Selection,
+    ServerName, Store, Timestamp,
 };
 use fwb_age::Age;
 use fwb_cli::{IdentityArgs, Outcome, Session, StoreArgs};
@@ -30,9 +30,11 @@ struct Args {
         PossibleValuesParser::new(["full", "safety", "foreign", "moment", "accounts"]).try_map(|word| word.parse::<Kind>()))]
     kinds: Vec<Kind>,
 
-    /// Only backups of this database
+    /// Only backups of this database, or of those that match this pattern with * and ?; may be given several times
+    ///
+    /// Where several databases are named, or a pattern is, --latest and --at mean the newest backup of each.
     #[arg(short = 'B', long, value_name = "NAME")]
-    database: Option<String>,
+    database: Vec<String>,
 
     /// Only backups of the server with this name or address
     #[arg(long, value_name = "NAME", value_parser = |text: &str| text.parse::<ServerName>())]
@@ -127,6 +129,7 @@ warning.
 Examples:
   fwb-ls                                       # what there is
   fwb-ls -B shop --latest --verified           # the newest proved one
+  fwb-ls -B 'shop_*' --latest | fwb-verify     # the newest one of each
   fwb-ls --at '2025-07-25 17:00' --tables      # what was inside then
   fwb-ls --max-age 26h > /dev/null             # exit 3: no fresh proved backup
   fwb-ls --settings --latest                   # what a rebuilt server needs
@@ -155,7 +158,7 @@ fn list(args: &Args, session: &Session) -> Result<Outcome> {
     }
     let selection = Selection {
         kinds: if args.settings && args.kinds.is_empty() { vec![Kind::Accounts] } else { args.kinds.clone() },
-        database: args.database.clone(),
+        databases: args.database.iter().map(NamePattern::new).collect(),
         server: args.server_id.clone(),
         since: args.since,
         at: args.at,

@@ -1,7 +1,7 @@
 //! What can be reached by backups and the log, and the log's transactions.
 
 use chrono::TimeDelta;
-use fwb::{Error, Listing, Location, Result, Store, TransactionFilter};
+use fwb::{Error, Listing, Location, NamePattern, Result, Store, TransactionFilter};
 use fwb_age::Age;
 use fwb_cli::{Outcome, Session};
 use fwb_stores::ObjectStores;
@@ -15,7 +15,7 @@ const AROUND: TimeDelta = TimeDelta::minutes(5);
 pub(crate) fn timeline(args: &Args, session: &Session) -> Result<Outcome> {
     let cancel = &session.context().cancel;
     let listing = Listing::read(&open(args, &args.store.location()?, session)?, cancel)?;
-    let timelines = fwb::timelines(&listing, args.database.as_deref(), cancel)?;
+    let timelines = fwb::timelines(&listing, one(args)?, cancel)?;
     if timelines.is_empty() {
         return Err(Error::NothingFound("the store has no backup of that database".into()));
     }
@@ -34,7 +34,7 @@ pub(crate) fn timeline(args: &Args, session: &Session) -> Result<Outcome> {
 pub(crate) fn transactions(args: &Args, session: &Session) -> Result<Outcome> {
     let store = open(args, &args.store.location()?, session)?;
     let filter = TransactionFilter {
-        database: args.database.clone(),
+        database: one(args)?.map(str::to_owned),
         from: args.around.map(|at| at - AROUND).or(args.since),
         until: args.around.map(|at| at + AROUND).or(args.at),
         statement: args.statement.clone(),
@@ -53,6 +53,15 @@ pub(crate) fn transactions(args: &Args, session: &Session) -> Result<Outcome> {
         return Err(Error::NothingFound("the log has no such transaction".into()));
     }
     Ok(Outcome::Done)
+}
+
+/// The one database that is named; none: all are meant.
+fn one(args: &Args) -> Result<Option<&str>> {
+    match &args.database[..] {
+        [] => Ok(None),
+        [one] if !NamePattern::new(one).is_pattern() => Ok(Some(one)),
+        _ => Err(Error::usage("one database at a time: -B takes one name here, and no pattern")),
+    }
 }
 
 fn open(args: &Args, place: &Location, session: &Session) -> Result<Store> {

@@ -5,7 +5,7 @@ use fwb::{
     RestoreAccounts, Result, Selection, ServerClient, Store,
 };
 use fwb_age::Age;
-use fwb_cli::{Outcome, Session};
+use fwb_cli::{Answers, Outcome, Session};
 use fwb_mysql::Protocol;
 use fwb_stores::ObjectStores;
 
@@ -154,6 +154,52 @@ pub(crate) fn restore(args: &Args, choice: AccountChoice, session: &Session) -> 
     }
 }
 
+/// Restores accounts of a server that comes back as a whole: those that do not exist, and what those lack that it has made. Returns those
+/// whose rights had to wait, because what they are on is not there yet.
+pub(crate) fn of_server(
+    store: &Store,
+    server: &ServerClient,
+    (name, choice): (&str, AccountChoice),
+    args: &AccountsArgs,
+    out: &mut Answers,
+    session: &Session,
+) -> Result<Vec<String>> {
+    let is_second = matches!(choice, AccountChoice::Named(_));
+    let options = RestoreAccounts {
+        name: name.to_owned(),
+        choice,
+        replace: args.replace_accounts && !is_second,
+        missing_grants: args.missing_grants || is_second,
+    };
+    let mut on_record = OnRecord::new("restore", store.location(), Some(name), None)?;
+    let prepared = match fwb::prepare_accounts(store, server, &options, session.context()) {
+        Ok(prepared) => prepared,
+        Err(error) => return on_record.end(Err(error)),
+    };
+    if !is_second {
+        for finding in &prepared.plan().findings {
+            log::warn!(code = finding.code; "{} ({})", finding.message, finding.remedy);
+        }
+    }
+    if prepared.plan().does_something() {
+        on_record.begin();
+    }
+    let report = match prepared.run(session.context()) {
+        Ok(report) => report,
+        Err(error) => return on_record.end(Err(error)),
+    };
+    let checked = on_record.end(report.check());
+    if is_second {
+        tell(&report)
+    } else {
+        tell_of_others(&report)
+    }
+    out.write(&report, |page| fwb_cli::accounts_restored(&report, page))?;
+    checked?;
+    let waiting = report.accounts.into_iter().filter(|account| !account.put_off.is_empty());
+    Ok(waiting.map(|account| account.account).collect())
+}
+
 /// The backup that was named, or whose manifest came in.
 fn named(args: &Args, session: &Session) -> Result<Option<(Location, String)>> {
     match args.backup.as_deref().or(args.file.as_deref()) {
@@ -162,12 +208,18 @@ fn named(args: &Args, session: &Session) -> Result<Option<(Location, String)>> {
     }
 }
 
-/// What an operator should know who does not read the report.
-fn tell(report: &AccountsReport) {
-    const CODE: &str = fwb::notice::ACCOUNTS_LEFT.code;
+const CODE: &str = fwb::notice::ACCOUNTS_LEFT.code;
+
+/// Which accounts were left as they are.
+fn tell_of_others(report: &AccountsReport) {
     for account in report.accounts.iter().filter(|account| account.outcome == AccountOutcome::Differs) {
         log::warn!(code = CODE; "{} exists, differs and was left as it is: {}", account.account, account.reasons.join(", "));
     }
+}
+
+/// What an operator should know who does not read the report.
+fn tell(report: &AccountsReport) {
+    tell_of_others(report);
     let put_off: usize = report.accounts.iter().map(|account| account.put_off.len()).sum();
     if put_off > 0 {
         log::warn!(code = CODE; "{put_off} grants are put off, because what they are on is not there yet; once it is: fwb-restore --accounts --missing-grants");

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod all;
 mod moment;
 mod on_record;
 
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use accounts::AccountsArgs;
+use all::AllArgs;
 use chrono::TimeDelta;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueEnum};
@@ -61,6 +63,9 @@ struct Args {
 
     #[command(flatten)]
     accounts: AccountsArgs,
+
+    #[command(flatten)]
+    all: AllArgs,
 
     /// How the backup takes the place of what is there [default: swap]
     #[arg(long, value_name = "STRATEGY")]
@@ -182,6 +187,7 @@ Examples:
   fwb-restore --until '2025-07-25 14:02' -B shop --tables orders
   fwb-restore --accounts --dry-run             # what of the server's accounts is missing
   fwb-restore --accounts=app@%,readers --yes
+  fwb-restore --all                            # every database of the server
   fwb-restore --undo -B shop                   # put back what was there
   fwb-restore --drop-before --older-than 7d -B shop --yes < /dev/null";
 
@@ -190,6 +196,9 @@ fn main() -> ExitCode {
 }
 
 fn restore(args: Args, session: &Session) -> Result<Outcome> {
+    if args.all.all {
+        return all::restore(&args, session);
+    }
     if let Some(choice) = args.accounts.choice()? {
         return accounts::restore(&args, choice, session);
     }
@@ -243,9 +252,25 @@ fn carry_out(
     (on_record, out): (&mut OnRecord, &mut Answers),
     session: &Session,
 ) -> Result<Option<Report>> {
+    let server = ServerClient::new(&args.server.to_domain()?, &Protocol)?;
+    let options = options_of(args, name, session)?;
+    let prepared = fwb::prepare(store, &server, options, session.context())?;
+    if args.dry_run {
+        out.write(prepared.plan(), |page| fwb_cli::planned(prepared.plan(), page))?;
+        return Ok(None);
+    }
+    on_record.of_database(&prepared.plan().database);
+    if !meant(args, &fwb_cli::planned(prepared.plan(), &session.page().unpainted()), session)? {
+        return Ok(None);
+    }
+    on_record.begin();
+    prepared.run(session.context()).map(Some)
+}
+
+/// What the command line says of a restore of this backup.
+fn options_of(args: &Args, name: String, session: &Session) -> Result<RestoreOptions> {
     let addressed = args.server.to_domain()?;
-    let server = ServerClient::new(&addressed, &Protocol)?;
-    let options = RestoreOptions {
+    Ok(RestoreOptions {
         name,
         server: args.server.identity(&addressed, &Protocol, &session.context().cancel)?,
         database: args.database.clone(),
@@ -268,18 +293,8 @@ fn carry_out(
         cipher: Arc::new(Age),
         compression: Compression::default(),
         wait: args.lock.wait(),
-    };
-    let prepared = fwb::prepare(store, &server, options, session.context())?;
-    if args.dry_run {
-        out.write(prepared.plan(), |page| fwb_cli::planned(prepared.plan(), page))?;
-        return Ok(None);
-    }
-    on_record.of_database(&prepared.plan().database);
-    if !meant(args, &fwb_cli::planned(prepared.plan(), &session.page().unpainted()), session)? {
-        return Ok(None);
-    }
-    on_record.begin();
-    prepared.run(session.context()).map(Some)
+        views_may_wait: false,
+    })
 }
 
 /// Whether it shall be done.

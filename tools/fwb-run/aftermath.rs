@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use fwb::{
-    Cancel, Error, Listing, Location, LostRun, ReportInput, Result, RunHistory, RunOutcome, RunRecord,
-    RunTrouble, Store, StoreFacts, Timestamp, Trouble, TroubleOptions,
+    Cancel, DatabaseChoice, Error, Listing, Location, LostRun, NamePattern, ReportInput, Result, RunHistory,
+    RunOutcome, RunRecord, RunTrouble, Store, StoreFacts, Timestamp, Trouble, TroubleOptions,
 };
 use fwb_stores::{ObjectStores, TargetStores};
 
@@ -48,6 +48,7 @@ impl Aftermath {
     /// and a warning says so.
     pub(crate) fn of(
         record: &mut RunRecord,
+        databases: &DatabaseChoice,
         place: &Location,
         second: Option<Location>,
         limits: &TroubleOptions,
@@ -76,7 +77,7 @@ impl Aftermath {
         let seen = answer(&first, left());
         cancel.raise(GIVEN_UP);
         match seen {
-            Ok(seen) => Self::of_seen(record, seen, copies, limits, now),
+            Ok(seen) => Self::of_seen(record, databases, seen, copies, limits, now),
             Err(error) => {
                 warn("the", &error);
                 Self::default()
@@ -86,13 +87,15 @@ impl Aftermath {
 
     fn of_seen(
         record: &mut RunRecord,
+        databases: &DatabaseChoice,
         seen: Seen,
         copies: Option<StoreFacts>,
         limits: &TroubleOptions,
         now: Timestamp,
     ) -> Self {
-        if let Some(found) = InStore::of(&seen.listing, record.database.as_deref(), record.server.as_deref())
-        {
+        let named: Vec<_> = record.database.iter().map(NamePattern::new).collect();
+        let databases = if databases.wanted.is_empty() { &named } else { &databases.wanted };
+        if let Some(found) = InStore::of(&seen.listing, databases, record.server.as_deref()) {
             (record.backups, record.backups_size) = (Some(found.backups), Some(found.size));
             (record.proved, record.newest_proved_at) = (Some(found.proved), found.newest_proved);
         }

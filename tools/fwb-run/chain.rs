@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use fwb::{Error, Result};
+use fwb::{DatabaseChoice, Error, NamePattern, Result};
 
 /// A chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(crate) struct Stage {
     pub(crate) after: Vec<String>,
     /// Whether a damaged backup that it finds (exit 3) is a failure to tell, and no reason to stop.
     pub(crate) goes_on_after_damage: bool,
+    /// Whether what it has printed is handed on although it failed: some of several databases were dumped.
+    pub(crate) hands_on_a_part: bool,
     /// The directory that must be there, where it writes to one: a volume that was not mounted is not made.
     pub(crate) needs: Option<std::path::PathBuf>,
 }
@@ -37,8 +39,8 @@ pub(crate) struct Stage {
 pub(crate) struct Subject {
     /// The store, where the command line names it; else the tools read it from the environment.
     pub(crate) store: Option<OsString>,
-    /// The database.
-    pub(crate) database: Option<String>,
+    /// The databases.
+    pub(crate) databases: DatabaseChoice,
     /// The server's name.
     pub(crate) server_id: Option<String>,
     /// A second store.
@@ -58,6 +60,7 @@ impl Stage {
             input: None,
             after: Vec::new(),
             goes_on_after_damage: false,
+            hands_on_a_part: false,
             needs: None,
         }
     }
@@ -75,6 +78,11 @@ impl Stage {
         self.arg(arg)
     }
 
+    /// The same for each of these values.
+    fn options<'v>(self, name: &str, values: impl Iterator<Item = &'v str>) -> Self {
+        values.fold(self, |stage, value| stage.option(name, Some(OsStr::new(value))))
+    }
+
     /// It reads what another one has printed, and so comes after it.
     fn reading(self, stage: &str) -> Self {
         Self { input: Some(stage.into()), ..self.after(stage) }
@@ -87,18 +95,20 @@ impl Stage {
 }
 
 impl Subject {
-    /// The backup of the night. Its proof comes before its copy, and a night that has added nothing deletes nothing. A copy
-    /// that fails is told, and the store's own retention goes on.
+    /// The backup of the night. Its proof comes before its copy, and a night that has added nothing deletes nothing; nor does one in
+    /// which a database failed, whose others are proved and copied all the same. A copy that fails is told, and the store's own
+    /// retention goes on.
     pub(crate) fn backup(&self) -> Chain {
-        let dump = Stage::new("dump", "fwb-dump")
+        let dump = Stage { hands_on_a_part: true, ..Stage::new("dump", "fwb-dump") }
             .option("store", self.store.as_deref())
-            .option("database", self.database.as_deref().map(OsStr::new))
+            .options("database", self.databases.wanted.iter().map(NamePattern::as_str))
+            .options("exclude-database", self.databases.excluded.iter().map(NamePattern::as_str))
             .option("server-id", self.server_id.as_deref().map(OsStr::new));
         let mut stages = vec![dump, Stage::new("verify", "fwb-verify").reading("dump")];
         stages.extend(self.copying("verify"));
-        stages.push(self.listing("ls").after("verify"));
+        stages.push(self.listing("ls").after("verify").after("dump"));
         stages.push(Stage::new("prune", "fwb-prune").reading("ls"));
-        stages.extend(self.pruning_copies());
+        stages.extend(self.pruning_copies().into_iter().map(|stage| stage.after("dump")));
         Chain { name: "backup".into(), stages }
     }
 
@@ -126,7 +136,7 @@ impl Subject {
     fn listing(&self, name: &str) -> Stage {
         let ls = Stage { goes_on_after_damage: true, ..Stage::new(name, "fwb-ls") };
         let ls = if name == "ls" { ls.option("store", self.store.as_deref()) } else { ls };
-        ls.option("database", self.database.as_deref().map(OsStr::new))
+        ls.options("database", self.databases.wanted.iter().map(NamePattern::as_str))
             .option("server-id", self.server_id.as_deref().map(OsStr::new))
     }
 
@@ -282,9 +292,14 @@ fn quoted(word: &OsStr) -> String {
 mod tests {
     use super::*;
 
+    fn databases(names: &[&str]) -> DatabaseChoice {
+        let wanted = names.iter().map(|name| NamePattern::new(*name)).collect();
+        DatabaseChoice { wanted, excluded: Vec::new() }
+    }
+
     fn subject() -> Subject {
         Subject {
-            database: Some("shop".into()),
+            databases: databases(&["shop"]),
             copy_to: Some("s3://copies/shop".into()),
             copy_keep_days: Some(30),
             ..Subject::default()
@@ -293,7 +308,7 @@ mod tests {
 
     #[test]
     fn the_usual_chains_are_pipelines() {
-        let plain = Subject { database: Some("it's".into()), ..Subject::default() };
+        let plain = Subject { databases: databases(&["it's"]), ..Subject::default() };
         assert_eq!(
             plain.backup().to_shell(),
             "fwb-dump \"--database=it's\" |\n    fwb-verify &&\nfwb-ls \"--database=it's\" |\n    fwb-prune"
@@ -301,6 +316,14 @@ mod tests {
         assert_eq!(
             plain.drill().to_shell(),
             "fwb-ls \"--database=it's\" --latest |\n    fwb-verify --level drill"
+        );
+        let mut several = databases(&["a", "b_*"]);
+        several.excluded = vec![NamePattern::new("b_test")];
+        let several = Subject { databases: several, ..Subject::default() };
+        assert_eq!(
+            several.backup().to_shell(),
+            "fwb-dump --database=a '--database=b_*' --exclude-database=b_test |\n    fwb-verify &&\n\
+             fwb-ls --database=a '--database=b_*' |\n    fwb-prune"
         );
         let names = |chain: Chain| chain.stages.into_iter().map(|stage| stage.name).collect::<Vec<_>>();
         let backup = ["dump", "verify", "copy", "ls", "prune", "copy-ls", "copy-prune"];

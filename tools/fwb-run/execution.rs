@@ -84,7 +84,10 @@ impl Execution {
         let begun = Instant::now();
         let mut execution = Self::default();
         for stage in &chain.stages {
-            if !stage.after.iter().all(|before| execution.ended_well(chain, before)) {
+            let may_begin = |before: &String| {
+                execution.ended_well(chain, before) || execution.hands_on(chain, stage, before)
+            };
+            if !stage.after.iter().all(may_begin) {
                 continue;
             }
             if let Err(error) = check_before(stage, &session.context().cancel) {
@@ -107,6 +110,14 @@ impl Execution {
     /// What a stage has done, if it was begun.
     pub(crate) fn of_stage(&self, name: &str) -> Option<&Done> {
         self.done.iter().find(|done| done.step.stage == name)
+    }
+
+    /// Whether a stage reads the part of its input that is there.
+    fn hands_on(&self, chain: &Chain, stage: &Stage, before: &str) -> bool {
+        let hands_on = chain.stages.iter().any(|stage| stage.name == before && stage.hands_on_a_part);
+        hands_on
+            && stage.input.as_deref() == Some(before)
+            && self.of_stage(before).is_some_and(|done| !done.output.is_empty())
     }
 
     fn ended_well(&self, chain: &Chain, name: &str) -> bool {

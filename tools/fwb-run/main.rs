@@ -19,8 +19,8 @@ use chain::{Chain, Subject};
 use chrono::TimeDelta;
 use clap::{Parser, ValueHint};
 use execution::{Execution, Failure, Patience};
-use fwb::{Error, ErrorClass, Location, Result, RunKeeper, RunRecord, Scope};
-use fwb_cli::{FormatArgs, LimitArgs, Outcome, Session, StoreArgs};
+use fwb::{DatabaseChoice, Error, ErrorClass, Location, Result, RunKeeper, RunRecord, Scope};
+use fwb_cli::{DatabasesArgs, FormatArgs, LimitArgs, Outcome, Session, StoreArgs};
 use fwb_stores::ObjectStores;
 use telling::Telling;
 
@@ -58,9 +58,8 @@ struct Args {
     #[arg(short = 'n', long)]
     dry_run: bool,
 
-    /// The database
-    #[arg(short = 'B', long, value_name = "NAME", env = "FWB_DATABASE")]
-    database: Option<String>,
+    #[command(flatten)]
+    databases: DatabasesArgs,
 
     /// The server's name: the run looks at its backups alone, and deletes no others
     #[arg(long, value_name = "NAME", env = "FWB_SERVER_ID")]
@@ -127,21 +126,22 @@ fn run(args: Args, session: &Session) -> Result<Outcome> {
         return telling::test(args.notify_file.as_deref(), session);
     }
     check_name(&args)?;
+    let choice = args.databases.named(session)?;
     if args.dry_run {
-        let chain = chain_of(&args)?;
+        let chain = chain_of(&args, &choice)?;
         session.records()?.write_text(&(chain.to_shell() + "\n"))?;
         return Ok(Outcome::Done);
     }
     let (began, at) = (Instant::now(), fwb::now_to_the_millisecond());
     // What is not the name of any run is wrong usage, and leaves no record.
     let mut record = RunRecord::begin(fwb::run_id(&args.chain, at)?, &args.chain, at);
-    record.database.clone_from(&args.database);
+    record.database = choice.one().map(Into::into);
     record.server.clone_from(&args.server_id);
 
     let place = named("FWB_STORE", args.store.location());
     record.store = place.as_ref().ok().map(|place| place.resolved().to_string());
     let keeper = place.as_ref().ok().and_then(|place| keep(&record, place));
-    let ready = place.and_then(|place| prepare(&args, place));
+    let ready = place.and_then(|place| prepare(&args, &choice, place));
     let mut warnings = Vec::new();
     let telling = Telling::begin(&record, args.notify_file.as_deref(), &mut warnings);
     let execution = match &ready {
@@ -159,7 +159,7 @@ fn run(args: Args, session: &Session) -> Result<Outcome> {
         // Whoever has sent a signal waits for the end of this process.
         Ok(ready) if session.context().cancel.check().is_ok() => {
             let limits = args.limits.options(Scope::default());
-            Aftermath::of(&mut record, &ready.place, ready.second.clone(), &limits)
+            Aftermath::of(&mut record, &choice, &ready.place, ready.second.clone(), &limits)
         }
         _ => Aftermath::default(),
     };
@@ -198,8 +198,8 @@ impl Ready {
 
 /// Looks at what every run needs. `fwb-dump` would make a store that is not there; here that is a volume which was not
 /// mounted, and the backups would go with the container.
-fn prepare(args: &Args, place: Location) -> Result<Ready> {
-    let chain = chain_of(args)?;
+fn prepare(args: &Args, choice: &DatabaseChoice, place: Location) -> Result<Ready> {
+    let chain = chain_of(args, choice)?;
     if let Location::Directory(root) = &place
         && !root.is_dir()
     {
@@ -241,11 +241,11 @@ fn check_name(args: &Args) -> Result<()> {
 }
 
 /// The chain that the command line means.
-fn chain_of(args: &Args) -> Result<Chain> {
+fn chain_of(args: &Args, choice: &DatabaseChoice) -> Result<Chain> {
     let copy_to = args.copies.place()?;
     let subject = Subject {
         store: args.store.explicit()?.map(|place| place.to_os_string()),
-        database: args.database.clone(),
+        databases: choice.clone(),
         server_id: args.server_id.clone(),
         copy_to: copy_to.as_ref().map(Location::to_os_string),
         copy_dir: copy_to.as_ref().and_then(|place| place.directory().map(Into::into)),
@@ -258,10 +258,13 @@ fn chain_of(args: &Args) -> Result<Chain> {
         ("prune", None) => subject.prune(),
         (name, line) => return Chain::parse(name, line.as_deref().unwrap_or_default()),
     };
-    if args.chain == "backup" && args.database.as_deref().is_none_or(str::is_empty) {
+    if args.chain == "backup" && choice.wanted.is_empty() {
         return Err(Error::Usage {
             message: "no database is named".into(),
-            hint: Some("set FWB_DATABASE, or -B, to the database that is to be backed up".into()),
+            hint: Some(
+                "set FWB_DATABASE, or -B, to the database that is to be backed up; FWB_DATABASES names several"
+                    .into(),
+            ),
         });
     }
     if args.chain == "copy" && copy_to.is_none() {

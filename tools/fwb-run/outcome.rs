@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fwb::{
-    Action, Level, Listing, Manifest, Proof, RunCopy, RunOutcome, RunRecord, Selection, ServerName,
-    Verification,
+    Action, Level, Listing, Manifest, NamePattern, Proof, RunBackup, RunCopy, RunOutcome, RunRecord,
+    Selection, ServerName, Verification,
 };
 use serde_json::Value;
 
@@ -23,10 +23,10 @@ pub(crate) struct InStore {
 }
 
 impl InStore {
-    /// Of a listing, the backups of this database and server, where they are named.
-    pub(crate) fn of(listing: &Listing, database: Option<&str>, server: Option<&str>) -> Option<Self> {
+    /// Of a listing, the backups of these databases and this server, where they are named.
+    pub(crate) fn of(listing: &Listing, databases: &[NamePattern], server: Option<&str>) -> Option<Self> {
         let server = server.map(str::parse::<ServerName>).transpose().ok()?;
-        let selection = Selection { database: database.map(Into::into), server, ..Selection::default() };
+        let selection = Selection { databases: databases.to_vec(), server, ..Selection::default() };
         let found = match listing.select(&selection) {
             Ok(found) => found,
             Err(fwb::Error::NothingFound(_)) => Vec::new(),
@@ -64,7 +64,15 @@ pub(crate) fn fill(record: &mut RunRecord, execution: &Execution) {
     let listed = if is_drill { printed("ls") } else { Vec::new() };
     verified.extend(dumped);
     verified.extend(listed);
-    if let Some(backup) = verified.into_iter().next() {
+    // Of several backups each is told in short.
+    let mut seen = BTreeSet::new();
+    let each: Vec<&Manifest> = verified.iter().filter(|backup| seen.insert(backup.name.clone())).collect();
+    if each.len() > 1 || each.iter().any(|backup| backup.together.is_some()) {
+        record.backups_made = each.iter().map(|backup| made(backup)).collect();
+        let server = each.first().and_then(|backup| backup.server.as_ref());
+        let server = server.and_then(|server| server.id.clone().or_else(|| server.address.clone()));
+        record.server = record.server.take().or_else(|| server.map(|name| name.to_string()));
+    } else if let Some(backup) = verified.into_iter().next() {
         let server =
             backup.server.as_ref().and_then(|server| server.id.clone().or_else(|| server.address.clone()));
         record.database = record.database.take().or(backup.database);
@@ -130,6 +138,18 @@ fn shortened(mut outcome: Verification, not_drilled: Option<&fwb::NotDrilled>) -
         outcome.extra.insert("not_drilled".into(), why);
     }
     outcome
+}
+
+/// One backup of several.
+fn made(backup: &Manifest) -> RunBackup {
+    let proves = backup.verification.as_ref().is_some_and(fwb::Verification::proves);
+    RunBackup {
+        database: backup.database.clone(),
+        name: backup.name.clone(),
+        size: backup.size,
+        raw_size: backup.raw_size,
+        proved: backup.whole != Some(false) && backup.chosen.is_none() && proves,
+    }
 }
 
 fn copy(copy: Manifest) -> RunCopy {

@@ -42,8 +42,8 @@ pub use duration::{human_duration, human_seconds, parse_age};
 pub use exit::{Outcome, exit_code, tolerate_broken_pipe};
 pub use manifests::Manifests;
 pub use options::{
-    FormatArgs, IdentityArgs, LimitArgs, LockArgs, LogFormat, PodArgs, ProgressMode, RecipientArgs,
-    RetainArgs, ServerArgs, StoreArgs, WorkArgs, command, place,
+    DatabasesArgs, FormatArgs, IdentityArgs, LimitArgs, LockArgs, LogFormat, PodArgs, ProgressMode,
+    RecipientArgs, RetainArgs, ServerArgs, StoreArgs, WorkArgs, command, place,
 };
 pub use page::Page;
 pub use paint::{Paint, Tone};
@@ -58,6 +58,6 @@ pub use table::{SectionRecord, backup_table, footer, section_records, section_ta
 pub use told::{
     Retained, accounts_planned, accounts_restored, checked_chain, copied, copied_in_all, decided, dumped,
     followed, forgotten, moment_planned, planned, pruned_in_all, ran, restored, settings, timeline,
-    transaction, undo_planned, undone, verified, verified_by_chain, verified_in_all,
+    transaction, undo_planned, undone, verified, verified_by_chain, verified_in_all, whole_planned,
 };
 pub use when::{parse_at, parse_since};

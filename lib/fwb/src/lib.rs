@@ -49,8 +49,8 @@ pub use blank::{blank_quoted, blank_record};
 pub use copy::{Copied, Copier, CopyOptions};
 pub use drill::{Drill, DrillOptions};
 pub use dump::{
-    AccountsOptions, DumpOptions, dump_accounts_to_file, dump_accounts_to_store, dump_accounts_to_stream,
-    dump_to_file, dump_to_store, dump_to_stream, write_manifest,
+    AccountsOptions, DumpOptions, EachDump, dump_accounts_to_file, dump_accounts_to_store,
+    dump_accounts_to_stream, dump_several, dump_to_file, dump_to_store, dump_to_stream, write_manifest,
 };
 pub use encryption::{
     AskPassphrase, Cipher, EncryptTo, Encrypted, Encrypting, Identities, NoKey, ReadAt, Recipients,
@@ -62,7 +62,7 @@ pub use identity::{Owner, ServerIdentity, ServerName};
 pub use manifest::{
     AccountEntry, Action, Binlog, ChainProof, Client, Decision, Detail, Encryption, Kind, Level, Manifest,
     ManifestError, NotDrilled, Object, ObjectKind, Provenance, SCHEMA, Section, SectionKind, Server,
-    Surroundings, Timestamp, Verification, now, now_to_the_millisecond,
+    Surroundings, Timestamp, Together, Verification, now, now_to_the_millisecond,
 };
 pub use moment::{
     ChainProofOptions, ChainProved, Keeping, LogFiles, MomentOptions, MomentPlan, PlannedMoment, Tally,
@@ -80,21 +80,22 @@ pub use report::{
 };
 pub use restore::{
     AccountAction, AccountChoice, AccountOutcome, AccountPlan, AccountReport, AccountsPlan, AccountsReport,
-    DamagedTable, Finding, Forgotten, Gravity, KeepBefore, Plan, Prepared, PreparedAccounts, Report,
-    RestoreAccounts, RestoreOptions, RestoreProof, SettingFinding, Strategy, Undo, Undone, extract, forget,
-    prepare, prepare_accounts, prepare_undo,
+    BeginRestore, DamagedTable, EachRestore, FailedRestore, Finding, Forgotten, Gravity, KeepBefore, Plan,
+    PlannedDatabase, Prepared, PreparedAccounts, Report, RestoreAccounts, RestoreOptions, RestoreProof,
+    SettingFinding, Strategy, Undo, Undone, WholePlan, extract, forget, plan_whole, prepare,
+    prepare_accounts, prepare_undo, restore_whole,
 };
 pub use retention::{Backup, Policy, Proof, decide};
 pub use run::{
-    LostRun, RUN_SCHEMA, RunCopy, RunHistory, RunKeeper, RunOutcome, RunProcess, RunRecord, RunRetry,
-    RunStep, RunTrouble, SIGN_OF_LIFE, host_name, is_worth_a_retry, run_id, wait_before_retry,
+    LostRun, RUN_SCHEMA, RunBackup, RunCopy, RunHistory, RunKeeper, RunOutcome, RunProcess, RunRecord,
+    RunRetry, RunStep, RunTrouble, SIGN_OF_LIFE, host_name, is_worth_a_retry, run_id, wait_before_retry,
 };
-pub use select::{Found, Listing, Selection, select_among};
+pub use select::{Found, Listing, Selection, WholeServer, select_among};
 pub use server::{
-    AccountName, Cells, Column, Connector, Feed, Flavor, LogPlace, LogStart, LogStream, Malformed, NameCase,
-    Password, PodChoice, PodOptions, ReplicationSource, Results, Role, Row, SentEvent,
-    Server as DatabaseServer, ServerAddress, ServerClient, ServerError, ServerOptions, ServerVersion,
-    Session, SessionError, Stopper, TlsMode, TlsOptions, Via,
+    AccountName, Cells, ChosenDatabases, Column, Connector, DatabaseChoice, Feed, Flavor, LogPlace, LogStart,
+    LogStream, Malformed, NameCase, NamePattern, Password, PodChoice, PodOptions, ReplicationSource, Results,
+    Role, Row, SentEvent, Server as DatabaseServer, ServerAddress, ServerClient, ServerError, ServerOptions,
+    ServerVersion, Session, SessionError, Stopper, TlsMode, TlsOptions, Via,
 };
 pub use store::{
     Backend, BackupSummary, Expected, Folder, Freed, Held, Listed, Location, ObjectStores, Opened, Retention,

@@ -49,6 +49,9 @@ codes! {
     INTERRUPTED = "FWB-1011", "A signal ended the work",
         "Ctrl-C, a deadline, or the pod was ended",
         "run again; what was cut off is put in order by the next run";
+    NOT_ALL = "FWB-1018", "Some of several databases failed; the others are done",
+        "the causes are in the message, and each was told before with its own code",
+        "by the code of each cause, then run again";
     SERVER = "FWB-1101", "The server refused a statement; `number` and `sqlstate` say why",
         "a right lacks, a limit of the server, or SQL that this version does not know: see the server's number below",
         "by the server's number, below";

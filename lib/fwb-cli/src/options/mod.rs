@@ -1,6 +1,7 @@
 //! The option groups that the tools share, and what is the same for every tool's command line: the work group,
 //! an empty environment variable counts as unset, and the exit status closes the long help.
 
+mod databases;
 mod format;
 mod keys;
 mod limits;
@@ -15,6 +16,7 @@ use clap::{Args as _, Command, CommandFactory};
 
 use crate::exit::EXIT_STATUS;
 
+pub use databases::DatabasesArgs;
 pub use format::{Format, FormatArgs};
 pub use keys::{IdentityArgs, RecipientArgs};
 pub use limits::LimitArgs;

@@ -20,7 +20,7 @@ pub use copy::{copied, copied_in_all};
 pub use dump::dumped;
 pub use follow::followed;
 pub use prune::{Retained, decided, pruned_in_all};
-pub use restore::{forgotten, moment_planned, planned, restored, undo_planned, undone};
+pub use restore::{forgotten, moment_planned, planned, restored, undo_planned, undone, whole_planned};
 pub use run::ran;
 pub use timeline::{checked_chain, timeline, transaction};
 pub use verify::{verified, verified_by_chain, verified_in_all};

@@ -1,6 +1,6 @@
 //! What `fwb-restore` tells, and what it asks.
 
-use fwb::{Forgotten, MomentPlan, Plan, Report, Strategy, TimeForecast, Undone};
+use fwb::{Forgotten, MomentPlan, Plan, Report, Strategy, TimeForecast, Undone, WholePlan};
 
 use super::local;
 use crate::count::counted;
@@ -42,6 +42,40 @@ pub fn restored(report: &Report, page: &Page) -> String {
 /// What a restore would do: the same as the question says, with what was found.
 pub fn planned(plan: &Plan, page: &Page) -> String {
     described(plan).into_iter().map(|part| part.laid_out(page)).collect()
+}
+
+/// What a restore of a whole server would do.
+pub fn whole_planned(plan: &WholePlan, page: &Page) -> String {
+    let count = counted(count(plan.databases.len()), "database");
+    let moment = if plan.of_one_moment { ", all of one moment" } else { "" };
+    let mut text = page.line(Tone::Strong, "restore", &format!("{count} from {}{moment}", plan.store));
+    if let Some(accounts) = &plan.accounts {
+        text += &page.detail(&format!("first the accounts that do not exist, from {accounts}"));
+    }
+    for one in &plan.databases {
+        let replaces = if one.exists { "; what is there gives way" } else { "" };
+        text += &page.detail(&format!(
+            "{} as of {}, from {}{replaces}",
+            one.database,
+            local(one.started_at),
+            one.backup
+        ));
+    }
+    for one in &plan.databases {
+        if let Some(newer) = &one.newer {
+            text += &page.hint(&format!(
+                "{} has a newer backup, which is not of the moment of the others: {newer}",
+                one.database
+            ));
+        }
+    }
+    if !plan.of_one_moment {
+        text += &page.warning("they are not all of one moment");
+    }
+    if !plan.without.is_empty() {
+        text += &page.warning(&format!("no backup is whole and proved of {}", plan.without.join(", ")));
+    }
+    text
 }
 
 /// What reaching a moment would take.

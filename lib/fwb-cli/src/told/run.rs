@@ -23,6 +23,10 @@ pub fn ran(record: &RunRecord, page: &Page) -> String {
         let proved = record.verification.as_ref().is_some_and(|outcome| outcome.ok);
         text += &page.detail(&format!("{name}{size}, {}", if proved { "proved" } else { "not proved" }));
     }
+    for made in &record.backups_made {
+        let proved = if made.proved { "proved" } else { "not proved" };
+        text += &page.detail(&format!("{}, {}, {proved}", made.name, human_size(made.size)));
+    }
     if let Some(copy) = &record.copy {
         let place = copy.store.as_deref().unwrap_or_default();
         text += &page.detail(&format!("copied to {place}"));

@@ -37,6 +37,8 @@ pub(crate) struct Survey {
     pub(crate) calls: BTreeMap<String, BTreeSet<Relation>>,
     /// How many views, and relations of them, were noted.
     relations: usize,
+    /// Databases that foreign keys of its tables name.
+    pub(crate) refers_to: BTreeSet<String>,
     /// Tables with times whose range differs between servers.
     pub(crate) times: BTreeMap<String, TimeColumns>,
     /// How many columns of tables were noted for that.
@@ -277,6 +279,11 @@ impl Survey {
         if let Some(times) = times {
             self.note_times(table, times, MOST_COLUMNS);
         }
+        for name in databases_referred_to(&tokens) {
+            if self.refers_to.len() < MOST {
+                self.refers_to.insert(name);
+            }
+        }
         for name in collations(&tokens) {
             self.note_collation(&name);
         }
@@ -314,6 +321,15 @@ pub(crate) fn is_collation_name(name: &str) -> bool {
     is_word && !name.is_empty() && name.len() <= 64
 }
 
+/// The databases that are named after `REFERENCES`.
+fn databases_referred_to(tokens: &[Token<'_>]) -> Vec<String> {
+    let named = |three: &[Token<'_>]| match three {
+        [word, database, Token::Symbol(b'.')] if word.is("REFERENCES") => database.identifier(),
+        _ => None,
+    };
+    tokens.windows(3).filter_map(named).collect()
+}
+
 /// The names after `COLLATE`, `CHARSET` and `CHARACTER SET`.
 fn collations(tokens: &[Token<'_>]) -> Vec<String> {
     let name_after = |rest: &[Token<'_>]| match rest {
@@ -340,6 +356,15 @@ mod tests {
         assert!(survey.times_are_whole() && survey.times.contains_key("t"));
         survey.note_times("u", times(), 3);
         assert!(!survey.times_are_whole() && !survey.times.contains_key("u"));
+    }
+
+    #[test]
+    fn a_foreign_key_names_a_database_or_none() {
+        let create = "CREATE TABLE `references` (`a` int COMMENT 'REFERENCES `x`.`t`', KEY `a` (`a`), CONSTRAINT `c` FOREIGN KEY (`a`) \
+                      REFERENCES `o``1`.`t` (`id`), CONSTRAINT `d` FOREIGN KEY (`a`) REFERENCES `own` (`id`))";
+        let tokens: Vec<_> =
+            Tokens::new(create.as_bytes(), Reading::Everything, crate::scan::QuoteMode::default()).collect();
+        assert_eq!(databases_referred_to(&tokens), ["o`1"]);
     }
 
     #[test]

@@ -11,14 +11,14 @@ use crate::load::OpenBackup;
 use crate::manifest::{ObjectKind, now};
 use crate::progress::Cancel;
 use crate::server::{
-    Connection, Connector, Role, ServerClient, ServerFacts, ServerOptions, Sql, quote_name, quote_text,
-    version_numbers,
+    Connection, Connector, OF_DRILLS, Role, ServerClient, ServerFacts, ServerOptions, Sql, quote_name,
+    quote_text, version_numbers,
 };
 
 /// The comment of every database that a drill makes. Only what carries it is ever dropped.
 pub(super) const COMMENT: &str = "made by fwb-verify for a restore drill; the next drill drops it";
 /// What the names of these databases begin with.
-const PREFIX: &str = "fwb_drill_";
+const PREFIX: &str = OF_DRILLS;
 /// What the name of the database ends with that lists the accounts that a drill has made.
 const LEDGER: &str = "_accounts";
 /// What tells servers from each other. `server_uid` (MariaDB 10.6) is made of the port and the network card alone.

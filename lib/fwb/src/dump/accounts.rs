@@ -299,6 +299,7 @@ impl Seen {
             verification: None,
             not_drilled: None,
             chain_proof: None,
+            together: None,
             retained_until: None,
             decision: None,
             extra,

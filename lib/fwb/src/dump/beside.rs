@@ -13,7 +13,7 @@ use crate::server::{Identities, Role, ServerClient, Sql, changed, quote_name, re
 use crate::store::Wait;
 
 /// How often a dump starts over because tables changed under it, before it gives up.
-const STARTS_OVER: u32 = 3;
+pub(super) const STARTS_OVER: u32 = 3;
 /// Between two looks at whether a restore has ended.
 const PAUSE: Duration = Duration::from_secs(1);
 

@@ -14,8 +14,8 @@ const JOBS_PER_CONNECTION: usize = 2;
 const MOST_CONNECTIONS: usize = 8;
 
 /// How many connections pay for tables of so many bytes, with so many jobs.
-pub(super) fn worthwhile(tables: &[(String, u64)], jobs: usize) -> usize {
-    let total: u64 = tables.iter().map(|(_, size)| *size).fold(0, u64::saturating_add);
+pub(super) fn worthwhile(tables: impl Iterator<Item = u64>, jobs: usize) -> usize {
+    let total: u64 = tables.fold(0, u64::saturating_add);
     let worth = usize::try_from(total / WORTH_A_CONNECTION).unwrap_or(usize::MAX);
     jobs.div_ceil(JOBS_PER_CONNECTION).min(worth).clamp(1, MOST_CONNECTIONS)
 }
@@ -42,16 +42,13 @@ mod tests {
 
     #[test]
     fn what_is_small_has_one_connection() {
-        let of = |sizes: &[u64], jobs| {
-            let tables: Vec<_> = sizes.iter().map(|size| (String::from("t"), size << 20)).collect();
-            worthwhile(&tables, jobs)
-        };
+        let of = |sizes: &[u64], jobs| worthwhile(sizes.iter().map(|size| size << 20), jobs);
         assert_eq!(of(&[], 8), 1);
         assert_eq!(of(&[5, 10, 16], 8), 1);
         assert_eq!(of(&[500], 2), 1);
         assert_eq!(of(&[500], 4), 2, "one table is read in ranges");
         assert_eq!(of(&[16, 16, 16], 64), 3);
         assert_eq!(of(&[500, 500], 64), MOST_CONNECTIONS);
-        assert_eq!(worthwhile(&[("a".into(), u64::MAX), ("b".into(), u64::MAX)], 4), 2);
+        assert_eq!(worthwhile([u64::MAX, u64::MAX].into_iter(), 4), 2);
     }
 }

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::pieces::PieceStream;
 use super::snapshot::Begun;
-use super::writer::{Ahead, Header, LeftOutProgram, Look, Part, Past, Task, Written, write};
+use super::writer::{Ahead, Header, Held, LeftOutProgram, Look, Part, Past, Task, Written, hold, write};
 use crate::admission::Outside;
 use crate::artifact::PieceSender;
 use crate::error::{Error, Result};
-use crate::manifest;
+use crate::manifest::{self, Binlog};
 use crate::progress::Context;
 use crate::scan::Summary;
 use crate::server::{Connection, DatabaseFacts, ServerVersion};
@@ -26,6 +26,57 @@ pub(super) struct Request<'a> {
     pub(super) holds_definitions: bool,
     /// Called once they are.
     pub(super) look: Look<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// The server's version, and the views that are left out.
+    fn of_facts(&self) -> (ServerVersion, BTreeSet<String>) {
+        let broken = self.facts.broken_views.iter().map(|view| view.name.clone()).collect();
+        (ServerVersion::parse(&self.facts.version), broken)
+    }
+
+    fn task<'t>(
+        &self,
+        version: &'t ServerVersion,
+        broken: &'t BTreeSet<String>,
+        binlog: Option<&'t Binlog>,
+    ) -> Task<'t>
+    where
+        'a: 't,
+    {
+        let header = Header {
+            version,
+            host: self.host,
+            database: &self.facts.database,
+            binlog,
+            has_checks: self.facts.has_checks,
+        };
+        Task {
+            header,
+            collation: &self.facts.collation,
+            broken_views: broken,
+            part: Part::All,
+            chosen: self.chosen,
+            past: Past::default(),
+            holds_definitions: self.holds_definitions,
+        }
+    }
+}
+
+/// Holds the definitions of a database, which has this number among several, until it is written.
+///
+/// # Errors
+/// The server refuses, the connection breaks, or a table is not the one that it was at the moment.
+pub(super) fn hold_all(begun: &mut Begun, number: usize, request: Request<'_>) -> Result<Held> {
+    let binlog = begun.binlog.clone();
+    let (version, broken) = request.of_facts();
+    let task = request.task(&version, &broken, binlog.as_ref());
+    let connection = begun.writer(&request.facts.database)?.ok_or_else(|| no_connection(request.facts))?;
+    hold(connection.session(), &task, number, request.look)
+}
+
+fn no_connection(facts: &DatabaseFacts) -> Error {
+    Error::IncompleteDump { database: facts.database.clone(), problem: "no connection".into() }
 }
 
 /// Tables whose definitions were not held, and how each was defined when it was read.
@@ -49,47 +100,29 @@ pub(super) struct Read {
 /// # Errors
 /// That of the first which fails.
 pub(super) fn write_all(
-    begun: Begun,
+    begun: &mut Begun,
+    held: Option<Held>,
     request: Request<'_>,
     sender: PieceSender,
     context: &Context,
 ) -> Result<Read> {
-    let Begun { mut connections, binlog, .. } = begun;
+    begun.show(&request.facts.database)?;
     let facts = request.facts;
-    let broken: BTreeSet<String> = facts.broken_views.iter().map(|view| view.name.clone()).collect();
-    let version = ServerVersion::parse(&facts.version);
-    let header = Header {
-        version: &version,
-        host: request.host,
-        database: &facts.database,
-        binlog: binlog.as_ref(),
-        has_checks: facts.has_checks,
-    };
-    let task = Task {
-        header,
-        collation: &facts.collation,
-        broken_views: &broken,
-        part: Part::All,
-        chosen: request.chosen,
-        past: Past::default(),
-        holds_definitions: request.holds_definitions,
-    };
+    let Begun { connections, binlog, .. } = begun;
+    let (version, broken) = request.of_facts();
+    let task = request.task(&version, &broken, binlog.as_ref());
     let stream = PieceStream::new(&facts.database, &facts.tables, sender, context);
-    let readers = connections.split_off(1);
-    let Some(mut connection) = connections.pop() else {
-        return Err(Error::IncompleteDump {
-            database: facts.database.clone(),
-            problem: "no connection".into(),
-        });
+    let Some((connection, readers)) = connections.split_first_mut() else {
+        return Err(no_connection(facts));
     };
     if readers.is_empty() {
-        return write_one(&mut connection, stream, &task, None, request.look);
+        return write_one(connection, stream, &task, held, None, request.look);
     }
     let ahead = Ahead::new(readers.len(), &facts.tables);
     std::thread::scope(|scope| {
         let mut stoppers = Vec::new();
         let mut started = Ok(());
-        for mut reader in readers {
+        for reader in readers {
             stoppers.push(reader.session().stopper());
             let (ahead, task) = (&ahead, &task);
             if let Err(error) = thread::start_in(scope, move || ahead.read(reader.session(), task)) {
@@ -98,7 +131,7 @@ pub(super) fn write_all(
             }
         }
         let written =
-            started.and_then(|()| write_one(&mut connection, stream, &task, Some(&ahead), request.look));
+            started.and_then(|()| write_one(connection, stream, &task, held, Some(&ahead), request.look));
         ahead.close();
         if written.is_err() {
             // One may be waiting for the server.
@@ -114,11 +147,12 @@ fn write_one(
     connection: &mut Connection,
     mut stream: PieceStream<'_>,
     task: &Task<'_>,
+    held: Option<Held>,
     ahead: Option<&Ahead>,
     look: Look<'_>,
 ) -> Result<Read> {
     let now = || manifest::now().format("%Y-%m-%d %H:%M:%S").to_string();
-    let written = write(connection.session(), &mut stream, task, ahead, look, now)?;
+    let written = write(connection.session(), &mut stream, task, held, ahead, look, now)?;
     let (summary, outside) = stream.finish()?;
     check(&written, &summary, task.header.database)?;
     let tables = written.iter().filter_map(Written::table);

@@ -11,6 +11,7 @@ mod nowhere;
 mod pieces;
 mod run;
 mod snapshot;
+mod together;
 mod warnings;
 mod whole;
 mod writer;
@@ -23,12 +24,12 @@ use crate::artifact::{Artifact, Compression};
 use crate::encryption::{EncryptTo, Keys};
 use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
-use crate::manifest::{self, Kind, Manifest, Provenance};
+use crate::manifest::{self, Kind, Manifest, Provenance, Together};
 use crate::output::{check_output, directory_of, write_file};
 use crate::progress::{Cancel, Context};
 use crate::server::{ServerClient, retrying as retrying_connections};
 use crate::store::{
-    Form, Partial, Retention, Store, StoreLock, Wait, artifact_name, name_prefix, nameable, publish,
+    Form, Partial, Retention, Store, StoreLock, Upload, Wait, artifact_name, name_prefix, nameable, publish,
     read_back, remove_sidecar, sync_dir,
 };
 use crate::verify::prove_written;
@@ -36,6 +37,7 @@ pub use accounts::{AccountsOptions, dump_accounts_to_file, dump_accounts_to_stor
 use beside::{Restores, starting_over, wait_for_restores};
 pub(crate) use nowhere::{dump_to_nowhere, dump_to_observer, is_our_form};
 use run::{Dump, Made};
+pub use together::{EachDump, dump_several};
 pub(crate) use writer::Past;
 pub(crate) use writer::{in_order_of_needs, uncounted, view_order, without_counter};
 
@@ -69,6 +71,8 @@ pub struct DumpOptions {
     pub retention: Option<Retention>,
     /// Hold the definitions of tables from the snapshot until they are read: whoever wants to change one waits.
     pub hold_definitions: bool,
+    /// Which other databases are dumped in the same run; none: it is dumped alone.
+    pub together: Option<Together>,
 }
 
 impl DumpOptions {
@@ -125,7 +129,7 @@ fn dump_under(
     context: &Context,
 ) -> Result<Manifest> {
     let prefix = name_prefix(options.prefix.as_deref(), &options.database);
-    let (mut upload, made) = retrying(server, context, || {
+    let (upload, made) = retrying(server, context, || {
         let started_at = manifest::now();
         let taken = store.take_name(&prefix, options.kind, started_at, options.form(), lock)?;
         let name = taken.name.clone();
@@ -137,6 +141,18 @@ fn dump_under(
         let made = dump.run_into(upload.writer()?, &upload.path(), context)?;
         Ok((upload, made))
     })?;
+    publish_made(store, upload, made, options.retention, lock, context)
+}
+
+/// Publishes a dump that was made; an encrypted one is read back first.
+fn publish_made(
+    store: &Store,
+    mut upload: Box<dyn Upload>,
+    made: Made,
+    retention: Option<Retention>,
+    lock: &StoreLock,
+    context: &Context,
+) -> Result<Manifest> {
     let Made { mut manifest, key } = made;
     if let Some(key) = key {
         lock.check()?;
@@ -144,7 +160,7 @@ fn dump_under(
         let artifact = read_back(&mut *upload, key)?;
         manifest.verification = Some(prove_written(&Arc::new(artifact), &manifest, context)?);
     }
-    manifest.retained_until = options.retention.map(|retention| retention.until);
+    manifest.retained_until = retention.map(|retention| retention.until);
     publish(upload, &manifest, lock, &context.cancel)?;
     Ok(Manifest { store: Some(store.place()), ..manifest }.printed())
 }

@@ -83,7 +83,7 @@ fn read(
         holds_definitions: false,
     };
     let mut scanned = Scanned { feed: Feed::new(), sql: Vec::new(), observer, context };
-    let written = write(connection.session(), &mut scanned, &task, None, &|_| Ok(()), String::new);
+    let written = write(connection.session(), &mut scanned, &task, None, None, &|_| Ok(()), String::new);
     context.cancel.check()?;
     written?;
     scanned.finish()

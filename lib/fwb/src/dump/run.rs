@@ -13,10 +13,10 @@ use super::chosen::Chosen;
 use super::connections::{connect, worthwhile};
 use super::direct::{self, Definitions, Read, Request};
 use super::inventory;
-use super::snapshot::{self, Snapshot};
+use super::snapshot::{self, Begun, Scene, Snapshot};
 use super::warnings::{self, warnings};
 use super::whole::Whole;
-use super::writer::{FORM_OF_ROWS, LeftOutProgram, PROGRAM, unsound_views};
+use super::writer::{FORM_OF_ROWS, Held, LeftOutProgram, PROGRAM, unsound_views};
 use crate::artifact::{ArtifactWriter, Codec, MaybeEncrypted, WRITE_ARTIFACT, Written};
 use crate::encryption;
 use crate::error::{DUMPING, Error, Result};
@@ -52,8 +52,15 @@ pub(super) struct Dump<'a> {
     before: BTreeSet<Named>,
     /// The tables as they were before the snapshot.
     tables: Identities,
-    name: String,
+    /// The artifact's.
+    pub(super) name: String,
     started_at: Timestamp,
+    /// The greatest number of a table at the moment that is dumped.
+    newest_table: Option<u64>,
+    /// Holds the tables that no snapshot covers.
+    locked: Option<Connection>,
+    /// What was held of it together with other databases.
+    held: Option<Held>,
     /// What the account lacks to see all of the database.
     lacking: Option<Lacking>,
     /// Whether the account sees all of it by rights on the database.
@@ -107,6 +114,9 @@ impl<'a> Dump<'a> {
             tables,
             name,
             started_at,
+            newest_table: None,
+            locked: None,
+            held: None,
             lacking,
             sees_by_rows,
             warnings: Vec::new(),
@@ -122,17 +132,22 @@ impl<'a> Dump<'a> {
         path: &Path,
         context: &Context,
     ) -> Result<Made> {
-        self.run(writer, context).map_err(|error| match error {
-            Error::Stream { action: WRITE_ARTIFACT, source } => Error::io("write", path)(source),
-            other => other,
-        })
+        self.run(writer, context).map_err(naming(path))
+    }
+
+    /// What is dumped, and how.
+    pub(super) fn options(&self) -> &'a DumpOptions {
+        self.options
     }
 
     /// Locks the tables that no snapshot covers, where that is asked for; whoever writes to one waits until the dump is made.
-    fn lock_tables(&self, cancel: &Cancel) -> Result<Option<Connection>> {
+    ///
+    /// # Errors
+    /// The server refuses, or does not answer.
+    pub(super) fn lock_tables(&mut self, cancel: &Cancel) -> Result<()> {
         let tables = &self.facts.without_snapshot;
         if tables.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
         if !self.options.lock_tables {
             log::info!(
@@ -140,42 +155,116 @@ impl<'a> Dump<'a> {
                  them still): {}",
                 tables.join(", ")
             );
-            return Ok(None);
+            return Ok(());
         }
         let mut connection =
             self.server.connect(Role::Control, Some(&self.facts.database), LOCKING, cancel)?;
         let list: Vec<String> = tables.iter().map(|table| format!("{} READ", quote_name(table))).collect();
         connection.execute(&format!("LOCK TABLES {}", list.join(", ")), LOCKING)?;
-        Ok(Some(connection))
+        self.locked = Some(connection);
+        Ok(())
     }
 
-    fn warn(&mut self, warnings: Vec<String>) {
+    pub(super) fn warn(&mut self, warnings: Vec<String>) {
         for warning in &warnings {
             log::warn!(code = crate::notice::BACKUP.code; "{warning}");
         }
         self.warnings.extend(warnings);
     }
 
+    /// The database.
+    pub(super) fn database(&self) -> &str {
+        &self.options.database
+    }
+
+    /// Begins the moment, which shows all databases of the server.
+    ///
+    /// # Errors
+    /// The server refuses, or does not answer.
+    pub(super) fn begin_moment(dumps: &mut [Self], context: &Context) -> Result<Option<Begun>> {
+        let cancel = &context.cancel;
+        let sizes = dumps.iter().flat_map(|dump| dump.facts.tables.iter().map(|(_, size)| *size));
+        let connections = worthwhile(sizes, context.jobs);
+        let Some(first) = dumps.first() else { return Ok(None) };
+        let begun = snapshot::start(first.server, first.scene(&first.doing()), connections, cancel)?;
+        for dump in dumps {
+            dump.newest_table = dump.server.newest_table(&dump.tables, cancel)?;
+        }
+        Ok(Some(begun))
+    }
+
+    fn doing(&self) -> String {
+        format!("{DUMPING} {}", self.facts.database)
+    }
+
+    fn scene<'s>(&'s self, doing: &'s str) -> Scene<'s> {
+        let flavor = ServerVersion::parse(&self.facts.version).flavor;
+        Scene { database: &self.facts.database, log_bin: self.facts.log_bin, flavor, doing }
+    }
+
+    /// Looks whether the tables are those of the moment.
+    fn look(&self, dumped: &BTreeSet<&str>, cancel: &Cancel) -> Result<()> {
+        let before = (&self.tables, self.newest_table);
+        check_identities(self.server, &self.facts.database, before, (dumped, &self.chosen), cancel)
+    }
+
+    /// How the server is addressed.
+    fn host(&self) -> String {
+        let host = self.options.server.address.as_ref();
+        host.map_or_else(|| "localhost".to_owned(), ToString::to_string)
+    }
+
+    /// Holds the definitions until the database is written, where that is wanted: of several databases, this one has that number.
+    ///
+    /// # Errors
+    /// The server refuses, or a table is not the one that it was at the moment.
+    pub(super) fn hold(&mut self, begun: &mut Begun, number: usize, cancel: &Cancel) -> Result<()> {
+        if !self.options.hold_definitions {
+            return Ok(());
+        }
+        let (host, look) = (self.host(), |dumped: &BTreeSet<&str>| self.look(dumped, cancel));
+        let request = Request {
+            facts: &self.facts,
+            chosen: self.chosen.names(),
+            host: &host,
+            holds_definitions: true,
+            look: &look,
+        };
+        let held = direct::hold_all(begun, number, request)?;
+        self.held = Some(held);
+        Ok(())
+    }
+
     /// Writes the artifact.
     pub(super) fn run<W: Write + Send + 'static>(mut self, sink: W, context: &Context) -> Result<Made> {
+        context.progress.begin(format!("dumping {}", self.options.database), 0);
+        self.lock_tables(&context.cancel)?;
+        match Self::begin_moment(std::slice::from_mut(&mut self), context)? {
+            Some(mut begun) => self.write(sink, &mut begun, context),
+            None => Err(Error::NoDatabase { database: self.facts.database }),
+        }
+    }
+
+    /// Writes the artifact of a moment that was begun.
+    ///
+    /// # Errors
+    /// The server refuses, the connection breaks, or the sink fails.
+    pub(super) fn write<W: Write + Send + 'static>(
+        mut self,
+        sink: W,
+        begun: &mut Begun,
+        context: &Context,
+    ) -> Result<Made> {
         let recipients = self.options.encryption.as_ref().map(|encryption| &*encryption.recipients);
         let sink = MaybeEncrypted::new(sink, recipients)?;
         context.progress.begin(format!("dumping {}", self.options.database), 0);
-        let locked = self.lock_tables(&context.cancel)?;
-        let connections = worthwhile(&self.facts.tables, context.jobs);
-        let mut begun = snapshot::start(self.server, &self.facts, connections, &context.cancel)?;
-        let newest_table = self.server.newest_table(&self.tables, &context.cancel)?;
-        let snapshot = begun.snapshot.take();
+        let snapshot = begun.snapshot.clone();
         let binlog = begun.binlog.clone();
         let (writer, sender) = ArtifactWriter::new(sink, self.options.compression, context.jobs)?;
-        let host = self.options.server.address.as_ref();
-        let host = host.map_or_else(|| "localhost".to_owned(), ToString::to_string);
+        let host = self.host();
         let holds_definitions = self.options.hold_definitions;
-        let look = |dumped: &BTreeSet<&str>| {
-            let (server, database) = (self.server, &self.facts.database);
-            let before = (&self.tables, newest_table);
-            check_identities(server, database, before, (dumped, &self.chosen), &context.cancel)
-        };
+        let (held, locked) = (self.held.take(), self.locked.take());
+        let look = |dumped: &BTreeSet<&str>| self.look(dumped, &context.cancel);
         let request = Request {
             facts: &self.facts,
             chosen: self.chosen.names(),
@@ -183,7 +272,7 @@ impl<'a> Dump<'a> {
             holds_definitions,
             look: &look,
         };
-        let read = direct::write_all(begun, request, sender, context);
+        let read = direct::write_all(begun, held, request, sender, context);
         context.cancel.check()?;
         // A failure to write comes first: it is why the connections were ended.
         let (members, raw_sha256) = writer.finish()?;
@@ -222,7 +311,7 @@ impl<'a> Dump<'a> {
         if is_locked || !self.facts.log_bin || self.facts.without_snapshot.is_empty() {
             return Ok(None);
         }
-        snapshot::log_end(self.server, &self.facts, cancel)
+        snapshot::log_end(self.server, self.scene(&self.doing()), cancel)
     }
 
     /// Whether nothing went on meanwhile that the dump shows in part.
@@ -323,10 +412,19 @@ impl<'a> Dump<'a> {
             moment: self.options.moment.clone(),
             not_drilled: None,
             chain_proof: None,
+            together: self.options.together.clone(),
             retained_until: None,
             decision: None,
             extra,
         }
+    }
+}
+
+/// Has a failure to write into a file that is not published yet name its path.
+pub(super) fn naming(path: &Path) -> impl FnOnce(Error) -> Error {
+    move |error| match error {
+        Error::Stream { action: WRITE_ARTIFACT, source } => Error::io("write", path)(source),
+        other => other,
     }
 }
 

@@ -11,11 +11,11 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::connections::connect;
-use super::writer::{LogPosition, begin, coordinates, log_position};
-use crate::error::{DUMPING, Error, Result};
+use super::writer::{LogPosition, Savepoint, begin, coordinates, log_position};
+use crate::error::{Error, Result};
 use crate::manifest::Binlog;
 use crate::progress::Cancel;
-use crate::server::{Connection, DatabaseFacts, Flavor, Role, ServerClient, ServerVersion};
+use crate::server::{Connection, Flavor, Role, ServerClient, ServerVersion, quote_name};
 
 /// How long the lock is waited for, in seconds.
 const LONGEST_WAIT: u64 = 5;
@@ -25,7 +25,7 @@ const TRIES: u32 = 3;
 const MOMENT: &str = "see one moment over several connections";
 
 /// How several connections came to show one moment: as the manifest says it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct Snapshot {
     connections: usize,
     /// The lock under which they began.
@@ -36,6 +36,19 @@ pub(super) struct Snapshot {
     relied_on: Option<[&'static str; 2]>,
 }
 
+/// What is to be shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scene<'a> {
+    /// The database that the connections begin with. Their transactions show all of the server's.
+    pub(super) database: &'a str,
+    /// Whether the server writes a binary log.
+    pub(super) log_bin: bool,
+    /// Whose the server is.
+    pub(super) flavor: Flavor,
+    /// What is being done, for errors.
+    pub(super) doing: &'a str,
+}
+
 /// Connections that show one moment.
 pub(super) struct Begun {
     /// At least one.
@@ -44,21 +57,68 @@ pub(super) struct Begun {
     pub(super) binlog: Option<Binlog>,
     /// How it came to be one moment; none where there is one connection.
     pub(super) snapshot: Option<Snapshot>,
+    /// The default database of the connections; none: they differ.
+    shows: Option<String>,
+}
+
+impl Begun {
+    /// Makes a database the default one of all connections. What they show stays as it is.
+    ///
+    /// # Errors
+    /// The server refuses, or a connection breaks.
+    pub(super) fn show(&mut self, database: &str) -> Result<()> {
+        if self.shows.as_deref() == Some(database) {
+            return Ok(());
+        }
+        self.shows = None;
+        for connection in &mut self.connections {
+            choose(connection, database)?;
+        }
+        self.shows = Some(database.to_owned());
+        Ok(())
+    }
+
+    /// The connection that writes, with this default database.
+    ///
+    /// # Errors
+    /// As [`Begun::show`].
+    pub(super) fn writer(&mut self, database: &str) -> Result<Option<&mut Connection>> {
+        self.shows = None;
+        let Some(writer) = self.connections.first_mut() else { return Ok(None) };
+        choose(writer, database).map(|()| Some(writer))
+    }
+
+    /// Whether the moment is still shown after the database of this number could not be dumped: by the connection that writes. The
+    /// others were ended.
+    pub(super) fn goes_on(&mut self, number: usize) -> bool {
+        self.connections.truncate(1);
+        let Some(writer) = self.connections.first_mut() else { return false };
+        // What was held of that database is let go of; where nothing was, there is no such savepoint.
+        let rolled_back = Savepoint::BeforeDatabase(number).roll_back(writer.session(), GOING_ON);
+        match rolled_back {
+            Ok(()) => true,
+            Err(error) => error.number() == Some(NO_SAVEPOINT),
+        }
+    }
+}
+
+/// What a connection is asked that may go on.
+const GOING_ON: &str = "going on with the next database";
+/// "SAVEPOINT does not exist".
+const NO_SAVEPOINT: u16 = 1305;
+
+fn choose(connection: &mut Connection, database: &str) -> Result<()> {
+    connection.execute(&format!("USE {}", quote_name(database)), "choosing a database")
 }
 
 /// Begins with so many connections, or with one alone, where one moment for several cannot be had.
 ///
 /// # Errors
 /// The server refuses, or does not answer.
-pub(super) fn start(
-    server: &ServerClient,
-    facts: &DatabaseFacts,
-    count: usize,
-    cancel: &Cancel,
-) -> Result<Begun> {
-    let starter = Starter { server, facts, cancel, doing: format!("{DUMPING} {}", facts.database) };
+pub(super) fn start(server: &ServerClient, scene: Scene<'_>, count: usize, cancel: &Cancel) -> Result<Begun> {
+    let starter = Starter { server, scene, cancel };
     // MySQL tells a transaction nothing of its place in the log; whoever holds the commits can ask for it.
-    let needs_lock_for_place = facts.log_bin && ServerVersion::parse(&facts.version).flavor == Flavor::MySql;
+    let needs_lock_for_place = scene.log_bin && scene.flavor == Flavor::MySql;
     if count > 1 || needs_lock_for_place {
         let together = starter.under_a_lock(count).or_else(|error| {
             cancel.check()?;
@@ -85,25 +145,20 @@ pub(super) fn start(
     }
     let mut connection = starter.connect()?;
     let binlog = starter.begin(&mut connection)?;
-    Ok(Begun { connections: vec![connection], binlog, snapshot: None })
+    Ok(starter.begun(vec![connection], binlog, None))
 }
 
 /// Where the binary log stands now; none where the server does not tell.
 ///
 /// # Errors
 /// The server cannot be reached.
-pub(super) fn log_end(
-    server: &ServerClient,
-    facts: &DatabaseFacts,
-    cancel: &Cancel,
-) -> Result<Option<Binlog>> {
-    let doing = format!("dumping {}", facts.database);
-    let starter = Starter { server, facts, cancel, doing };
+pub(super) fn log_end(server: &ServerClient, scene: Scene<'_>, cancel: &Cancel) -> Result<Option<Binlog>> {
+    let starter = Starter { server, scene, cancel };
     let mut connection = starter.connect()?;
     if let Some(at) = starter.begin(&mut connection)? {
         return Ok(Some(at));
     }
-    match log_position(connection.session(), &starter.doing) {
+    match log_position(connection.session(), scene.doing) {
         Ok(position) => Ok(position.map(|position| position.binlog)),
         Err(error) if error.refusal().is_some() => Ok(None),
         Err(error) => Err(error),
@@ -112,14 +167,22 @@ pub(super) fn log_end(
 
 struct Starter<'a> {
     server: &'a ServerClient,
-    facts: &'a DatabaseFacts,
+    scene: Scene<'a>,
     cancel: &'a Cancel,
-    doing: String,
 }
 
 impl Starter<'_> {
     fn connect(&self) -> Result<Connection> {
-        connect(self.server, Role::Single, &self.facts.database, &self.doing, self.cancel)
+        connect(self.server, Role::Single, self.scene.database, self.scene.doing, self.cancel)
+    }
+
+    fn begun(
+        &self,
+        connections: Vec<Connection>,
+        binlog: Option<Binlog>,
+        snapshot: Option<Snapshot>,
+    ) -> Begun {
+        Begun { connections, binlog, snapshot, shows: Some(self.scene.database.to_owned()) }
     }
 
     fn several(&self, count: usize) -> Result<Vec<Connection>> {
@@ -128,8 +191,9 @@ impl Starter<'_> {
 
     /// Begins a transaction. Returns where the binary log stands in it, where the server tells.
     fn begin(&self, connection: &mut Connection) -> Result<Option<Binlog>> {
-        begin(connection.session(), &self.doing)?;
-        if self.facts.log_bin { coordinates(connection.session(), &self.doing) } else { Ok(None) }
+        let Scene { log_bin, doing, .. } = self.scene;
+        begin(connection.session(), doing)?;
+        if log_bin { coordinates(connection.session(), doing) } else { Ok(None) }
     }
 
     fn under_a_lock(&self, count: usize) -> Result<Begun> {
@@ -141,7 +205,7 @@ impl Starter<'_> {
         hold.execute(lock.name, HOLD)?;
         let since = Instant::now();
         let begun: Result<Vec<_>> = connections.iter_mut().map(|connection| self.begin(connection)).collect();
-        let status = if self.facts.log_bin && hold.session().version().flavor == Flavor::MySql {
+        let status = if self.scene.log_bin && hold.session().version().flavor == Flavor::MySql {
             // Nobody commits, so it is where the log stands in every one of the transactions.
             log_position(hold.session(), HOLD)
         } else {
@@ -155,12 +219,12 @@ impl Starter<'_> {
         let binlog = one.clone().or(status.ok().flatten().map(|status: LogPosition| status.binlog));
         let snapshot =
             (count > 1).then_some(Snapshot { connections: count, held_by: Some(lock.name), relied_on: None });
-        Ok(Begun { connections, binlog, snapshot })
+        Ok(self.begun(connections, binlog, snapshot))
     }
 
     fn by_coordinates(&self, count: usize) -> Result<Begun> {
         let mut connections = self.several(count)?;
-        if !self.facts.log_bin || !self.is_complete(&mut connections[0])? {
+        if !self.scene.log_bin || !self.is_complete(&mut connections[0])? {
             return Err(lacking("the binary log does not have everything that is written"));
         }
         for _ in 0..TRIES {
@@ -172,7 +236,8 @@ impl Starter<'_> {
                     "no session with sql_log_bin=0 wrote meanwhile",
                 ]);
                 let snapshot = Some(Snapshot { connections: connections.len(), held_by: None, relied_on });
-                return Ok(Begun { connections, binlog: Some(binlog.clone()), snapshot });
+                let binlog = Some(binlog.clone());
+                return Ok(self.begun(connections, binlog, snapshot));
             }
         }
         Err(lacking("others commit too often for a snapshot without a lock"))
@@ -181,12 +246,12 @@ impl Starter<'_> {
     /// Whether every write to the server's tables is in its binary log, but for those that a session hides: no database is
     /// left out, and a replica logs what it receives.
     fn is_complete(&self, connection: &mut Connection) -> Result<bool> {
-        let log_updates = connection.rows("SELECT @@log_slave_updates", &self.doing)?;
-        let replicas = connection.rows("SHOW GLOBAL STATUS LIKE 'Slaves_running'", &self.doing)?;
+        let log_updates = connection.rows("SELECT @@log_slave_updates", self.scene.doing)?;
+        let replicas = connection.rows("SHOW GLOBAL STATUS LIKE 'Slaves_running'", self.scene.doing)?;
         let is = |rows: &[Vec<String>], value: &str| {
             rows.first().and_then(|row| row.last()).is_some_and(|found| found == value)
         };
-        let status = log_position(connection.session(), &self.doing)?;
+        let status = log_position(connection.session(), self.scene.doing)?;
         let is_unfiltered = status.is_some_and(|status| status.is_unfiltered);
         Ok((is(&log_updates, "1") || is(&replicas, "0")) && is_unfiltered)
     }

@@ -147,6 +147,16 @@ pub enum Error {
         /// The tables.
         tables: Vec<String>,
     },
+    /// Some of several databases failed; the others are done.
+    #[error("{} of {of} databases were not {done}: {}", .failed.len(), each_failed(.failed))]
+    NotAll {
+        /// What was not done with them: `dumped`, `restored`.
+        done: &'static str,
+        /// How many databases there were.
+        of: usize,
+        /// Those that failed, each with its error.
+        failed: Vec<(String, Box<Error>)>,
+    },
     /// No pod can be used.
     #[error("{problem}")]
     NoPod {
@@ -639,6 +649,7 @@ impl Error {
             Self::Busy { .. } => notice::BUSY,
             Self::IncompleteDump { .. } => notice::INCOMPLETE_DUMP,
             Self::Changed { .. } => notice::CHANGED,
+            Self::NotAll { .. } => notice::NOT_ALL,
             Self::Strict { .. } => notice::STRICT,
             Self::Rights { .. } | Self::AccountRights { .. } => notice::RIGHTS,
             Self::AccountsUnread { .. } => notice::ACCOUNTS_UNREAD,
@@ -746,6 +757,7 @@ impl Error {
             | Self::Replay { .. }
             | Self::NoMoment { .. }
             | Self::NotProved(_) => ErrorClass::Proof,
+            Self::NotAll { failed, .. } => class_of_all(failed),
             Self::Locked { .. } | Self::Busy { .. } => ErrorClass::Locked,
             Self::Interrupted(signal) => ErrorClass::Interrupted(*signal),
             Self::GaveUp { cause, .. }
@@ -806,6 +818,7 @@ impl Error {
             Self::Spawn { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Some("install it, or put it on PATH".into())
             }
+            Self::NotAll { failed, .. } => failed.iter().find_map(|(_, error)| error.hint()),
             Self::Changed { .. } => Some(
                 "run again when no schema change is under way; with the right PROCESS, tables that were only emptied or altered meanwhile do no harm"
                     .into(),
@@ -921,6 +934,24 @@ impl Error {
 
 /// How it is told that a database is being dumped.
 pub(crate) const DUMPING: &str = "dumping";
+
+/// The class of what several failures come to: theirs, where it is one; else a retry helps some of them.
+fn class_of_all(failed: &[(String, Box<Error>)]) -> ErrorClass {
+    let mut classes = failed.iter().map(|(_, error)| error.class());
+    let first = classes.next().unwrap_or(ErrorClass::Failure);
+    if classes.all(|class| class == first) { first } else { ErrorClass::Failure }
+}
+
+/// How many failures are told with their reasons; of more, names alone.
+const REASONS: usize = 5;
+
+/// The databases that failed, and why.
+fn each_failed(failed: &[(String, Box<Error>)]) -> String {
+    let told = |(index, (database, error)): (usize, &(String, Box<Error>))| {
+        if index < REASONS { format!("{database} ({error})") } else { database.clone() }
+    };
+    failed.iter().enumerate().map(told).collect::<Vec<_>>().join(", ")
+}
 
 /// The first of some names.
 fn named(names: &[String]) -> String {

@@ -7,6 +7,7 @@ mod definer;
 mod destination;
 mod event;
 mod keys;
+mod neighbours;
 mod open_backup;
 mod parents;
 mod rename;
@@ -22,6 +23,7 @@ pub(crate) use destination::{Destination, end_session, not_sent};
 pub(crate) use event::{Status, with_status};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use keys::{Candidate, divide};
+pub(crate) use neighbours::Neighbours;
 pub(crate) use open_backup::{OpenBackup, Part};
 pub(crate) use rename::{Renaming, in_database};
 pub(crate) use script::{IN_TURN, NEXT, Origin};

@@ -189,6 +189,22 @@ impl OpenBackup {
         Ok(Self::new(artifact, manifest, None, survey))
     }
 
+    /// Opens a backup of ours by its footer, and proves nothing: for whoever reads its definitions.
+    ///
+    /// # Errors
+    /// It is missing, cannot be read, or has no footer.
+    pub(super) fn unproved(store: &Store, name: &str) -> Result<Self> {
+        let entry = store.entry(name)?;
+        let artifact = store.artifact(name)?;
+        if let Some(why) = artifact.locked() {
+            return Err(Error::Encrypted { name: name.into(), why });
+        }
+        match Index::of(&entry, &artifact)? {
+            Some(Index { manifest, .. }) => Ok(Self::new(artifact, manifest, None, Survey::default())),
+            None => Err(Error::damaged(name, "it has no footer")),
+        }
+    }
+
     /// Proves the chosen sections alone. What puts back the session's settings after them may be lost.
     fn prove_chosen(mut self, context: &Context) -> Result<Self> {
         let size = self.sections().filter_map(|section| section.size).fold(0, u64::saturating_add);

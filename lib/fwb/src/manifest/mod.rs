@@ -7,6 +7,7 @@ mod chain_proof;
 mod encryption;
 mod provenance;
 mod surroundings;
+mod together;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ pub use chain_proof::ChainProof;
 pub use encryption::{Detail, Encryption};
 pub use provenance::Provenance;
 pub use surroundings::Surroundings;
+pub use together::Together;
 
 use crate::artifact::Crc32;
 use crate::identity::{ServerIdentity, ServerName};
@@ -159,6 +161,9 @@ pub struct Manifest {
     /// What a rebuilt server needs beside them; absent where [`Manifest::accounts`] is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surroundings: Option<Surroundings>,
+    /// Which run it was dumped in with other databases; absent where it was dumped alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<Together>,
     /// What the SQL holds, in order and without gaps.
     #[serde(default)]
     pub sections: Vec<Section>,

@@ -78,6 +78,7 @@ pub(super) fn keep(
         lock_tables: false,
         hold_definitions: true,
         retention: None,
+        together: None,
     };
     let made = dump_to_store(store, replayed.server(), &dump, keeping.wait, context)?;
     if made.verification.as_ref().is_some_and(Verification::proves) {

@@ -27,6 +27,7 @@ mod swap;
 mod times;
 mod undo;
 mod ungrounded;
+mod whole;
 
 pub use accounts::{
     AccountAction, AccountChoice, AccountOutcome, AccountPlan, AccountReport, AccountsPlan, AccountsReport,
@@ -45,3 +46,6 @@ pub use settings::SettingFinding;
 pub(crate) use swap::journal_row;
 pub use undo::{Forgotten, KeepBefore, Undo, Undone, forget, prepare_undo};
 pub(crate) use ungrounded::{beyond, ungrounded};
+pub use whole::{
+    BeginRestore, EachRestore, FailedRestore, PlannedDatabase, WholePlan, plan_whole, restore_whole,
+};

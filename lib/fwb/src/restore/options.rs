@@ -64,4 +64,7 @@ pub struct RestoreOptions {
     pub compression: Compression,
     /// Whether to wait for the store's lock, for the safety backup.
     pub wait: Wait,
+    /// Whether views that need what is not on the server are left out without a word: whoever restores several databases makes them
+    /// later.
+    pub views_may_wait: bool,
 }

@@ -21,12 +21,9 @@ use crate::encryption::EncryptTo;
 use crate::error::{Error, Result};
 use crate::load::OpenBackup;
 use crate::manifest::{SectionKind, Timestamp};
-use crate::progress::Context;
-use crate::server::{Inventory, ServerClient};
+use crate::progress::{Cancel, Context};
+use crate::server::{Inventory, ServerClient, ServerFacts, is_system};
 use crate::store::Store;
-
-/// Databases that belong to the server.
-const SYSTEM_DATABASES: [&str; 4] = ["mysql", "information_schema", "performance_schema", "sys"];
 
 /// What a restore will do.
 #[derive(Debug, Clone, Serialize)]
@@ -80,6 +77,8 @@ pub struct Prepared<'a> {
     pub(super) plan: Plan,
     pub(super) before: Before,
     pub(super) proof: RestoreProof,
+    /// Views that are left out, because what they need is not on the server.
+    pub(super) views_left_out: BTreeSet<String>,
     /// To whom the safety backup is encrypted.
     pub(super) safety_encryption: Option<EncryptTo>,
 }
@@ -124,8 +123,11 @@ pub fn prepare<'a>(
     findings.extend(events::scheduler(&facts, &input.survey));
     findings.extend(space::free(server, &input, cancel)?);
     let lacking = ungrounded::ungrounded(server, &input, cancel)?;
-    findings.extend(ungrounded::finding(&lacking, &options.tables));
-    input.leave_out(lacking.into_keys());
+    if !options.views_may_wait {
+        findings.extend(ungrounded::finding(&lacking, &options.tables));
+    }
+    let views_left_out: BTreeSet<String> = lacking.into_keys().collect();
+    input.leave_out(views_left_out.iter().cloned());
     if input.is_partial() && options.tables.is_empty() {
         findings.push(scope::chosen_by_backup(&input, &database));
         options.tables = input.names().into_iter().collect();
@@ -145,8 +147,9 @@ pub fn prepare<'a>(
         findings.extend(scope::triggers(server, &database, &input, cancel)?);
         findings.extend(scope::hidden_keys(server, &database, &input, &damaged, cancel)?);
     }
-    let obstacle = preflight::swap_obstacle(&facts, &inventory, &elsewhere, &input);
-    let strategy = choose(&options, obstacle.as_deref(), &inventory, &mut findings);
+    let (obstacle, gives_way) =
+        stands_against(server, &facts, &inventory, &elsewhere, (&input, &database), cancel)?;
+    let strategy = choose(&options, obstacle.as_deref(), gives_way, &mut findings);
     if strategy == Strategy::Swap {
         findings.extend(preflight::swap(server, &facts, obstacle, &input, &database, cancel)?);
     }
@@ -194,12 +197,12 @@ pub fn prepare<'a>(
             *step = format!("{step}, encrypted to {}", plan.safety_recipients.join(" and "));
         }
     }
-    Ok(Prepared { store, server, options, input, plan, before, proof, safety_encryption })
+    Ok(Prepared { store, server, options, input, plan, before, proof, views_left_out, safety_encryption })
 }
 
 /// A database of the server's own is none that a backup is restored into.
 fn refuse_system(database: &str) -> Result<()> {
-    if SYSTEM_DATABASES.iter().any(|system| system.eq_ignore_ascii_case(database)) {
+    if is_system(database) {
         return Err(Error::Usage {
             message: format!("{database} is the server's own database and is not restored"),
             hint: Some("name another one with --database".into()),
@@ -208,17 +211,39 @@ fn refuse_system(database: &str) -> Result<()> {
     Ok(())
 }
 
-/// Swap, unless something else was asked for. Where the database does not exist or holds nothing, there is nothing to
-/// be hurt, and what stands against a swap is no reason to refuse.
+/// What stands against a swap, and whether anything that is there would give way.
+fn stands_against(
+    server: &ServerClient,
+    facts: &ServerFacts,
+    inventory: &Inventory,
+    elsewhere: &[String],
+    (input, database): (&OpenBackup, &str),
+    cancel: &Cancel,
+) -> Result<(Option<String>, bool)> {
+    let gives_way = if input.is_partial() {
+        input.names().iter().any(|name| inventory.has_relation(name))
+    } else {
+        !inventory.is_empty()
+    };
+    let obstacle = preflight::swap_obstacle(facts, inventory, elsewhere, input);
+    match obstacle {
+        // Where something gives way, it is a refusal of its own.
+        None if !gives_way => Ok((preflight::foreign_children(server, input, database, cancel)?, gives_way)),
+        obstacle => Ok((obstacle, gives_way)),
+    }
+}
+
+/// Swap, unless something else was asked for. Where nothing is replaced, there is nothing to be hurt, and what stands against a swap is
+/// no reason to refuse.
 fn choose(
     options: &RestoreOptions,
     obstacle: Option<&str>,
-    inventory: &Inventory,
+    gives_way: bool,
     findings: &mut Vec<Finding>,
 ) -> Strategy {
     match (options.strategy, obstacle) {
         (Some(strategy), _) => strategy,
-        (None, Some(obstacle)) if inventory.is_empty() => {
+        (None, Some(obstacle)) if !gives_way => {
             findings.push(preflight::in_place_instead(obstacle));
             Strategy::InPlace
         }

@@ -130,6 +130,33 @@ pub(super) fn crosses(facts: &ServerFacts, manifest: &Manifest) -> bool {
 pub(super) const USE_IN_PLACE: &str =
     "use --strategy in-place: it loads over what is there, and rolls back from a safety backup";
 
+/// That tables of other databases refer to what would be swapped.
+///
+/// # Errors
+/// The server cannot be reached.
+pub(super) fn foreign_children(
+    server: &ServerClient,
+    input: &OpenBackup,
+    database: &str,
+    cancel: &Cancel,
+) -> Result<Option<String>> {
+    let foreign: BTreeSet<String> = server
+        .foreign_children(database, cancel)?
+        .into_iter()
+        .filter(|(_, parent)| {
+            let restored = |section: &Section| section.name.as_ref() == Some(parent);
+            !input.is_partial() || input.sections().any(restored)
+        })
+        .map(|(child, _)| child)
+        .collect();
+    let names = foreign.into_iter().collect::<Vec<_>>().join(", ");
+    Ok((!names.is_empty()).then(|| {
+        format!(
+            "tables of other databases have foreign keys to what would be swapped, and would follow it out: {names}"
+        )
+    }))
+}
+
 /// What stands against a swap.
 pub(super) fn swap(
     server: &ServerClient,
@@ -141,20 +168,9 @@ pub(super) fn swap(
 ) -> Result<Vec<Finding>> {
     let mut findings: Vec<Finding> =
         obstacle.map(|obstacle| refusal(obstacle, USE_IN_PLACE)).into_iter().collect();
-    let foreign: BTreeSet<String> = server
-        .foreign_children(database, cancel)?
-        .into_iter()
-        .filter(|(_, parent)| {
-            let restored = |section: &Section| section.name.as_ref() == Some(parent);
-            !input.is_partial() || input.sections().any(restored)
-        })
-        .map(|(child, _)| child)
-        .collect();
-    if !foreign.is_empty() {
-        let names = foreign.into_iter().collect::<Vec<_>>().join(", ");
-        let message = format!(
-            "tables of other databases have foreign keys to what would be swapped, and would follow it out: {names}"
-        );
+    if let Some(message) = foreign_children(server, input, database, cancel)?
+        && findings.iter().all(|finding| finding.message != message)
+    {
         findings.push(refusal(message, USE_IN_PLACE));
     }
     findings.extend(
@@ -168,7 +184,7 @@ pub(super) fn swap(
 /// That a swap is not to be had, and that it does not matter.
 pub(super) fn in_place_instead(obstacle: &str) -> Finding {
     warning(
-        format!("{obstacle}; the database holds nothing, so the backup is loaded in place"),
+        format!("{obstacle}; nothing is replaced, so the backup is loaded in place"),
         "nothing is to be done; a restore that is cut off leaves a part, and is run again",
     )
 }

@@ -82,6 +82,7 @@ impl Prepared<'_> {
             lock_tables: false,
             hold_definitions: true,
             retention: None,
+            together: None,
         };
         let lock = self.store.lock(self.options.wait, &context.cancel)?;
         self.store.tidy(&lock)?;

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::load::OpenBackup;
 use crate::manifest::{ObjectKind, SectionKind};
 use crate::progress::Cancel;
-use crate::server::{Definition, DefinitionKind, ServerClient, Sql, quote_name};
+use crate::server::{Definition, DefinitionKind, Role, ServerClient, Sql, quote_name};
 
 /// A view that is restored alone needs what it selects from and calls: views of the live database's tables stand in for
 /// them while it is made, and copies of its functions. Damaged tables have no stand-in.
@@ -32,16 +32,22 @@ pub(super) fn stand_ins(
         format!("CREATE VIEW {name} AS SELECT * FROM {live}.{name};\n")
     });
     let functions = server.definitions(live, damaged, cancel)?.into_iter();
-    let functions = functions
-        .filter(|definition| definition.kind == DefinitionKind::Program(ObjectKind::Function))
-        .map(|function| {
-            let Definition { sql_mode, charset, collation, text, .. } = function;
-            let session = format!(
-                "SET SESSION sql_mode='{sql_mode}', SESSION character_set_client={charset}, SESSION collation_connection={collation};\n"
-            );
-            session + &format!("EXECUTE IMMEDIATE 0x{};\n", hex::encode(text))
-        });
-    let sql: String = views.chain(functions).collect();
-    server.query(Some(shadow), Sql::Write(&sql), "making stand-ins", cancel)?;
+    let functions =
+        functions.filter(|definition| definition.kind == DefinitionKind::Program(ObjectKind::Function));
+    server.query(Some(shadow), Sql::Write(&views.collect::<String>()), MAKING, cancel)?;
+    // A text of one statement: in another character set, and with semicolons of its own.
+    let mut connection = server.connect(Role::Single, Some(shadow), MAKING, cancel)?;
+    for Definition { sql_mode, charset, collation, text, .. } in functions {
+        let session = format!(
+            "SET SESSION sql_mode='{sql_mode}', SESSION character_set_client={charset}, SESSION collation_connection={collation}"
+        );
+        connection.execute(&session, MAKING)?;
+        let session = connection.session();
+        let made = session.send(&text, true).and_then(|()| session.settle());
+        made.map_err(|error| connection.explained(error, MAKING))?;
+    }
     Ok(stand_ins)
 }
+
+/// What is being done, for errors.
+const MAKING: &str = "making stand-ins";

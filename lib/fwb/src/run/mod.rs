@@ -12,5 +12,7 @@ mod retry;
 pub use history::{RunHistory, run_id};
 pub use keeper::RunKeeper;
 pub use process::{RunProcess, SIGN_OF_LIFE, host_name};
-pub use record::{LostRun, RUN_SCHEMA, RunCopy, RunOutcome, RunRecord, RunRetry, RunStep, RunTrouble};
+pub use record::{
+    LostRun, RUN_SCHEMA, RunBackup, RunCopy, RunOutcome, RunRecord, RunRetry, RunStep, RunTrouble,
+};
 pub use retry::{is_worth_a_retry, wait_before_retry};

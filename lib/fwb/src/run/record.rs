@@ -70,6 +70,9 @@ pub struct RunRecord {
     /// The size of its SQL in bytes.
     #[serde(default)]
     pub raw_size: Option<u64>,
+    /// The backups that were made or drilled, where several databases were; absent of one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backups_made: Vec<RunBackup>,
     /// The tables, sequences and views that it holds alone; absent where it is of the whole database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen: Option<Vec<String>>,
@@ -151,6 +154,23 @@ pub enum RunOutcome {
     Failed,
     /// It ended without a word: killed, or its machine was lost.
     Lost,
+}
+
+/// One backup of a run of several databases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunBackup {
+    /// Its database.
+    #[serde(default)]
+    pub database: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The size of its SQL in bytes.
+    #[serde(default)]
+    pub raw_size: Option<u64>,
+    /// Whether it is proved.
+    pub proved: bool,
 }
 
 /// A copy in a second store.

@@ -2,6 +2,8 @@
 //! the proved ones are fresh. All of it is a function of a [`Listing`] that was read once, so that what is shown,
 //! what is warned about and what is judged are the same moment.
 
+mod whole;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
@@ -11,7 +13,10 @@ use crate::error::{Error, ErrorClass, Result};
 use crate::identity::{Facts, Owner, ServerName, belongings};
 use crate::manifest::{Kind, Manifest, Timestamp, is_in_the_future};
 use crate::progress::Cancel;
+use crate::server::NamePattern;
 use crate::store::{BackupSummary, Store};
+
+pub use whole::WholeServer;
 
 /// How many names a message tells before it says how many more there are.
 const NAMES_TOLD: usize = 8;
@@ -31,8 +36,9 @@ pub struct Listing {
 pub struct Selection {
     /// Of these kinds; where none is named, of all kinds, or `full` where one backup is asked for.
     pub kinds: Vec<Kind>,
-    /// Of this database, by any name that its server takes for the same.
-    pub database: Option<String>,
+    /// Of these databases, by any name that their server takes for the same; none: of all. Where one backup is asked for, and several
+    /// databases are named or a pattern is, it is one of each.
+    pub databases: Vec<NamePattern>,
     /// Of the server with this name or address.
     pub server: Option<ServerName>,
     /// Begun at or after this moment.
@@ -106,11 +112,15 @@ impl Listing {
         for (place, entry) in newest_of_each(future.into_iter()) {
             newest.entry(place).or_insert(entry);
         }
-        match newest.len() {
-            0 => Err(self.nothing(selection)),
-            1 => Ok(newest.into_values().collect()),
-            _ => Err(ambiguous(&newest)),
+        if newest.is_empty() {
+            return Err(self.nothing(selection));
         }
+        selection.check_whether_clear(&newest)?;
+        if let Some(name) = selection.without_any(&newest).next() {
+            let only = Selection { databases: vec![name.clone()], ..selection.clone() };
+            return Err(self.nothing(&only));
+        }
+        Ok(newest.into_values().collect())
     }
 
     /// Logs a warning for each backup that is damaged, lost or unreadable, as far as the selection concerns it.
@@ -157,7 +167,7 @@ impl Listing {
                 "no proved backup is fresh enough in {store}: there is none"
             )));
         }
-        let stale: Vec<String> = proved
+        let mut stale: Vec<String> = proved
             .iter()
             .filter(|(_, moments)| is_stale(moments))
             .map(|((database, owner), moments)| {
@@ -170,6 +180,15 @@ impl Listing {
                 }
             })
             .collect();
+        for name in selection.databases.iter().filter(|name| !name.is_pattern()) {
+            let is_known = self.entries.iter().any(|entry| {
+                selection.counts_for_freshness(entry)
+                    && Selection::is_of_any(std::slice::from_ref(name), entry)
+            });
+            if !is_known {
+                stale.push(format!("{} (there is none)", name.as_str()));
+            }
+        }
         if stale.is_empty() {
             return Ok(());
         }
@@ -272,10 +291,32 @@ impl Selection {
     }
 
     fn is_of_database(&self, entry: &BackupSummary) -> bool {
-        let is_same = |wanted: &str| {
-            entry.database.as_deref().is_some_and(|name| entry.belonging.name_case.same(wanted, name))
+        self.databases.is_empty() || Self::is_of_any(&self.databases, entry)
+    }
+
+    fn is_of_any(wanted: &[NamePattern], entry: &BackupSummary) -> bool {
+        let Some(name) = entry.database.as_deref() else { return false };
+        wanted.iter().any(|wanted| wanted.is(name, entry.belonging.name_case))
+    }
+
+    /// Whether several databases are meant, so that one of each is asked for.
+    fn names_several(&self) -> bool {
+        self.databases.len() > 1 || self.databases.iter().any(NamePattern::is_pattern)
+    }
+
+    /// Whether it is clear which backup is meant of which database.
+    fn check_whether_clear(&self, newest: &Newest<'_>) -> Result<()> {
+        let databases: BTreeSet<_> = newest.keys().map(|(database, _)| database).collect();
+        let is_clear = newest.len() <= 1 || self.names_several() && databases.len() == newest.len();
+        if is_clear { Ok(()) } else { Err(ambiguous(newest)) }
+    }
+
+    /// The databases that are named and have no backup among these.
+    fn without_any<'s>(&'s self, newest: &'s Newest<'_>) -> impl Iterator<Item = &'s NamePattern> {
+        let has = |name: &NamePattern| {
+            newest.values().any(|entry| Self::is_of_any(std::slice::from_ref(name), entry))
         };
-        self.database.as_deref().is_none_or(is_same)
+        self.databases.iter().filter(move |name| !name.is_pattern() && !has(name))
     }
 
     fn is_of_server(&self, entry: &BackupSummary) -> bool {
@@ -348,10 +389,11 @@ fn no_database(entry: &BackupSummary) -> &'static str {
     if entry.kind == Kind::Accounts { "(accounts)" } else { "(unknown)" }
 }
 
-fn newest_of_each<'a>(
-    entries: impl Iterator<Item = &'a BackupSummary>,
-) -> BTreeMap<Slot<'a, Option<&'a str>>, &'a BackupSummary> {
-    let mut newest: BTreeMap<Slot<'_, Option<&str>>, &BackupSummary> = BTreeMap::new();
+/// The newest backup of each database of each server.
+type Newest<'a> = BTreeMap<Slot<'a, Option<&'a str>>, &'a BackupSummary>;
+
+fn newest_of_each<'a>(entries: impl Iterator<Item = &'a BackupSummary>) -> Newest<'a> {
+    let mut newest = Newest::new();
     for entry in entries {
         let place = (entry.belonging.database.as_deref(), entry.owner());
         let best = newest.entry(place).or_insert(entry);
@@ -387,20 +429,23 @@ pub fn select_among<'a>(listings: &'a [Listing], selection: &Selection) -> Resul
         return Ok(found);
     }
     let newest = newest_of_each(found.iter().map(|(_, entry)| *entry));
-    if newest.len() > 1 {
-        return Err(ambiguous(&newest));
+    selection.check_whether_clear(&newest)?;
+    let mut first_of_each: Vec<Found<'_>> = Vec::new();
+    for (place, best) in &newest {
+        let is_best = |(_, entry): &&Found<'_>| {
+            (entry.belonging.database.as_deref(), entry.owner()) == *place
+                && entry.started_at == best.started_at
+        };
+        first_of_each.extend(found.iter().find(is_best));
     }
-    let latest = found.iter().map(|(_, entry)| entry.started_at).max();
-    let first = found.into_iter().find(|(_, entry)| Some(entry.started_at) == latest);
-    match (first, nothing) {
-        (Some(first), _) => Ok(vec![first]),
-        (None, Some(error)) => Err(error),
-        (None, None) => Ok(Vec::new()),
+    match (first_of_each.is_empty(), nothing) {
+        (true, Some(error)) => Err(error),
+        _ => Ok(first_of_each),
     }
 }
 
 /// Why none of these is taken: they are of several databases, or of one database of several servers.
-fn ambiguous(newest: &BTreeMap<Slot<'_, Option<&str>>, &BackupSummary>) -> Error {
+fn ambiguous(newest: &Newest<'_>) -> Error {
     let databases: BTreeSet<&str> = newest
         .values()
         .map(|entry| entry.database.as_deref().unwrap_or_else(|| no_database(entry)))

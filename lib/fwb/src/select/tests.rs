@@ -73,7 +73,7 @@ fn filters_add_up() {
     ]);
     let all = Selection::default();
     let kinds = |kinds: &[Kind]| Selection { kinds: kinds.to_vec(), ..all.clone() };
-    let shop = Selection { database: Some("shop".into()), ..all.clone() };
+    let shop = Selection { databases: vec![NamePattern::new("shop")], ..all.clone() };
     let cases = [
         (all.clone(), "012345"),
         (kinds(&[Kind::Full]), "0245"),
@@ -82,7 +82,7 @@ fn filters_add_up() {
         (Selection { since: Some(at("2025-07-24T02:00:00+09:00")), ..all.clone() }, "45"),
         (Selection { since: Some(at("2025-07-24T02:00:01+09:00")), ..shop.clone() }, "5"),
         (Selection { verified: true, ..all.clone() }, "0"),
-        (Selection { database: Some("none".into()), ..all.clone() }, ""),
+        (Selection { databases: vec![NamePattern::new("none")], ..all.clone() }, ""),
     ];
     for (selection, expected) in cases {
         assert_eq!(selected(&store, &selection), expected, "{selection:?}");
@@ -114,7 +114,7 @@ fn the_latest_of_several_databases_is_nobodys() {
     let error = store.select(&latest).unwrap_err();
     assert_eq!(error.class(), ErrorClass::Usage);
     assert_eq!(error.hint().unwrap(), "say which with --database: blog, shop");
-    let shop = Selection { database: Some("shop".into()), ..latest };
+    let shop = Selection { databases: vec![NamePattern::new("shop")], ..latest };
     assert_eq!(selected(&store, &shop), "0");
     let many: Vec<String> = (0..12).map(|number| format!("db{number:02} full 20")).collect();
     let many = listing(&many.iter().map(String::as_str).collect::<Vec<_>>());
@@ -131,7 +131,7 @@ fn the_latest_of_several_servers_is_nobodys() {
         "shop full 22 proved address=db:3306",
         "blog full 23 server=b",
     ]);
-    let shop = Selection { latest: true, database: Some("shop".into()), ..Selection::default() };
+    let shop = Selection { latest: true, databases: vec![NamePattern::new("shop")], ..Selection::default() };
     let error = store.select(&shop).unwrap_err();
     assert_eq!(error.class(), ErrorClass::Usage);
     assert_eq!(error.to_string(), "the newest backup could be of any of 3 servers");
@@ -193,7 +193,7 @@ fn a_server_that_comes_into_a_store_is_noticed() {
 #[test]
 fn a_database_has_the_names_that_its_server_takes_for_it() {
     let store = listing(&["shopdb full 20 proved case=1", "Blog full 21 case=0", "ShopDB full 19"]);
-    let named = |name: &str| Selection { database: Some(name.into()), ..Selection::default() };
+    let named = |name: &str| Selection { databases: vec![NamePattern::new(name)], ..Selection::default() };
     assert_eq!(selected(&store, &named("SHOPdb")), "02");
     assert_eq!(selected(&store, &named("Blog")), "1");
     assert_eq!(selected(&store, &named("blog")), "");
@@ -262,7 +262,7 @@ fn a_moment_of_several_databases_is_nobodys() {
     assert_eq!(error.class(), ErrorClass::Usage);
     assert_eq!(error.hint().unwrap(), "say which with --database: blog, shop");
     assert_eq!(selected(&store, &moment("2025-07-20T16:59:59Z")), "0", "the other one has none by then");
-    let shop = Selection { database: Some("shop".into()), ..moment(NOW) };
+    let shop = Selection { databases: vec![NamePattern::new("shop")], ..moment(NOW) };
     assert_eq!(selected(&store, &shop), "2");
     let error = store.select(&moment("2025-07-01T00:00:00Z")).unwrap_err();
     assert_eq!(error.class(), ErrorClass::Failure);
@@ -308,7 +308,10 @@ fn damage_within_the_selection_is_told() {
     let all = Selection::default();
     assert_eq!(names(store.damaged(&all)), "012");
     assert_eq!(names(store.damaged(&Selection { verified: true, ..all.clone() })), "012");
-    assert_eq!(names(store.damaged(&Selection { database: Some("shop".into()), ..all.clone() })), "02");
+    assert_eq!(
+        names(store.damaged(&Selection { databases: vec![NamePattern::new("shop")], ..all.clone() })),
+        "02"
+    );
     let safety = Selection { kinds: vec![Kind::Safety], ..all.clone() };
     store.check_damage(&safety).unwrap();
     let error = store.check_damage(&all).unwrap_err();
@@ -334,7 +337,7 @@ fn what_cannot_be_read_is_not_called_damaged() {
 #[test]
 fn every_database_is_to_have_a_fresh_proved_backup() {
     let all = Selection::default();
-    let shop = Selection { database: Some("shop".into()), ..all.clone() };
+    let shop = Selection { databases: vec![NamePattern::new("shop")], ..all.clone() };
     let stale = |lines: &[&str], selection: &Selection| -> Option<String> {
         let error = listing(lines).check_freshness(selection, TimeDelta::hours(10), at(NOW)).err()?;
         assert_eq!(error.class(), ErrorClass::Proof);

@@ -5,7 +5,9 @@ use super::Store;
 use super::entry::Entry;
 use crate::error::{Error, Result};
 use crate::identity::{Belonging, Owner, ServerIdentity};
-use crate::manifest::{Binlog, ChainProof, Decision, Kind, Level, Manifest, Server, Timestamp, Verification};
+use crate::manifest::{
+    Binlog, ChainProof, Decision, Kind, Level, Manifest, Server, Timestamp, Together, Verification,
+};
 use crate::retention::Proof;
 use crate::server::NameCase;
 
@@ -28,6 +30,8 @@ pub struct BackupSummary {
     pub started_at: Timestamp,
     /// Where the binary log stood at the moment that it shows.
     pub binlog: Option<Binlog>,
+    /// Which run it was dumped in with other databases.
+    pub together: Option<Together>,
     /// The artifact's size in bytes, as the manifest says it.
     pub size: u64,
     /// Rows of all tables, where any are counted.
@@ -109,6 +113,7 @@ impl From<Manifest> for BackupSummary {
             belonging: Belonging::default(),
             started_at: manifest.started_at,
             binlog: manifest.binlog,
+            together: manifest.together,
             size: manifest.size,
             rows,
             // What holds chosen tables alone is not whole, whatever else is said of it.

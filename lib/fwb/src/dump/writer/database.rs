@@ -76,8 +76,37 @@ impl Task<'_> {
 /// Looks whether these tables and sequences, which nobody can change any more, are those of the moment that is dumped.
 pub(crate) type Look<'a> = &'a dyn Fn(&BTreeSet<&str>) -> Result<()>;
 
-/// Writes a dump; where others read `ahead`, what they read is taken. `look` is called once definitions are held. Returns
-/// its sections, so that whoever reads it back knows what must be there.
+/// A database whose definitions were held together with those of others, until all of it is read.
+pub(crate) struct Held {
+    entries: Vec<Entry>,
+    beside: Beside,
+    /// Its number among the databases that are held.
+    number: usize,
+}
+
+/// Holds the definitions of a database until it is written, where several are dumped of one moment. `look` is called once they are.
+/// The database that is written last is held first: what is rolled back to a savepoint lets go of whatever was opened after it.
+///
+/// # Errors
+/// The server refuses, the connection breaks, or `look` fails.
+pub(crate) fn hold(
+    session: &mut dyn Session,
+    task: &Task<'_>,
+    number: usize,
+    look: Look<'_>,
+) -> Result<Held> {
+    let entries = entries(session, task)?;
+    Savepoint::BeforeDatabase(number).set(session, &task.doing_all())?;
+    for entry in entries.iter().filter(|entry| entry.is_held()) {
+        open(session, &entry.name, &task.doing(&entry.name))?;
+    }
+    look(&names_of_tables(&entries))?;
+    let beside = beside(session, task, &entries)?;
+    Ok(Held { entries, beside, number })
+}
+
+/// Writes a dump; where others read `ahead`, what they read is taken. `held` is what was held before; otherwise `look` is called
+/// once definitions are held. Returns its sections, so that whoever reads it back knows what must be there.
 ///
 /// # Errors
 /// The server refuses, the connection breaks, or the sink or `look` fails.
@@ -85,20 +114,67 @@ pub(crate) fn write(
     session: &mut dyn Session,
     sink: &mut dyn Sink,
     task: &Task<'_>,
+    held: Option<Held>,
     ahead: Option<&Ahead>,
     look: Look<'_>,
     now: impl FnOnce() -> String,
 ) -> Result<Vec<Written>> {
     let doing = task.doing_all();
-    let mut writer = Writer { session, sink, task, doing, written: Vec::new(), reading: 0 };
+    let number = held.as_ref().map(|held| held.number);
+    let mut writer = Writer {
+        session,
+        sink,
+        task,
+        doing,
+        written: Vec::new(),
+        reading: 0,
+        is_held_whole: number.is_some(),
+    };
     writer.open(SectionKind::Header, None);
     frame::header(writer.sink.sql(), &task.header);
     writer.sink.pass()?;
-    writer.database(ahead, look)?;
+    writer.database(held, ahead, look)?;
     writer.open(SectionKind::Trailer, None);
     frame::trailer(writer.sink.sql(), &task.header, &now());
     writer.sink.pass()?;
+    if let Some(number) = number {
+        Savepoint::BeforeDatabase(number).roll_back(writer.session, &writer.doing)?;
+    }
     Ok(writer.written)
+}
+
+/// The tables, sequences and views that a task is about: sequences first, because defaults of tables may come from them.
+fn entries(session: &mut dyn Session, task: &Task<'_>) -> Result<Vec<Entry>> {
+    let entries = Catalog::new(session, &task.doing_all()).entries()?;
+    let is_of_part = |entry: &Entry| task.part == Part::All || matches!(entry.kind, EntryKind::Table { .. });
+    let is_chosen =
+        |entry: &Entry| is_of_part(entry) && task.chosen.is_none_or(|names| names.contains(&entry.name));
+    let is_broken = |entry: &Entry| entry.kind == EntryKind::View && task.broken_views.contains(&entry.name);
+    let mut entries: Vec<Entry> =
+        entries.into_iter().filter(|entry| is_chosen(entry) && !is_broken(entry)).collect();
+    entries.sort_by_key(|entry| entry.kind != EntryKind::Sequence);
+    Ok(entries)
+}
+
+/// The tables and sequences.
+fn names_of_tables(entries: &[Entry]) -> BTreeSet<&str> {
+    entries.iter().filter(|entry| entry.kind != EntryKind::View).map(|entry| &*entry.name).collect()
+}
+
+/// What there is beside tables.
+fn beside(session: &mut dyn Session, task: &Task<'_>, entries: &[Entry]) -> Result<Beside> {
+    let is_whole = task.chosen.is_none();
+    let doing = task.doing_all();
+    let mut catalog = Catalog::new(session, &doing);
+    let events = if is_whole { catalog.events()? } else { Vec::new() };
+    let events = events.into_iter().map(|event| (ObjectKind::Event, event));
+    let events = events.map(|(kind, name)| catalog.program(kind, &name)).collect::<Result<_>>()?;
+    let routines = if is_whole { catalog.routines()? } else { Vec::new() };
+    let routines =
+        routines.into_iter().map(|(kind, name)| catalog.program(kind, &name)).collect::<Result<_>>()?;
+    let views = entries.iter().filter(|entry| entry.kind == EntryKind::View);
+    let views = views.map(|entry| catalog.view(&entry.name)).collect::<Result<_>>()?;
+    Ok(Beside { events, routines, views })
 }
 
 /// What writes.
@@ -110,6 +186,8 @@ pub(super) struct Writer<'a> {
     written: Vec<Written>,
     /// How many tables are open whose definitions were not held from the beginning.
     reading: usize,
+    /// Whether what is held is let go of at the end, and not table by table.
+    is_held_whole: bool,
 }
 
 impl Writer<'_> {
@@ -127,32 +205,21 @@ impl Writer<'_> {
         announce(self.sink.sql(), title(kind), name.unwrap_or(self.task.header.database));
     }
 
-    fn database(&mut self, ahead: Option<&Ahead>, look: Look<'_>) -> Result<()> {
-        let entries = self.catalog().entries()?;
-        let is_of_part =
-            |entry: &Entry| self.task.part == Part::All || matches!(entry.kind, EntryKind::Table { .. });
-        let is_chosen = |entry: &Entry| {
-            is_of_part(entry) && self.task.chosen.is_none_or(|names| names.contains(&entry.name))
+    fn database(&mut self, held: Option<Held>, ahead: Option<&Ahead>, look: Look<'_>) -> Result<()> {
+        let (entries, held_beside) = match held {
+            Some(held) => (held.entries, Some(held.beside)),
+            None => {
+                let entries = entries(self.session, self.task)?;
+                // Views and programs are those that fit the tables as they are held.
+                let mut held_beside = None;
+                if self.task.holds_definitions {
+                    self.hold(&entries)?;
+                    look(&names_of_tables(&entries))?;
+                    held_beside = Some(beside(self.session, self.task, &entries)?);
+                }
+                (entries, held_beside)
+            }
         };
-        let is_broken =
-            |entry: &Entry| entry.kind == EntryKind::View && self.task.broken_views.contains(&entry.name);
-        let mut entries: Vec<Entry> =
-            entries.into_iter().filter(|entry| is_chosen(entry) && !is_broken(entry)).collect();
-        // Defaults of tables may come from sequences, so those are first.
-        entries.sort_by_key(|entry| entry.kind != EntryKind::Sequence);
-        // Views and programs are those that fit the tables as they are held.
-        let mut beside = None;
-        if self.task.holds_definitions {
-            self.hold(&entries)?;
-            look(
-                &entries
-                    .iter()
-                    .filter(|entry| entry.kind != EntryKind::View)
-                    .map(|entry| &*entry.name)
-                    .collect(),
-            )?;
-            beside = Some(self.beside(&entries)?);
-        }
         for (number, entry) in entries.iter().enumerate() {
             if entry.kind == EntryKind::Sequence {
                 self.sequence(number, entry)?;
@@ -163,7 +230,7 @@ impl Writer<'_> {
             None => self.tables(&entries)?,
         }
         if self.task.part == Part::All {
-            let beside = beside.map_or_else(|| self.beside(&entries), Ok)?;
+            let beside = held_beside.map_or_else(|| beside(self.session, self.task, &entries), Ok)?;
             if self.task.chosen.is_none() {
                 self.programs(SectionKind::Events, &beside.events)?;
                 self.programs(SectionKind::Routines, &beside.routines)?;
@@ -171,21 +238,6 @@ impl Writer<'_> {
             self.views(&beside.views)?;
         }
         Ok(())
-    }
-
-    /// What there is beside tables.
-    fn beside(&mut self, entries: &[Entry]) -> Result<Beside> {
-        let is_whole = self.task.chosen.is_none();
-        let mut catalog = self.catalog();
-        let events = if is_whole { catalog.events()? } else { Vec::new() };
-        let events = events.into_iter().map(|event| (ObjectKind::Event, event));
-        let events = events.map(|(kind, name)| catalog.program(kind, &name)).collect::<Result<_>>()?;
-        let routines = if is_whole { catalog.routines()? } else { Vec::new() };
-        let routines =
-            routines.into_iter().map(|(kind, name)| catalog.program(kind, &name)).collect::<Result<_>>()?;
-        let views = entries.iter().filter(|entry| entry.kind == EntryKind::View);
-        let views = views.map(|entry| catalog.view(&entry.name)).collect::<Result<_>>()?;
-        Ok(Beside { events, routines, views })
     }
 
     /// Opens all tables, so that nobody changes or renames one until it is read. The last one comes first: what is rolled
@@ -216,10 +268,13 @@ impl Writer<'_> {
 
     /// After the table of this number was read.
     fn let_go(&mut self, number: usize, entry: &Entry) -> Result<()> {
-        if self.task.holds(entry) {
-            return Savepoint::Before(number).roll_back(self.session, &self.doing);
+        if !self.task.holds(entry) {
+            return self.leave(entry);
         }
-        self.leave(entry)
+        if self.is_held_whole {
+            return Ok(());
+        }
+        Savepoint::Before(number).roll_back(self.session, &self.doing)
     }
 
     /// After a table that was not held from the beginning was read, or is not to be read here.

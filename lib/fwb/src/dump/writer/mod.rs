@@ -28,12 +28,13 @@ mod view_order;
 mod written;
 
 pub(crate) use ahead::Ahead;
-pub(crate) use database::{Look, Part, Past, Task, write};
+pub(crate) use database::{Held, Look, Part, Past, Task, hold, write};
 pub(crate) use frame::Header;
 pub(crate) use moment::{LogPosition, begin, coordinates, log_position};
 pub(crate) use settings::prepare;
 pub(crate) use sink::Sink;
 pub(crate) use table::{uncounted, without_counter};
+pub(crate) use tables::Savepoint;
 pub(crate) use unsound::{LeftOutProgram, unsound_views};
 pub(crate) use view_order::{in_order_of_needs, view_order};
 pub(crate) use written::{Written, essence};

@@ -175,11 +175,13 @@ pub(super) fn open(session: &mut dyn Session, name: &str, doing: &str) -> Result
 /// after: whoever wants to alter a table waits for them. (With a binary log, MariaDB keeps them until the transaction
 /// ends.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Savepoint {
+pub(crate) enum Savepoint {
     /// Of the tables that are read now.
     Reading,
     /// Before the table of this number in the order of reading was opened.
     Before(usize),
+    /// Before the tables of the database of this number were opened, where several are dumped of one moment.
+    BeforeDatabase(usize),
 }
 
 impl Savepoint {
@@ -187,6 +189,7 @@ impl Savepoint {
         match self {
             Self::Reading => "fwb".into(),
             Self::Before(number) => format!("fwb{number}").into(),
+            Self::BeforeDatabase(number) => format!("fwb_database{number}").into(),
         }
     }
 
@@ -194,7 +197,7 @@ impl Savepoint {
     ///
     /// # Errors
     /// The server refuses, or the connection breaks.
-    pub(super) fn set(self, session: &mut dyn Session, doing: &str) -> Result<()> {
+    pub(crate) fn set(self, session: &mut dyn Session, doing: &str) -> Result<()> {
         tell(session, &format!("SAVEPOINT {}", self.name()), doing)
     }
 
@@ -202,7 +205,7 @@ impl Savepoint {
     ///
     /// # Errors
     /// As [`Savepoint::set`].
-    pub(super) fn roll_back(self, session: &mut dyn Session, doing: &str) -> Result<()> {
+    pub(crate) fn roll_back(self, session: &mut dyn Session, doing: &str) -> Result<()> {
         tell(session, &format!("ROLLBACK TO SAVEPOINT {}", self.name()), doing)
     }
 }

@@ -11,7 +11,7 @@ use super::seal::{self, Seal};
 use super::steps::clause_of;
 use crate::error::Result;
 use crate::progress::Cancel;
-use crate::server::{NameCase, ServerClient, Sql, quote_name, quote_text};
+use crate::server::{NameCase, ServerClient, Sql, base_of_restore, quote_name, quote_text};
 
 /// How long a database's name may be, in characters (MariaDB's manual, "Identifier Names").
 const LONGEST_NAME: usize = 64;
@@ -185,7 +185,7 @@ pub(super) fn list(server: &ServerClient, of: Option<&str>, cancel: &Cancel) -> 
         .filter_map(|row| {
             let [name, comment] = <[String; 2]>::try_from(row).ok()?;
             let comment = serde_json::from_str::<Comment>(&comment).ok();
-            let looks_like_it = comment.is_some() || base_of(&name).is_some();
+            let looks_like_it = comment.is_some() || base_of_restore(&name).is_some();
             looks_like_it.then_some((name, comment))
         })
         .collect();
@@ -213,20 +213,10 @@ fn claims(database: &str, comment: Option<&Comment>, of: &str, case: NameCase) -
         // A long name is cut off in the name of the database that belongs to it.
         let whole = database.chars().count() < LONGEST_NAME;
         let cut = |base: &str| of.chars().take(base.chars().count()).collect::<String>();
-        return base_of(database)
+        return base_of_restore(database)
             .is_some_and(|base| if whole { case.same(of, base) } else { case.same(&cut(base), base) });
     };
     case.same(&comment.of, of)
-}
-
-/// What stands before `__shadow_20250725_170206` or `__before_20250725_170206`; none where a name ends otherwise.
-fn base_of(database: &str) -> Option<&str> {
-    let (base, suffix) = database.rsplit_once("__")?;
-    let (word, at) = suffix.split_once('_')?;
-    let ours = [DatabaseRole::Shadow, DatabaseRole::Before].iter().any(|role| role.word() == word);
-    let shape: Vec<usize> = at.split('_').map(str::len).collect();
-    let digits = at.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
-    (ours && digits && shape == [8, 6] && !base.is_empty()).then_some(base)
 }
 
 /// Why a database of ours was not removed.
@@ -303,7 +293,7 @@ pub(super) fn remove_unsealed(server: &ServerClient, unproved: &Unproved, cancel
     let commented = server
         .query(None, Sql::Read(&sql), "looking at a database", cancel)
         .is_ok_and(|rows| rows.iter().flatten().any(|text| serde_json::from_str::<Comment>(text).is_ok()));
-    if base_of(database).is_none() || !commented || !server.inventory(database, cancel)?.is_empty() {
+    if base_of_restore(database).is_none() || !commented || !server.inventory(database, cancel)?.is_empty() {
         return Ok(false);
     }
     drop_database(server, database, cancel).map(|()| true)
@@ -521,8 +511,8 @@ mod tests {
 
     #[test]
     fn names_of_ours_are_told_from_others() {
-        assert_eq!(base_of("shop__before_20250725_170206"), Some("shop"));
-        assert_eq!(base_of("a__b__shadow_20250725_170206"), Some("a__b"));
+        assert_eq!(base_of_restore("shop__before_20250725_170206"), Some("shop"));
+        assert_eq!(base_of_restore("a__b__shadow_20250725_170206"), Some("a__b"));
         for other in [
             "shop__before_",
             "shop__before_2025_1",
@@ -530,7 +520,7 @@ mod tests {
             "__before_20250725_170206",
             "s__after_20250725_170206",
         ] {
-            assert_eq!(base_of(other), None, "{other}");
+            assert_eq!(base_of_restore(other), None, "{other}");
         }
     }
 
