@@ -84,14 +84,14 @@ fn several_databases_show_one_moment_over_one_connection_and_over_two() {
 #[test]
 fn twenty_databases_are_dumped_and_proved_in_one_pipe() {
     let (server, store) = (Server::private("twenty", &[]), Store::new());
-    let all: String = (1..=20)
+    let all: Vec<String> = (1..=20)
         .map(|number| {
             let table = |t: i32| format!("CREATE TABLE t{t} (id INT PRIMARY KEY, a INT, b INT);\n");
-            let tables: String = (0..60).map(table).collect();
+            let tables = (0..60).map(table).collect::<Vec<_>>().concat();
             format!("CREATE DATABASE d{number:02}; USE d{number:02};\n{tables}CREATE VIEW v AS SELECT * FROM t1;\n")
         })
         .collect();
-    server.sql(all);
+    server.sql(all.concat());
     let script = "fwb-dump --all-databases --exclude-database 'd1?' -s \"$S\" | fwb-verify -s \"$S\" -q; \
                   fwb-ls -s \"$S\" -B 'd*' --latest --verified";
     let pipe = bash(script).env("S", store.path()).env("FWB_DEFAULTS_FILE", server.defaults_file());

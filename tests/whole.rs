@@ -84,11 +84,10 @@ fn restore_all(store: &Store, server: &Server, options: &[&str]) -> Tool {
 }
 
 fn drop_all(server: &Server) {
-    let drops: String =
-        (1..=DATABASES).map(|number| format!("DROP DATABASE IF EXISTS shop_{number:02};\n")).collect();
-    let accounts: String =
-        (1..=ACCOUNTS).map(|number| format!("DROP USER IF EXISTS app_{number:02};\n")).collect();
-    server.sql(format!("SET foreign_key_checks=0;\n{drops}{accounts}"));
+    let drops = (1..=DATABASES).map(|number| format!("DROP DATABASE IF EXISTS shop_{number:02};\n"));
+    let accounts = (1..=ACCOUNTS).map(|number| format!("DROP USER IF EXISTS app_{number:02};\n"));
+    let all: Vec<String> = drops.chain(accounts).collect();
+    server.sql(format!("SET foreign_key_checks=0;\n{}", all.concat()));
 }
 
 /// That every database is what its backup holds, and that what hangs between them is at work.

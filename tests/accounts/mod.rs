@@ -150,7 +150,7 @@ fn everybody_comes_back(kind: &'static str) {
     // Names, and never a hash.
     assert!(dump["surroundings"]["variables"]["sql_mode"].is_string(), "{dump}");
     let named = dump["accounts"].to_string();
-    assert!(named.contains("\"app\"") && !named.contains("*") && !named.contains("$A$"), "{named}");
+    assert!(named.contains("\"app\"") && !named.contains('*') && !named.contains("$A$"), "{named}");
     let app = dump["accounts"].as_array().unwrap().iter().find(|one| one["user"] == "app").unwrap();
     assert_eq!(app["definer_in"], json!(["shop"]), "{app}");
     let proved = scene.store.tool("fwb-verify").arg(name(&dump)).run().ok().json();

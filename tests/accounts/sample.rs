@@ -76,9 +76,9 @@ pub(super) fn accounts(kind: &str) -> String {
     }
     for number in 0..30 {
         let right = ["SELECT", "INSERT", "UPDATE, DELETE", "SELECT, SHOW VIEW"][number % 4];
-        write!(
+        writeln!(
             sql,
-            "CREATE USER u{number:02}@'%' IDENTIFIED BY '{{pw}}'; GRANT {right} ON `db{}`.* TO u{number:02}@'%';\n",
+            "CREATE USER u{number:02}@'%' IDENTIFIED BY '{{pw}}'; GRANT {right} ON `db{}`.* TO u{number:02}@'%';",
             number % 7
         )
         .unwrap();

@@ -62,9 +62,8 @@ pub(crate) struct AccountsArgs {
 impl AccountsArgs {
     /// Which accounts are meant; none where a database is to be restored.
     pub(crate) fn choice(&self) -> Result<Option<AccountChoice>> {
-        let named = |names: &Vec<String>| match names.is_empty() {
-            true => AccountChoice::All,
-            false => AccountChoice::Named(names.clone()),
+        let named = |names: &Vec<String>| {
+            if names.is_empty() { AccountChoice::All } else { AccountChoice::Named(names.clone()) }
         };
         let of = || self.accounts_of.clone().map(AccountChoice::OfDatabase);
         match self.accounts.as_ref().map(named).or_else(of) {
@@ -190,9 +189,9 @@ pub(crate) fn of_server(
     };
     let checked = on_record.end(report.check());
     if is_second {
-        tell(&report)
+        tell(&report);
     } else {
-        tell_of_others(&report)
+        tell_of_others(&report);
     }
     out.write(&report, |page| fwb_cli::accounts_restored(&report, page))?;
     checked?;

@@ -322,8 +322,8 @@ mod tests {
         let several = Subject { databases: several, ..Subject::default() };
         assert_eq!(
             several.backup().to_shell(),
-            "fwb-dump --database=a '--database=b_*' --exclude-database=b_test |\n    fwb-verify &&\n\
-             fwb-ls --database=a '--database=b_*' |\n    fwb-prune"
+            "fwb-dump '--database=a' '--database=b_*' '--exclude-database=b_test' |\n    fwb-verify &&\n\
+             fwb-ls '--database=a' '--database=b_*' |\n    fwb-prune"
         );
         let names = |chain: Chain| chain.stages.into_iter().map(|stage| stage.name).collect::<Vec<_>>();
         let backup = ["dump", "verify", "copy", "ls", "prune", "copy-ls", "copy-prune"];

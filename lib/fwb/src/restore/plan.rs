@@ -190,14 +190,26 @@ pub fn prepare<'a>(
             },
         )
     };
-    let safety_encryption = if plan.safety_backup { safety::encryption(&input, &options)? } else { None };
-    if let Some(encryption) = &safety_encryption {
-        plan.safety_recipients = encryption.recipients.names().to_vec();
-        if let Some(step) = plan.steps.first_mut() {
-            *step = format!("{step}, encrypted to {}", plan.safety_recipients.join(" and "));
-        }
-    }
+    let safety_encryption = plan.safety_encryption(&input, &options)?;
     Ok(Prepared { store, server, options, input, plan, before, proof, views_left_out, safety_encryption })
+}
+
+impl Plan {
+    /// To whom the safety backup is encrypted; says so in the first step, which makes it.
+    fn safety_encryption(
+        &mut self,
+        input: &OpenBackup,
+        options: &RestoreOptions,
+    ) -> Result<Option<EncryptTo>> {
+        let encryption = if self.safety_backup { safety::encryption(input, options)? } else { None };
+        if let Some(encryption) = &encryption {
+            self.safety_recipients = encryption.recipients.names().to_vec();
+            if let Some(step) = self.steps.first_mut() {
+                *step = format!("{step}, encrypted to {}", self.safety_recipients.join(" and "));
+            }
+        }
+        Ok(encryption)
+    }
 }
 
 /// A database of the server's own is none that a backup is restored into.
