@@ -50,11 +50,11 @@ fn is_taken_back(kind: &'static str) {
     let whole = shown(&scene.target);
     empty(&scene);
     assert_eq!(names(&scene.target), nobody);
-    let eighths = |number: usize| 3 + (all - 3) * number / 8;
-    for (at, number) in
-        [At::Before, At::After, At::AndAll].into_iter().flat_map(|at| (1..8).map(move |number| (at, number)))
-    {
-        let cut = cut_at(&scene, eighths(number), at);
+    // make torture cuts more often.
+    let parts = if crate::torture::whole() { 20 } else { 3 };
+    let places = |at| (1..parts).map(move |number| (at, number));
+    for (at, number) in [At::Before, At::After, At::AndAll].into_iter().flat_map(places) {
+        let cut = cut_at(&scene, 3 + (all - 3) * number / parts, at);
         // What only asks is asked again over another connection.
         if cut.code == Some(0) {
             assert_eq!(shown(&scene.target), whole, "{at:?} {number}");

@@ -109,7 +109,7 @@ fn in_order(line: &str) -> String {
 }
 
 /// Whether somebody logs in with his password.
-fn logs_in(server: &Server, user: &str, password: &str) -> bool {
+pub(crate) fn logs_in(server: &Server, user: &str, password: &str) -> bool {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("password");
     fs::write(&file, password).unwrap();

@@ -283,7 +283,7 @@ impl Replica {
 
 fn moments() -> usize {
     let whole = std::env::var("FWB_TORTURE").is_ok_and(|mode| mode == "whole");
-    if whole { 100 } else { 4 }
+    if whole { 100 } else { 3 }
 }
 
 #[test]

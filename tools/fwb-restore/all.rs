@@ -68,6 +68,9 @@ pub(crate) fn restore(args: &Args, session: &Session) -> Result<Outcome> {
         session.tell(&error);
         failed.push((database.clone(), Box::new(error)));
     }
+    for (database, error) in &failed {
+        out.write(&FailedRestore::of(database, error), |_| String::new())?;
+    }
     let of = plan.databases.len() + failed.len();
     let mut put_off = Vec::new();
     if let Some(name) = &plan.accounts {
