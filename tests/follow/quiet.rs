@@ -8,7 +8,7 @@ use crate::support::{Server, Store};
 
 /// How many rounds: `FWB_TORTURE=whole` makes 500 on each server.
 fn rounds() -> usize {
-    if std::env::var("FWB_TORTURE").is_ok_and(|how| how == "whole") { 500 } else { 40 }
+    if crate::torture::whole() { 500 } else { 40 }
 }
 
 /// What happens in a round, by its number: writes of several kinds, nothing, a new file, a restart.

@@ -89,7 +89,7 @@ fn installed(name: &'static str) -> impl FnOnce(&str) -> Server {
 fn a_database_is_as_it_was_at_any_moment() {
     let scene = Scene::new(installed("moment_any"));
     let moments = scene.take(steps::STEPS);
-    let whole = std::env::var("FWB_TORTURE").is_ok_and(|mode| mode == "whole");
+    let whole = crate::torture::whole();
     let chosen = moments
         .iter()
         .filter(|moment| whole || moment.step % 7 == 5 || moment.step + 1 == steps::STEPS.len());

@@ -282,8 +282,7 @@ impl Replica {
 }
 
 fn moments() -> usize {
-    let whole = std::env::var("FWB_TORTURE").is_ok_and(|mode| mode == "whole");
-    if whole { 100 } else { 3 }
+    if crate::torture::whole() { 100 } else { 3 }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A restore of accounts: those of an artifact that `fwb-dump --accounts` has made.
 
 use fwb::{
-    AccountChoice, AccountOutcome, AccountsReport, Error, ErrorClass, Kind, Listing, Location,
+    AccountChoice, AccountOutcome, AccountsPlan, AccountsReport, Error, ErrorClass, Kind, Listing, Location,
     RestoreAccounts, Result, Selection, ServerClient, Store,
 };
 use fwb_age::Age;
@@ -124,9 +124,7 @@ pub(crate) fn restore(args: &Args, choice: AccountChoice, session: &Session) -> 
         out.write(plan, |page| fwb_cli::accounts_planned(plan, page))?;
         return Ok(Outcome::Done);
     }
-    for finding in &plan.findings {
-        log::warn!(code = finding.code; "{} ({})", finding.message, finding.remedy);
-    }
+    warn(plan);
     let what = fwb_cli::accounts_planned(plan, &session.page().unpainted());
     if plan.does_something() && !meant(args, &what, session)? {
         return Ok(Outcome::Failed(ErrorClass::Failure));
@@ -134,22 +132,20 @@ pub(crate) fn restore(args: &Args, choice: AccountChoice, session: &Session) -> 
     if plan.does_something() {
         on_record.begin();
     }
-    let done = prepared.run(session.context());
-    let failed = done.as_ref().ok().and_then(|report| report.check().err());
-    match (done, failed) {
-        (Ok(report), None) => {
-            on_record.end(Ok(()))?;
-            tell(&report);
-            out.write(&report, |page| fwb_cli::accounts_restored(&report, page))?;
-            Ok(Outcome::Done)
-        }
-        (Ok(report), Some(error)) => {
-            let failed = on_record.end::<()>(Err(error));
-            tell(&report);
-            out.write(&report, |page| fwb_cli::accounts_restored(&report, page))?;
-            failed.map(|()| Outcome::Done)
-        }
-        (Err(error), _) => on_record.end(Err(error)),
+    let report = match prepared.run(session.context()) {
+        Ok(report) => report,
+        Err(error) => return on_record.end(Err(error)),
+    };
+    let checked = on_record.end(report.check());
+    tell(&report);
+    out.write(&report, |page| fwb_cli::accounts_restored(&report, page))?;
+    checked.map(|()| Outcome::Done)
+}
+
+/// What is otherwise on the server than it was on the backup's.
+fn warn(plan: &AccountsPlan) {
+    for finding in &plan.findings {
+        log::warn!(code = finding.code; "{} ({})", finding.message, finding.remedy);
     }
 }
 
@@ -176,9 +172,7 @@ pub(crate) fn of_server(
         Err(error) => return on_record.end(Err(error)),
     };
     if !is_second {
-        for finding in &prepared.plan().findings {
-            log::warn!(code = finding.code; "{} ({})", finding.message, finding.remedy);
-        }
+        warn(prepared.plan());
     }
     if prepared.plan().does_something() {
         on_record.begin();

@@ -69,14 +69,10 @@ pub(crate) fn fill(record: &mut RunRecord, execution: &Execution) {
     let each: Vec<&Manifest> = verified.iter().filter(|backup| seen.insert(backup.name.clone())).collect();
     if each.len() > 1 || each.iter().any(|backup| backup.together.is_some()) {
         record.backups_made = each.iter().map(|backup| made(backup)).collect();
-        let server = each.first().and_then(|backup| backup.server.as_ref());
-        let server = server.and_then(|server| server.id.clone().or_else(|| server.address.clone()));
-        record.server = record.server.take().or_else(|| server.map(|name| name.to_string()));
+        record.server = record.server.take().or_else(|| server_of(each.first()?));
     } else if let Some(backup) = verified.into_iter().next() {
-        let server =
-            backup.server.as_ref().and_then(|server| server.id.clone().or_else(|| server.address.clone()));
+        record.server = record.server.take().or_else(|| server_of(&backup));
         record.database = record.database.take().or(backup.database);
-        record.server = record.server.take().or_else(|| server.map(|name| name.to_string()));
         record.name = Some(backup.name);
         record.size = Some(backup.size);
         record.raw_size = backup.raw_size;
@@ -138,6 +134,12 @@ fn shortened(mut outcome: Verification, not_drilled: Option<&fwb::NotDrilled>) -
         outcome.extra.insert("not_drilled".into(), why);
     }
     outcome
+}
+
+/// The server that a backup is of, by its name or its address.
+fn server_of(backup: &Manifest) -> Option<String> {
+    let server = backup.server.as_ref()?;
+    server.id.as_ref().or(server.address.as_ref()).map(ToString::to_string)
 }
 
 /// One backup of several.

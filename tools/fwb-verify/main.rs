@@ -172,7 +172,7 @@ fn check_drill_options(args: &Args, session: &Session) -> Result<()> {
     let refused = |message: String, hint: &str| Err(Error::Usage { message, hint: Some(hint.into()) });
     let is_drill = match args.level {
         LevelArg::Drill => true,
-        LevelArg::Chain => !session.given(&["drill_server"]).iter().any(|option| option == "--drill-server"),
+        LevelArg::Chain => session.given(&["drill_server"]).is_empty(),
         LevelArg::Quick | LevelArg::Stored | LevelArg::Full => false,
     };
     match session.given(&["drill_dir", "drill_server_dir", "drill_server"]).first() {

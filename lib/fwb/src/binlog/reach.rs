@@ -401,12 +401,10 @@ struct MakingOf {
 
 impl MakingOf {
     fn of(manifest: &Manifest) -> Self {
-        let field = |name: &str| manifest.extra.get(name).cloned();
+        let end = manifest.extra.get("binlog_end").cloned();
         Self {
-            without_snapshot: field("without_snapshot")
-                .and_then(|list| serde_json::from_value(list).ok())
-                .unwrap_or_default(),
-            end: field("binlog_end").and_then(|end| serde_json::from_value(end).ok()),
+            without_snapshot: manifest.without_snapshot(),
+            end: end.and_then(|end| serde_json::from_value(end).ok()),
         }
     }
 

@@ -53,16 +53,14 @@ pub(super) fn make(
     let Some(drilled) = listing.entries.iter().find(|entry| entry.name == *name).cloned() else {
         return Ok(Vec::new());
     };
-    let known = throwaway.server.query(None, Sql::Read(DATABASES), "listing databases", &context.cancel)?;
-    let mut known: BTreeSet<String> = known.into_iter().flatten().collect();
+    let known = throwaway.server.databases(&context.cancel)?;
+    let mut known: BTreeSet<String> = known.into_iter().collect();
     known.insert(throwaway.database.clone());
     let mut beside =
         Beside { throwaway, store, listing, drilled, context, known, left: MOST, notes: Vec::new() };
     beside.make_all(input)?;
     Ok(beside.notes)
 }
-
-const DATABASES: &str = "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA;\n";
 
 /// The other databases that a backup's views name, each with those views.
 fn named_by(input: &OpenBackup) -> BTreeMap<&str, Vec<&str>> {

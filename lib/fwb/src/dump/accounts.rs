@@ -3,33 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde_json::json;
 
-use super::run::{Made, writer};
+use super::run::{Made, naming, writer};
 use super::whole::Whole;
+use super::{name_of_file, publish_file, publish_made};
 use crate::admission::{ACCOUNTS_HEADER, ACCOUNTS_TRAILER, AccountsAdmission};
-use crate::artifact::{
-    Artifact, ArtifactWriter, Codec, Compression, Cutter, MaybeEncrypted, PieceSender, WRITE_ARTIFACT,
-    Written,
-};
-use crate::encryption::{EncryptTo, Keys};
+use crate::artifact::{ArtifactWriter, Codec, Compression, Cutter, MaybeEncrypted, PieceSender, Written};
+use crate::encryption::EncryptTo;
 use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
 use crate::manifest::{
     self, AccountEntry, CODEC, Encryption, Kind, Manifest, SCHEMA, Server, Surroundings, Timestamp,
 };
-use crate::output::{check_output, directory_of};
 use crate::progress::{Cancel, Context};
 use crate::scan::{ACCOUNTS_TITLE, Summary};
 use crate::server::accounts::{Account, Accounts, Statement};
 use crate::server::{AccountName, Flavor, ServerClient, ServerVersion, Sql};
-use crate::store::{
-    Form, Partial, Retention, Store, Wait, artifact_name, name_prefix, nameable, publish, read_back,
-    remove_sidecar, sync_dir,
-};
-use crate::verify::prove_written;
+use crate::store::{Form, Partial, Retention, Store, Wait, artifact_name, name_prefix};
 
 /// The first part of an artifact's name, where none is given.
 const PREFIX: &str = "accounts";
@@ -80,16 +72,8 @@ pub fn dump_accounts_to_store(
         upload.retain(retention)?;
     }
     let made = seen.write(upload.writer()?, taken.name.clone(), options, context);
-    let Made { mut manifest, key } = made.map_err(|error| at(error, &upload.path()))?;
-    if let Some(key) = key {
-        lock.check()?;
-        store.remember(Arc::clone(&key));
-        let artifact = read_back(&mut *upload, key)?;
-        manifest.verification = Some(prove_written(&Arc::new(artifact), &manifest, context)?);
-    }
-    manifest.retained_until = options.retention.map(|retention| retention.until);
-    publish(upload, &manifest, &lock, &context.cancel)?;
-    Ok(Manifest { store: Some(store.place()), ..manifest }.printed())
+    let made = made.map_err(naming(&upload.path()))?;
+    publish_made(store, upload, made, options.retention, &lock, context)
 }
 
 /// The same into a file outside of a store, which appears when it is complete.
@@ -102,26 +86,11 @@ pub fn dump_accounts_to_file(
     options: &AccountsOptions,
     context: &Context,
 ) -> Result<Manifest> {
-    let name = path.file_name().ok_or_else(|| Error::usage(format!("{} names no file", path.display())))?;
-    let parent = directory_of(path);
-    let store = nameable(path)?.parent().map(|parent| parent.display().to_string());
-    check_output(path)?;
+    let name = name_of_file(path)?;
     let seen = Seen::of(server, &context.cancel)?;
     let partial = Partial::beside(path)?;
-    let made = seen.write(partial.writer()?, name.to_string_lossy().into_owned(), options, context);
-    let Made { mut manifest, key } = made.map_err(|error| at(error, partial.path()))?;
-    match key {
-        Some(key) => {
-            let artifact = Artifact::new(partial.read_back()?, partial.path(), &Keys::new(Some(key)))?;
-            manifest.verification = Some(prove_written(&Arc::new(artifact), &manifest, context)?);
-        }
-        None => partial.sync()?,
-    }
-    context.cancel.check()?;
-    remove_sidecar(path)?;
-    partial.publish()?;
-    sync_dir(parent)?;
-    Ok(Manifest { store, ..manifest }.printed())
+    let made = seen.write(partial.writer()?, name, options, context).map_err(naming(partial.path()))?;
+    publish_file(path, partial, made, context)
 }
 
 /// The same into a stream. What was written before an error cannot be taken back; it lacks its footer then.
@@ -137,14 +106,6 @@ pub fn dump_accounts_to_stream<W: Write + Send + 'static>(
     let seen = Seen::of(server, &context.cancel)?;
     let name = artifact_name(&options.prefix(), Kind::Accounts, seen.started_at, options.form())?;
     Ok(seen.write(stream, name, options, context)?.manifest.printed())
-}
-
-/// A failure to write names the path.
-fn at(error: Error, path: &Path) -> Error {
-    match error {
-        Error::Stream { action: WRITE_ARTIFACT, source } => Error::io("write", path)(source),
-        other => other,
-    }
 }
 
 /// What a server was seen to have.

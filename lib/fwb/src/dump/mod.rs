@@ -39,7 +39,7 @@ pub(crate) use nowhere::{dump_to_nowhere, dump_to_observer, is_our_form};
 use run::{Dump, Made};
 pub use together::{EachDump, dump_several};
 pub(crate) use writer::Past;
-pub(crate) use writer::{in_order_of_needs, uncounted, view_order, without_counter};
+pub(crate) use writer::{in_order_of_needs, is_kept, uncounted, view_order, without_counter};
 
 /// What to dump, and how.
 #[derive(Debug, Clone)]
@@ -176,11 +176,7 @@ pub fn dump_to_file(
     options: &DumpOptions,
     context: &Context,
 ) -> Result<Manifest> {
-    let name = path.file_name().ok_or_else(|| Error::usage(format!("{} names no file", path.display())))?;
-    let parent = directory_of(path);
-    let store = nameable(path)?.parent().map(|parent| parent.display().to_string());
-    let name = name.to_string_lossy().into_owned();
-    check_output(path)?;
+    let name = name_of_file(path)?;
     let (partial, made) = retrying(server, context, || {
         let dump = Dump::begin(
             server,
@@ -194,6 +190,20 @@ pub fn dump_to_file(
         let made = dump.run_into(partial.writer()?, partial.path(), context)?;
         Ok((partial, made))
     })?;
+    publish_file(path, partial, made, context)
+}
+
+/// The name that an artifact outside of a store has; its path can be written to and named.
+fn name_of_file(path: &Path) -> Result<String> {
+    let name = path.file_name().ok_or_else(|| Error::usage(format!("{} names no file", path.display())))?;
+    nameable(path)?;
+    check_output(path)?;
+    Ok(name.to_string_lossy().into_owned())
+}
+
+/// Has a dump that was made appear at its path, outside of a store; an encrypted one is read back first.
+fn publish_file(path: &Path, partial: Partial, made: Made, context: &Context) -> Result<Manifest> {
+    let store = nameable(path)?.parent().map(|parent| parent.display().to_string());
     let Made { mut manifest, key } = made;
     match key {
         Some(key) => {
@@ -206,7 +216,7 @@ pub fn dump_to_file(
     // What was proved of the file that goes says nothing of the one that comes.
     remove_sidecar(path)?;
     partial.publish()?;
-    sync_dir(parent)?;
+    sync_dir(directory_of(path))?;
     Ok(Manifest { store, ..manifest }.printed())
 }
 

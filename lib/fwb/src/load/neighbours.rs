@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::open_backup::{OpenBackup, Part};
+use super::open_backup::OpenBackup;
 use crate::admission::Survey;
-use crate::artifact::DataHeader;
 use crate::error::Result;
 use crate::progress::Context;
-use crate::scan::Feed;
 use crate::store::Store;
 
 /// Other databases.
@@ -28,14 +26,7 @@ impl Neighbours {
         let input = OpenBackup::unproved(store, name)?;
         let own = input.manifest.database.clone().unwrap_or_default();
         let mut survey = Survey::new(name, Some(&own));
-        let mut feed = Feed::new();
-        input.for_each_piece(Part::Definitions, context, &mut |piece, _| {
-            if piece.flags & DataHeader::CONTINUES == 0 {
-                feed.flush(&mut |statement| survey.observe(statement))?;
-            }
-            feed.push(&piece.raw, &mut |statement| survey.observe(statement))
-        })?;
-        feed.flush(&mut |statement| survey.observe(statement))?;
+        input.definitions(context, &mut |statement| survey.observe(statement))?;
         let views = survey.views.values().chain(survey.calls.values()).flatten();
         let viewed = views.filter_map(|(database, _)| database.clone()).filter(|of| *of != own).collect();
         let referred_to = survey.refers_to.iter().filter(|of| **of != own).cloned().collect();

@@ -294,7 +294,12 @@ impl OpenBackup {
     /// As [`OpenBackup::for_each_piece`], and what `observer` returns.
     pub(crate) fn definitions(&self, context: &Context, observer: &mut Observer<'_>) -> Result<()> {
         let mut feed = Feed::new();
-        self.for_each_piece(Part::Definitions, context, &mut |piece, _| feed.push(&piece.raw, observer))?;
+        self.for_each_piece(Part::Definitions, context, &mut |piece, _| {
+            if piece.flags & DataHeader::CONTINUES == 0 {
+                feed.flush(observer)?;
+            }
+            feed.push(&piece.raw, observer)
+        })?;
         feed.flush(observer)
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::shape::Shape;
-use crate::dump::in_order_of_needs;
+use crate::dump::{in_order_of_needs, is_kept};
 use crate::scan::{Head, QuoteMode, Reading, Token, Tokens, parse_head};
 
 /// The tables of the same database that a table's foreign keys refer to, and where each is named.
@@ -55,16 +55,6 @@ pub(super) fn children_first(creates: &[Option<(&[u8], QuoteMode)>]) -> Vec<usiz
         });
     }
     in_order_of_needs(&children)
-}
-
-/// Whether each comes after all that it needs.
-fn is_kept(order: &[usize], needs: &[BTreeSet<usize>]) -> bool {
-    let mut done = BTreeSet::new();
-    order.iter().all(|index| {
-        let has_all = needs[*index].is_subset(&done);
-        done.insert(*index);
-        has_all
-    })
 }
 
 #[cfg(test)]

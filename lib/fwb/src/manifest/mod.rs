@@ -536,6 +536,17 @@ impl Manifest {
         (version.number != (0, 0, 0)).then_some(version)
     }
 
+    /// What it tells of which server it was made on.
+    pub fn server_identity(&self) -> ServerIdentity {
+        self.server.as_ref().map(Server::identity).unwrap_or_default()
+    }
+
+    /// Tables whose rows are not of the snapshot's moment, but of that at which they were read.
+    pub(crate) fn without_snapshot(&self) -> Vec<String> {
+        let list = self.extra.get("without_snapshot").cloned();
+        list.and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default()
+    }
+
     /// Takes note of why no drill was held after a verification at `level`, or that one was.
     pub(crate) fn note_drill(&mut self, level: Level, not_drilled: Option<&NotDrilled>) {
         if not_drilled.is_some() || level == Level::Drill {

@@ -9,7 +9,6 @@ use crate::binlog::Moment;
 use crate::dump::{DumpOptions, dump_to_store};
 use crate::encryption::{Cipher, EncryptTo};
 use crate::error::{Error, Result};
-use crate::identity::ServerIdentity;
 use crate::manifest::{Kind, Level, Manifest, Provenance, Timestamp, Verification};
 use crate::progress::Context;
 use crate::store::{Store, Wait};
@@ -66,7 +65,7 @@ pub(super) fn keep(
     };
     let dump = DumpOptions {
         database: replayed.database().to_owned(),
-        server: base.server.as_ref().map_or_else(ServerIdentity::default, crate::manifest::Server::identity),
+        server: base.server_identity(),
         kind: Kind::Moment,
         moment: Some(moment),
         tables: None,

@@ -11,7 +11,7 @@ use crate::drill::Furnished;
 use crate::error::Result;
 use crate::progress::Cancel;
 use crate::scan::{QuoteMode, Reading, Token, Tokens};
-use crate::server::{Flavor, Role, Sql, quote_name, quote_text};
+use crate::server::{Flavor, Role, Sql, account_name, quote_name, quote_text};
 
 /// Whether an event runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +132,6 @@ fn change_as_made(server: &Furnished, name: &str, status: Status, cancel: &Cance
     let Some([definer, mode, zone, charset, collation, of_database]) = row else {
         return Ok(());
     };
-    let (user, host) = definer.rsplit_once('@').unwrap_or((&definer, ""));
     let now = client.database_charset(database, cancel)?.map(|(_, collation)| collation);
     let otherwise = now.filter(|now| *now != of_database);
     let mut connection = client.connect(Role::Single, Some(database), SETTLING, cancel)?;
@@ -145,12 +144,7 @@ fn change_as_made(server: &Furnished, name: &str, status: Status, cancel: &Cance
     if otherwise.is_some() {
         execute(format!("ALTER DATABASE {} COLLATE {of_database}", quote_name(database)))?;
     }
-    execute(format!(
-        "ALTER DEFINER={}@{} EVENT {} {word}",
-        quote_name(user),
-        quote_name(host),
-        quote_name(name)
-    ))?;
+    execute(format!("ALTER DEFINER={} EVENT {} {word}", account_name(&definer), quote_name(name)))?;
     match otherwise {
         Some(collation) => execute(format!("ALTER DATABASE {} COLLATE {collation}", quote_name(database))),
         None => Ok(()),

@@ -2,7 +2,7 @@
 //! definition for definition. Whatever no log has, such as what was written under `sql_log_bin=0`, is found by this and by nothing
 //! else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -60,7 +60,7 @@ pub fn prove_chain(
     let moment = MomentOptions {
         base: None,
         database: input.manifest.database.clone(),
-        server: input.manifest.server.as_ref().map(crate::manifest::Server::identity).unwrap_or_default(),
+        server: input.manifest.server_identity(),
         stop: Moment::OfBackup(name.to_owned(), place),
         skip: Vec::new(),
         log: None,
@@ -102,13 +102,7 @@ pub fn prove_chain(
         Err(error @ Error::Interrupted(_)) => return Err(error),
         Err(error) => Some(error),
     };
-    let entry = store.entry(name)?;
-    let manifest = Manifest {
-        store: Some(store.place()),
-        verification: entry.manifest.verification,
-        chain_proof: Some(proof),
-        ..input.manifest
-    };
+    let manifest = Manifest { store: Some(store.place()), chain_proof: Some(proof), ..input.manifest };
     Ok(ChainProved { manifest, unrecorded })
 }
 
@@ -123,23 +117,22 @@ fn plan_when_shipped<'a>(
     moment: MomentOptions,
     context: &Context,
 ) -> Result<PlannedMoment<'a>> {
-    for look in 0.. {
+    let mut looks = 0;
+    loop {
         let planned = plan_moment(store, moment.clone(), context);
-        let is_to_come = look < LOOKS
-            && matches!(planned, Err(Error::NoMoment { .. }))
-            && is_coming(store, backup, context)?;
-        if !is_to_come {
+        let is_missing = matches!(planned, Err(Error::NoMoment { .. }));
+        if !is_missing || looks == LOOKS || !is_coming(store, backup, context)? {
             return planned;
         }
+        looks += 1;
         context.cancel.check()?;
         std::thread::sleep(PAUSE);
     }
-    plan_moment(store, moment, context)
 }
 
 /// Whether a follower is at work that has not shipped yet what was logged until the backup was made.
 fn is_coming(store: &Store, backup: &Manifest, context: &Context) -> Result<bool> {
-    let server = backup.server.as_ref().map(crate::manifest::Server::identity).unwrap_or_default();
+    let server = backup.server_identity();
     let chains = store.chains(&context.cancel)?.chains;
     let newest = chains.iter().rev().find(|chain| !chain.differs(&server));
     Ok(newest.and_then(|chain| chain.status.as_ref()).is_some_and(|status| {
@@ -232,11 +225,7 @@ fn compare_rows(said: &Manifest, found: &[Section], inventory: &Inventory, compa
         tables.filter_map(|section| Some((section.name.clone()?, rows(section)))).collect()
     };
     let (said_rows, found_rows) = (of(&said.sections), of(found));
-    let without_snapshot: BTreeSet<String> = said
-        .extra
-        .get("without_snapshot")
-        .and_then(|list| serde_json::from_value(list.clone()).ok())
-        .unwrap_or_default();
+    let without_snapshot = said.without_snapshot();
     for (table, (rows, digest)) in &said_rows {
         // That it is not there at all is told with the definitions.
         let Some((found, found_digest)) = found_rows.get(table) else { continue };

@@ -10,13 +10,13 @@ use serde::Serialize;
 use super::options::RestoreOptions;
 use super::plan::{Prepared, prepare};
 use super::run::Report;
-use crate::dump::in_order_of_needs;
+use crate::dump::{in_order_of_needs, is_kept};
 use crate::error::{Error, Result};
 use crate::load::Neighbours;
 use crate::manifest::{Timestamp, Together};
 use crate::progress::Context;
 use crate::select::WholeServer;
-use crate::server::{ServerClient, Sql};
+use crate::server::ServerClient;
 use crate::store::Store;
 
 /// What a restore of a whole server will do.
@@ -107,7 +107,7 @@ pub fn plan_whole(
     failed: &mut dyn FnMut(&str, Error),
     context: &Context,
 ) -> Result<WholePlan> {
-    let there = databases(server, context)?;
+    let there = server.databases(&context.cancel)?;
     let case = server.name_case(&context.cancel)?;
     context.progress.begin("reading the definitions of the backups", 0);
     let (mut planned, mut unreadable) = (Vec::new(), Vec::new());
@@ -171,15 +171,6 @@ fn in_order(planned: Vec<PlannedDatabase>) -> Vec<PlannedDatabase> {
     order.into_iter().filter_map(|index| planned.get_mut(index)?.take()).collect()
 }
 
-fn is_kept(order: &[usize], needs: &[BTreeSet<usize>]) -> bool {
-    let mut done = BTreeSet::new();
-    order.iter().all(|index| {
-        let has_all = needs[*index].is_subset(&done);
-        done.insert(*index);
-        has_all
-    })
-}
-
 /// Restores what was planned; `options` are those of each, whatever backup they name. `begin` is told of a database and its backup
 /// before it is touched, `each` what became of it; of a database whose views had to wait it is told twice.
 ///
@@ -193,7 +184,7 @@ pub fn restore_whole(
     context: &Context,
     (begin, each): (BeginRestore<'_>, EachRestore<'_>),
 ) -> Result<()> {
-    let (there, case) = (databases(server, context)?, server.name_case(&context.cancel)?);
+    let (there, case) = (server.databases(&context.cancel)?, server.name_case(&context.cancel)?);
     let is_there = |database: &str| there.iter().any(|name| case.same(name, database));
     let gone = plan.without.iter().chain(&plan.unreadable).map(String::as_str);
     let mut lacking: BTreeSet<&str> = gone.filter(|database| !is_there(database)).collect();
@@ -250,7 +241,7 @@ pub fn restore_whole(
     for (planned, views) in waiting {
         each(&planned.database, Err(without_views(planned, &views)))?;
     }
-    let there = databases(server, context)?;
+    let there = server.databases(&context.cancel)?;
     let case = server.name_case(&context.cancel)?;
     for planned in plan.databases.iter().filter(|planned| !lacking.contains(planned.database.as_str())) {
         if !there.iter().any(|name| case.same(name, &planned.database)) {
@@ -304,13 +295,6 @@ impl One<'_> {
         let (report, _) = self.restore(&ready, begin)?;
         Ok((Some(report), still))
     }
-}
-
-/// The databases that the server has.
-fn databases(server: &ServerClient, context: &Context) -> Result<Vec<String>> {
-    let sql = "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA;\n";
-    let rows = server.query(None, Sql::Read(sql), "listing the databases", &context.cancel)?;
-    Ok(rows.into_iter().flatten().collect())
 }
 
 fn without_parent(database: &str, parent: &str) -> Error {

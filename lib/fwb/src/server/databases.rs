@@ -151,18 +151,23 @@ pub(crate) fn base_of_restore(database: &str) -> Option<&str> {
 }
 
 impl ServerClient {
+    /// The databases that our account sees.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub(crate) fn databases(&self, cancel: &Cancel) -> Result<Vec<String>> {
+        let sql = "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA;\n";
+        let rows = self.query(None, Sql::Read(sql), "listing the databases", cancel)?;
+        Ok(rows.into_iter().flatten().collect())
+    }
+
     /// The databases of the server that are meant. What the account may not see is not among them.
     ///
     /// # Errors
     /// A usage error where nothing is left; or the server cannot be reached.
     pub fn choose_databases(&self, choice: &DatabaseChoice, cancel: &Cancel) -> Result<ChosenDatabases> {
         let case = self.name_case(cancel)?;
-        let sql = "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA;\n";
-        let held: Vec<String> = self
-            .query(None, Sql::Read(sql), "listing the databases", cancel)?
-            .into_iter()
-            .flatten()
-            .collect();
+        let held = self.databases(cancel)?;
         let (names, idle, passed_over) = choice.of(&held, case);
         if !passed_over.is_empty() {
             let names = passed_over.into_iter().collect::<Vec<_>>().join(", ");

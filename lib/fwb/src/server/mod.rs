@@ -59,6 +59,6 @@ pub(crate) use quoting::{charset_clause, quote_name, quote_text, quote_texts};
 pub(crate) use replication::Filter;
 pub(crate) use replication::{Asked, Replica, Replication};
 pub(crate) use restore_lock::restore_lock;
-pub(crate) use rights::{HIDES, Lacking, Sight, fits as pattern_fits};
+pub(crate) use rights::{HIDES, Lacking, Sight, account_name, fits as pattern_fits};
 pub(crate) use surroundings::what_it_decides;
 pub use version::{Flavor, ServerVersion};

@@ -36,7 +36,7 @@ pub(crate) use sink::Sink;
 pub(crate) use table::{uncounted, without_counter};
 pub(crate) use tables::Savepoint;
 pub(crate) use unsound::{LeftOutProgram, unsound_views};
-pub(crate) use view_order::{in_order_of_needs, view_order};
+pub(crate) use view_order::{in_order_of_needs, is_kept, view_order};
 pub(crate) use written::{Written, essence};
 
 /// The name under which manifests know the writer.

@@ -24,6 +24,16 @@ pub(crate) fn in_order_of_needs(needs: &[BTreeSet<usize>]) -> Vec<usize> {
     order
 }
 
+/// Whether each comes after all that it needs.
+pub(crate) fn is_kept(order: &[usize], needs: &[BTreeSet<usize>]) -> bool {
+    let mut done = BTreeSet::new();
+    order.iter().all(|index| {
+        let has_all = needs[*index].is_subset(&done);
+        done.insert(*index);
+        has_all
+    })
+}
+
 fn named(sql: &[u8], by_name: &BTreeMap<&str, usize>) -> BTreeSet<usize> {
     let found = relations(Tokens::new(sql, Reading::Everything, QuoteMode::default()));
     found.iter().filter_map(|(_, name)| by_name.get(name.as_str()).copied()).collect()

@@ -111,7 +111,7 @@ impl ServerClient {
 }
 
 /// `user@host`, as `GRANT` takes it.
-fn account_name(account: &str) -> String {
+pub(crate) fn account_name(account: &str) -> String {
     match account.rsplit_once('@') {
         Some((user, host)) => format!("{}@{}", quote_name(user), quote_name(host)),
         None => quote_name(account),
