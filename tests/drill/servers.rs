@@ -176,7 +176,7 @@ fn mysql_is_drilled_on_mysql() {
 #[test]
 fn the_server_of_a_drill_is_like_the_source() {
     let (store, ground) = (Store::new(), Ground::new());
-    let options = ["--lower-case-table-names=1", "--innodb-page-size=65536", "--plugin-load-add=ha_archive"];
+    let options = ["--lower-case-table-names=1", "--innodb-page-size=65536"];
     let server = Server::of("mariadb-10.11", "likeness", &options);
     let wide = (0..60).map(|number| format!("c{number} CHAR(250) NOT NULL DEFAULT 'x'")).collect::<Vec<_>>();
     let dump = proved(
