@@ -92,6 +92,33 @@ fn an_undo_brings_everything_back() {
     assert_eq!((&report["before"], left(Server::shared(), &database.name).len()), (&Value::Null, 0));
 }
 
+/// A table that had been dropped replaces nothing, and whoever brought it back by mistake can still take that back.
+#[test]
+fn an_undo_takes_away_what_was_not_there() {
+    if !can_swap() {
+        return;
+    }
+    let (database, store) = (Database::new("undone_new"), Store::new());
+    database.sql(EVERYTHING);
+    let dump = store.dump(&database);
+    database.sql("DROP TRIGGER t1; DROP TABLE log");
+    let new = Before::new(&database);
+    let report = restore(&store, &dump).args(["--tables", "log"]).run().ok().json();
+    let kept = report["before"].as_str().expect("an empty place is kept").to_owned();
+    assert_eq!(left(Server::shared(), &database.name), [kept]);
+    undo(&database).run().ok();
+    new.holds("after the undo");
+    undo(&database).run().ok();
+    database.sql("SELECT * FROM log");
+    undo(&database).run().ok();
+    new.holds("after the third");
+    assert_eq!(left(Server::shared(), &database.name).len(), 1);
+    // Into nothing at all there is nothing to go back to.
+    database.drop_now();
+    Tool::new("fwb-restore").args(["--drop-before", "--yes", "--database", &database.name]).run().ok();
+    assert_eq!(restore(&store, &dump).run().ok().json()["before"], Value::Null);
+}
+
 /// What swaps keep is as large as the database, and of use for some days: a nightly job removes it by its age.
 #[test]
 fn what_swaps_keep_expires_by_its_age() {

@@ -62,7 +62,7 @@ pub(super) fn remove_shadow(server: &ServerClient, shadow: &Marked, cancel: &Can
 /// What a swap has done.
 #[derive(Debug, Clone)]
 pub(super) struct Swapped {
-    /// The database that keeps what there was; none where there was nothing.
+    /// The database that keeps what there was; none where a whole database came into nothing.
     pub(super) kept: Option<String>,
     /// How long the live database had no triggers, in seconds.
     pub(super) gap: f64,
@@ -231,7 +231,11 @@ impl Swap<'_> {
         let mut definitions = self.of_scope(self.server.definitions(self.live, &unread, self.cancel)?);
         definitions.retain(|definition| self.scope.is_some() || !broken(definition));
         self.refuse_beyond(&incoming)?;
-        let empty = tables.is_empty() && definitions.is_empty() && damaged.is_empty();
+        // Chosen tables that were not there leave an empty place to go back to: in a database that has others, nobody
+        // else would know what came.
+        let nothing_comes = incoming.tables.is_empty() && incoming.definitions.is_empty();
+        let nothing_goes = tables.is_empty() && definitions.is_empty() && damaged.is_empty();
+        let keeps = !nothing_goes || self.scope.is_some() && !nothing_comes;
         let keeper = mark::create(
             self.server,
             DatabaseRole::Before,
@@ -263,10 +267,10 @@ impl Swap<'_> {
         }
         self.judge(failures, undo)?;
         let gap = CarryOut { server: self.server, journal: &journal }.gap(cancel)?;
-        if empty {
+        if !keeps {
             self.remove_keeper(&keeper, Some(&journal.table));
         }
-        Ok(Swapped { kept: (!empty).then_some(keeper.database), gap, not_brought_back: Vec::new() })
+        Ok(Swapped { kept: keeps.then_some(keeper.database), gap, not_brought_back: Vec::new() })
     }
 
     /// Refuses what would reach beyond the tables that are replaced: a trigger whose name one has that stays, and foreign
