@@ -3,6 +3,7 @@
 mod faults;
 mod interruptions;
 mod quiet;
+mod semi_sync;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,13 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
-use fwb::{FollowFrom, FollowOptions, Result, ServerClient, Store};
+use fwb::{Error, FollowFrom, FollowOptions, Result, ServerClient, Store};
 use fwb_age::Age;
 use fwb_cli::{FormatArgs, Outcome, RecipientArgs, ServerArgs, Session, StoreArgs};
 use fwb_mysql::Protocol;
@@ -48,6 +49,16 @@ struct Args {
     #[arg(long, value_name = "ID", value_parser = RangedU64ValueParser::<u32>::new().range(1..=4_294_967_295))]
     replica_id: Option<u32>,
 
+    /// Have the server's commits wait until they are on this machine's disk, in the spool: answer it as a semi-synchronous
+    /// replica does
+    #[arg(long, conflicts_with = "once")]
+    semi_sync: bool,
+
+    /// Where spools are, which have what was answered for and is not in the store [default: spool in $STATE_DIRECTORY, or
+    /// fwb/spool in $XDG_STATE_HOME or ~/.local/state]
+    #[arg(long, value_name = "DIR", env = "FWB_SPOOL")]
+    spool: Option<PathBuf>,
+
     #[command(flatten)]
     format: FormatArgs,
 
@@ -79,8 +90,21 @@ Examples:
   fwb-follow                                   # until a signal ends it
   fwb-follow --once                            # up to now, for a schedule
   fwb-follow --store s3://my-backups/shop --every 1s
+  fwb-follow --semi-sync --spool /var/lib/fwb/spool   # no acknowledged commit is lost with the server
   fwb-follow --pod-selector app=mariadb -n prod --recipient age1…
   fwb-ls --timeline                            # what can be reached";
+
+/// Where spools are where nobody says it; none without a home.
+fn usual_spool() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    // A unit of systemd may have several, and the first is its own.
+    if let Some(state) = set("STATE_DIRECTORY") {
+        return Some(Path::new(state.split(':').next()?).join("spool"));
+    }
+    let state = set("XDG_STATE_HOME").map(PathBuf::from);
+    let state = state.or_else(|| Some(Path::new(&set("HOME")?).join(".local/state")))?;
+    Some(state.join("fwb/spool"))
+}
 
 fn main() -> ExitCode {
     fwb_cli::run(follow)
@@ -102,11 +126,16 @@ fn follow(args: Args, session: &Session) -> Result<Outcome> {
         },
         begins_anew: args.new_chain,
         server_id: args.replica_id,
+        spool: args.spool.or_else(usual_spool),
+        semi_sync: args.semi_sync,
         encryption: args.recipients.encryption(&Age)?,
     };
     // What was gathered is published after a signal, for which the store has some seconds.
     let store = Store::create(&args.store.location()?, &ObjectStores, &context.cancel.with_grace())?;
     let mut out = session.answers(args.format)?;
+    if options.semi_sync && options.spool.is_none() {
+        return Err(Error::usage("--semi-sync needs a place for its spool: --spool DIR"));
+    }
     let report = fwb::follow(&store, &server, &options, context)?;
     out.write(&report, |page| fwb_cli::followed(&report, page))?;
     Ok(Outcome::Done)

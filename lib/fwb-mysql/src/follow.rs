@@ -172,6 +172,10 @@ impl LogStream for Followed {
         }
     }
 
+    fn is_drained(&self) -> bool {
+        self.connection.is_drained()
+    }
+
     fn acknowledge(&mut self, file: &str, position: u64) -> Result<(), SessionError> {
         let mut word = vec![SEMI_SYNC];
         word.extend(position.to_le_bytes());
@@ -196,11 +200,17 @@ impl Followed {
     }
 }
 
-/// An event without what a semi-synchronous server says before it: whether it waits for our word.
+/// An event without what a semi-synchronous server says before it: whether it waits for our word. A server whose
+/// semi-synchronous replication is off says nothing, and then the first byte is one of the event's time: where a whole packet
+/// is as long as its event says, nothing is before it.
 fn unwrapped(packet: &[u8], semi_sync: bool) -> (bool, &[u8]) {
+    let size = packet.get(9..13).and_then(|size| size.try_into().ok()).map(u32::from_le_bytes);
     match packet {
-        [SEMI_SYNC, wants, event @ ..] if semi_sync => (*wants == 1, event),
-        // A server whose semi-synchronous replication is off says nothing of it.
+        [SEMI_SYNC, wants @ (0 | 1), event @ ..]
+            if semi_sync && size.is_none_or(|size| size as usize != packet.len()) =>
+        {
+            (*wants == 1, event)
+        }
         event => (false, event),
     }
 }

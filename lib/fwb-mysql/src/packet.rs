@@ -128,6 +128,11 @@ impl Packets {
         self.start == self.end && self.came < CHUNK / 8
     }
 
+    /// Whether all that was read is taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
     /// The number of the next packet, to go on over another stream.
     pub(crate) fn number(&self) -> u8 {
         self.number

@@ -421,6 +421,11 @@ impl Connection {
         (&mut self.packets, self.carrier.clone())
     }
 
+    /// Whether all that has come was taken.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.packets.is_empty()
+    }
+
     /// Makes sure that nothing has come which nobody has asked for: it would be taken for the next answer.
     fn expect_nothing(&mut self) -> Result<(), SessionError> {
         if self.packets.is_ahead() {

@@ -280,6 +280,12 @@ codes! {
     CLOCK = "FWB-2402", "The clock of the follower's host was set back",
         "somebody set it, or it was wrong before",
         "none is needed: changes count as of the moment before, until the clock has caught up";
+    SPOOL = "FWB-2403", "A follower's spool has what the store does not have",
+        "a follower was killed, the store was away, or another follower went on with the chain",
+        "none is needed where the message says that it is published; what is kept aside is for a person, as segments one behind the other";
+    SEMI_SYNC_OFF = "FWB-2404", "The server does not wait for a follower that answers it",
+        "semi-synchronous replication is off on the server",
+        "turn it on, as the message says, or follow without --semi-sync";
     PROVED_TOO_OLD = "FWB-3001", "The newest proved backup is too old",
         "runs fail, are not started, or do not verify",
         "fwb-report lists the runs; make a backup now, and prove it: fwb-dump | fwb-verify";

@@ -2,6 +2,7 @@
 //! together has the parts as they were, so that the chain's hashes stay what they are, and no key is needed.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
@@ -32,10 +33,12 @@ pub(super) fn compact(store: &Store, chain: &Chain, cancel: &Cancel) -> Result<u
     if !chain.faults.is_empty() {
         return Ok(fewer);
     }
-    for run in runs(&chain.segments) {
+    let older = chain.segments.len().saturating_sub(NEWEST);
+    for run in runs(&chain.segments[..older]).into_iter().filter(|run| run.len() >= FEWEST) {
         cancel.check()?;
         let segments = &chain.segments[run];
-        let (mut merged, payload) = put_together(store, segments)?;
+        let (mut merged, payload) =
+            put_together(segments, |segment| Ok(store.segment(segment)?.into_payload()))?;
         let name = merged.name();
         let file = merged.encode(&payload)?;
         if !backend.create_in(Folder::Log, &name, &file)? {
@@ -55,10 +58,26 @@ pub(super) fn compact(store: &Store, chain: &Chain, cancel: &Cancel) -> Result<u
     Ok(fewer)
 }
 
-/// Which segments become one.
-fn runs(segments: &[Segment]) -> Vec<std::ops::Range<usize>> {
+/// As few segments as can be, of segments that follow one another, each with its payload.
+///
+/// # Errors
+/// One of them is not what it says.
+pub(super) fn joined(segments: Vec<(Segment, Vec<u8>)>) -> Result<Vec<(Segment, Vec<u8>)>> {
+    let (segments, payloads): (Vec<Segment>, Vec<Vec<u8>>) = segments.into_iter().unzip();
+    let join = |run: Range<usize>| {
+        if let [segment] = &segments[run.clone()] {
+            return Ok((segment.clone(), payloads[run.start].clone()));
+        }
+        let mut of_run = payloads[run.clone()].iter();
+        put_together(&segments[run], |_| Ok(of_run.next().cloned().unwrap_or_default()))
+    };
+    runs(&segments).into_iter().map(join).collect()
+}
+
+/// Which segments can become one: all of them, in order.
+fn runs(segments: &[Segment]) -> Vec<Range<usize>> {
     let mut runs = Vec::new();
-    let end = segments.len().saturating_sub(NEWEST);
+    let end = segments.len();
     let mut begin = 0;
     while begin < end {
         let (mut last, mut parts, mut raw) = (begin, segments[begin].parts.len(), size(&segments[begin]));
@@ -74,9 +93,7 @@ fn runs(segments: &[Segment]) -> Vec<std::ops::Range<usize>> {
             parts += next.parts.len();
             raw += size(next);
         }
-        if last + 1 - begin >= FEWEST {
-            runs.push(begin..last + 1);
-        }
+        runs.push(begin..last + 1);
         begin = last + 1;
     }
     runs
@@ -96,14 +113,17 @@ fn goes_with(one: &Segment, next: &Segment) -> bool {
 }
 
 /// One segment of several, and its payload.
-fn put_together(store: &Store, segments: &[Segment]) -> Result<(Segment, Vec<u8>)> {
+fn put_together(
+    segments: &[Segment],
+    mut payload_of: impl FnMut(&Segment) -> Result<Vec<u8>>,
+) -> Result<(Segment, Vec<u8>)> {
     let [first, .., last] = segments else { return Err(Error::damaged("a chain", "it has no two segments")) };
     let (mut payload, mut parts) = (Vec::new(), Vec::new());
     let mut touched = Some(Touched { tables: Some(Vec::new()), ..Touched::default() });
     let (mut prepared, mut completed) = (BTreeSet::new(), BTreeSet::new());
     for (number, segment) in segments.iter().enumerate() {
         let mut at = 0_usize;
-        let stored = store.segment(segment)?.into_payload();
+        let stored = payload_of(segment)?;
         for part in &segment.parts {
             let mut part = part.clone();
             let size = usize::try_from(part.size).unwrap_or(usize::MAX);

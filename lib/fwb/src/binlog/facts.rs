@@ -14,11 +14,17 @@ pub(super) struct LogFacts {
     version: String,
     server_id: u32,
     pub(super) uid: Option<String>,
+    /// Whether the server has commits wait for semi-synchronous replicas; none where it cannot.
+    semi_sync: Option<bool>,
+    /// For how long it does so at most.
+    semi_sync_timeout: Option<String>,
 }
 
 /// What is asked.
 const SETTINGS: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN \
-    ('version', 'log_bin', 'server_id', 'server_uuid', 'server_uid', 'binlog_storage_engine');\n";
+    ('version', 'log_bin', 'server_id', 'server_uuid', 'server_uid', 'binlog_storage_engine', \
+    'rpl_semi_sync_master_enabled', 'rpl_semi_sync_source_enabled', 'rpl_semi_sync_master_timeout', \
+    'rpl_semi_sync_source_timeout');\n";
 
 impl LogFacts {
     /// Asks.
@@ -32,6 +38,10 @@ impl LogFacts {
             .filter_map(|row| Some((row.first()?.to_ascii_lowercase(), row.get(1)?.clone())))
             .collect();
         let value = |name: &str| said.get(name).cloned().filter(|value| !value.is_empty());
+        let either = |what: &str| {
+            value(&format!("rpl_semi_sync_master_{what}"))
+                .or_else(|| value(&format!("rpl_semi_sync_source_{what}")))
+        };
         if value("log_bin").as_deref() != Some("ON") {
             return Err(Error::NoLog {
                 problem: "the server writes no binary log".into(),
@@ -49,7 +59,27 @@ impl LogFacts {
             version: value("version").unwrap_or_default(),
             server_id: value("server_id").and_then(|id| id.parse().ok()).unwrap_or(0),
             uid: value("server_uuid").or_else(|| value("server_uid")),
+            semi_sync: either("enabled").map(|enabled| enabled == "ON"),
+            semi_sync_timeout: either("timeout"),
         })
+    }
+
+    /// Says where the server does not wait for a follower that answers, and how long it waits else.
+    pub(super) fn tell_semi_sync(&self) {
+        let what = match self.semi_sync {
+            Some(true) => {
+                let timeout = self.semi_sync_timeout.as_deref().unwrap_or("?");
+                log::debug!("commits wait for this follower, for {timeout} ms at most");
+                return;
+            }
+            Some(false) => {
+                "its semi-synchronous replication is off: SET GLOBAL rpl_semi_sync_master_enabled = ON (MySQL: rpl_semi_sync_source_enabled)"
+            }
+            None => {
+                "it has no semi-synchronous replication: INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'"
+            }
+        };
+        log::warn!(code = crate::notice::SEMI_SYNC_OFF.code; "the server does not wait for this follower; {what}");
     }
 
     /// The present file of the log; none where the account may not ask.

@@ -8,26 +8,22 @@ use serde_json::Map;
 
 use super::chain::Chain;
 use super::clock::Clock;
-use super::compaction::compact;
+use super::delivery::{Job, Outbox, Pauses, create, is_no_such_place, is_passing, publish_left, say, tidy};
 use super::facts::LogFacts;
 use super::options::{FollowFrom, FollowOptions};
 use super::reading::{Passed, Reading};
+use super::spool::Spool;
 use super::status::{FollowState, FollowStatus, STATUS_SCHEMA, SUFFIX};
 use super::writer::{ChainEnd, SegmentWriter};
 use crate::error::{Error, ErrorClass, Result};
 use crate::manifest::{Kind, Timestamp, now};
 use crate::progress::{Context, seconds_since};
 use crate::run::{host_name, run_id};
-use crate::server::{LogPlace, LogStart, ServerClient};
-use crate::store::{Folder, Listed, Store};
+use crate::server::{LogPlace, LogStart, LogStream, ServerClient};
+use crate::store::Store;
 
 /// What following is called in errors.
 pub(super) const FOLLOWING: &str = "following the binary log";
-/// The first pause before another attempt, and the longest.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Between two looks whether a signal has come.
-const LOOK: Duration = Duration::from_millis(50);
 /// The bounds of the server's signs of life.
 const QUICKEST: Duration = Duration::from_millis(500);
 const SLOWEST: Duration = Duration::from_secs(30);
@@ -37,8 +33,8 @@ const LONGEST_STRIDE: Duration = Duration::from_secs(1);
 const WORD_EVERY: Duration = Duration::from_secs(15);
 /// After how many segments small ones are put together.
 const COMPACT_AFTER: u64 = 120;
-/// "Got fatal error from master when reading data from binary log".
-const NO_SUCH_PLACE: u16 = 1236;
+/// The most bytes of the log that are taken before whoever waits for them is answered.
+const MOST_UNANSWERED: usize = 1 << 20;
 
 /// What was followed.
 #[derive(Debug, Clone, Serialize)]
@@ -88,44 +84,59 @@ pub fn follow(
     context: &Context,
 ) -> Result<FollowReport> {
     let begun = Instant::now();
-    let mut follower = Follower {
-        store,
-        server,
-        options,
-        context,
-        clock: Clock::new(None),
-        anew: options.begins_anew.then(|| "it was asked for".to_owned()),
-        said: None,
-        last: (0, String::new()),
-        uncompacted: 0,
-        report: FollowReport {
-            store: store.place(),
-            chain: None,
-            begun_because: None,
-            segments: 0,
-            groups: 0,
-            raw_size: 0,
-            size: 0,
-            file: None,
-            position: None,
-            gtid: None,
-            safe_until: None,
-            seconds: 0.0,
-        },
+    let spool = match &options.spool {
+        Some(root) => Spool::open(root, &store.place(), &options.server, options.semi_sync)?,
+        None => None,
     };
-    let done = follower.run();
-    let ended = follower.report.chain.is_some() && !matches!(done, Err(Error::Followed { .. }));
-    if ended {
-        // Whoever sends a signal wants it to end.
-        let failed = done.as_ref().err().filter(|error| !matches!(error.class(), ErrorClass::Interrupted(_)));
-        follower.say(FollowState::Ended, failed.map(ToString::to_string));
-    }
-    follower.report.seconds = seconds_since(begun);
-    done.map(|()| follower.report)
+    std::thread::scope(|scope| {
+        let outbox = spool
+            .as_ref()
+            .map(|spool| Outbox::start(scope, store, spool.finished().clone(), &context.cancel));
+        let mut follower = Follower {
+            store,
+            server,
+            options,
+            context,
+            clock: Clock::new(None),
+            anew: options.begins_anew.then(|| "it was asked for".to_owned()),
+            said: None,
+            last: (0, String::new()),
+            uncompacted: 0,
+            spool,
+            outbox,
+            is_waited_for: false,
+            report: FollowReport {
+                store: store.place(),
+                chain: None,
+                begun_because: None,
+                segments: 0,
+                groups: 0,
+                raw_size: 0,
+                size: 0,
+                file: None,
+                position: None,
+                gtid: None,
+                safe_until: None,
+                seconds: 0.0,
+            },
+        };
+        let done = follower.run();
+        let ended = follower.report.chain.is_some() && !matches!(done, Err(Error::Followed { .. }));
+        if ended {
+            // Whoever sends a signal wants it to end.
+            let failed =
+                done.as_ref().err().filter(|error| !matches!(error.class(), ErrorClass::Interrupted(_)));
+            follower.say(FollowState::Ended, failed.map(ToString::to_string));
+        }
+        let delivered = follower.outbox.take().map_or(Ok(()), Outbox::end);
+        follower.tell_left();
+        follower.report.seconds = seconds_since(begun);
+        done.and(delivered).map(|()| follower.report)
+    })
 }
 
 /// Follows.
-struct Follower<'a> {
+struct Follower<'a, 'scope> {
     store: &'a Store,
     server: &'a ServerClient,
     options: &'a FollowOptions,
@@ -139,6 +150,11 @@ struct Follower<'a> {
     last: (u64, String),
     /// Segments published since small ones were put together last.
     uncompacted: u64,
+    /// What has what the store does not have yet, and who publishes it.
+    spool: Option<Spool>,
+    outbox: Option<Outbox<'scope>>,
+    /// Whether the server has commits wait for us.
+    is_waited_for: bool,
     report: FollowReport,
 }
 
@@ -150,9 +166,9 @@ enum End {
     Gap(String),
 }
 
-impl Follower<'_> {
+impl Follower<'_, '_> {
     fn run(&mut self) -> Result<()> {
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::default();
         loop {
             let published = self.report.segments;
             let error = match self.connection() {
@@ -174,28 +190,50 @@ impl Follower<'_> {
                 return Err(error);
             }
             if self.report.segments > published {
-                pause = FIRST_PAUSE;
+                pauses = Pauses::default();
             }
-            log::warn!(code = crate::notice::TRIES_AGAIN.code; "{error}; it is tried again in {} s", pause.as_secs());
+            pauses.tell(&error);
             self.say(FollowState::Waiting, Some(error.to_string()));
-            self.wait(pause)?;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pauses.wait(&self.context.cancel)?;
         }
     }
 
-    fn wait(&self, time: Duration) -> Result<()> {
-        let until = Instant::now() + time;
-        while Instant::now() < until {
-            self.context.cancel.check()?;
-            std::thread::sleep(LOOK);
+    /// The store gets what waits in the spool: only then is it known where the chain ends. It is there whether the server is
+    /// or not.
+    fn empty_spool(&mut self) -> Result<()> {
+        let cancel = &self.context.cancel;
+        if let Some(outbox) = &self.outbox {
+            outbox.wait(cancel)?;
         }
-        self.context.cancel.check()
+        let Some(spool) = &mut self.spool else { return Ok(()) };
+        let published = publish_left(self.store, spool, cancel)?;
+        if published > 0 {
+            log::info!(code = crate::notice::SPOOL.code;
+                "{published} segments that an earlier follower had left in {} are published", spool.finished().path().display()
+            );
+        }
+        Ok(())
+    }
+
+    /// Says what stays in the spool.
+    fn tell_left(&self) {
+        let Some(spool) = &self.spool else { return };
+        let waiting = spool.finished().names().map_or(0, |names| names.len());
+        if waiting > 0 {
+            log::warn!(code = crate::notice::SPOOL.code;
+                "{waiting} segments wait in {}: the next start publishes them", spool.finished().path().display()
+            );
+        }
     }
 
     /// Goes on with the chain, or begins one, over one connection.
     fn connection(&mut self) -> Result<End> {
+        self.empty_spool()?;
         let cancel = &self.context.cancel;
         let facts = LogFacts::ask(self.server, cancel)?;
+        if self.options.semi_sync {
+            facts.tell_semi_sync();
+        }
         let source = facts.source(&self.options.server);
         let chains = self.store.chains(cancel)?;
         let newest = chains.newest(&self.options.server);
@@ -301,15 +339,19 @@ impl Follower<'_> {
             place,
             server_id: self.options.server_id.unwrap_or_else(random_server_id),
             heartbeat,
-            stride: if self.options.once {
+            stride: if self.options.once || self.options.semi_sync {
                 Duration::ZERO
             } else {
                 (self.options.every / 5).min(LONGEST_STRIDE)
             },
-            semi_sync: false,
+            semi_sync: self.options.semi_sync,
             ends: self.options.once,
         };
         let cancel = self.context.cancel.clone();
+        let mut is_asked = false;
+        if self.spool.is_some() {
+            reading.spool();
+        }
         let mut stream = self.server.follow(&start, &cancel)?;
         let outcome = loop {
             let sent = match stream.next() {
@@ -324,6 +366,8 @@ impl Follower<'_> {
                 Err(error) => break Err(cancel.explain(error.doing(FOLLOWING))),
             };
             let now = self.clock.now();
+            let (wants_word, was_within) = (sent.wants_word, reading.is_within());
+            is_asked |= wants_word;
             let passed = reading.take(sent, now, &mut |reading| self.publish(reading));
             match passed {
                 Ok(Passed::On) => {}
@@ -336,6 +380,15 @@ impl Follower<'_> {
             }
             if self.is_due(&reading) {
                 self.publish(&mut reading)?;
+            }
+            if is_asked && (stream.is_drained() || reading.unspooled() >= MOST_UNANSWERED) {
+                match self.answer(&mut *stream, &mut reading) {
+                    Ok(()) => is_asked = false,
+                    Err(error) => break Err(cancel.explain(error)),
+                }
+            }
+            if was_within && !reading.is_within() {
+                self.is_waited_for = wants_word;
             }
             if reading.is_past_overlap() {
                 self.seen(&reading);
@@ -372,14 +425,12 @@ impl Follower<'_> {
             return Ok(());
         }
         let (segment, file) = reading.cut()?;
-        let mut pause = FIRST_PAUSE;
-        while let Err(error) = self.create(&segment.name(), &file) {
-            if self.options.once || !is_passing(&error) {
-                return Err(error);
+        match (&mut self.spool, &self.outbox) {
+            (Some(spool), Some(outbox)) if self.options.semi_sync => {
+                spool.finish(&segment.name(), &file)?;
+                outbox.add(Job::Segment(segment.name()))?;
             }
-            log::warn!(code = crate::notice::TRIES_AGAIN.code; "{error}; it is tried again in {} s", pause.as_secs());
-            self.wait(pause)?;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            _ => self.create(&segment.name(), &file)?,
         }
         log::debug!(
             "published {}: {} bytes of {}",
@@ -406,33 +457,37 @@ impl Follower<'_> {
         Ok(())
     }
 
-    /// Puts small segments together. What fails is tried again later: the chain is whole either way.
-    fn tidy(&mut self, chain: &str) {
-        self.uncompacted = 0;
-        let cancel = &self.context.cancel;
-        let compacted = self.store.chains(cancel).and_then(|chains| {
-            let chain = chains.chains.iter().find(|known| known.id == chain);
-            chain.map_or(Ok(0), |chain| compact(self.store, chain, cancel))
-        });
-        match compacted {
-            Ok(fewer) => log::debug!("{fewer} files of the log fewer"),
-            Err(error) => log::debug!("small segments stay as they are: {error}"),
+    /// Publishes a segment's file, however often that must be tried.
+    fn create(&self, name: &str, file: &[u8]) -> Result<()> {
+        let mut pauses = Pauses::default();
+        while let Err(error) = create(self.store, name, file) {
+            if self.options.once || !is_passing(&error) {
+                return Err(error);
+            }
+            pauses.tell(&error);
+            pauses.wait(&self.context.cancel)?;
         }
+        Ok(())
     }
 
-    /// Writes a segment's file, which must be new: another follower may be at work.
-    fn create(&self, name: &str, file: &[u8]) -> Result<()> {
-        let backend = self.store.backend();
-        if backend.create_in(Folder::Log, name, file)? {
-            return Ok(());
+    /// Puts all that has come on the disk, and says so to those who wait for that.
+    fn answer(&mut self, stream: &mut dyn LogStream, reading: &mut Reading) -> Result<()> {
+        if let Some(spool) = &mut self.spool
+            && let Some(segment) = reading.cut_for_spool()?
+        {
+            spool.append(&segment)?;
         }
-        // An answer may have been lost.
-        let listed = Listed { name: name.into(), size: None, version: None };
-        let there = backend.read_in(Folder::Log, &[listed], file.len() as u64 + 1)?.into_iter().next();
-        if there.transpose()?.flatten().is_some_and(|there| there == file) {
-            return Ok(());
+        stream.acknowledge(reading.file(), reading.position()).map_err(|error| error.doing(FOLLOWING))
+    }
+
+    /// Puts small segments together.
+    fn tidy(&mut self, chain: &str) {
+        self.uncompacted = 0;
+        match &self.outbox {
+            // What has failed is told by the next segment.
+            Some(outbox) => drop(outbox.add(Job::Tidy(chain.into()))),
+            None => tidy(self.store, chain, &self.context.cancel),
         }
-        Err(Error::Followed { store: self.store.place(), segment: name.into() })
     }
 
     /// Notes how far all is safe, and says from time to time that the follower lives.
@@ -466,17 +521,18 @@ impl Follower<'_> {
             hash: self.last.1.clone(),
             every: self.options.every.as_secs().max(1),
             once: self.options.once,
-            semi_sync: false,
+            semi_sync: self.is_waited_for,
             host: host_name().unwrap_or_default(),
             pid: std::process::id(),
             extra: Map::new(),
             chain: chain.clone(),
         };
-        let written = serde_json::to_vec(&status)
-            .map_err(Error::from)
-            .and_then(|json| self.store.backend().write_in(Folder::Log, &format!("{chain}{SUFFIX}"), &json));
-        if let Err(error) = written {
-            log::debug!("the follower's word is not written: {error}");
+        let Ok(word) = serde_json::to_vec(&status) else { return };
+        let name = format!("{chain}{SUFFIX}");
+        match &self.outbox {
+            // It comes after the segments that it speaks of.
+            Some(outbox) => drop(outbox.add(Job::Word(name, word))),
+            None => say(self.store, &name, &word),
         }
     }
 }
@@ -495,39 +551,6 @@ fn refusal(chain: &Chain, facts: &LogFacts) -> Option<String> {
         return Some(format!("the chain {} is of a server that calls itself otherwise", chain.id));
     }
     None
-}
-
-/// Whether a failure may be over soon.
-fn is_passing(error: &Error) -> bool {
-    match error {
-        Error::Unreachable { .. }
-        | Error::Lost { .. }
-        | Error::Channel { .. }
-        | Error::NoPod { .. }
-        | Error::Io { .. }
-        | Error::Stream { .. }
-        | Error::Locked { .. } => true,
-        // What is refused for credentials or a bucket that is none stays refused.
-        Error::ObjectStore { .. } => error.class() != ErrorClass::Usage,
-        Error::Server { .. } => {
-            is_no_such_place(error)
-                || is_rival(error)
-                || crate::run::is_worth_a_retry(1, Some(error.code().code), None, error.number())
-        }
-        Error::GaveUp { cause, .. } => is_passing(cause),
-        _ => false,
-    }
-}
-
-/// Whether the server cannot send its log from the place that it was asked for.
-fn is_no_such_place(error: &Error) -> bool {
-    error.number() == Some(NO_SUCH_PLACE) && !is_rival(error)
-}
-
-/// Whether the server has ended us for another replica that has our number.
-fn is_rival(error: &Error) -> bool {
-    error.number() == Some(NO_SUCH_PLACE)
-        && error.server_error().is_some_and(|said| said.message.contains("same server"))
 }
 
 /// A number among the server's replicas that nobody else is likely to have.

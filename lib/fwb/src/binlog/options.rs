@@ -1,5 +1,6 @@
 //! How a log is followed.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::encryption::EncryptTo;
@@ -34,6 +35,11 @@ pub struct FollowOptions {
     pub begins_anew: bool,
     /// What the server knows us by among its replicas; none: one at random.
     pub server_id: Option<u32>,
+    /// The directory of spools, which have what was acknowledged and is not in the store.
+    pub spool: Option<PathBuf>,
+    /// Answer the server as a semi-synchronous replica, when what it has sent is in the spool. What is left there by a
+    /// follower that was killed is published whether this is asked for or not.
+    pub semi_sync: bool,
     /// To whom segments are encrypted.
     pub encryption: Option<EncryptTo>,
 }

@@ -18,6 +18,8 @@ const CHUNK: usize = 256 << 10;
 /// The log of one connection.
 pub(super) struct Reading {
     pub(super) writer: SegmentWriter,
+    /// The same bytes in segments that are made whenever somebody waits for them, for a spool; where there is one.
+    spooling: Option<SegmentWriter>,
     file: String,
     /// Where the next event begins, counted.
     position: u64,
@@ -47,6 +49,7 @@ impl Reading {
         let position = writer.position();
         Self {
             writer,
+            spooling: None,
             file: String::new(),
             position,
             format: None,
@@ -62,6 +65,7 @@ impl Reading {
     pub(super) fn of_chain(writer: SegmentWriter, last: &Segment) -> Self {
         Self {
             writer,
+            spooling: None,
             file: last.file.clone(),
             position: last.overlap.from,
             format: None,
@@ -71,6 +75,16 @@ impl Reading {
             resumes: Some((last.end, last.overlap.clone())),
             known_until: last.safe_until(),
         }
+    }
+
+    /// From here on, what came last can be had as a segment of its own at any moment.
+    pub(super) fn spool(&mut self) {
+        self.spooling = Some(self.writer.clone());
+    }
+
+    /// Both that make segments.
+    fn writers(&mut self) -> impl Iterator<Item = &mut SegmentWriter> {
+        std::iter::once(&mut self.writer).chain(&mut self.spooling)
     }
 
     /// The file.
@@ -90,7 +104,7 @@ impl Reading {
 
     /// The server has no more at this moment than what has come.
     pub(super) fn no_more_at(&mut self, now: Timestamp) {
-        self.writer.no_more_at(now);
+        self.writers().for_each(|writer| writer.no_more_at(now));
         self.known_until = self.known_until.max(now);
     }
 
@@ -116,11 +130,41 @@ impl Reading {
 
     /// Makes a segment of what was gathered.
     pub(super) fn cut(&mut self) -> Result<(Segment, Vec<u8>)> {
+        let cut = self.state();
         self.writer.set_preamble(self.format.as_deref());
+        let made = self.writer.cut(cut)?;
+        // What comes next for the spool follows this one.
+        if self.spooling.is_some() {
+            self.spool();
+        }
+        Ok(made)
+    }
+
+    /// Makes a segment of what has come since the last one, for the spool; none where nothing has. What is gathered stays.
+    pub(super) fn cut_for_spool(&mut self) -> Result<Option<Vec<u8>>> {
+        let cut = self.state();
+        let Some(spooling) = self.spooling.as_mut().filter(|spooling| spooling.size() > 0) else {
+            return Ok(None);
+        };
+        spooling.set_preamble(self.format.as_deref());
+        Ok(Some(spooling.cut(cut)?.1))
+    }
+
+    /// Bytes that have come since the last segment for the spool.
+    pub(super) fn unspooled(&self) -> usize {
+        self.spooling.as_ref().map_or(0, SegmentWriter::size)
+    }
+
+    /// What a segment that ends here says of its end.
+    fn state(&self) -> Cut {
         let gtid = self.gtid().cloned().unwrap_or_default();
         let (within, safe_until) = (self.is_within(), self.known_until);
-        let cut = Cut { overlap: self.overlapping.now(), gtid, within, safe_until };
-        self.writer.cut(cut)
+        Cut { overlap: self.overlapping.now(), gtid, within, safe_until }
+    }
+
+    /// Where the next event begins.
+    pub(super) fn position(&self) -> u64 {
+        self.position
     }
 
     /// Takes an event, which arrives now. `publish` is called where what was gathered belongs to another segment than what
@@ -204,7 +248,7 @@ impl Reading {
             self.overlapping.group_ends();
             // What the chain has already was noted then.
             if self.resumes.is_none() && self.writer.size() > 0 {
-                self.writer.note(&group);
+                self.writers().for_each(|writer| writer.note(&group));
             }
         }
         Ok(Passed::On)
@@ -275,7 +319,7 @@ impl Reading {
         }
         file.clone_into(&mut self.file);
         self.position = position;
-        self.writer.begin_file(file, position);
+        self.writers().for_each(|writer| writer.begin_file(file, position));
         self.overlapping = Overlapping::new(position);
         Ok(Passed::On)
     }
@@ -294,7 +338,7 @@ impl Reading {
         let groups = self.groups.as_mut()?;
         if self.gtid.is_none() {
             *groups = Groups::new(groups.format().clone(), said.clone());
-            self.writer.begin_after(said);
+            self.writers().for_each(|writer| writer.begin_after(said));
             self.gtid = Some(said.clone());
             return None;
         }
@@ -331,7 +375,7 @@ impl Reading {
         }
         if !new.is_empty() {
             self.overlapping.update(new);
-            self.writer.take(new, now);
+            self.writers().for_each(|writer| writer.take(new, now));
             self.position += new.len() as u64;
         }
         None

@@ -249,6 +249,18 @@ impl Segment {
     /// # Errors
     /// [`Error::Damaged`].
     pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<(Self, usize)> {
+        let (segment, head) = Self::read(name, bytes)?;
+        if segment.name() != name {
+            return Err(Error::damaged(name, "it has another name than it says"));
+        }
+        Ok((segment, head))
+    }
+
+    /// As [`Segment::decode`], of a file that has several.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub(super) fn read(name: &str, bytes: &[u8]) -> Result<(Self, usize)> {
         let damaged = |problem: &str| Error::Damaged { name: name.into(), problem: problem.into() };
         let (head, rest) = bytes.split_at_checked(FRAME).ok_or_else(|| damaged("it is too short"))?;
         let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
@@ -267,9 +279,6 @@ impl Segment {
         let segment: Self = serde_json::from_slice(json).map_err(|_| damaged("its description is none"))?;
         if segment.schema != LOG_SCHEMA {
             return Err(damaged("it is of a version that this one does not know"));
-        }
-        if segment.name() != name {
-            return Err(damaged("it has another name than it says"));
         }
         let length: u64 = segment.parts.iter().map(|part| part.raw_size).fold(0, u64::saturating_add);
         let count = segment.last.checked_sub(segment.first).map(|count| count + 1);

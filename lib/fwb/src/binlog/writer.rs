@@ -20,7 +20,7 @@ const LEVEL: i32 = 3;
 const MOST_TABLES: usize = 2000;
 
 /// Makes the segments of a chain.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct SegmentWriter {
     chain: String,
     source: LogSource,

@@ -145,6 +145,9 @@ pub trait LogStream: fmt::Debug + Send {
     /// The server refuses, which ends it; or the connection breaks, or is silent for too long.
     fn next(&mut self) -> Result<Option<SentEvent<'_>>, SessionError>;
 
+    /// Whether all that has come was taken: the next event will have to be waited for.
+    fn is_drained(&self) -> bool;
+
     /// Says that all up to the end of the event which asked for it is safe here.
     ///
     /// # Errors
