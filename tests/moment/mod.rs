@@ -131,6 +131,25 @@ fn a_mistake_is_gone_around() {
     assert_eq!(latest["name"], scene.base["name"]);
 }
 
+/// A table that no log has made: what writes to it cannot be replayed, and whoever asks is told what to go around.
+#[test]
+fn a_replay_that_fails_names_its_group() {
+    let scene = Scene::new(installed("moment_fails"));
+    scene.server.sql("USE shop_x; SET sql_log_bin=0; CREATE TABLE hidden (id INT PRIMARY KEY)");
+    scene.server.sql("USE shop_x; INSERT INTO t (a) VALUES ('before')");
+    scene.server.sql("USE shop_x; INSERT INTO hidden VALUES (1)");
+    let group = scene.gtid();
+    scene.server.sql("USE shop_x; INSERT INTO t (a) VALUES ('after')");
+    let end = scene.gtid();
+    let rows = || scene.server.query("SELECT COUNT(*) FROM shop_x.t");
+    let before = rows();
+    let failed = scene.restore().args(["--until", &end]).run();
+    failed.fails(3, &[&format!("at {group}: "), "hidden", &format!("--skip {group}")]);
+    scene.server.sql("USE shop_x; DELETE FROM t WHERE id > 10");
+    scene.restore().args(["--until", &end, "--skip", &group, "--strategy", "in-place"]).run().ok();
+    assert_eq!(rows(), before);
+}
+
 /// What fwb-follow has kept is the log, wherever the server's own files are.
 #[test]
 fn the_log_that_was_followed_is_replayed() {

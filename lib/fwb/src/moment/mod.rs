@@ -24,8 +24,8 @@ use crate::drill::{Furnished, Workshop};
 use crate::error::{Error, Result};
 use crate::load::OpenBackup;
 use crate::manifest::Manifest;
-use crate::progress::{Context, seconds_since};
-use crate::server::{Connector, Feed, Flavor, NameCase, ServerClient, ServerFacts};
+use crate::progress::{Cancel, Context, seconds_since};
+use crate::server::{Connector, Feed, Flavor, NameCase, ServerClient, ServerFacts, Sql};
 use crate::store::Store;
 pub use artifact::Keeping;
 use events::Events;
@@ -145,7 +145,7 @@ fn replay(
     let begun = Instant::now();
     let source = connector.source(Arc::clone(&passage) as Arc<dyn Feed>, &server.version())?;
     let replica = Replica::start(&server, &*source, context)?;
-    replica.finish(context)?;
+    replica.finish(context).map_err(|error| at_its_group(error, &server, &passage, &context.cancel))?;
     drop(source);
     let pending = pending::roll_back(&server, &context.cancel)?;
     events.settle(&server, &context.cancel)?;
@@ -166,6 +166,35 @@ fn replay(
     }
     let (base_seconds, replay_seconds) = (server.load_seconds, seconds_since(begun));
     Ok(Replayed { server, base: input.manifest, tally, base_seconds, replay_seconds })
+}
+
+/// Has an error of the replay name the group at which it stopped, which is what can be gone around.
+fn at_its_group(error: Error, server: &Furnished, passage: &Passage, cancel: &Cancel) -> Error {
+    let Error::Replay { problem, remedy } = error else { return error };
+    let sql = match server.version().flavor {
+        Flavor::MariaDb => "SELECT @@GLOBAL.gtid_slave_pos;\n",
+        Flavor::MySql => "SELECT @@GLOBAL.gtid_executed;\n",
+    };
+    let group = server
+        .server()
+        .query(None, Sql::Read(sql), "asking how far the replay came", cancel)
+        .and_then(|rows| {
+            let done = rows.into_iter().flatten().next().unwrap_or_default().replace('\n', "");
+            done.parse().map_or(Ok(None), |done| passage.first_beyond(&done))
+        });
+    match group {
+        Ok(Some(gtid)) => Error::Replay {
+            problem: format!("at {gtid}: {problem}"),
+            remedy: format!(
+                "stop before it (--before {gtid}), go around it (--skip {gtid}), or choose a base that comes after it"
+            ),
+        },
+        Ok(None) => Error::Replay { problem, remedy },
+        Err(why) => {
+            log::debug!("where the replay stopped is not known: {why}");
+            Error::Replay { problem, remedy }
+        }
+    }
 }
 
 /// Bytes of disk that replaying so many bytes of log may need, beside those for the base: rows with their indexes and the undo

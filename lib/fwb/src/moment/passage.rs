@@ -51,25 +51,51 @@ impl Passage {
     pub(super) fn tally(&self) -> Option<Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-}
 
-impl Feed for Passage {
-    fn open(&self) -> Result<Box<dyn Read + Send>> {
-        (self.begin)();
-        let events = Events::of_file(self.log.open()?)?;
-        Ok(Box::new(Passing {
-            events,
+    /// The first group that is handed on and that is not in `done`: where a replica stopped that has done those. None where
+    /// groups have no names.
+    pub(super) fn first_beyond(&self, done: &GtidPosition) -> Result<Option<Gtid>> {
+        let mut passing = self.passing(Arc::new(|_| Ok(())), Arc::default())?;
+        let mut groups = 0;
+        while passing.state != State::Ended || passing.rest.is_some() {
+            passing.ready.clear();
+            match passing.rest {
+                Some(_) => passing.next_part(false)?,
+                None => passing.next_event()?,
+            }
+            if passing.tally.groups > groups {
+                groups = passing.tally.groups;
+                let gtid: Option<Gtid> = passing.tally.last.as_ref().and_then(|gtid| gtid.parse().ok());
+                match gtid {
+                    Some(gtid) if done.contains(gtid) => {}
+                    beyond => return Ok(beyond),
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn passing(&self, prepare: Prepare, told: Arc<Mutex<Option<Tally>>>) -> Result<Passing> {
+        Ok(Passing {
+            events: Events::of_file(self.log.open()?)?,
             groups: None,
             rules: Arc::clone(&self.rules),
-            prepare: Arc::clone(&self.prepare),
+            prepare,
             ready: MAGIC.to_vec(),
             at: 0,
             head: None,
             state: State::Between,
             rest: None,
             tally: Tally::default(),
-            told: Arc::clone(&self.tally),
-        }))
+            told,
+        })
+    }
+}
+
+impl Feed for Passage {
+    fn open(&self) -> Result<Box<dyn Read + Send>> {
+        (self.begin)();
+        Ok(Box::new(self.passing(Arc::clone(&self.prepare), Arc::clone(&self.tally))?))
     }
 
     fn size(&self) -> u64 {
