@@ -552,6 +552,32 @@ fn a_secret_that_may_lack_names_who_is_told() {
     }
 }
 
+/// Where the log is followed, it is proved each day, in every overlay that holds drills.
+#[test]
+fn the_log_is_proved_each_day_where_that_is_wanted() {
+    let copy = tempfile::tempdir().unwrap();
+    Tool::program("cp").arg("-R").arg(file("k8s")).arg(copy.path()).run().ok();
+    let own = copy.path().join("k8s/overlays/own");
+    fs::create_dir(&own).unwrap();
+    for name in OVERLAYS {
+        let text = format!(
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../../{name}]\n\
+             components: [../../components/log-proof]\n"
+        );
+        fs::write(own.join("kustomization.yaml"), text).unwrap();
+        let built = build_at(&own);
+        python("validate", &VERSIONS[..1]).stdin(&built).run().ok();
+        let objects = read(&built);
+        let drill = container(&objects, "filewallball-drill-cronjob");
+        assert_eq!(environment(&drill)["FWB_PROVE_LOG"], "1", "{name}");
+        assert_eq!(
+            one(&objects, "CronJob", "filewallball-drill-cronjob")["spec"]["schedule"],
+            "0 4 * * *",
+            "{name}"
+        );
+    }
+}
+
 /// The report reads, and Prometheus alone reads the report.
 #[test]
 fn the_report_writes_nothing_and_reaches_nobody() {

@@ -50,6 +50,11 @@ fn base_and_log_make_the_next_backup() {
         assert_eq!((&proof["ok"], &proof["base"]), (&true.into(), &scene.base["name"]), "{kind}: {proof}");
         assert!(proof["groups"].as_u64() > Some(50), "{kind}: {proof}");
         assert_eq!(scene.store.read_sidecar(&next)["chain_proof"], *proof, "{kind}");
+        let night = scene.store.tool("fwb-run").env("FWB_DRILL_SERVER_DIR", unpacked(kind));
+        let night = night.args(["drill", "--prove-log", "-B", "shop_x"]).run();
+        assert_eq!(night.code, Some(0), "{kind}: {}", night.stderr);
+        let steps = night.json()["steps"].as_array().unwrap().len();
+        assert_eq!(steps, 3, "{kind}: the list, the drill and the log: {}", night.stdout_text());
         // There is nothing before the first.
         let first = scene.prove(kind, &scene.base).run();
         assert_eq!(first.code, Some(3), "{kind}: {}", first.stderr);

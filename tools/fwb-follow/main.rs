@@ -54,8 +54,8 @@ struct Args {
     #[arg(long, conflicts_with = "once")]
     semi_sync: bool,
 
-    /// Where spools are, which have what was answered for and is not in the store [default: spool in $STATE_DIRECTORY, or
-    /// fwb/spool in $XDG_STATE_HOME or ~/.local/state]
+    /// Where spools are, which have what was answered for and is not in the store [default: spool in `$STATE_DIRECTORY`, or
+    /// fwb/spool in `$XDG_STATE_HOME` or ~/.local/state]
     #[arg(long, value_name = "DIR", env = "FWB_SPOOL")]
     spool: Option<PathBuf>,
 

@@ -49,6 +49,8 @@ pub(crate) struct Subject {
     pub(crate) copy_dir: Option<std::path::PathBuf>,
     /// Retention of the copies, in days.
     pub(crate) copy_keep_days: Option<u32>,
+    /// Whether a drill proves the log too.
+    pub(crate) proves_log: bool,
 }
 
 impl Stage {
@@ -112,11 +114,14 @@ impl Subject {
         Chain { name: "backup".into(), stages }
     }
 
-    /// The newest backup, proved or not: that an older one restores is no comfort where the newest does not.
+    /// The newest backup, proved or not: that an older one restores is no comfort where the newest does not. Then, where that is
+    /// wanted, that the backup before it and the log between them make it.
     pub(crate) fn drill(&self) -> Chain {
         let ls = Stage { goes_on_after_damage: false, ..self.listing("ls").arg("--latest") };
         let verify = Stage::new("verify", "fwb-verify").arg("--level").arg("drill").reading("ls");
-        Chain { name: "drill".into(), stages: vec![ls, verify] }
+        let log = Stage::new("prove-log", "fwb-verify").arg("--level").arg("chain").reading("verify");
+        let stages = [ls, verify].into_iter().chain(self.proves_log.then_some(log));
+        Chain { name: "drill".into(), stages: stages.collect() }
     }
 
     /// Every backup that the second store lacks: what a night could not copy, a later one makes up for.
@@ -316,6 +321,11 @@ mod tests {
         assert_eq!(
             plain.drill().to_shell(),
             "fwb-ls \"--database=it's\" --latest |\n    fwb-verify --level drill"
+        );
+        let with_log = Subject { proves_log: true, ..plain };
+        assert_eq!(
+            with_log.drill().to_shell(),
+            "fwb-ls \"--database=it's\" --latest |\n    fwb-verify --level drill |\n    fwb-verify --level chain"
         );
         let mut several = databases(&["a", "b_*"]);
         several.excluded = vec![NamePattern::new("b_test")];

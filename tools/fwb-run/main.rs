@@ -71,6 +71,10 @@ struct Args {
     #[command(flatten)]
     store: StoreArgs,
 
+    /// With drill: prove the log that fwb-follow ships too, by the backup before the newest
+    #[arg(long, env = "FWB_PROVE_LOG", value_parser = clap::builder::FalseyValueParser::new())]
+    prove_log: bool,
+
     #[command(flatten)]
     copies: CopyArgs,
 
@@ -250,6 +254,7 @@ fn chain_of(args: &Args, choice: &DatabaseChoice) -> Result<Chain> {
         copy_to: copy_to.as_ref().map(Location::to_os_string),
         copy_dir: copy_to.as_ref().and_then(|place| place.directory().map(Into::into)),
         copy_keep_days: args.copies.copy_keep_days,
+        proves_log: args.prove_log,
     };
     let chain = match (args.chain.as_str(), &args.line) {
         ("backup", None) => subject.backup(),

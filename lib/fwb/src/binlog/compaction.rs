@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::bytes::LARGEST;
 use super::chain::Chain;
-use super::segment::{MOST_PARTS, MOST_RAW, MOST_XA, Segment, Touched};
+use super::segment::{MOST_PARTS, MOST_RAW, MOST_XA, Segment, Touched, WithPayload};
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
 use crate::store::{Folder, Listed, Store};
@@ -62,7 +62,7 @@ pub(super) fn compact(store: &Store, chain: &Chain, cancel: &Cancel) -> Result<u
 ///
 /// # Errors
 /// One of them is not what it says.
-pub(super) fn joined(segments: Vec<(Segment, Vec<u8>)>) -> Result<Vec<(Segment, Vec<u8>)>> {
+pub(super) fn joined(segments: Vec<WithPayload>) -> Result<Vec<WithPayload>> {
     let (segments, payloads): (Vec<Segment>, Vec<Vec<u8>>) = segments.into_iter().unzip();
     let join = |run: Range<usize>| {
         if let [segment] = &segments[run.clone()] {
@@ -116,7 +116,7 @@ fn goes_with(one: &Segment, next: &Segment) -> bool {
 fn put_together(
     segments: &[Segment],
     mut payload_of: impl FnMut(&Segment) -> Result<Vec<u8>>,
-) -> Result<(Segment, Vec<u8>)> {
+) -> Result<WithPayload> {
     let [first, .., last] = segments else { return Err(Error::damaged("a chain", "it has no two segments")) };
     let (mut payload, mut parts) = (Vec::new(), Vec::new());
     let mut touched = Some(Touched { tables: Some(Vec::new()), ..Touched::default() });

@@ -7,7 +7,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use super::compaction::{compact, joined};
-use super::segment::Segment;
+use super::segment::{Segment, WithPayload};
 use super::spool::{Finished, Spool};
 use crate::error::{Error, ErrorClass, Result};
 use crate::manifest::now_to_the_millisecond;
@@ -274,7 +274,7 @@ pub(super) fn publish_left(store: &Store, spool: &mut Spool, cancel: &Cancel) ->
     let chains = store.chains(cancel)?;
     let chain = chains.chains.iter().find(|chain| chain.id == first.chain);
     let end = chain.and_then(|chain| chain.last()).map(|last| last.hash.clone());
-    let follows = |(segment, _): &(Segment, Vec<u8>)| segment.previous == end;
+    let follows = |(segment, _): &WithPayload| segment.previous == end;
     if let Some(begin) = tail.iter().position(follows) {
         for (mut segment, payload) in joined(tail.into_iter().skip(begin).collect())? {
             cancel.check()?;

@@ -101,6 +101,9 @@ pub struct Segment {
     pub extra: Map<String, Value>,
 }
 
+/// A segment and what is stored behind its description.
+pub(super) type WithPayload = (Segment, Vec<u8>);
+
 /// The server that a log is of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogSource {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::segment::{Segment, parse_name};
+use super::segment::{Segment, WithPayload, parse_name};
 use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
 
@@ -48,8 +48,7 @@ impl Spool {
         let key = hex::encode(&Sha256::digest(format!("{store}\n{label}\n"))[..8]);
         let dir = root.join(key);
         if make {
-            let made = DirBuilder::new().mode(0o700).recursive(true).create(&dir);
-            made.map_err(Error::io("create", &dir))?;
+            DirBuilder::new().mode(0o700).recursive(true).create(&dir).map_err(Error::io("create", &dir))?;
         }
         let folder = OpenOptions::new().read(true).custom_flags(flags(true)).open(&dir);
         match folder {
@@ -108,7 +107,7 @@ impl Spool {
     ///
     /// # Errors
     /// The disk fails.
-    pub(super) fn tail(&self) -> Result<(Vec<(Segment, Vec<u8>)>, usize)> {
+    pub(super) fn tail(&self) -> Result<(Vec<WithPayload>, usize)> {
         let mut bytes = Vec::new();
         let path = self.finished.0.join(TAIL);
         let read = File::open(path).and_then(|mut file| file.read_to_end(&mut bytes));

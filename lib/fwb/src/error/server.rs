@@ -50,7 +50,10 @@ const HINTS: &[(&[u16], &str)] = &[
         &[1690],
         "a value is out of range; of octet_length in a dump: a text of 1 GiB is sent in utf8mb4 alone, so convert its column to that",
     ),
-    (&[1205], "a client holds a table: end its transaction (SHOW PROCESSLIST), then run again"),
+    (
+        &[1205],
+        "a client holds a table: end its transaction (SHOW PROCESSLIST; XA RECOVER shows those that are prepared and belong to no client), then run again",
+    ),
 ];
 
 /// Whether an error of this number says that the account lacks a right.
