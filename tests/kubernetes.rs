@@ -568,13 +568,9 @@ fn the_log_is_proved_each_day_where_that_is_wanted() {
         let built = build_at(&own);
         python("validate", &VERSIONS[..1]).stdin(&built).run().ok();
         let objects = read(&built);
-        let drill = container(&objects, "filewallball-drill-cronjob");
-        assert_eq!(environment(&drill)["FWB_PROVE_LOG"], "1", "{name}");
-        assert_eq!(
-            one(&objects, "CronJob", "filewallball-drill-cronjob")["spec"]["schedule"],
-            "0 4 * * *",
-            "{name}"
-        );
+        let drill = &one(&objects, "CronJob", "filewallball-drill-cronjob")["spec"];
+        assert_eq!(environment(worker(job_template(drill)))["FWB_PROVE_LOG"], "1", "{name}");
+        assert_eq!(drill["schedule"], "0 4 * * *", "{name}");
     }
 }
 

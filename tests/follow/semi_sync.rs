@@ -164,6 +164,31 @@ fn commits_go_on_while_the_store_is_away() {
     tool("fwb-verify", &server, &store).arg("--log").run().ok();
 }
 
+/// What is not on the disk is not acknowledged; what came before goes into the store, and makes room.
+#[test]
+fn a_spool_that_cannot_grow_is_emptied() {
+    let kind = "mariadb-10.11";
+    let (server, store, dir) = (server(kind, "full"), Store::new(), tempfile::tempdir().unwrap());
+    let follow =
+        tool("fwb-follow", &server, &store).args(["--semi-sync", "--every", "1h", "--from", "oldest"]);
+    let follow = follow.args(["--segment-size", "64k", "--spool"]).arg(dir.path());
+    // No file may be longer than so many KiB: each commit takes more than one in the tail.
+    let mut follower = follow.under("bash", ["-c", "ulimit -f 60; exec \"$@\"", "limited"]).spawn();
+    let (client, told) = client(&server);
+    until("commits", || (told.load(Ordering::SeqCst) >= 150).then_some(()));
+    end(client);
+    assert!(follower.try_wait().unwrap().is_none(), "it goes on");
+    signal(follower.id(), "TERM");
+    until("the follower's end", || follower.try_wait().unwrap());
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut follower.stderr.take().unwrap(), &mut said).unwrap();
+    assert!(said.contains("tail: File too large"), "{said}");
+    go_on(&server, &store, dir.path()).ok();
+    assert!(rows(&server, &store) >= told.load(Ordering::SeqCst));
+    assert_eq!(chains(&store), 1);
+    tool("fwb-verify", &server, &store).arg("--log").run().ok();
+}
+
 /// A server that does not wait must not be believed to.
 #[test]
 fn a_server_that_does_not_wait_is_told() {

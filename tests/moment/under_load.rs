@@ -109,7 +109,8 @@ impl Loaded {
         };
         let writers = write(0, false);
         until("what the writers write", || {
-            (server.query("SELECT COUNT(*) FROM shop_x.t") > "1020".into()).then_some(())
+            let rows: u64 = server.query("SELECT COUNT(*) FROM shop_x.t").parse().unwrap();
+            (rows > 1020).then_some(())
         });
         let store = Store::new();
         let dumped = on(&server, store.tool("fwb-dump")).args(["-B", "shop_x"]).run().ok().json();
