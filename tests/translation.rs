@@ -21,16 +21,16 @@ const PAIRS: [[&str; 2]; 10] = [
 
 /// A part of a page that is translated as one.
 #[derive(Debug)]
-struct Block {
-    kind: Kind,
+pub struct Block {
+    pub kind: Kind,
     /// Its lines, without the fences of code.
-    text: String,
+    pub text: String,
     /// The number of its first line.
-    line: usize,
+    pub line: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
     /// With its level.
     Heading(usize),
     Paragraph,
@@ -42,13 +42,13 @@ enum Kind {
     Code,
 }
 
-fn page(path: &str) -> String {
+pub fn page(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// As much of Markdown as the pages use.
-fn blocks(text: &str) -> Vec<Block> {
+pub fn blocks(text: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut is_open = false; // whether the next line goes on with the last block
     let mut is_code = false;
@@ -93,7 +93,7 @@ fn blocks(text: &str) -> Vec<Block> {
 }
 
 /// The code in a block's text, without the line breaks that fell into it; and the rest.
-fn code(text: &str) -> (Vec<String>, String) {
+pub fn code(text: &str) -> (Vec<String>, String) {
     let parts: Vec<&str> = text.split('`').collect();
     assert_eq!(parts.len() % 2, 1, "backticks come in pairs: {text}");
     let words = |code: &str| code.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -102,7 +102,7 @@ fn code(text: &str) -> (Vec<String>, String) {
 }
 
 /// What the links in a text lead to; and the text without it.
-fn links(text: &str) -> (Vec<String>, String) {
+pub fn links(text: &str) -> (Vec<String>, String) {
     let mut parts = text.split("](");
     let mut rest = parts.next().unwrap_or_default().to_owned();
     let mut targets = Vec::new();
@@ -122,7 +122,7 @@ fn numbers(text: &str) -> Vec<String> {
 }
 
 /// How GitHub names the headings of a page in links.
-fn anchors(text: &str) -> Vec<String> {
+pub fn anchors(text: &str) -> Vec<String> {
     let is_kept = |letter: &char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | ' ');
     let name = |block: &Block| {
         let heading = block.text.trim_start_matches('#').trim().to_lowercase();
