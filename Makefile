@@ -19,6 +19,7 @@ demo: build ## Back up, lose and restore a small database on a private server
 
 unit: ## Run the tests that need no server
 	cargo test --workspace --locked --lib --bins
+	cargo test --workspace --locked --doc
 
 test: ## Run all tests on a private server
 	@scripts/bootstrap.sh test
@@ -48,10 +49,11 @@ torture: ## Let everything go wrong, in all ways and at every call; takes an hou
 	@scripts/bootstrap.sh test
 	FWB_TORTURE=whole cargo test --release --locked --test integration -- torture:: monsters:: settings:: random:: --nocapture --test-threads=1
 
-lint: ## Formatting, clippy, shellcheck, dependencies
+lint: ## Formatting, clippy, the API's documentation, shellcheck, dependencies
 	@scripts/bootstrap.sh test
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --lib --no-deps --document-private-items --locked
 	shellcheck scripts/*.sh .ci/run
 	shellcheck --shell=sh lib/fwb-mysql/src/pod/*.sh
 	scripts/deny.sh
@@ -70,7 +72,7 @@ bench: build ## Race the peers on the same machine; SIZE=900M ROUNDS=3
 
 docs: build ## Man pages and shell completions into target/docs, and the API's documentation
 	@scripts/docs.sh target/docs
-	cargo doc --workspace --no-deps --locked
+	cargo doc --workspace --lib --no-deps --document-private-items --locked
 
 # root often has no cargo, and needs none for what somebody has built already.
 install: $(if $(shell sh -c "command -v cargo"),build) ## Install the tools, man pages, completions and systemd units under PREFIX

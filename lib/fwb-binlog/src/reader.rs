@@ -71,7 +71,7 @@ pub struct Events<R> {
 pub struct Read1<'a> {
     /// Its header.
     pub header: EventHeader,
-    /// All its bytes, or the first [`WHOLE`] of a longer one.
+    /// All its bytes, or the first `WHOLE` of a longer one.
     pub bytes: &'a [u8],
     /// Where it begins.
     pub start: u64,

@@ -70,7 +70,7 @@ pub struct Columns {
     widths: Vec<usize>,
 }
 
-/// What stands in a row under a title. It must be [`crate::printable`].
+/// What stands in a row under a title. It must be [`crate::printable()`].
 #[derive(Debug)]
 pub struct Cell {
     text: String,

@@ -1,5 +1,5 @@
 //! What the fwb tools share at the edge: options, the standard streams, manifests and records on them, exit
-//! codes, errors, logs, progress and signals. A tool's `main` is [`run`] with its one function; the domain is in
+//! codes, errors, logs, progress and signals. A tool's `main` is [`run()`] with its one function; the domain is in
 //! `fwb`, which knows nothing of a command line. Nothing else touches stdin, stdout or stderr.
 
 #![forbid(unsafe_code)]

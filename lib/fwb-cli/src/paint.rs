@@ -1,4 +1,4 @@
-//! Colours of text on a terminal (ECMA-48, SGR). What is painted must be [`crate::printable`] already.
+//! Colours of text on a terminal (ECMA-48, SGR). What is painted must be [`crate::printable()`] already.
 
 /// What a piece of text says of its matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

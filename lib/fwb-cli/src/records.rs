@@ -103,7 +103,7 @@ impl RecordWriter {
         self.put(&crate::json::line(record)?)
     }
 
-    /// Writes text as it is. Names in it are to be made [`crate::printable`].
+    /// Writes text as it is. Names in it are to be made [`crate::printable()`].
     ///
     /// # Errors
     /// As for [`RecordWriter::write_json`].

@@ -1,5 +1,5 @@
 //! What `fwb-ls` prints beside manifests: tables for people, and a record for each object inside a backup. Names
-//! from elsewhere are made [`printable`] here.
+//! from elsewhere are made [`crate::printable()`] here.
 
 use chrono::{Local, TimeDelta};
 use fwb::{BackupSummary, Kind, Location, Manifest, Owner, Proof, Section, SectionKind, Space, Timestamp};

@@ -2,7 +2,56 @@
 //!
 //! Nothing here knows a command line: operations take domain types, `Read`, `Write` and a [`Context`], and return
 //! values or an [`Error`] that knows its class. The contracts are in `docs/FORMAT.md` (artifact and manifest) and
-//! `docs/ARCHITECTURE.md` (who calls whom).
+//! `docs/ARCHITECTURE.md` (how data goes through it). As a library it is part of the tools, and changes with any version of them.
+//!
+//! # A store, its backups, and whether one is whole
+//!
+//! A store is opened, listed, and one of its backups proved: every byte and every row of it is read. No server is asked.
+//!
+//! ```
+//! use fwb::{Cancel, Context, Level, Listing, Progress, Recording, Selection, Store, verify};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! # let directory = directory.path();
+//! # let made = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/0.1.0");
+//! # for file in std::fs::read_dir(made)? {
+//! #     let file = file?;
+//! #     std::fs::copy(file.path(), directory.join(file.file_name()))?;
+//! # }
+//! let store = Store::open_directory(directory)?;
+//! let cancel = Cancel::default();
+//! let listing = Listing::read(&store, &cancel)?;
+//! for backup in &listing.entries {
+//!     println!("{} of {:?}, {} bytes", backup.name, backup.database, backup.size);
+//! }
+//! assert!(listing.unreadable.is_empty());
+//! assert!(!listing.entries[0].is_proved(), "nobody has looked yet");
+//!
+//! // The newest backup of a database, as `fwb-ls --latest` finds it.
+//! let latest = Selection { latest: true, ..Selection::default() };
+//! let name = listing.select(&latest)?[0].name.clone();
+//!
+//! // Each byte, each row, and each statement as a restore judges it. The outcome is recorded beside the backup.
+//! let context = Context { jobs: 2, progress: Progress::default(), cancel: cancel.clone() };
+//! let proved = verify(&store, &name, Level::Full, Recording::Known, &context)?;
+//! let outcome = proved.manifest.verification.ok_or("no outcome")?;
+//! assert!(outcome.ok, "{:?}", outcome.problems);
+//! assert!(Listing::read(&store, &cancel)?.entries[0].is_proved());
+//!
+//! // One bit is enough to take it back.
+//! let artifact = directory.join(&name);
+//! let mut bytes = std::fs::read(&artifact)?;
+//! bytes[5000] ^= 1;
+//! std::fs::write(&artifact, bytes)?;
+//! let damaged = verify(&store, &name, Level::Full, Recording::Known, &context)?;
+//! let outcome = damaged.manifest.verification.ok_or("no outcome")?;
+//! assert!(!outcome.ok);
+//! println!("{}", outcome.problems.join("\n"));
+//! assert!(!Listing::read(&store, &cancel)?.entries[0].is_proved());
+//! # Ok(())
+//! # }
+//! ```
 
 mod admission;
 mod artifact;

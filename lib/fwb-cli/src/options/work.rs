@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use clap::ValueEnum;
 use log::LevelFilter;
 
-/// The work group. [`crate::run`] adds it to every tool.
+/// The work group. [`crate::run()`] adds it to every tool.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct WorkArgs {
     /// Threads or connections to work with [default: the number of cores]

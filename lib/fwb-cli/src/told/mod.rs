@@ -1,5 +1,5 @@
 //! What the tools tell people of their records: a few lines that say what happened, in the place of the JSON that a
-//! program reads. Each tool's lines are functions of its record and of the [`Page`] that they go to.
+//! program reads. Each tool's lines are functions of its record and of the [`crate::Page`] that they go to.
 
 mod accounts;
 mod copy;

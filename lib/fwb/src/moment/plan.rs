@@ -313,7 +313,7 @@ impl PlannedMoment<'_> {
     /// Reaches the moment, and keeps it as a backup of kind `moment` in the store of the base, proved.
     ///
     /// # Errors
-    /// As [`replay`]; or the backup cannot be made or proved.
+    /// As a replay; or the backup cannot be made or proved.
     pub fn make(
         self,
         keeping: &Keeping,
