@@ -115,7 +115,7 @@ fn the_backups_of_before_are_those_of_the_server_that_has_a_name_now() {
     std::fs::remove_file(store.artifact(&manifest)).unwrap();
     std::fs::remove_file(store.sidecar(&manifest)).unwrap();
     for name in &old {
-        // As version 0.1.0 wrote it.
+        // As version 0.1.0 wrote it at first.
         store.edit(name, "server", json!({"version": "10.11.6-MariaDB"}));
     }
     let proved =

@@ -42,6 +42,7 @@ mod otherwise;
 mod pages;
 mod pipelines;
 mod pod;
+mod promises;
 mod prune;
 mod questions;
 mod random;

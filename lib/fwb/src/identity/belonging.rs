@@ -1,5 +1,5 @@
 //! Which database of which server each backup of a store is of. A pure function of all of them, because backups that do
-//! not say their server (those of version 0.1.0) belong to the server that came after them.
+//! not say their server (the first ones of version 0.1.0) belong to the server that came after them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
