@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo unit test matrix peers torture lint fuzz fmt bench docs install image clean
+.PHONY: help build demo unit test matrix peers torture lint fuzz fmt bench docs install place deb static sbom reproducible image clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -57,6 +57,7 @@ lint: ## Formatting, clippy, the API's documentation, shellcheck, dependencies
 	shellcheck scripts/*.sh .ci/run
 	shellcheck --shell=sh lib/fwb-mysql/src/pod/*.sh
 	scripts/deny.sh
+	scripts/msrv.sh
 
 fuzz: ## Run the fuzz targets; RUNS=20000 or SECONDS=600 for each, TARGETS='scanner keys', CORPUS=DIR
 	@scripts/bootstrap.sh fuzz
@@ -74,21 +75,44 @@ docs: build ## Man pages and shell completions into target/docs, and the API's d
 	@scripts/docs.sh target/docs
 	cargo doc --workspace --lib --no-deps --document-private-items --locked
 
+# Where the built tools are: make install BINARIES=target/static/x86_64-unknown-linux-gnu/release
+BINARIES ?= target/release
+DOCS ?= target/docs
+TOOLS = dump verify ls prune copy restore follow run report
+
 # root often has no cargo, and needs none for what somebody has built already.
-install: $(if $(shell sh -c "command -v cargo"),build) ## Install the tools, man pages, completions and systemd units under PREFIX
-	@for tool in dump verify ls prune copy restore follow run report; do \
-	  [ -x target/release/fwb-$$tool ] || { \
-	    printf '%s\n' "make: error: target/release/fwb-$$tool is not there, and cargo is not either" \
+install: $(if $(shell sh -c "command -v cargo"),build) place ## Install the tools, man pages, completions and systemd units under PREFIX
+
+# What is built, put in its place.
+place:
+	@for tool in $(TOOLS); do \
+	  [ -x $(BINARIES)/fwb-$$tool ] || { \
+	    printf '%s\n' "make: error: $(BINARIES)/fwb-$$tool is not there, and cargo is not either" \
 	      'hint: run make build as the user who has cargo, then make install again' >&2; exit 2; }; done
-	@scripts/docs.sh target/docs
+	@scripts/docs.sh --binaries $(BINARIES) $(DOCS)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share
-	install -m 755 $(foreach tool,dump verify ls prune copy restore follow run report,target/release/fwb-$(tool)) $(DESTDIR)$(PREFIX)/bin
-	cp -R target/docs/share/. $(DESTDIR)$(PREFIX)/share
+	install -m 755 $(foreach tool,$(TOOLS),$(BINARIES)/fwb-$(tool)) $(DESTDIR)$(PREFIX)/bin
+	cp -R $(DOCS)/share/. $(DESTDIR)$(PREFIX)/share
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/share/doc/fwb-tools
 	@for unit in scripts/systemd/fwb-*; do \
 	  sed 's#@bindir@#$(PREFIX)/bin#' $$unit | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit; done
 	install -m 644 scripts/systemd/backup.env $(DESTDIR)$(PREFIX)/share/doc/fwb-tools/backup.env
 	sed 's#@bindir@#$(PREFIX)/bin#' scripts/cron/fwb | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/doc/fwb-tools/cron
+
+deb: build ## A Debian package in target/deb
+	@scripts/deb.sh
+
+static: ## Tools that need no library of the system, into target/static
+	@scripts/bootstrap.sh build
+	@scripts/static.sh
+
+sbom: ## What the tools are made of, as CycloneDX: target/sbom.cdx.json
+	@scripts/bootstrap.sh demo
+	@scripts/sbom.sh target/sbom.cdx.json
+
+reproducible: ## Build twice in two places and compare; TOOLS='dump verify', all of them takes half an hour
+	@scripts/bootstrap.sh build
+	@scripts/reproducible.sh $(if $(filter command line,$(origin TOOLS)),$(TOOLS),verify)
 
 image: ## Build the image for Kubernetes with docker, podman or buildah; SAVE=FILE writes it there too
 	@scripts/image.sh $(if $(SAVE),--save '$(SAVE)') $(if $(BUILD_ARGS),-- $(BUILD_ARGS))

@@ -6,17 +6,24 @@ set -euo pipefail
 
 usage() {
     cat <<'EOF'
-usage: docs.sh DIR
-Write man pages and completions of the tools in target/release to DIR/share.
+usage: docs.sh [--binaries DIR] DIR
+Write man pages and completions of the tools to DIR/share.
+
+  --binaries DIR   where the tools are [default: target/release]
 EOF
 }
 
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+binaries=$root/target/release
+if [ "${1-}" = --binaries ] && [ -n "${2-}" ]; then
+    binaries=$(realpath -m -- "$2")
+    shift 2
+fi
 case ${1-} in
     -h | --help) usage; exit 0 ;;
     '' | -*) usage >&2; exit 2 ;;
 esac
 out=$1
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 man=$out/share/man/man1
 bash=$out/share/bash-completion/completions
@@ -26,11 +33,11 @@ overview=$out/share/man/man7
 mkdir -p "$man" "$overview" "$bash" "$zsh" "$fish"
 
 for tool in fwb-dump fwb-verify fwb-ls fwb-prune fwb-copy fwb-restore fwb-follow fwb-run fwb-report; do
-    program=$root/target/release/$tool
+    program=$binaries/$tool
     "$program" --generate man >"$man/$tool.1"
     "$program" --generate bash >"$bash/$tool"
     "$program" --generate zsh >"$zsh/_$tool"
     "$program" --generate fish >"$fish/$tool.fish"
 done
-"$root/target/release/fwb-ls" --generate overview >"$overview/fwb.7"
+"$binaries/fwb-ls" --generate overview >"$overview/fwb.7"
 echo "docs: man pages and completions are in $out/share" >&2

@@ -39,6 +39,7 @@ mod monsters;
 mod notices;
 mod object_servers;
 mod otherwise;
+mod packages;
 mod pages;
 mod pipelines;
 mod pod;
