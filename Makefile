@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo unit test matrix peers torture lint fuzz fmt bench docs install place deb static sbom reproducible image clean
+.PHONY: help build demo unit test matrix peers torture lint fuzz fmt bench docs install place deb static sbom reproducible pictures image clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -113,6 +113,10 @@ sbom: ## What the tools are made of, as CycloneDX: target/sbom.cdx.json
 reproducible: ## Build twice in two places and compare; TOOLS='dump verify', all of them takes half an hour
 	@scripts/bootstrap.sh build
 	@scripts/reproducible.sh $(if $(filter command line,$(origin TOOLS)),$(TOOLS),verify)
+
+pictures: build ## The pictures in docs/pictures, anew, of the tools at work
+	@scripts/bootstrap.sh pictures
+	@scripts/pictures.sh
 
 image: ## Build the image for Kubernetes with docker, podman or buildah; SAVE=FILE writes it there too
 	@scripts/image.sh $(if $(SAVE),--save '$(SAVE)') $(if $(BUILD_ARGS),-- $(BUILD_ARGS))

@@ -18,7 +18,7 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # where mariadbd lives
 
 usage() {
   cat <<USAGE
-Usage: $PROG [--check] [build|demo|test|fuzz|bench|peers|all]
+Usage: $PROG [--check] [build|demo|test|fuzz|bench|peers|pictures|all]
 
 Installs the Debian packages that are missing. As root, or through sudo.
 
@@ -32,7 +32,8 @@ Installs the Debian packages that are missing. As root, or through sudo.
   fuzz     build, and a C++ compiler for libFuzzer
   bench    build, and MariaDB, jq, pigz, zstd, mydumper, Python
   peers    test; in target/tools, the server's own test cases and the program that runs them
-  all      all of these but peers (the default)
+  pictures demo, and Chromium, faketime, pngquant, Python
+  all      all of these but peers and pictures (the default)
 
   --check     install nothing; list what is missing and exit 1 if something is
   -h, --help  show this
@@ -58,6 +59,7 @@ TEST="$BUILD $DATABASE strace=strace shellcheck=shellcheck busybox=busybox pytho
   groff=groff-base fish=fish zsh=zsh systemd-analyze=systemd"
 FUZZ="$BUILD c++=g++"
 BENCH="$BUILD $DATABASE mydumper=mydumper python3=python3"
+PICTURES="$BUILD $DATABASE chromium=chromium faketime=faketime pngquant=pngquant python3=python3"
 
 has_c_headers() { printf '#include <stdio.h>\n' | cc -E - >/dev/null 2>&1; }
 
@@ -319,7 +321,7 @@ for argument in "$@"; do
   case $argument in
     -h | --help) usage && exit 0 ;;
     --check) CHECK=yes ;;
-    build | demo | test | fuzz | bench | peers | all)
+    build | demo | test | fuzz | bench | peers | pictures | all)
       [[ -z $GROUP ]] || fail "two groups: $GROUP and $argument" "see $PROG --help" 2
       GROUP=$argument
       ;;
@@ -335,6 +337,7 @@ case ${GROUP:-all} in
   test | peers) NEEDED=($TEST) ;;
   fuzz) NEEDED=($FUZZ) ;;
   bench) NEEDED=($BENCH) ;;
+  pictures) NEEDED=($PICTURES) ;;
   all) NEEDED=($TEST $FUZZ $BENCH) ;;
 esac
 
@@ -353,7 +356,7 @@ if [[ ${#MISSING[@]} -gt 0 ]]; then
   [[ ${#MISSING[@]} -eq 0 ]] || fail "still missing after the installation: $(joined "${MISSING[@]}")" 'look at the output of apt-get above'
   say 'done'
 fi
-case ${GROUP:-all} in build | demo | fuzz | bench) exit 0 ;; esac
+case ${GROUP:-all} in build | demo | fuzz | bench | pictures) exit 0 ;; esac
 has_plugins || [[ $CHECK == no ]] || fail "missing: the server's plugins" "run $PROG test"
 has_plugins || install_plugins
 has_monitoring || [[ $CHECK == no ]] || fail 'missing: Prometheus and Alertmanager' "run $PROG test"

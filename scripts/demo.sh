@@ -14,7 +14,7 @@ case ${1-} in
 esac
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-export PATH=$root/target/release:$PATH
+export PATH=${BINARIES:-$root/target/release}:$PATH
 unset "${!FWB_@}"
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }

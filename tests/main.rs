@@ -48,6 +48,7 @@ mod prune;
 mod questions;
 mod random;
 mod ranges;
+mod readme;
 mod replication;
 mod report;
 mod restorable;

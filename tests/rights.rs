@@ -18,7 +18,7 @@ CREATE PROCEDURE total() SELECT SUM(size) FROM files;
 ";
 
 /// The statements of README's recipe for a flavor.
-fn recipe(flavor: &str) -> Vec<String> {
+pub(crate) fn recipe(flavor: &str) -> Vec<String> {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let (_, after) = readme.split_once(&format!("On {flavor}:\n")).expect("the recipe");
     let (block, _) = after.split_once("```sql\n").unwrap().1.split_once("```").unwrap();

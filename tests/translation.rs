@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// A page, and its translation.
-const PAIRS: [[&str; 2]; 10] = [
+const PAIRS: [[&str; 2]; 11] = [
     ["README.md", "docs/ko/README.md"],
+    ["docs/REFERENCE.md", "docs/ko/REFERENCE.md"],
     ["docs/RUNBOOK.md", "docs/ko/RUNBOOK.md"],
     ["docs/KUBERNETES.md", "docs/ko/KUBERNETES.md"],
     ["docs/ENCRYPTION.md", "docs/ko/ENCRYPTION.md"],

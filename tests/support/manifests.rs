@@ -48,12 +48,16 @@ pub(crate) fn build(name: &str) -> String {
     build_at(&file("k8s").join(name))
 }
 
+/// The kubectl that `scripts/bootstrap.sh` has brought, or the system's.
+pub(crate) fn kubectl() -> PathBuf {
+    let ours = file("target/tools/kubectl");
+    if ours.exists() { ours } else { "kubectl".into() }
+}
+
 /// The same of another directory. kubectl says nothing on stderr: that is where kustomize warns of what its next
 /// version does not know any more.
 pub(crate) fn build_at(dir: &Path) -> String {
-    let ours = file("target/tools/kubectl");
-    let kubectl = if ours.exists() { ours } else { "kubectl".into() };
-    let output = Tool::program(kubectl).arg("kustomize").arg(dir).run().ok();
+    let output = Tool::program(kubectl()).arg("kustomize").arg(dir).run().ok();
     assert_eq!(output.stderr, "", "{}", dir.display());
     output.stdout_text()
 }
