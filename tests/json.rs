@@ -105,7 +105,7 @@ fn word(name: &str, attributes: &str) -> String {
 /// A sentence without what links to code.
 fn plain(meaning: &str) -> String {
     let meaning = meaning.replace("RUN_SCHEMA", fwb::RUN_SCHEMA).replace("REPORT_SCHEMA", fwb::REPORT_SCHEMA);
-    let meaning = meaning.replace("LOG_SCHEMA", fwb::LOG_SCHEMA);
+    let meaning = meaning.replace("LOG_SCHEMA", fwb::LOG_SCHEMA).replace("FLEET_SCHEMA", fwb::FLEET_SCHEMA);
     meaning.replace("[`", "`").replace("`]", "`").replace('|', "\\|").trim_end_matches('.').to_owned()
 }
 

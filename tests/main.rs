@@ -21,6 +21,7 @@ mod dump;
 mod encryption;
 mod environment;
 mod faults;
+mod fleet;
 mod follow;
 mod format;
 mod generated;

@@ -18,6 +18,7 @@ const PAIRS: [[&str; 2]; 11] = [
     ["docs/SCHEDULING.md", "docs/ko/SCHEDULING.md"],
     ["docs/ANY-MOMENT.md", "docs/ko/ANY-MOMENT.md"],
     ["docs/WHOLE-SERVERS.md", "docs/ko/WHOLE-SERVERS.md"],
+    ["docs/FLEETS.md", "docs/ko/FLEETS.md"],
 ];
 
 /// A part of a page that is translated as one.

@@ -115,7 +115,7 @@ fn a_year_of_mornings() {
             StoreFacts::of(&listing, runs, space, now, &cancel).unwrap()
         };
         let stores = vec![read(&first, Some(year.free)), read(&second, None)];
-        let input = ReportInput { stores, certificates: vec![certificate(of)] };
+        let input = ReportInput { stores, certificates: vec![certificate(of)], fleet: None };
         let mut told: Vec<(String, String)> = fwb::troubles(&input, &TroubleOptions::default(), now)
             .into_iter()
             .map(|trouble| (trouble.code, trouble.key))

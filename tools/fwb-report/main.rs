@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+mod places;
+
 use std::ffi::OsString;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -10,12 +12,12 @@ use std::process::ExitCode;
 use chrono::TimeDelta;
 use clap::{Parser, ValueEnum, ValueHint};
 use fwb::{
-    Cancel, Error, ErrorClass, Location, ReportDocument, ReportInput, Result, Scope, ServerName, Store,
-    StoreFacts, Timestamp, TroubleOptions,
+    Cancel, Error, ErrorClass, Fleet, Location, ReportDocument, ReportInput, Result, Scope, ServerName,
+    Timestamp, TroubleOptions,
 };
 use fwb_cli::{LimitArgs, Outcome, OutputArg, Session, StoreArgs};
 use fwb_report::Served;
-use fwb_stores::ObjectStores;
+use places::Places;
 
 /// So far back runs and sizes are shown where nobody says otherwise, in days.
 const SHOWN: i64 = 90;
@@ -34,7 +36,8 @@ const LEAST_READ: i64 = 91;
     Examples:\n  \
     fwb-report                                   # what needs a person, and how it goes\n  \
     fwb-report -o report.html                    # one page for a browser\n  \
-    fwb-report --format prometheus -o /var/lib/node_exporter/fwb.prom"
+    fwb-report --format prometheus -o /var/lib/node_exporter/fwb.prom\n  \
+    fwb-report --fleet /etc/fwb/fleet            # of each server of a file"
 )]
 struct Args {
     /// Form of the output [default: by the ending of -o; else text on a terminal, json elsewhere]
@@ -66,6 +69,12 @@ struct Args {
     /// Where it holds copies of the first store's backups, those that lack are told.
     #[arg(long, value_name = "STORE", value_hint = ValueHint::DirPath)]
     also: Vec<OsString>,
+
+    /// Report on the servers of this file, a server a line: docs/FLEETS.md
+    ///
+    /// Their stores are read, and a server without any backup is told.
+    #[arg(long, value_name = "FILE", env = "FWB_FLEET", value_hint = ValueHint::FilePath)]
+    fleet: Option<PathBuf>,
 
     #[command(flatten)]
     limits: LimitArgs,
@@ -107,15 +116,19 @@ fn main() -> ExitCode {
 }
 
 fn report(args: Args, session: &Session) -> Result<Outcome> {
-    let mut places = vec![args.store.location()?];
-    for also in &args.also {
-        let place = Location::parse(also)?;
-        if places.iter().any(|other| other.resolved() == place.resolved()) {
-            return Err(Error::usage(format!(
-                "{place} is named twice: a store is no second store of itself"
-            )));
+    let mut places = match &args.fleet {
+        None => Places::of_store(args.store.location()?),
+        Some(file) => {
+            let fleet = Fleet::read(file)?;
+            let fleet = match &args.server_id {
+                Some(name) => fleet.only(name)?,
+                None => fleet,
+            };
+            Places::of_fleet(&fleet, &args.store.location()?)
         }
-        places.push(place);
+    };
+    for also in &args.also {
+        places.add(Location::parse(also)?)?;
     }
     // A setting may name a file that this tool has no use for; whoever names one here wants it looked at.
     for file in &args.certificate {
@@ -148,7 +161,7 @@ fn report(args: Args, session: &Session) -> Result<Outcome> {
 
 /// What looks at stores.
 struct Reader {
-    places: Vec<Location>,
+    places: Places,
     options: TroubleOptions,
     since: Option<Timestamp>,
     certificates: Vec<(&'static str, PathBuf)>,
@@ -161,22 +174,9 @@ impl Reader {
         let now = fwb::now();
         let since = self.since.unwrap_or(now - TimeDelta::days(SHOWN));
         let runs_since = since.min(now - TimeDelta::days(LEAST_READ));
-        let (mut stores, mut missed) = (Vec::new(), None);
-        for place in &self.places {
-            let store = Store::open(place, &ObjectStores, &self.cancel);
-            match store.and_then(|store| StoreFacts::read(&store, Some(runs_since), &self.cancel)) {
-                Ok(facts) => stores.push(facts),
-                // Of which store the others hold copies would not be known without the first.
-                Err(error) if !stores.is_empty() && !matches!(error.class(), ErrorClass::Interrupted(_)) => {
-                    if let Some(earlier) = missed.replace(error) {
-                        log::warn!(code = earlier.code().code; "{earlier}");
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        let (stores, missed) = self.places.read(runs_since, &self.cancel)?;
         let certificates = fwb_report::certificates(&self.certificates);
-        let input = ReportInput { stores, certificates };
+        let input = ReportInput { stores, certificates, fleet: self.places.fleet.clone() };
         Ok((fwb::report(&input, &self.options, since, now), missed))
     }
 }

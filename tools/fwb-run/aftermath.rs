@@ -112,6 +112,7 @@ impl Aftermath {
         let input = ReportInput {
             stores: std::iter::once(facts).chain(copies).collect(),
             certificates: fwb_report::certificates(&files),
+            fleet: None,
         };
         let mut troubles = fwb::troubles(&input, limits, now);
         let lost: Vec<Trouble> = record.lost.iter().filter_map(|lost| of_lost(lost, &troubles)).collect();

@@ -209,6 +209,7 @@ fn attempt(stage: &Stage, input: &[u8], environment: &[(&str, OsString)], sessio
             said.push(Said {
                 level: Some(log::Level::Error),
                 tool: None,
+                server: None,
                 message: error.to_string(),
                 hint: error.hint(),
                 code: Some(error.code().code.into()),

@@ -5,6 +5,7 @@
 mod aftermath;
 mod chain;
 mod execution;
+mod fleet;
 mod outcome;
 mod telling;
 mod words;
@@ -19,6 +20,7 @@ use chain::{Chain, Subject};
 use chrono::TimeDelta;
 use clap::{Parser, ValueHint};
 use execution::{Execution, Failure, Patience};
+use fleet::FleetArgs;
 use fwb::{DatabaseChoice, Error, ErrorClass, Location, Result, RunKeeper, RunRecord, Scope};
 use fwb_cli::{DatabasesArgs, FormatArgs, LimitArgs, Outcome, Session, StoreArgs};
 use fwb_stores::ObjectStores;
@@ -44,7 +46,8 @@ use telling::Telling;
     fwb-run backup --dry-run                     # the pipeline\n  \
     fwb-run backup --copy-to s3://my-backups/shop\n  \
     fwb-run drill\n  \
-    fwb-run hourly 'fwb-dump -B shop | fwb-verify'")]
+    fwb-run hourly 'fwb-dump -B shop | fwb-verify'\n  \
+    fwb-run backup --fleet /etc/fwb/fleet        # each server of a file")]
 struct Args {
     /// backup, drill, copy, prune or notify-test; or a name for a chain of your own
     #[arg(value_name = "CHAIN")]
@@ -80,6 +83,9 @@ struct Args {
 
     #[command(flatten)]
     retry: RetryArgs,
+
+    #[command(flatten)]
+    fleet: FleetArgs,
 
     #[command(flatten)]
     limits: LimitArgs,
@@ -130,6 +136,9 @@ fn run(args: Args, session: &Session) -> Result<Outcome> {
         return telling::test(args.notify_file.as_deref(), session);
     }
     check_name(&args)?;
+    if let Some(fleet) = args.fleet.fleet(session)? {
+        return fleet::run(&args, fleet, session);
+    }
     let choice = args.databases.named(session)?;
     if args.dry_run {
         let chain = chain_of(&args, &choice)?;

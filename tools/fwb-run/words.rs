@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use fwb::RunRecord;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::execution::cut_to;
@@ -18,7 +18,7 @@ const USUAL: &str = "/dev/termination-log";
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
 /// Leaves the record where Kubernetes looks for it: in the file that is named, else in the usual one, if it is there.
-pub(crate) fn leave(record: &RunRecord, named: Option<&Path>) {
+pub(crate) fn leave(record: &impl Serialize, named: Option<&Path>) {
     let file = named.unwrap_or(Path::new(USUAL));
     if named.is_none() && !file.exists() {
         return;
@@ -35,7 +35,7 @@ fn write(file: &Path, words: &str) -> io::Result<()> {
 }
 
 /// A record as JSON of at most 4096 bytes: of lists the first entries, of texts the beginning.
-fn shortened(record: &RunRecord) -> String {
+fn shortened(record: &impl Serialize) -> String {
     let Ok(whole) = serde_json::to_value(record) else { return String::new() };
     let whole_text = whole.to_string();
     if whole_text.len() <= LONGEST {
@@ -63,6 +63,8 @@ fn cut(value: &Value, entries: usize, letters: usize) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use fwb::RunRecord;
+
     use super::*;
 
     #[test]

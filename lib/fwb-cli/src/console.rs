@@ -103,6 +103,9 @@ pub(crate) struct Fields<'a> {
     /// Its SQLSTATE.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sqlstate: Option<&'a str>,
+    /// The server of a fleet whose run says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) server: Option<&'a str>,
 }
 
 impl<'a> Fields<'a> {
@@ -114,6 +117,7 @@ impl<'a> Fields<'a> {
             cause: error.cause().map(|cause| cause.code().code),
             number: server.map(|server| server.number),
             sqlstate: server.map(|server| server.sqlstate.as_str()),
+            server: None,
         }
     }
 }

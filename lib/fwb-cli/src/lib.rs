@@ -57,7 +57,8 @@ pub use standard::{OutputArg, Stdin, Stdout, WRITE_STDOUT};
 pub use table::{SectionRecord, backup_table, footer, section_records, section_table};
 pub use told::{
     Retained, accounts_planned, accounts_restored, checked_chain, copied, copied_in_all, decided, dumped,
-    followed, forgotten, moment_planned, planned, pruned_in_all, ran, restored, settings, timeline,
-    transaction, undo_planned, undone, verified, verified_by_chain, verified_in_all, whole_planned,
+    fleet_ran, fleet_server_failed, fleet_server_ran, followed, forgotten, moment_planned, planned,
+    pruned_in_all, ran, restored, settings, timeline, transaction, undo_planned, undone, verified,
+    verified_by_chain, verified_in_all, whole_planned,
 };
 pub use when::{parse_at, parse_since};

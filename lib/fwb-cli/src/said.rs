@@ -16,6 +16,9 @@ pub struct Said {
     /// The tool.
     #[serde(default)]
     pub tool: Option<String>,
+    /// The server of a fleet whose run says it.
+    #[serde(default)]
+    pub server: Option<String>,
     /// What it said.
     pub message: String,
     /// What to do.
@@ -47,8 +50,16 @@ impl Said {
         let uncoloured = without_colours(line);
         // A program's own words stay as they are.
         let message = if uncoloured.starts_with("hint: ") { uncoloured.clone() } else { line.into() };
-        let plain =
-            Self { level: None, tool: None, message, hint: None, code: None, cause: None, number: None };
+        let plain = Self {
+            level: None,
+            tool: None,
+            server: None,
+            message,
+            hint: None,
+            code: None,
+            cause: None,
+            number: None,
+        };
         let mut words = uncoloured.splitn(3, ": ");
         let (tool, word, message) = (words.next()?, words.next(), words.next());
         let level = match word {
@@ -83,8 +94,10 @@ fn without_colours(line: &str) -> String {
 
 /// Says again what a program has said.
 pub(crate) fn pass_on(console: &Console, program: &str, said: &Said) {
+    let server = said.server.as_deref();
     let Some(level) = said.level else {
         let message = printable(&said.message).into_owned();
+        let message = server.map_or(message.clone(), |server| format!("{server}: {message}"));
         return match console.format() {
             LogFormat::Text => console.write(&(message + "\n")),
             LogFormat::Json => console.of(program).say(Level::Info, &message, &Fields::default()),
@@ -93,13 +106,15 @@ pub(crate) fn pass_on(console: &Console, program: &str, said: &Said) {
     let tool = said.tool.as_deref().unwrap_or(program);
     match console.format() {
         LogFormat::Text => {
-            console.write(&text(tool, level, &said.message, said.hint.as_deref(), console.paint()));
+            let tool = server.map_or(tool.to_owned(), |server| format!("{server}: {tool}"));
+            console.write(&text(&tool, level, &said.message, said.hint.as_deref(), console.paint()));
         }
         LogFormat::Json => {
             let fields = Fields {
                 code: said.code.as_deref(),
                 cause: said.cause.as_deref(),
                 number: said.number,
+                server,
                 ..Fields::default()
             };
             console.of(tool).report(level, &said.message, said.hint.as_deref(), &fields);

@@ -91,6 +91,7 @@ pub fn metrics(report: Option<&ReportDocument>, service: Option<Service>) -> Str
     all.add("fwb_report_timestamp_seconds", "When the stores were looked at.", Vec::new(), at(report.at));
     all.add("fwb_report_info", "The version of the tools.", vec![("version", report.version.clone())], 1.0);
     of_stores(report, &mut all);
+    of_fleet(report, &mut all);
     for database in &report.databases {
         of_backups(database, &mut all);
         of_runs(database, &mut all);
@@ -194,6 +195,27 @@ fn of_stores(report: &ReportDocument, all: &mut Metrics) {
                 days * 86_400.0,
             );
         }
+    }
+}
+
+/// The servers that should have backups: of one that has none, nothing else tells.
+fn of_fleet(report: &ReportDocument, all: &mut Metrics) {
+    for one in report.fleet.iter().flat_map(|fleet| &fleet.servers) {
+        let labels = || vec![("store", one.store.clone()), ("server", one.server.clone())];
+        if let Some(backups) = one.backups {
+            all.add(
+                "fwb_fleet_server_backups",
+                "Backups of a server that the fleet file names; absent where its store could not be read.",
+                labels(),
+                number(backups),
+            );
+        }
+        all.add(
+            "fwb_fleet_server_fresh",
+            "Whether each database of a server of the fleet has a proved backup that is as new as it must be.",
+            labels(),
+            truth(one.fresh),
+        );
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use fwb::{
-    DatabaseReport, FollowState, Forecast, HoleVerdict, LogReport, ReachReport, ReportDocument, RunBrief,
-    RunOutcome, RunsReport, StoreReport, Timestamp, Verdict,
+    DatabaseReport, FleetReport, FollowState, Forecast, HoleVerdict, LogReport, ReachReport, ReportDocument,
+    RunBrief, RunOutcome, RunsReport, StoreReport, Timestamp, Verdict,
 };
 use fwb_cli::{grouped, human_size, printable};
 
@@ -24,14 +24,20 @@ pub fn text(report: &ReportDocument) -> String {
         line(&mut out, &format!("          hint: {}", trouble.hint));
         line(&mut out, &format!("          docs/RUNBOOK.md#{}", trouble.section));
     }
-    for database in &report.databases {
+    if let Some(fleet) = &report.fleet {
+        out.push('\n');
+        of_fleet(&mut out, fleet, report.at);
+    }
+    for database in report.databases.iter().filter(|one| is_told(one, report)) {
         out.push('\n');
         of_database(&mut out, database, report.at);
     }
-    if !report.stores.is_empty() {
+    // Of a fleet, a line for each store would hide what is wrong.
+    let stores = if report.fleet.is_some() { &[][..] } else { &report.stores[..] };
+    if !stores.is_empty() {
         out.push('\n');
     }
-    for store in &report.stores {
+    for store in stores {
         line(&mut out, &of_store(store));
     }
     for log in &report.logs {
@@ -43,6 +49,38 @@ pub fn text(report: &ReportDocument) -> String {
 fn line(out: &mut String, text: &str) {
     *out += &printable(text);
     out.push('\n');
+}
+
+/// Whether a database has lines of its own: of a fleet, those about which something is wrong.
+fn is_told(one: &DatabaseReport, report: &ReportDocument) -> bool {
+    report.fleet.is_none() || report.troubles.iter().any(|trouble| trouble.subject == label(one))
+}
+
+/// A line for each server, and first for those that are not as they should be.
+fn of_fleet(out: &mut String, fleet: &FleetReport, now: Timestamp) {
+    let (fresh, others): (Vec<_>, Vec<_>) = fleet.servers.iter().partition(|one| one.fresh);
+    let told = format!(
+        "{} of {} have fresh proved backups",
+        fresh.len(),
+        plural(fleet.servers.len() as u64, "server")
+    );
+    line(out, &format!("{}: {told}", fleet.file));
+    let longest = fleet.servers.iter().map(|one| one.server.chars().count()).max().unwrap_or_default();
+    for one in others.into_iter().chain(fresh) {
+        let newest = match (one.newest_proved_at, one.backups) {
+            (Some(at), _) => format!("newest proved {}", age(at, now)),
+            (None, None) => "its store could not be read".into(),
+            (None, Some(0)) => "no backup".into(),
+            (None, Some(_)) => "a database without a proved backup".into(),
+        };
+        let held = match (one.databases, one.backups) {
+            (Some(databases), Some(backups)) if backups > 0 => {
+                format!("; {} of {}", plural(backups, "backup"), plural(databases, "database"))
+            }
+            _ => String::new(),
+        };
+        line(out, &format!("  {:<longest$}  {newest}{held}, in {}", one.server, one.store));
+    }
 }
 
 fn of_database(out: &mut String, one: &DatabaseReport, now: Timestamp) {

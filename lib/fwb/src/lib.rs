@@ -122,10 +122,11 @@ pub use progress::{Cancel, Context, HowFar, Progress, StopsWith, seconds_since};
 pub use prune::{Candidates, PruneOptions, Pruned, prune};
 pub use report::{
     BackupFacts, BackupReport, CertificateFacts, CertificateReport, CopyReport, DatabaseReport, DayReport,
-    DrillReport, FollowerReport, Forecast, FreeOnDay, HoleVerdict, KindReport, LogReport, REPORT_SCHEMA,
-    ReachProofReport, ReachReport, ReportDocument, ReportInput, RunBrief, RunsReport, Scope, ShippedLog,
-    SizePoint, SpanReport, StoreFacts, StoreReport, TableFacts, TablePoint, TableReport, Trend, Trouble,
-    TroubleOptions, Verdict, WindowReport, report, troubles,
+    DrillReport, FleetFacts, FleetReport, FleetServerFacts, FleetServerReport, FollowerReport, Forecast,
+    FreeOnDay, HoleVerdict, KindReport, LogReport, REPORT_SCHEMA, ReachProofReport, ReachReport,
+    ReportDocument, ReportInput, RunBrief, RunsReport, Scope, ShippedLog, SizePoint, SpanReport, StoreFacts,
+    StoreReport, TableFacts, TablePoint, TableReport, Trend, Trouble, TroubleOptions, Verdict, WindowReport,
+    report, troubles,
 };
 pub use restore::{
     AccountAction, AccountChoice, AccountOutcome, AccountPlan, AccountReport, AccountsPlan, AccountsReport,
@@ -136,8 +137,9 @@ pub use restore::{
 };
 pub use retention::{Backup, Policy, Proof, decide};
 pub use run::{
-    LostRun, RUN_SCHEMA, RunBackup, RunCopy, RunHistory, RunKeeper, RunOutcome, RunProcess, RunRecord,
-    RunRetry, RunStep, RunTrouble, SIGN_OF_LIFE, host_name, is_worth_a_retry, run_id, wait_before_retry,
+    FLEET_SCHEMA, Fleet, FleetFailure, FleetNext, FleetQueue, FleetRecord, FleetServer, LostRun, RUN_SCHEMA,
+    RunBackup, RunCopy, RunHistory, RunKeeper, RunOutcome, RunProcess, RunRecord, RunRetry, RunStep,
+    RunTrouble, SIGN_OF_LIFE, host_name, is_worth_a_retry, run_id, wait_before_retry,
 };
 pub use select::{Found, Listing, Selection, WholeServer, select_among};
 pub use server::{

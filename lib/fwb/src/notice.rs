@@ -334,6 +334,9 @@ codes! {
     LOG_LACKS = "FWB-3016", "A backup and the log after it did not make the next backup",
         "something was written that is not in the log: sql_log_bin=0, a filter of the log, a file that was changed on disk",
         "do not count on moments between the two; find who writes past the log. The next proof that holds makes an end of it";
+    SERVER_MISSING = "FWB-3017", "A server of the fleet, or a database that its line names, has no backup at all",
+        "its runs have never gone well, or no part of the fleet's job takes its line",
+        "run it by hand: fwb-run backup --fleet FILE --server-id NAME; a server that is gone leaves the file";
 }
 
 impl Code {
@@ -356,6 +359,7 @@ impl Code {
             (LOG_HOLE, "the-log-has-a-hole"),
             (LOG_WAITS, "the-follower-cannot-go-on"),
             (LOG_LACKS, "the-log-lacks-something"),
+            (SERVER_MISSING, "a-server-has-no-backup"),
         ];
         sections.into_iter().find(|(code, _)| code == self).map(|(_, section)| section)
     }

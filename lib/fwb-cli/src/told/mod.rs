@@ -4,6 +4,7 @@
 mod accounts;
 mod copy;
 mod dump;
+mod fleet;
 mod follow;
 mod prune;
 mod restore;
@@ -18,6 +19,7 @@ use crate::count::counted;
 pub use accounts::{accounts_planned, accounts_restored, settings};
 pub use copy::{copied, copied_in_all};
 pub use dump::dumped;
+pub use fleet::{fleet_ran, fleet_server_failed, fleet_server_ran};
 pub use follow::followed;
 pub use prune::{Retained, decided, pruned_in_all};
 pub use restore::{forgotten, moment_planned, planned, restored, undo_planned, undone, whole_planned};

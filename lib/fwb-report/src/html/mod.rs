@@ -3,6 +3,7 @@
 
 mod calendar;
 mod database;
+mod fleet;
 mod log;
 mod markup;
 mod plot;
@@ -56,6 +57,7 @@ pub fn html(report: &ReportDocument, note: Option<&str>) -> String {
     page += &navigation(&shown);
     page += "</header>\n<main id=\"content\" tabindex=\"-1\">\n";
     page += &troubles(report);
+    page += &fleet::section(report);
     if report.databases.len() > 1 {
         page += &overview(report);
     }

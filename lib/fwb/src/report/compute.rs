@@ -6,6 +6,7 @@ use chrono::{Datelike, NaiveDate, TimeDelta};
 
 use super::change::Change;
 use super::facts::{BackupFacts, ReportInput, StoreFacts, TableFacts, days, median};
+use super::fleet::of_fleet;
 use super::forecast::forecast;
 use super::log::reach;
 use super::model::{
@@ -50,6 +51,7 @@ pub fn report(
         version: env!("CARGO_PKG_VERSION").into(),
         ok: troubles.is_empty(),
         state: state(&troubles, &subjects, now),
+        fleet: of_fleet(input, &subjects, options, now),
         stores: input.stores.iter().map(|store| of_store(store, now)).collect(),
         databases: subjects.iter().map(|subject| of_subject(subject, options, since, now)).collect(),
         logs: logs(input, &subjects, options)

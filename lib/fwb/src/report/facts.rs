@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::fleet::FleetFacts;
 use super::log::ShippedLog;
 use super::trend::median_of_sorted;
 use crate::binlog::{Window, windows};
@@ -21,10 +22,12 @@ const TABLES_OF: usize = 31;
 /// What a report, and whoever looks for troubles, is handed.
 #[derive(Debug, Clone, Default)]
 pub struct ReportInput {
-    /// The stores; the first is the one that the others may hold copies of.
+    /// The stores; the first is the one that the others may hold copies of. Of a fleet, each server's line says which.
     pub stores: Vec<StoreFacts>,
     /// Certificates that are used to reach servers and stores.
     pub certificates: Vec<CertificateFacts>,
+    /// The servers that should have backups, where a fleet file names them.
+    pub fleet: Option<FleetFacts>,
 }
 
 /// One store.

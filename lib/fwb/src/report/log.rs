@@ -306,7 +306,7 @@ mod tests {
     fn told(log: &ShippedLog, backups: Vec<BackupFacts>, now: i64) -> Vec<(String, String)> {
         let store =
             StoreFacts { place: "/b".into(), backups, logs: vec![log.clone()], ..StoreFacts::default() };
-        let input = ReportInput { stores: vec![store], certificates: Vec::new() };
+        let input = ReportInput { stores: vec![store], ..ReportInput::default() };
         let found = troubles(&input, &TroubleOptions::default(), at(now));
         found.into_iter().map(|one| (one.code, format!("{}: {}", one.subject, one.message))).collect()
     }

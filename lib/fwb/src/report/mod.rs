@@ -4,6 +4,7 @@
 mod change;
 mod compute;
 mod facts;
+mod fleet;
 mod forecast;
 mod log;
 mod model;
@@ -15,12 +16,14 @@ mod words;
 
 pub use compute::report;
 pub use facts::{BackupFacts, CertificateFacts, ReportInput, StoreFacts, TableFacts};
+pub use fleet::{FleetFacts, FleetServerFacts};
 pub use forecast::{Forecast, FreeOnDay, Verdict};
 pub use log::ShippedLog;
 pub use model::{
-    BackupReport, CertificateReport, CopyReport, DatabaseReport, DayReport, DrillReport, FollowerReport,
-    HoleVerdict, KindReport, LogReport, REPORT_SCHEMA, ReachProofReport, ReachReport, ReportDocument,
-    RunBrief, RunsReport, SizePoint, SpanReport, StoreReport, TablePoint, TableReport, WindowReport,
+    BackupReport, CertificateReport, CopyReport, DatabaseReport, DayReport, DrillReport, FleetReport,
+    FleetServerReport, FollowerReport, HoleVerdict, KindReport, LogReport, REPORT_SCHEMA, ReachProofReport,
+    ReachReport, ReportDocument, RunBrief, RunsReport, SizePoint, SpanReport, StoreReport, TablePoint,
+    TableReport, WindowReport,
 };
 pub use subject::Scope;
 pub use trend::Trend;

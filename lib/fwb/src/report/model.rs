@@ -31,6 +31,9 @@ pub struct ReportDocument {
     pub state: String,
     /// What needs a person, the gravest first.
     pub troubles: Vec<Trouble>,
+    /// The servers that should have backups, where a fleet file names them; else null.
+    #[serde(default)]
+    pub fleet: Option<FleetReport>,
     /// The stores, in the order in which they were named.
     pub stores: Vec<StoreReport>,
     /// Each database of each server in each store.
@@ -39,6 +42,32 @@ pub struct ReportDocument {
     pub logs: Vec<LogReport>,
     /// The certificates that were looked at.
     pub certificates: Vec<CertificateReport>,
+}
+
+/// The servers of a fleet file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FleetReport {
+    /// The file.
+    pub file: String,
+    /// Each of its servers, in its order.
+    pub servers: Vec<FleetServerReport>,
+}
+
+/// One server of a fleet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FleetServerReport {
+    /// Its name.
+    pub server: String,
+    /// Its store.
+    pub store: String,
+    /// How many of its databases have backups there; null where the store could not be read.
+    pub databases: Option<u64>,
+    /// How many backups made by `fwb-dump` of whole databases there are; null where the store could not be read.
+    pub backups: Option<u64>,
+    /// When the newest proved backup began, of the database for which that is longest ago; null where a database has none.
+    pub newest_proved_at: Option<Timestamp>,
+    /// Whether that is as new as it must be, and each database that the file names has backups.
+    pub fresh: bool,
 }
 
 /// One store.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::facts::{BackupFacts, ReportInput, StoreFacts};
+use super::fleet::second_stores;
 use super::log::ShippedLog;
 use crate::run::{RunOutcome, RunRecord};
 use crate::server::NameCase;
@@ -77,7 +78,7 @@ impl Subject<'_> {
         kinds
     }
 
-    fn is_of(&self, database: Option<&str>) -> bool {
+    pub(super) fn is_of(&self, database: Option<&str>) -> bool {
         match (self.database, database) {
             (Some(own), Some(other)) => self.name_case.same(own, other),
             (own, other) => own == other,
@@ -110,7 +111,7 @@ pub(super) fn subjects<'a>(input: &'a ReportInput, scope: &Scope) -> Vec<Subject
         of_store.sort_by(|a, b| (a.database, a.server).cmp(&(b.database, b.server)));
         all.extend(of_store);
     }
-    relate(&mut all, &input.stores);
+    relate(&mut all, input);
     all.retain(|subject| scope.admits(subject));
     all
 }
@@ -167,15 +168,28 @@ fn take_run<'a>(subjects: &mut Vec<Subject<'a>>, store: &'a StoreFacts, run: &'a
     }
 }
 
+/// The stores that may hold copies of a subject's backups, and whether they are meant to for certain: those after the first; of a
+/// fleet, those that the server's line names.
+fn may_hold_copies<'a>(input: &'a ReportInput, of: &Subject<'a>) -> Vec<(&'a StoreFacts, bool)> {
+    if let Some(fleet) = &input.fleet {
+        return second_stores(fleet, &input.stores, (&of.store.place, of.server));
+    }
+    match input.stores.split_first() {
+        Some((first, later)) if std::ptr::eq(of.store, first) => {
+            later.iter().map(|second| (second, false)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// Finds what is a copy of what: in a later store, backups of the same names, or a store that runs of the first name as that of
 /// their copies. A later store that holds nothing at all was meant for copies too.
-fn relate<'a>(all: &mut [Subject<'a>], stores: &'a [StoreFacts]) {
-    let Some((first, later)) = stores.split_first() else { return };
+fn relate<'a>(all: &mut [Subject<'a>], input: &'a ReportInput) {
     for at in 0..all.len() {
-        if !std::ptr::eq(all[at].store, first) || all[at].database.is_none() {
+        if all[at].database.is_none() {
             continue;
         }
-        for second in later {
+        for (second, is_meant) in may_hold_copies(input, &all[at]) {
             let twin = (0..all.len()).find(|other| {
                 let other = &all[*other];
                 std::ptr::eq(other.store, second)
@@ -188,7 +202,8 @@ fn relate<'a>(all: &mut [Subject<'a>], stores: &'a [StoreFacts]) {
             };
             let names: BTreeSet<&str> = backups.iter().map(|copy| copy.name.as_str()).collect();
             let shares = all[at].backups.iter().any(|own| names.contains(own.name.as_str()));
-            let is_second = shares || second.backups.is_empty() || all[at].runs.iter().any(is_told);
+            let is_second =
+                is_meant || shares || second.backups.is_empty() || all[at].runs.iter().any(is_told);
             if !is_second {
                 continue;
             }

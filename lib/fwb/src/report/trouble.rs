@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Change, change};
 use super::facts::{BackupFacts, ReportInput, StoreFacts};
+use super::fleet;
 use super::forecast::{Forecast, Verdict, forecast};
 use super::log::{Joined, ShippedLog, broken, joined, newest_proof};
 use super::subject::{Copies, Scope, Subject, subjects};
@@ -106,6 +107,7 @@ pub fn troubles(input: &ReportInput, options: &TroubleOptions, now: Timestamp) -
     for (store, log) in logs(input, &subjects, options) {
         found.extend(broken_log(store, log).or_else(|| lagging(store, log, options, now)));
     }
+    fleet::missing(input, &subjects, options, &mut found);
     if options.scope.is_all() {
         for store in &input.stores {
             found.extend(unreadable(store));
@@ -164,7 +166,7 @@ fn of(subject: &Subject<'_>, code: Code, thing: Option<&str>, message: String) -
     Trouble { subject: label, ..tell(code, &about, thing, message) }
 }
 
-fn tell(code: Code, subject: &str, thing: Option<&str>, message: String) -> Trouble {
+pub(super) fn tell(code: Code, subject: &str, thing: Option<&str>, message: String) -> Trouble {
     let thing = thing.map(|thing| format!("/{thing}")).unwrap_or_default();
     Trouble {
         code: code.code.into(),
