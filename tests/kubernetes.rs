@@ -23,6 +23,7 @@ const OVERLAYS: [&str; 7] = [
 const RESTORES: [&str; 4] = ["restore/microk8s", "restore/tcp", "restore/generic", "restore/s3"];
 const MARIADB: &str = "mariadb";
 const FOLLOW: [&str; 4] = ["follow/tcp", "follow/pod", "follow/s3", "follow/encrypted"];
+const FLEET: &str = "fleet";
 const MONITORING: [&str; 3] = ["monitoring", "monitoring/report", "monitoring/s3"];
 
 /// Those whose backups lie in a bucket, and where.
@@ -37,7 +38,7 @@ const VERSIONS: [&str; 9] = ["1.29", "1.30", "1.31", "1.32", "1.33", "1.34", "1.
 pub(crate) const TAKING_OVER: [&str; 4] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"];
 
 fn all() -> impl Iterator<Item = &'static str> {
-    OVERLAYS.into_iter().chain(RESTORES).chain([MARIADB]).chain(FOLLOW).chain(MONITORING)
+    OVERLAYS.into_iter().chain(RESTORES).chain([MARIADB, FLEET]).chain(FOLLOW).chain(MONITORING)
 }
 
 #[track_caller]
@@ -251,11 +252,15 @@ fn no_password_is_in_any_file() {
     }
     for name in all() {
         for object in objects(name) {
-            let is_ours = object.name() == "filewallball-dashboard";
+            let is_fleet = object.kind() == "ConfigMap" && object.name().starts_with("filewallball-fleet-");
+            let is_ours = object.name() == "filewallball-dashboard" || is_fleet;
             assert!(!matches!(object.kind(), "Secret" | "ConfigMap") || is_ours, "{name}: {}", object.name());
             let mut found = Vec::new();
             strings(&object.0, &mut found);
-            for text in found {
+            // A fleet file with a secret is refused by whoever reads it.
+            let fleet = object.0["data"]["fleet"].as_str().filter(|_| is_fleet);
+            assert!(fleet.is_none_or(|text| fwb::Fleet::parse(text, Path::new("fleet")).is_ok()), "{name}");
+            for text in found.into_iter().filter(|text| Some(*text) != fleet) {
                 let lower = text.to_lowercase();
                 let tells = lower.contains("password") || lower.contains("secret");
                 let is_a_name = NAMES.contains(&text)
@@ -762,6 +767,99 @@ fn the_report_is_patched_as_the_documentation_says() {
     ));
     let policy = &one(&moved, "NetworkPolicy", "filewallball-report")["spec"]["ingress"][0]["from"][0];
     assert_eq!(policy["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], "observability");
+}
+
+/// An Indexed Job that leaves no server of its file out, and whose pods have no right but that to the bucket.
+#[test]
+fn a_fleet_is_spread_by_the_scheduler_and_leaves_nobody_out() {
+    let objects = objects(FLEET);
+    let cron = one(&objects, "CronJob", "filewallball-fleet-cronjob");
+    let job = &job_template(&cron["spec"])["spec"];
+    assert_eq!(
+        (&job["completionMode"], &cron["spec"]["concurrencyPolicy"]),
+        (&"Indexed".into(), &"Forbid".into())
+    );
+    let (longest, late) =
+        (job["activeDeadlineSeconds"].as_u64(), cron["spec"]["startingDeadlineSeconds"].as_u64());
+    assert!(longest.unwrap() + late.unwrap() < 24 * 3600, "a night that hangs must not stop the next one");
+    assert!(job["parallelism"].as_u64() <= job["completions"].as_u64());
+    let container = worker(job_template(&cron["spec"]));
+    assert_eq!(container["command"], json!(["fwb-run", "backup"]));
+    let environment = environment(container);
+    assert_eq!(environment["FWB_FLEET_PARTS"], &job["completions"].to_string(), "one number in two places");
+    // One that fails is no reason for another not to run; it has tried for itself what passes.
+    assert_eq!((job.get("backoffLimit"), job.get("maxFailedIndexes")), (None, None));
+    assert_eq!(job["backoffLimitPerIndex"], 1);
+    let [disruption, failed] = &job["podFailurePolicy"]["rules"].as_array().unwrap()[..] else {
+        panic!("two rules")
+    };
+    assert_eq!((&disruption["action"], &failed["action"]), (&"Ignore".into(), &"FailIndex".into()));
+    assert_eq!(failed["onExitCodes"], json!({"operator": "In", "values": [1, 2, 3, 4]}));
+    let pod = &job["template"];
+    let [spread] = &pod["spec"]["topologySpreadConstraints"].as_array().unwrap()[..] else {
+        panic!("one constraint")
+    };
+    assert_eq!(spread["topologyKey"], "kubernetes.io/hostname");
+    assert_eq!(spread["labelSelector"]["matchLabels"]["app"], pod["metadata"]["labels"]["app"]);
+    assert!(
+        pod["spec"]["terminationGracePeriodSeconds"].as_u64() >= Some(60),
+        "time for the run of a server to end"
+    );
+    // Where the file looks for passwords, they are; and the report reads the same file.
+    let map = objects.iter().find(|object| object.kind() == "ConfigMap").unwrap();
+    let fleet = fwb::Fleet::parse(map.0["data"]["fleet"].as_str().unwrap(), Path::new("fleet")).unwrap();
+    let mounts = &container["volumeMounts"];
+    assert_eq!(mounts[1], json!({"name": "credentials", "mountPath": "/run/secrets/fwb", "readOnly": true}));
+    for server in fleet.servers() {
+        let file = server.get("FWB_PASSWORD_FILE").unwrap();
+        assert_eq!(file, format!("/run/secrets/fwb/{}", server.name));
+        assert_eq!(
+            server.store().unwrap().to_string(),
+            format!("s3://filewallball-backups/fleet/{}", server.name)
+        );
+    }
+    assert_eq!(pod["spec"]["volumes"][0]["configMap"]["name"], map.name());
+    assert_eq!(pod["spec"]["volumes"][1]["secret"]["secretName"], "filewallball-fleet-credentials");
+    let report = one(&objects, "Deployment", "filewallball-report");
+    let of_report = worker(report);
+    assert_eq!(self::environment(of_report)["FWB_FLEET"], environment["FWB_FLEET"]);
+    assert_eq!(report["spec"]["template"]["spec"]["volumes"][0]["configMap"]["name"], map.name());
+    for container in [container, of_report] {
+        assert_eq!(container["envFrom"], json!([{"secretRef": {"name": "filewallball-backup-s3"}}]));
+        assert_eq!(self::environment(container)["FWB_CACHE_DIR"], "/tmp/cache");
+        let mounts = container["volumeMounts"].as_array().unwrap().iter();
+        let writable: Vec<_> = mounts.filter(|mount| mount["readOnly"] != true).collect();
+        assert_eq!(writable, [&json!({"name": "tmp", "mountPath": "/tmp"})]);
+    }
+    assert_eq!(with_token(&objects), <[&str; 0]>::default());
+    assert!(!kinds(&objects).iter().any(|kind| kind.contains("Role")), "no right at the API");
+    let policy = &one(&objects, "NetworkPolicy", "filewallball-fleet")["spec"];
+    assert_eq!((policy.get("ingress"), &policy["policyTypes"]), (None, &json!(["Ingress", "Egress"])));
+    assert_eq!(policy["podSelector"]["matchLabels"]["app"], pod["metadata"]["labels"]["app"]);
+}
+
+/// What the comment shows of a fleet of one's own is an overlay that works: one's own file, and as many pods as one wants.
+#[test]
+fn a_fleet_of_ones_own_is_what_the_comment_says() {
+    let copy = tempfile::tempdir().unwrap();
+    Tool::program("cp").arg("-R").arg(file("k8s")).arg(copy.path()).run().ok();
+    let own = copy.path().join("k8s/overlays/own");
+    fs::create_dir(&own).unwrap();
+    fs::write(own.join("fleet"), "mine host=db.example databases=shop store=s3://own/{name}\n").unwrap();
+    let comment = fs::read_to_string(file("k8s/fleet/kustomization.yaml")).unwrap();
+    let shown: Vec<&str> = comment.lines().filter_map(|line| line.strip_prefix("#   ")).skip(1).collect();
+    assert!(shown[0].starts_with("resources: "), "{shown:?}");
+    fs::write(own.join("kustomization.yaml"), shown.join("\n").replace("fwb-tools/k8s/", "../../")).unwrap();
+    let built = build_at(&own);
+    python("validate", &VERSIONS[..1]).stdin(&built).run().ok();
+    let objects = read(&built);
+    let job = &job_template(&one(&objects, "CronJob", "filewallball-fleet-cronjob")["spec"])["spec"];
+    assert_eq!((&job["completions"], &job["parallelism"]), (&100.into(), &20.into()));
+    let container = &job["template"]["spec"]["containers"][0];
+    assert_eq!(environment(container)["FWB_FLEET_PARTS"], "100");
+    let map = objects.iter().find(|object| object.kind() == "ConfigMap").unwrap();
+    assert!(map.0["data"]["fleet"].as_str().unwrap().starts_with("mine "));
+    assert_eq!(job["template"]["spec"]["volumes"][0]["configMap"]["name"], map.name());
 }
 
 #[test]
