@@ -381,15 +381,15 @@ impl<'a> Caller<'a> {
                 *held(&heard) = Some(message);
             }
         };
-        let program = self.program(server).arg("--format=jsonl").args(self.verbosity());
+        let program = self.program(server).arg("--format=jsonl").args(verbosity());
         let cancel = &self.session.context().cancel;
         let worked = program.work(Vec::new(), &self.environment(server), cancel, PATIENCE, each_line);
         let error = held(&said).take();
         match worked {
             Ok(Worked { code, signal, output }) => {
                 let exit = code.unwrap_or_else(|| 128 + signal.unwrap_or_default());
-                let records = output.split(|byte| *byte == b'\n').filter_map(RunRecord::from_slice);
-                Ended { exit, record: records.last(), error }
+                let mut records = output.split(|byte| *byte == b'\n').filter_map(RunRecord::from_slice);
+                Ended { exit, record: records.next_back(), error }
             }
             Err(error) => {
                 let error = Error::from(error);
@@ -439,15 +439,15 @@ impl<'a> Caller<'a> {
         environment.extend(server.environment());
         environment
     }
+}
 
-    /// How much the runs are to say.
-    fn verbosity(&self) -> Vec<&'static str> {
-        match log::max_level() {
-            log::LevelFilter::Off | log::LevelFilter::Error => vec!["--quiet"],
-            log::LevelFilter::Warn => Vec::new(),
-            log::LevelFilter::Info => vec!["--verbose"],
-            _ => vec!["--verbose", "--verbose"],
-        }
+/// How much the runs are to say.
+fn verbosity() -> &'static [&'static str] {
+    match log::max_level() {
+        log::LevelFilter::Off | log::LevelFilter::Error => &["--quiet"],
+        log::LevelFilter::Warn => &[],
+        log::LevelFilter::Info => &["--verbose"],
+        _ => &["--verbose", "--verbose"],
     }
 }
 

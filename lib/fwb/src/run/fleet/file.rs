@@ -60,7 +60,7 @@ impl Fleet {
         }
         let text = String::from_utf8(bytes).map_err(|error| {
             let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = before.split(|byte| *byte == b'\n').count();
             unusable(format!("line {line} is not UTF-8"))
         })?;
         Self::parse(&text, file)
