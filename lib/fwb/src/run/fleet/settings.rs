@@ -124,6 +124,7 @@ pub(super) const ALL: &[Setting] = &[
     text("drill-dir", "FWB_DRILL_DIR"),
     text("drill-server", "FWB_DRILL_SERVER"),
     text("drill-server-dir", "FWB_DRILL_SERVER_DIR"),
+    truth("prove-log", "FWB_PROVE_LOG"),
     text("deadline", "FWB_RUN_DEADLINE"),
     text("retry-wait", "FWB_RETRY_WAIT"),
     text("max-age", "FWB_MAX_AGE"),
