@@ -164,6 +164,33 @@ fn commits_go_on_while_the_store_is_away() {
     tool("fwb-verify", &server, &store).arg("--log").run().ok();
 }
 
+/// Another follower, with a spool of its own or without one, has gone on with the chain: what waits in the first one's spool is in it,
+/// and a chain is never given what does not follow.
+#[test]
+fn what_another_follower_has_shipped_is_not_shipped_twice() {
+    let kind = "mariadb-10.11";
+    let (server, store, dir) = (server(kind, "another"), Store::new(), tempfile::tempdir().unwrap());
+    let follower = follow(&server, &store, dir.path(), &["--segment-size", "4k"]);
+    server.sql("INSERT INTO shop.t VALUES (1, REPEAT('a', 5000))");
+    until("the beginning of a chain", || (chains(&store) == 1).then_some(()));
+    server.sql("INSERT INTO shop.t VALUES (2, 'b')");
+    end(follower);
+    let tail = only_spool(dir.path()).join("tail");
+    let waiting = fs::read(&tail).unwrap();
+    // The other one has it from the server.
+    tool("fwb-follow", &server, &store).args(["--once"]).env("HOME", dir.path().join("none")).run().ok();
+    assert_eq!(rows(&server, &store), 2);
+    go_on(&server, &store, dir.path()).ok();
+    assert_eq!((rows(&server, &store), chains(&store)), (2, 1));
+    // A store that has lost its end since: the same bytes follow nothing there.
+    fs::remove_dir_all(store.path().join("log")).unwrap();
+    fs::write(&tail, &waiting).unwrap();
+    let unfit = go_on(&server, &store, dir.path()).ok();
+    assert!(unfit.stderr.contains(".unfit"), "{}", unfit.stderr);
+    assert_eq!(chains(&store), 1, "a new one, from the server");
+    tool("fwb-verify", &server, &store).arg("--log").run().ok();
+}
+
 /// What is not on the disk is not acknowledged; what came before goes into the store, and makes room.
 #[test]
 fn a_spool_that_cannot_grow_is_emptied() {

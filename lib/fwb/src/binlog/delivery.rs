@@ -1,7 +1,8 @@
 //! How segments come into the store: at once, or by a thread that publishes what waits in a spool, so that nobody who commits
 //! waits for the store.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
@@ -241,25 +242,14 @@ fn deliver(store: &Store, finished: &Finished, job: &Job, cancel: &Cancel) -> Re
     Ok(())
 }
 
-/// Publishes what an earlier follower has left in the spool. Returns how many segments.
+/// Publishes what an earlier follower has left in the spool. Returns how many segments. What does not go on with the store's
+/// chain, and is not in it either, is kept aside: another follower has gone on elsewhere.
 ///
 /// # Errors
 /// The store or the disk does not let us; what is not published stays.
 pub(super) fn publish_left(store: &Store, spool: &mut Spool, cancel: &Cancel) -> Result<usize> {
-    let mut published = 0;
     let finished = spool.finished().clone();
-    for name in finished.names()? {
-        cancel.check()?;
-        let file = finished.read(&name)?;
-        let (segment, _) = Segment::decode(&name, &file)?;
-        match create(store, &name, &file) {
-            // Whoever went on instead has had the same from the server.
-            Err(Error::Followed { .. }) if is_covered(store, &segment, cancel)? => {}
-            made => made?,
-        }
-        finished.remove(&name)?;
-        published += 1;
-    }
+    let names = finished.names()?;
     let (tail, cut_off) = spool.tail()?;
     if cut_off > 0 {
         log::warn!(code = crate::notice::SPOOL.code;
@@ -267,14 +257,33 @@ pub(super) fn publish_left(store: &Store, spool: &mut Spool, cancel: &Cancel) ->
             finished.path().display()
         );
     }
-    let Some((first, _)) = tail.first() else {
+    if names.is_empty() && tail.is_empty() {
         spool.clear_tail()?;
-        return Ok(published);
-    };
-    let chains = store.chains(cancel)?;
-    let chain = chains.chains.iter().find(|chain| chain.id == first.chain);
-    let end = chain.and_then(|chain| chain.last()).map(|last| last.hash.clone());
-    let follows = |(segment, _): &WithPayload| segment.previous == end;
+        return Ok(0);
+    }
+    let chains = store.chains(cancel)?.chains;
+    let mut ends: Ends =
+        chains.iter().filter_map(|chain| Some((chain.id.clone(), chain.last()?.clone()))).collect();
+    let mut published = 0;
+    for name in names {
+        cancel.check()?;
+        let file = finished.read(&name)?;
+        let (segment, _) = Segment::decode(&name, &file)?;
+        match standing(&ends, &segment) {
+            Standing::Follows => {
+                create(store, &name, &file)?;
+                ends.insert(segment.chain.clone(), segment);
+                published += 1;
+            }
+            Standing::Covered => {}
+            Standing::Unfit => {
+                tell_unfit(&segment, &finished.put_aside(&name)?);
+                continue;
+            }
+        }
+        finished.remove(&name)?;
+    }
+    let follows = |(segment, _): &WithPayload| matches!(standing(&ends, segment), Standing::Follows);
     if let Some(begin) = tail.iter().position(follows) {
         for (mut segment, payload) in joined(tail.into_iter().skip(begin).collect())? {
             cancel.check()?;
@@ -283,28 +292,47 @@ pub(super) fn publish_left(store: &Store, spool: &mut Spool, cancel: &Cancel) ->
             published += 1;
         }
     } else if let Some((last, _)) = tail.last()
-        && last.hash != end.unwrap_or_default()
-        && !is_covered(store, last, cancel)?
+        && matches!(standing(&ends, last), Standing::Unfit)
     {
         let at = now_to_the_millisecond().format("%Y%m%dT%H%M%S%3f").to_string();
-        let aside = spool.put_aside(&at)?;
-        log::warn!(code = crate::notice::SPOOL.code;
-            "the store's chain {} ends elsewhere than what waits here begins: that is kept in {}",
-            last.chain, aside.display()
-        );
+        tell_unfit(last, &spool.keep_tail(&at)?);
     }
     spool.clear_tail()?;
     Ok(published)
 }
 
-/// Whether the store's chain has all of the log up to where a segment ends.
-fn is_covered(store: &Store, segment: &Segment, cancel: &Cancel) -> Result<bool> {
-    let chains = store.chains(cancel)?;
-    let chain = chains.chains.iter().find(|chain| chain.id == segment.chain);
-    Ok(chain.and_then(|chain| chain.last()).is_some_and(|last| {
-        last.source == segment.source
-            && (last.file == segment.file && last.end >= segment.end || last.file > segment.file)
-    }))
+/// The last segment of each chain of a store.
+type Ends = BTreeMap<String, Segment>;
+
+/// How a segment of the spool stands to the store's chain.
+enum Standing {
+    /// It is the next.
+    Follows,
+    /// The chain has all of the log up to its end.
+    Covered,
+    /// Neither.
+    Unfit,
+}
+
+fn standing(ends: &Ends, segment: &Segment) -> Standing {
+    let Some(end) = ends.get(&segment.chain) else {
+        return if segment.first == 1 { Standing::Follows } else { Standing::Unfit };
+    };
+    let is_past = end.file == segment.file && end.end >= segment.end || end.file > segment.file;
+    if segment.previous.as_ref() == Some(&end.hash) {
+        Standing::Follows
+    } else if end.hash == segment.hash || end.source == segment.source && is_past {
+        Standing::Covered
+    } else {
+        Standing::Unfit
+    }
+}
+
+fn tell_unfit(segment: &Segment, aside: &Path) {
+    log::warn!(code = crate::notice::SPOOL.code;
+        "the store's chain {} does not end where what waited here begins, {}:{}: that is kept in {}",
+        segment.chain, segment.file, segment.start, aside.display()
+    );
 }
 
 /// Whether a failure may be over soon.

@@ -20,6 +20,8 @@ use crate::identity::ServerIdentity;
 const TAIL: &str = "tail";
 /// What names begin with of files that are being written.
 const PARTIAL: &str = ".partial-";
+/// What names end with of what is kept for a person.
+const UNFIT: &str = ".unfit";
 
 /// The spool of one store and one server; nobody else's while this value lives.
 #[derive(Debug)]
@@ -124,8 +126,8 @@ impl Spool {
     ///
     /// # Errors
     /// The disk fails.
-    pub(super) fn put_aside(&mut self, at: &str) -> Result<PathBuf> {
-        let (from, to) = (self.finished.0.join(TAIL), self.finished.0.join(format!("unfit-{at}")));
+    pub(super) fn keep_tail(&mut self, at: &str) -> Result<PathBuf> {
+        let (from, to) = (self.finished.0.join(TAIL), self.finished.0.join(format!("{TAIL}-{at}{UNFIT}")));
         fs::copy(from, &to).and_then(|_| File::open(&to)?.sync_all()).map_err(Error::io("write", &to))?;
         self.finished.sync()?;
         self.clear_tail()?;
@@ -186,6 +188,17 @@ impl Finished {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("delete", &path)(error)),
             _ => Ok(()),
         }
+    }
+
+    /// Keeps a segment that the store's chain has no place for, under another name, for a person. Returns where it is.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub(super) fn put_aside(&self, name: &str) -> Result<PathBuf> {
+        let (from, to) = (self.0.join(name), self.0.join(format!("{name}{UNFIT}")));
+        fs::rename(from, &to).map_err(Error::io("write", &to))?;
+        self.sync()?;
+        Ok(to)
     }
 
     /// Where they are.
