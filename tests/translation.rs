@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// A page, and its translation.
-const PAIRS: [[&str; 2]; 11] = [
+const PAIRS: [[&str; 2]; 12] = [
     ["README.md", "docs/ko/README.md"],
     ["docs/REFERENCE.md", "docs/ko/REFERENCE.md"],
     ["docs/RUNBOOK.md", "docs/ko/RUNBOOK.md"],
