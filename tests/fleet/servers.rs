@@ -17,12 +17,12 @@ fn twenty_databases_on_several_servers() {
         ("mysql-97", Server::of("mysql-9.7", "fleet-97", &[])),
     ];
     for (name, server) in &servers {
-        let sql: String = (0..5)
+        let sql: Vec<String> = (0..5)
             .map(|at| {
                 format!("CREATE DATABASE db{at}; CREATE TABLE db{at}.t (id INT PRIMARY KEY, s TEXT); INSERT INTO db{at}.t VALUES (1, '{name} {at}'), (2, NULL);\n")
             })
             .collect();
-        server.sql(sql);
+        server.sql(sql.concat());
     }
     let at = |at: usize| {
         (servers[at].0, servers[at].1.defaults_file().display().to_string(), servers[at].1.socket())

@@ -29,7 +29,7 @@ const MEMORY: &str = "/dev/shm";
 const MEMORY_PREFIX: &str = "fwb-test-server-";
 
 /// Engines that MariaDB has in files of their own. They are there from the start: INSTALL PLUGIN ends a MariaDB 10.11.19
-/// on which another session reads information_schema at that moment (signal 11 in get_all_tables, each time within 50 s
+/// on which another session reads `information_schema` at that moment (signal 11 in `get_all_tables`, each time within 50 s
 /// of trying).
 const ENGINES: [&str; 2] = ["--plugin-load-add=ha_archive", "--plugin-load-add=ha_blackhole"];
 

@@ -382,8 +382,8 @@ mod tests {
 
     #[test]
     fn each_server_is_in_one_part() {
-        let text: String = (0..7).map(|at| format!("s{at} host=h{at} databases=x\n")).collect();
-        let fleet = parse(&text).unwrap();
+        let lines: Vec<String> = (0..7).map(|at| format!("s{at} host=h{at} databases=x")).collect();
+        let fleet = parse(&lines.join("\n")).unwrap();
         for parts in [None, Some(1), Some(3), Some(7)] {
             let mut seen: Vec<String> = Vec::new();
             for index in 0..parts.unwrap_or(7) {

@@ -92,10 +92,10 @@ mod tests {
                     e host=i\nf host=j\n";
         let fleet = Fleet::parse(text, Path::new("fleet")).unwrap();
         let mut queue = FleetQueue::new(fleet.servers(), "./backups", 2);
-        let begun: Vec<FleetNext> = (0..4).map(|_| queue.begin()).collect();
+        let first: Vec<FleetNext> = (0..4).map(|_| queue.begin()).collect();
         let begin = FleetNext::Begin;
         assert_eq!(
-            begun,
+            first,
             [begin(0), begin(2), begin(4), FleetNext::Wait],
             "b waits for a's store, d for the host"
         );
