@@ -16,7 +16,7 @@ EOF
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 binaries=$root/target/release
 if [ "${1-}" = --binaries ] && [ -n "${2-}" ]; then
-    binaries=$(realpath -m -- "$2")
+    binaries=$2
     shift 2
 fi
 case ${1-} in
