@@ -114,8 +114,12 @@ fn a_log_is_followed_and_gone_on_with_on_every_server() {
         assert_eq!(second["chain"], first["chain"], "{kind}");
         assert!(second["begun_because"].is_null(), "{kind}: {second}");
         assert_eq!(second["gtid"], executed(&server), "{kind}");
-        let third = once(&server, &store);
-        assert_eq!(third["segments"], 0, "{kind}: there is nothing new");
+        // MariaDB notes a checkpoint in a new file when it comes to that.
+        until("nothing new", || {
+            let third = once(&server, &store);
+            assert_eq!(third["groups"], 0, "{kind}: {third}");
+            (third["segments"] == 0).then_some(())
+        });
         let report = tool("fwb-verify", &server, &store).arg("--log").run().ok().json();
         assert_eq!(report["ok"], true, "{kind}: {report}");
         let listed = tool("fwb-ls", &server, &store).args(["--transactions", "--statement", "create table"]);
