@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::manifests::{Object, build, build_at, file, objects, python, read};
+use crate::support::manifests::{Object, OwnOverlay, build, file, objects, python, read};
 use crate::support::{Output, Tool};
 
 const OVERLAYS: [&str; 7] = [
@@ -383,15 +383,11 @@ fn the_backups_outlive_the_cluster() {
 
 #[test]
 fn the_path_on_the_host_is_one_patch_away() {
-    let copy = tempfile::tempdir().unwrap();
-    Tool::program("cp").arg("-R").arg(file("k8s")).arg(copy.path()).run().ok();
-    let own = copy.path().join("k8s/overlays/own");
-    fs::create_dir(&own).unwrap();
+    let own = OwnOverlay::new();
     let patch = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../tcp]\npatches:\n  \
                  - target: {kind: PersistentVolume}\n    patch: |-\n      \
                  - {op: replace, path: /spec/hostPath/path, value: /srv/backups}\n";
-    fs::write(own.join("kustomization.yaml"), patch).unwrap();
-    let built = build_at(&own);
+    let built = own.build(patch);
     assert!(built.contains("/srv/backups"));
     assert_eq!(built.replace("/srv/backups", ""), {
         let tcp = build("overlays/tcp");
@@ -458,8 +454,7 @@ fn a_bucket_takes_the_place_of_the_volume() {
 /// What the comment says of web identity is an overlay that works.
 #[test]
 fn a_bucket_needs_no_secret_where_there_is_web_identity() {
-    let copy = tempfile::tempdir().unwrap();
-    Tool::program("cp").arg("-R").arg(file("k8s")).arg(copy.path()).run().ok();
+    let own = OwnOverlay::new();
     let comment = fs::read_to_string(file("k8s/overlays/s3/kustomization.yaml")).unwrap();
     let patches = comment.split("#   patches:\n").nth(1).unwrap().split("# and a restore").next().unwrap();
     let patches: Vec<&str> = patches.lines().map(|line| line.strip_prefix("#   ").unwrap()).collect();
@@ -468,8 +463,6 @@ fn a_bucket_needs_no_secret_where_there_is_web_identity() {
     for (name, kind) in
         [("overlays/s3", "CronJob"), ("overlays/s3-encrypted", "CronJob"), ("restore/s3", "Job")]
     {
-        let own = copy.path().join("k8s/overlays/own");
-        fs::create_dir_all(&own).unwrap();
         let bucket = format!(
             "  - target: {{kind: {kind}}}\n    patch: |-\n      - op: replace\n        path: \
              /spec/jobTemplate/spec/template/spec/containers/0/env/1/value\n        value: s3://other/place\n"
@@ -478,8 +471,7 @@ fn a_bucket_needs_no_secret_where_there_is_web_identity() {
         if kind == "Job" {
             text = text.replace("CronJob", "Job").replace("/jobTemplate/spec", "");
         }
-        fs::write(own.join("kustomization.yaml"), text).unwrap();
-        let objects = read(&build_at(&own));
+        let objects = read(&own.build(&text));
         for object in objects.iter().filter(|object| object.pod().is_some()) {
             let [container] = object.containers()[..] else { panic!("one container") };
             assert_eq!(container.get("envFrom"), None, "{name}");
@@ -534,17 +526,9 @@ fn a_secret_that_may_lack_names_who_is_told() {
         let drill = container(&objects, "filewallball-drill-cronjob");
         assert_eq!(environment(&drill).get("FWB_NOTIFY"), None, "{name}");
     }
-    let copy = tempfile::tempdir().unwrap();
-    Tool::program("cp").arg("-R").arg(file("k8s")).arg(copy.path()).run().ok();
-    let own = copy.path().join("k8s/overlays/own");
-    fs::create_dir(&own).unwrap();
+    let own = OwnOverlay::new();
     for name in OVERLAYS {
-        let text = format!(
-            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../../{name}]\n\
-             components: [../../components/notices]\n"
-        );
-        fs::write(own.join("kustomization.yaml"), text).unwrap();
-        let built = build_at(&own);
+        let built = own.with_component(name, "notices");
         python("validate", &VERSIONS[..1]).stdin(&built).run().ok();
         let objects = read(&built);
         let drill = container(&objects, "filewallball-drill-cronjob");
@@ -560,17 +544,9 @@ fn a_secret_that_may_lack_names_who_is_told() {
 /// Where the log is followed, it is proved each day, in every overlay that holds drills.
 #[test]
 fn the_log_is_proved_each_day_where_that_is_wanted() {
-    let copy = tempfile::tempdir().unwrap();
-    Tool::program("cp").arg("-R").arg(file("k8s")).arg(copy.path()).run().ok();
-    let own = copy.path().join("k8s/overlays/own");
-    fs::create_dir(&own).unwrap();
+    let own = OwnOverlay::new();
     for name in OVERLAYS {
-        let text = format!(
-            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../../{name}]\n\
-             components: [../../components/log-proof]\n"
-        );
-        fs::write(own.join("kustomization.yaml"), text).unwrap();
-        let built = build_at(&own);
+        let built = own.with_component(name, "log-proof");
         python("validate", &VERSIONS[..1]).stdin(&built).run().ok();
         let objects = read(&built);
         let drill = &one(&objects, "CronJob", "filewallball-drill-cronjob")["spec"];
@@ -717,10 +693,7 @@ fn a_follower_does_no_more_than_it_needs() {
 /// An encrypted log in a bucket, as the comment there shows it.
 #[test]
 fn a_log_in_a_bucket_is_encrypted_as_the_comment_says() {
-    let copy = tempfile::tempdir().unwrap();
-    Tool::program("cp").arg("-R").arg(file("k8s")).arg(copy.path()).run().ok();
-    let own = copy.path().join("k8s/overlays/own");
-    fs::create_dir(&own).unwrap();
+    let own = OwnOverlay::new();
     let comment = fs::read_to_string(file("k8s/follow/s3/kustomization.yaml")).unwrap();
     let shown: Vec<&str> = comment
         .lines()
@@ -728,8 +701,7 @@ fn a_log_in_a_bucket_is_encrypted_as_the_comment_says() {
         .filter(|line| line.contains(": ["))
         .collect();
     assert_eq!(shown.len(), 2, "{shown:?}");
-    fs::write(own.join("kustomization.yaml"), shown.join("\n").replace("fwb-tools/k8s/", "../../")).unwrap();
-    let built = read(&build_at(&own));
+    let built = read(&own.build(&shown.join("\n")));
     let container = worker(one(&built, "Deployment", "filewallball-follow"));
     let environment = environment(container);
     assert_eq!(environment["FWB_STORE"], BUCKET);
@@ -739,14 +711,8 @@ fn a_log_in_a_bucket_is_encrypted_as_the_comment_says() {
 /// What the documentation shows of an overlay of one's own for the report is one that works.
 #[test]
 fn the_report_is_patched_as_the_documentation_says() {
-    let copy = tempfile::tempdir().unwrap();
-    Tool::program("cp").arg("-R").arg(file("k8s")).arg(copy.path()).run().ok();
-    let own = copy.path().join("k8s/overlays/own");
-    fs::create_dir(&own).unwrap();
-    let built = |text: &str| {
-        fs::write(own.join("kustomization.yaml"), text.replace("fwb-tools/k8s/", "../../")).unwrap();
-        read(&build_at(&own))
-    };
+    let own = OwnOverlay::new();
+    let built = |text: &str| read(&own.build(text));
     let page = fs::read_to_string(file("docs/KUBERNETES.md")).unwrap();
     let shown = page.split("```yaml\n").find(|part| part.contains("monitoring.coreos.com")).unwrap();
     let released = built(shown.split("```").next().unwrap());
@@ -841,16 +807,12 @@ fn a_fleet_is_spread_by_the_scheduler_and_leaves_nobody_out() {
 /// What the comment shows of a fleet of one's own is an overlay that works: one's own file, and as many pods as one wants.
 #[test]
 fn a_fleet_of_ones_own_is_what_the_comment_says() {
-    let copy = tempfile::tempdir().unwrap();
-    Tool::program("cp").arg("-R").arg(file("k8s")).arg(copy.path()).run().ok();
-    let own = copy.path().join("k8s/overlays/own");
-    fs::create_dir(&own).unwrap();
-    fs::write(own.join("fleet"), "mine host=db.example databases=shop store=s3://own/{name}\n").unwrap();
+    let own = OwnOverlay::new();
+    fs::write(own.dir.join("fleet"), "mine host=db.example databases=shop store=s3://own/{name}\n").unwrap();
     let comment = fs::read_to_string(file("k8s/fleet/kustomization.yaml")).unwrap();
     let shown: Vec<&str> = comment.lines().filter_map(|line| line.strip_prefix("#   ")).skip(1).collect();
     assert!(shown[0].starts_with("resources: "), "{shown:?}");
-    fs::write(own.join("kustomization.yaml"), shown.join("\n").replace("fwb-tools/k8s/", "../../")).unwrap();
-    let built = build_at(&own);
+    let built = own.build(&shown.join("\n"));
     python("validate", &VERSIONS[..1]).stdin(&built).run().ok();
     let objects = read(&built);
     let job = &job_template(&one(&objects, "CronJob", "filewallball-fleet-cronjob")["spec"])["spec"];

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::support::manifests::file;
-use crate::support::{Output, Tool};
+use crate::support::{Output, TOOLS, Tool};
 
 /// dpkg with a system of its own, in which scripts of packages run without one.
 fn dpkg(root: &Path, action: &[&str]) -> Output {
@@ -63,18 +63,18 @@ fn the_package_is_installed_and_removed_without_a_trace() {
     let before = files(&root);
     dpkg(&root, &["-i", &package]).ok();
     let there = files(&root);
-    for tool in ["dump", "verify", "ls", "prune", "copy", "restore", "follow", "run", "report"] {
+    for tool in TOOLS {
         for path in [
-            format!("usr/bin/fwb-{tool}"),
-            format!("usr/share/man/man1/fwb-{tool}.1.gz"),
-            format!("usr/share/bash-completion/completions/fwb-{tool}"),
-            format!("usr/share/zsh/site-functions/_fwb-{tool}"),
-            format!("usr/share/fish/vendor_completions.d/fwb-{tool}.fish"),
+            format!("usr/bin/{tool}"),
+            format!("usr/share/man/man1/{tool}.1.gz"),
+            format!("usr/share/bash-completion/completions/{tool}"),
+            format!("usr/share/zsh/site-functions/_{tool}"),
+            format!("usr/share/fish/vendor_completions.d/{tool}.fish"),
         ] {
             assert!(there.contains(&path), "{path}");
         }
-        let said = Tool::program(root.join(format!("usr/bin/fwb-{tool}"))).arg("--version").run().ok();
-        assert_eq!(said.stdout_text(), format!("fwb-{tool} {version}\n"));
+        let said = Tool::program(root.join(format!("usr/bin/{tool}"))).arg("--version").run().ok();
+        assert_eq!(said.stdout_text(), format!("{tool} {version}\n"));
     }
     let doc = "usr/share/doc/fwb-tools";
     for name in [

@@ -8,22 +8,10 @@ use std::path::Path;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::support::{Store, Tool, sha256};
+use crate::support::{Store, TOOLS, Tool, sha256};
 
 /// What former versions have promised. `PROMISES=overwrite` adds what is new and removes nothing.
 const PROMISED: &str = "tests/fixtures/promised.txt";
-
-const TOOLS: [&str; 9] = [
-    "fwb-copy",
-    "fwb-dump",
-    "fwb-follow",
-    "fwb-ls",
-    "fwb-prune",
-    "fwb-report",
-    "fwb-restore",
-    "fwb-run",
-    "fwb-verify",
-];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

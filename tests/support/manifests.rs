@@ -56,10 +56,42 @@ pub(crate) fn kubectl() -> PathBuf {
 
 /// The same of another directory. kubectl says nothing on stderr: that is where kustomize warns of what its next
 /// version does not know any more.
-pub(crate) fn build_at(dir: &Path) -> String {
+fn build_at(dir: &Path) -> String {
     let output = Tool::program(kubectl()).arg("kustomize").arg(dir).run().ok();
     assert_eq!(output.stderr, "", "{}", dir.display());
     output.stdout_text()
+}
+
+/// An overlay of one's own, in a copy of `k8s`.
+pub(crate) struct OwnOverlay {
+    _copy: tempfile::TempDir,
+    /// Its directory, three levels below the copy.
+    pub(crate) dir: PathBuf,
+}
+
+impl OwnOverlay {
+    pub(crate) fn new() -> Self {
+        let copy = tempfile::tempdir().expect("a directory");
+        Tool::program("cp").arg("-R").arg(file("k8s")).arg(copy.path()).run().ok();
+        let dir = copy.path().join("k8s/overlays/own");
+        std::fs::create_dir(&dir).expect("a directory");
+        Self { _copy: copy, dir }
+    }
+
+    /// What it would send with this kustomization, in which `fwb-tools/k8s` may stand for where the others are.
+    pub(crate) fn build(&self, kustomization: &str) -> String {
+        let text = kustomization.replace("fwb-tools/k8s/", "../../");
+        std::fs::write(self.dir.join("kustomization.yaml"), text).expect("a file");
+        build_at(&self.dir)
+    }
+
+    /// What it would send that has another overlay, and a component on top.
+    pub(crate) fn with_component(&self, overlay: &str, component: &str) -> String {
+        self.build(&format!(
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../../{overlay}]\n\
+             components: [../../components/{component}]\n"
+        ))
+    }
 }
 
 /// The objects in a text of YAML.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use fwb::{Cancel, Context, Error, Result, RunRetry, RunStep};
 use fwb_cli::{Said, Session};
-use fwb_process::{Program, Worked};
+use fwb_process::Program;
 
 use crate::chain::{Chain, Stage};
 
@@ -199,23 +199,11 @@ fn attempt(stage: &Stage, input: &[u8], environment: &[(&str, OsString)], sessio
     let worked = program.work(input.to_vec(), environment, &session.context().cancel, PATIENCE, each_line);
     let mut said = std::mem::take(&mut *said.lock().unwrap_or_else(PoisonError::into_inner));
     match worked {
-        Ok(Worked { code, signal, output }) => {
-            let exit = code.unwrap_or_else(|| 128 + signal.unwrap_or_default());
-            Try { exit, output, said }
-        }
+        Ok(worked) => Try { exit: worked.exit(), output: worked.output, said },
         Err(error) => {
             let error = Error::from(error);
             log::error!(code = error.code().code; "{error}");
-            said.push(Said {
-                level: Some(log::Level::Error),
-                tool: None,
-                server: None,
-                message: error.to_string(),
-                hint: error.hint(),
-                code: Some(error.code().code.into()),
-                cause: None,
-                number: None,
-            });
+            said.push(Said::of_error(&error));
             // As a shell reports a program that is not there.
             Try { exit: if matches!(error, Error::Spawn { .. }) { 2 } else { 1 }, output: Vec::new(), said }
         }

@@ -276,17 +276,8 @@ impl Ended {
 
     /// A run that could not be started.
     fn of_error(error: &Error) -> Self {
-        let error_said = Said {
-            level: Some(log::Level::Error),
-            tool: None,
-            server: None,
-            message: error.to_string(),
-            hint: error.hint(),
-            code: Some(error.code().code.into()),
-            cause: None,
-            number: None,
-        };
-        Self { exit: fwb_cli::exit_code(error.class()).into(), record: None, error: Some(error_said) }
+        let exit = fwb_cli::exit_code(error.class()).into();
+        Self { exit, record: None, error: Some(Said::of_error(error)) }
     }
 }
 
@@ -372,6 +363,23 @@ impl<'a> Caller<'a> {
             self.session.tell(&error);
             return Ended::of_error(&error);
         }
+        let program = self.program(server).arg("--format=jsonl").args(verbosity());
+        let (worked, error) = self.work(server, &program);
+        match worked {
+            Ok(worked) => {
+                let lines = worked.output.split(|byte| *byte == b'\n');
+                let record = lines.filter_map(RunRecord::from_slice).next_back();
+                Ended { exit: worked.exit(), record, error }
+            }
+            Err(error) => {
+                self.session.tell(&error);
+                Ended::of_error(&error)
+            }
+        }
+    }
+
+    /// Runs a program for a server, and says again what it says. Returns how it ended, and the last error that it has told.
+    fn work(&self, server: &FleetServer, program: &Program) -> (Result<Worked>, Option<Said>) {
         let said = Arc::new(Mutex::new(None));
         let (pass_on, heard, name) = (self.session.pass_on(), Arc::clone(&said), server.name.to_string());
         let each_line = move |line: &[u8]| {
@@ -382,41 +390,20 @@ impl<'a> Caller<'a> {
                 *held(&heard) = Some(message);
             }
         };
-        let program = self.program(server).arg("--format=jsonl").args(verbosity());
         let cancel = &self.session.context().cancel;
         let worked = program.work(Vec::new(), &self.environment(server), cancel, PATIENCE, each_line);
         let error = held(&said).take();
-        match worked {
-            Ok(Worked { code, signal, output }) => {
-                let exit = code.unwrap_or_else(|| 128 + signal.unwrap_or_default());
-                let mut records = output.split(|byte| *byte == b'\n').filter_map(RunRecord::from_slice);
-                Ended { exit, record: records.next_back(), error }
-            }
-            Err(error) => {
-                let error = Error::from(error);
-                self.session.tell(&error);
-                Ended::of_error(&error)
-            }
-        }
+        (worked.map_err(Error::from), error)
     }
 
     /// Prints the pipeline of each server. What is wrong with one is told, and the others are printed.
     fn show(&self, servers: &[FleetServer]) -> Result<Outcome> {
         let (mut out, mut exit) = (self.session.records()?, 0);
         for server in servers {
-            let cancel = &self.session.context().cancel;
-            cancel.check()?;
-            let (pass_on, name) = (self.session.pass_on(), server.name.to_string());
-            let each_line = move |line: &[u8]| {
-                if let Some(message) = Said::read(line) {
-                    pass_on("fwb-run", &Said { server: Some(name.clone()), ..message });
-                }
-            };
-            let program = self.program(server).arg("--dry-run");
-            let worked = program.work(Vec::new(), &self.environment(server), cancel, PATIENCE, each_line)?;
-            let code = worked.code.unwrap_or_else(|| 128 + worked.signal.unwrap_or_default());
-            if code != 0 {
-                exit = if exit == 0 { code } else { exit };
+            self.session.context().cancel.check()?;
+            let worked = self.work(server, &self.program(server).arg("--dry-run")).0?;
+            if worked.exit() != 0 {
+                exit = if exit == 0 { worked.exit() } else { exit };
                 continue;
             }
             out.write_text(&pipeline(server, &String::from_utf8_lossy(&worked.output)))?;

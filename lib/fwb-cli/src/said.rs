@@ -1,5 +1,6 @@
 //! What a tool that was started has said on standard error: read, to know why it failed, and said again in our own form.
 
+use fwb::Error;
 use log::Level;
 use serde::Deserialize;
 
@@ -69,6 +70,20 @@ impl Said {
         };
         let (tool, message) = (Some(tool.to_owned()), message.unwrap_or_default().to_owned());
         Some(Self { level: Some(level), tool, message, ..plain })
+    }
+
+    /// What a tool would say that has failed so.
+    pub fn of_error(error: &Error) -> Self {
+        Self {
+            level: Some(Level::Error),
+            tool: None,
+            server: None,
+            message: error.to_string(),
+            hint: error.hint(),
+            code: Some(error.code().code.into()),
+            cause: None,
+            number: None,
+        }
     }
 
     /// The hint that a line of text is.

@@ -172,8 +172,8 @@ impl LogStream for Followed {
         }
     }
 
-    fn is_drained(&self) -> bool {
-        self.connection.is_drained()
+    fn has_taken_all(&self) -> bool {
+        self.connection.has_taken_all()
     }
 
     fn acknowledge(&mut self, file: &str, position: u64) -> Result<(), SessionError> {

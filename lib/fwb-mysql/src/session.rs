@@ -422,7 +422,7 @@ impl Connection {
     }
 
     /// Whether all that has come was taken.
-    pub(crate) fn is_drained(&self) -> bool {
+    pub(crate) fn has_taken_all(&self) -> bool {
         self.packets.is_empty()
     }
 

@@ -33,6 +33,13 @@ pub struct Worked {
     pub output: Vec<u8>,
 }
 
+impl Worked {
+    /// The exit status as a shell has it: of what a signal ended, 128 and its number.
+    pub fn exit(&self) -> i32 {
+        self.code.unwrap_or_else(|| 128 + self.signal.unwrap_or_default())
+    }
+}
+
 /// A program at work, as far as whoever stops it has to know: none once it has ended, when its id may be another's.
 #[derive(Debug)]
 struct AtWork {

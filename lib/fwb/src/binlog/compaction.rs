@@ -64,12 +64,12 @@ pub(super) fn compact(store: &Store, chain: &Chain, cancel: &Cancel) -> Result<u
 /// One of them is not what it says.
 pub(super) fn joined(segments: Vec<WithPayload>) -> Result<Vec<WithPayload>> {
     let (segments, payloads): (Vec<Segment>, Vec<Vec<u8>>) = segments.into_iter().unzip();
-    let join = |run: Range<usize>| {
-        if let [segment] = &segments[run.clone()] {
-            return Ok((segment.clone(), payloads[run.start].clone()));
-        }
-        let mut of_run = payloads[run.clone()].iter();
-        put_together(&segments[run], |_| Ok(of_run.next().cloned().unwrap_or_default()))
+    let mut payloads = payloads.into_iter();
+    let mut next = || payloads.next().unwrap_or_default();
+    // Runs have all segments, in order.
+    let join = |run: Range<usize>| match &segments[run] {
+        [segment] => Ok((segment.clone(), next())),
+        several => put_together(several, |_| Ok(next())),
     };
     runs(&segments).into_iter().map(join).collect()
 }
@@ -77,12 +77,11 @@ pub(super) fn joined(segments: Vec<WithPayload>) -> Result<Vec<WithPayload>> {
 /// Which segments can become one: all of them, in order.
 fn runs(segments: &[Segment]) -> Vec<Range<usize>> {
     let mut runs = Vec::new();
-    let end = segments.len();
     let mut begin = 0;
-    while begin < end {
+    while begin < segments.len() {
         let (mut last, mut parts, mut raw) = (begin, segments[begin].parts.len(), size(&segments[begin]));
         let mut xa = xa_names(&segments[begin]);
-        while last + 1 < end && goes_with(&segments[last], &segments[last + 1]) {
+        while last + 1 < segments.len() && goes_with(&segments[last], &segments[last + 1]) {
             let next = &segments[last + 1];
             let is_crowded = xa + xa_names(next) > MOST_XA;
             if parts + next.parts.len() > MOST_PARTS || raw + size(next) > MOST_RAW || is_crowded {

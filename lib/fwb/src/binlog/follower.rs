@@ -8,9 +8,11 @@ use serde_json::Map;
 
 use super::chain::Chain;
 use super::clock::Clock;
-use super::delivery::{Job, Outbox, Pauses, create, is_no_such_place, is_passing, publish_left, say, tidy};
+use super::delivery::{Pauses, create, create_in_the_end, is_no_such_place, is_passing, say, tidy};
 use super::facts::LogFacts;
+use super::leftover::publish_left;
 use super::options::{FollowFrom, FollowOptions};
+use super::outbox::{Job, Outbox};
 use super::reading::{Passed, Reading};
 use super::spool::Spool;
 use super::status::{FollowState, FollowStatus, STATUS_SCHEMA, SUFFIX};
@@ -89,8 +91,10 @@ pub fn follow(
         None => None,
     };
     std::thread::scope(|scope| {
+        // Without commits that wait, what a spool has left is published, and nothing comes into it.
         let outbox = spool
             .as_ref()
+            .filter(|_| options.semi_sync)
             .map(|spool| Outbox::start(scope, store, spool.finished().clone(), &context.cancel));
         let mut follower = Follower {
             store,
@@ -349,7 +353,7 @@ impl Follower<'_, '_> {
         };
         let cancel = self.context.cancel.clone();
         let mut is_asked = false;
-        if self.spool.is_some() {
+        if self.outbox.is_some() {
             reading.spool();
         }
         let mut stream = self.server.follow(&start, &cancel)?;
@@ -381,7 +385,7 @@ impl Follower<'_, '_> {
             if self.is_due(&reading) {
                 self.publish(&mut reading)?;
             }
-            if is_asked && (stream.is_drained() || reading.unspooled() >= MOST_UNANSWERED) {
+            if is_asked && (stream.has_taken_all() || reading.unspooled() >= MOST_UNANSWERED) {
                 match self.answer(&mut *stream, &mut reading) {
                     Ok(()) => is_asked = false,
                     Err(error) => break Err(cancel.explain(error)),
@@ -426,11 +430,12 @@ impl Follower<'_, '_> {
         }
         let (segment, file) = reading.cut()?;
         match (&mut self.spool, &self.outbox) {
-            (Some(spool), Some(outbox)) if self.options.semi_sync => {
+            (Some(spool), Some(outbox)) => {
                 spool.finish(&segment.name(), &file)?;
                 outbox.add(Job::Segment(segment.name()))?;
             }
-            _ => self.create(&segment.name(), &file)?,
+            _ if self.options.once => create(self.store, &segment.name(), &file)?,
+            _ => create_in_the_end(self.store, &segment.name(), &file, &self.context.cancel)?,
         }
         log::debug!(
             "published {}: {} bytes of {}",
@@ -453,19 +458,6 @@ impl Follower<'_, '_> {
         self.context.progress.advance(segment.end - segment.start);
         if self.uncompacted >= COMPACT_AFTER {
             self.tidy(&segment.chain);
-        }
-        Ok(())
-    }
-
-    /// Publishes a segment's file, however often that must be tried.
-    fn create(&self, name: &str, file: &[u8]) -> Result<()> {
-        let mut pauses = Pauses::default();
-        while let Err(error) = create(self.store, name, file) {
-            if self.options.once || !is_passing(&error) {
-                return Err(error);
-            }
-            pauses.tell(&error);
-            pauses.wait(&self.context.cancel)?;
         }
         Ok(())
     }

@@ -146,7 +146,7 @@ pub trait LogStream: fmt::Debug + Send {
     fn next(&mut self) -> Result<Option<SentEvent<'_>>, SessionError>;
 
     /// Whether all that has come was taken: the next event will have to be waited for.
-    fn is_drained(&self) -> bool;
+    fn has_taken_all(&self) -> bool;
 
     /// Says that all up to the end of the event which asked for it is safe here.
     ///

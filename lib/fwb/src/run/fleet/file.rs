@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::settings::{About, OF_THE_FILE_ALONE, setting};
+use super::settings::{About, OF_THE_FILE_ALONE, setting, truth_of};
 use crate::error::{Error, Result};
 use crate::identity::ServerName;
 use crate::server::NamePattern;
@@ -254,7 +254,7 @@ impl FleetServer {
         self.place("FWB_COPY_TO")
     }
 
-    /// The host that it loads: by name, or by what stands for it.
+    /// The host that it loads: by name, or by what stands for it; empty where nothing says where it is.
     pub fn host(&self) -> &str {
         let known = ["FWB_HOST", "FWB_POD", "FWB_POD_SELECTOR", "FWB_SOCKET", "FWB_DEFAULTS_FILE"];
         known.into_iter().find_map(|variable| self.get(variable)).unwrap_or_default()
@@ -278,14 +278,14 @@ impl FleetServer {
 
     /// Whether the line says enough. A server without an address would be the one of this host, whichever that is.
     fn check(&self) -> std::result::Result<(), (String, String)> {
-        let has = |variables: &[&str]| variables.iter().any(|variable| self.settings.contains_key(variable));
-        if !has(&["FWB_HOST", "FWB_SOCKET", "FWB_POD_SELECTOR", "FWB_POD", "FWB_DEFAULTS_FILE"]) {
+        if self.host().is_empty() {
             return Err((
                 format!("nothing says where the server {} is", self.name),
                 "give its host=, socket=, pod-selector=, pod= or defaults-file=".into(),
             ));
         }
-        if !has(&["FWB_DATABASE", "FWB_DATABASES"]) && !self.takes_all() {
+        let names_some = self.get("FWB_DATABASE").or(self.get("FWB_DATABASES")).is_some();
+        if !names_some && !self.takes_all() {
             return Err((
                 format!("nothing says which databases of {} are backed up", self.name),
                 "give databases='NAME PATTERN*' or all-databases=true".into(),
@@ -295,8 +295,7 @@ impl FleetServer {
     }
 
     fn takes_all(&self) -> bool {
-        let said = self.get("FWB_ALL_DATABASES").unwrap_or_default().to_lowercase();
-        ["y", "yes", "t", "true", "on", "1"].contains(&said.as_str())
+        self.get("FWB_ALL_DATABASES").and_then(truth_of) == Some(true)
     }
 
     /// Which databases of which server the line means: no two lines mean the same.

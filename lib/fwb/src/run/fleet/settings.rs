@@ -152,6 +152,16 @@ pub(super) const OF_THE_FILE_ALONE: [&str; 12] = [
     "FWB_EXCLUDE_DATABASE",
 ];
 
+/// Words that mean yes, and those that mean no: as clap's boolish values.
+const YES: [&str; 6] = ["y", "yes", "t", "true", "on", "1"];
+const NO: [&str; 6] = ["n", "no", "f", "false", "off", "0"];
+
+/// Whether a value means yes; none where it means neither.
+pub(super) fn truth_of(value: &str) -> Option<bool> {
+    let value = value.to_lowercase();
+    YES.contains(&value.as_str()).then_some(true).or_else(|| NO.contains(&value.as_str()).then_some(false))
+}
+
 /// Words by which a setting gives a secret away, or where to send one.
 const SECRETS: [&str; 7] = ["password", "passwd", "pwd", "secret", "token", "key", "notify"];
 
@@ -203,14 +213,11 @@ impl Setting {
         if has_account {
             return Some(format!("{name} is a URL with an account in it, and a fleet file holds no secret"));
         }
-        let truths = ["y", "yes", "t", "true", "on", "1", "n", "no", "f", "false", "off", "0"];
         match self.form {
             Form::Number if value.parse::<u32>().is_err() => Some(format!("{name} is no whole number")),
             Form::Port if value.parse::<u16>().is_ok_and(|port| port > 0) => None,
             Form::Port => Some(format!("{name} is no number from 1 to 65535")),
-            Form::Truth if !truths.contains(&value.to_lowercase().as_str()) => {
-                Some(format!("{name} is neither true nor false"))
-            }
+            Form::Truth if truth_of(value).is_none() => Some(format!("{name} is neither true nor false")),
             Form::Store => Location::parse(OsStr::new(value)).err().map(|error| format!("{name}: {error}")),
             _ => None,
         }
