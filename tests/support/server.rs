@@ -18,6 +18,7 @@ pub(crate) struct Server {
 fn sandbox(action: &[&str], dir: &Path) -> Command {
     let mut command = Command::new(root().join("scripts/sandbox.sh"));
     command.args(action).arg("--dir").arg(dir).stdin(Stdio::null());
+    command.env("FWB_SANDBOX_PRISTINE", root().join("target/test-server/pristine"));
     command
 }
 
