@@ -31,6 +31,7 @@ mod identity;
 mod image;
 mod json;
 mod kubernetes;
+mod loading;
 mod login;
 mod ls;
 mod matrix;

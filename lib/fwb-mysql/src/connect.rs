@@ -119,8 +119,7 @@ impl Opened {
             return Err(SessionError::Server(server_error(packet)));
         }
         let greeting = Greeting::parse(packet).map_err(SessionError::Lost)?;
-        let several = role == Role::Control;
-        let agreed = capabilities(greeting.capabilities, database.is_some(), several, target.compress);
+        let agreed = capabilities(greeting.capabilities, database.is_some(), role, target.compress);
         if agreed & capability::PROTOCOL_41 == 0 || agreed & capability::PLUGIN_AUTH == 0 {
             return Err(SessionError::Refused {
                 problem: format!("the server is too old: {}", greeting.version),

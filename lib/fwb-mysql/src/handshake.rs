@@ -2,7 +2,7 @@
 
 use std::io;
 
-use fwb::{ServerError, ServerVersion};
+use fwb::{Role, ServerError, ServerVersion};
 
 use crate::wire::{Fields, malformed, put_lenenc, put_nul};
 
@@ -16,6 +16,8 @@ pub(crate) mod capability {
     pub(crate) const CONNECT_WITH_DB: u32 = 1 << 3;
     /// Compressed packets, once we are logged in.
     pub(crate) const COMPRESS: u32 = 1 << 5;
+    /// The server may ask for rows that a statement of ours says that we have.
+    pub(crate) const LOCAL_FILES: u32 = 1 << 7;
     /// The protocol of version 4.1 and later.
     pub(crate) const PROTOCOL_41: u32 = 1 << 9;
     /// TLS.
@@ -98,10 +100,11 @@ pub(crate) struct Answer<'a> {
 }
 
 /// What we can do, of what the server can.
-pub(crate) fn capabilities(server: u32, database: bool, several: bool, compress: bool) -> u32 {
+pub(crate) fn capabilities(server: u32, database: bool, role: Role, compress: bool) -> u32 {
     use capability::{
-        COMPRESS, CONNECT_ATTRS, CONNECT_WITH_DB, DEPRECATE_EOF, LONG_FLAG, LONG_PASSWORD, MULTI_RESULTS,
-        MULTI_STATEMENTS, PLUGIN_AUTH, PLUGIN_AUTH_LENENC, PROTOCOL_41, SECURE_CONNECTION, TRANSACTIONS,
+        COMPRESS, CONNECT_ATTRS, CONNECT_WITH_DB, DEPRECATE_EOF, LOCAL_FILES, LONG_FLAG, LONG_PASSWORD,
+        MULTI_RESULTS, MULTI_STATEMENTS, PLUGIN_AUTH, PLUGIN_AUTH_LENENC, PROTOCOL_41, SECURE_CONNECTION,
+        TRANSACTIONS,
     };
     // A MariaDB server does not set the first bit: it means its own capabilities there. Clients do.
     let mut ours = LONG_FLAG
@@ -116,8 +119,10 @@ pub(crate) fn capabilities(server: u32, database: bool, several: bool, compress:
     if database {
         ours |= CONNECT_WITH_DB;
     }
-    if several {
-        ours |= MULTI_STATEMENTS;
+    match role {
+        Role::Control => ours |= MULTI_STATEMENTS,
+        Role::Single => {}
+        Role::Load => ours |= LOCAL_FILES,
     }
     if compress {
         ours |= COMPRESS;

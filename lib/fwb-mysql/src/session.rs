@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fwb::{Column, Results, Row, ServerVersion, Session, SessionError, Stopper};
+use fwb::{Column, Loaded, Results, Row, ServerVersion, Session, SessionError, Stopper};
 
 use crate::handshake::{MORE_RESULTS, server_error};
 use crate::packet::{FULL, Next, Packets};
@@ -20,6 +20,8 @@ const QUERY: u8 = 3;
 const USE: u8 = 2;
 const RESET: u8 = 0x1F;
 const PING: u8 = 14;
+/// The largest packet that rows to load are sent in, in bytes.
+const ROWS_PACKET: usize = 256 << 10;
 /// How many statements may wait for their answers. The server is never without work with two of them.
 const MOST_PENDING: u64 = 8;
 /// The most columns of a result: a table has 4096 at most, and so has a result of ours.
@@ -296,16 +298,77 @@ impl Connection {
         Ok(())
     }
 
+    /// Sends a statement that asks for rows, and the rows.
+    fn send_rows(&mut self, statement: &[u8], rows: &[u8]) -> Result<(), SessionError> {
+        let asked = self.send_part(statement, true).and_then(|()| {
+            while self.answered + 1 < self.sent {
+                self.take_answer()?;
+            }
+            self.take_pings()
+        });
+        // The server waits for rows that do not come.
+        asked.inspect_err(|_| self.is_broken = true)?;
+        self.packets.set_number(self.numbers.pop_front().unwrap_or(1));
+        let packet = self.packets.short().map_err(SessionError::Lost)?;
+        match packet.first() {
+            Some(0xFB) => {}
+            Some(0xFF) => {
+                let error = server_error(packet);
+                return Err(self.refused(error));
+            }
+            _ => return Err(SessionError::Lost(malformed("no request for rows"))),
+        }
+        // An empty packet ends them.
+        let mut parts = rows.chunks(ROWS_PACKET).chain([&b""[..]]);
+        let sent =
+            parts.try_for_each(|part| self.packets.write_one(part)).and_then(|()| self.packets.flush());
+        self.numbers.push_back(self.packets.number());
+        sent.or_else(|error| self.ended(error))
+    }
+
+    /// What it means that the present statement was answered by an error.
+    fn refused(&mut self, error: fwb::ServerError) -> SessionError {
+        self.answered += 1;
+        SessionError::Server(fwb::ServerError { statement: Some(self.answered - 1), ..error })
+    }
+
+    /// Reads the answer to rows that were loaded.
+    fn take_loaded(&mut self) -> Result<Loaded, SessionError> {
+        self.take_pings()?;
+        if self.answered + 1 != self.sent {
+            return Err(SessionError::Lost(io::Error::other("no rows were sent")));
+        }
+        self.packets.set_number(self.numbers.pop_front().unwrap_or(1));
+        let packet = self.packets.short().map_err(SessionError::Lost)?;
+        match packet.first() {
+            Some(0) => {
+                let loaded = loaded(packet).map_err(SessionError::Lost)?;
+                self.answered += 1;
+                Ok(loaded)
+            }
+            Some(0xFF) => {
+                let error = server_error(packet);
+                Err(self.refused(error))
+            }
+            _ => Err(SessionError::Lost(malformed("an answer to rows that is none"))),
+        }
+    }
+
     /// Writes what is there. Where the server has ended the connection, its last answer says why.
     fn written(&mut self, last: bool) -> Result<(), SessionError> {
         let Err(error) = self.write_statement(last) else { return Ok(()) };
         while self.answered < self.sent {
             self.take_answer()?;
         }
+        self.ended(error)
+    }
+
+    /// What a server that takes nothing any more has said last.
+    fn ended(&mut self, error: io::Error) -> Result<(), SessionError> {
         match self.packets.short() {
             Ok(packet) if packet.first() == Some(&0xFF) => {
                 self.is_broken = true;
-                let error = fwb::ServerError { statement: Some(self.sent), ..server_error(packet) };
+                let error = fwb::ServerError { statement: Some(self.answered), ..server_error(packet) };
                 Err(SessionError::Server(error))
             }
             _ => Err(SessionError::Lost(error)),
@@ -341,6 +404,18 @@ impl Session for Connection {
             self.noted(done)?;
         }
         let done = self.take_pings();
+        self.noted(done)
+    }
+
+    fn load(&mut self, statement: &[u8], rows: &[u8]) -> Result<(), SessionError> {
+        self.usable()?;
+        let done = self.send_rows(statement, rows);
+        self.noted(done)
+    }
+
+    fn loaded(&mut self) -> Result<Loaded, SessionError> {
+        self.usable()?;
+        let done = self.take_loaded();
         self.noted(done)
     }
 
@@ -480,6 +555,16 @@ impl Results for Discard {
 
 fn taker(error: fwb::Error) -> SessionError {
     SessionError::Taker(Box::new(error))
+}
+
+/// What an OK packet says of rows.
+fn loaded(packet: &[u8]) -> io::Result<Loaded> {
+    let mut fields = Fields::new(packet);
+    fields.u8()?;
+    let rows = fields.lenenc()?;
+    fields.lenenc()?;
+    fields.u16()?;
+    Ok(Loaded { rows, warnings: fields.u16()? })
 }
 
 /// Whether an OK packet says that another result follows.

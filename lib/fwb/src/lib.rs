@@ -143,10 +143,10 @@ pub use run::{
 };
 pub use select::{Found, Listing, Selection, WholeServer, select_among};
 pub use server::{
-    AccountName, Cells, ChosenDatabases, Column, Connector, DatabaseChoice, Feed, Flavor, LogPlace, LogStart,
-    LogStream, Malformed, NameCase, NamePattern, Password, PodChoice, PodOptions, ReplicationSource, Results,
-    Role, Row, SentEvent, Server as DatabaseServer, ServerAddress, ServerClient, ServerError, ServerOptions,
-    ServerVersion, Session, SessionError, Stopper, TlsMode, TlsOptions, Via,
+    AccountName, Cells, ChosenDatabases, Column, Connector, DatabaseChoice, Feed, Flavor, Loaded, LogPlace,
+    LogStart, LogStream, Malformed, NameCase, NamePattern, Password, PodChoice, PodOptions,
+    ReplicationSource, Results, Role, Row, SentEvent, Server as DatabaseServer, ServerAddress, ServerClient,
+    ServerError, ServerOptions, ServerVersion, Session, SessionError, Stopper, TlsMode, TlsOptions, Via,
 };
 pub use store::{
     Backend, BackupSummary, Expected, Folder, Freed, Held, Listed, Location, ObjectStores, Opened, Retention,

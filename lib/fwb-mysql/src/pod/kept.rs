@@ -5,7 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
-use fwb::{Results, ServerVersion, Session, SessionError, Stopper};
+use fwb::{Loaded, Results, ServerVersion, Session, SessionError, Stopper};
 
 use super::locked;
 use crate::session::Connection;
@@ -107,6 +107,14 @@ impl Session for Kept {
 
     fn settle(&mut self) -> Result<(), SessionError> {
         self.with(Session::settle)
+    }
+
+    fn load(&mut self, statement: &[u8], rows: &[u8]) -> Result<(), SessionError> {
+        self.with(|connection| connection.load(statement, rows))
+    }
+
+    fn loaded(&mut self) -> Result<Loaded, SessionError> {
+        self.with(Session::loaded)
     }
 
     fn reset(&mut self, database: Option<&str>, settings: &str) -> Result<(), SessionError> {

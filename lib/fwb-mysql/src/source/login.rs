@@ -148,6 +148,8 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fwb::Role;
+
     use crate::handshake::{self, Greeting};
 
     #[test]
@@ -160,7 +162,7 @@ mod tests {
             let read = Greeting::parse(&packet).unwrap();
             assert_eq!(read.version, version);
             assert_eq!((read.nonce.as_slice(), read.method.as_str()), (&b"abcdefghijklmnopqrst"[..], method));
-            let capabilities = handshake::capabilities(read.capabilities, false, false, false);
+            let capabilities = handshake::capabilities(read.capabilities, false, Role::Single, false);
             let answer =
                 handshake::Answer { capabilities, user: "u", proof: b"proof", database: None, method };
             let expected = Answer { user: "u".into(), proof: b"proof".into(), method: method.into() };

@@ -33,7 +33,7 @@ const TAKEN: [&str; 5] = ["mysql", "information_schema", "performance_schema", "
 const OPTIONS: &[&str] = &[
     "--skip-networking",
     "--skip-name-resolve",
-    "--local-infile=OFF",
+    "--local-infile=ON",
     "--max-allowed-packet=1G",
     "--character-set-server=utf8mb4",
     "--event-scheduler=OFF",

@@ -4,6 +4,7 @@
 
 mod amends;
 mod definer;
+mod delimited;
 mod destination;
 mod event;
 mod keys;

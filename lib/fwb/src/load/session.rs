@@ -2,12 +2,14 @@
 //! stand; the server takes each for exactly one.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use super::delimited::{Delimited, TableForm};
 use crate::admission::PUT_ASIDE;
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
-use crate::server::{Connection, Role, ServerClient, SessionError};
+use crate::server::{Connection, Loaded, Role, ServerClient, SessionError};
 
 /// What holds in every session that loads, whether the dump's header says so or not, beside what every session of ours
 /// begins with (`server/settings.rs`). A table that the server once took
@@ -33,6 +35,9 @@ const SETTLED: [&str; 3] = [
 /// statements.
 const HELD: usize = 1 << 20;
 
+/// How many bytes of rows a LOAD DATA has at least, but for a table's last: the server waits for us once for each.
+const BATCH: usize = 1 << 20;
+
 /// What a connection is sent: statements, the first and the last of which may be parts.
 pub(super) struct Rows {
     /// As they stand.
@@ -41,6 +46,15 @@ pub(super) struct Rows {
     pub(super) ends: Vec<(usize, usize)>,
     /// Where it stands in the dump, for messages.
     pub(super) place: String,
+    /// What their table looks like, where it takes LOAD DATA.
+    pub(super) form: Option<Arc<TableForm>>,
+}
+
+/// Rows that LOAD DATA loads, and the statements that are sent instead where the server does not take them as they are.
+#[derive(Default)]
+struct Batch {
+    rows: Delimited,
+    inserts: Vec<Vec<u8>>,
 }
 
 /// A connection that loads, and what is to be told of it.
@@ -55,6 +69,12 @@ pub(crate) struct LoadSession {
     part: Vec<u8>,
     /// Whether some of it was sent.
     is_begun: bool,
+    /// Rows that wait for more of their table.
+    batch: Batch,
+    /// Rows that were sent, and of which the server has not said yet that it has taken them.
+    loading: Option<Batch>,
+    /// Whether rows of the present table were taken otherwise than they are.
+    is_bent: bool,
     /// Why the connection is of no use any more.
     failed: Option<Error>,
 }
@@ -66,7 +86,7 @@ impl LoadSession {
     /// # Errors
     /// The server cannot be reached.
     pub(crate) fn start(server: &ServerClient, database: Option<&str>, cancel: &Cancel) -> Result<Self> {
-        let connection = server.connect(Role::Single, database, "connecting", cancel)?;
+        let connection = server.connect(Role::Load, database, "connecting", cancel)?;
         let mut session = Self {
             connection,
             lock: lock_name(),
@@ -74,6 +94,9 @@ impl LoadSession {
             sent: 0,
             part: Vec::new(),
             is_begun: false,
+            batch: Batch::default(),
+            loading: None,
+            is_bent: false,
             failed: None,
         };
         // A failure shows when the session ends.
@@ -150,6 +173,7 @@ impl LoadSession {
     /// As [`LoadSession::rows`].
     pub(crate) fn send(&mut self, text: &[u8]) -> io::Result<()> {
         self.usable()?;
+        self.end_batch()?;
         self.sent += 1;
         let done = self.connection.session().send(text, true);
         self.noted(done)
@@ -163,15 +187,88 @@ impl LoadSession {
         self.usable()?;
         let mut from = 0;
         for (end, next) in &rows.ends {
-            self.part.extend_from_slice(&rows.raw[from..*end]);
+            let (statement, is_whole) = (&rows.raw[from..*end], self.part.is_empty() && !self.is_begun);
             from = *next;
+            if let Some(form) = rows.form.as_ref().filter(|_| is_whole && !self.is_bent)
+                && self.add_to_batch(form, statement)?
+            {
+                continue;
+            }
+            self.send_batch()?;
+            self.part.extend_from_slice(statement);
             self.send_part(true)?;
         }
         self.part.extend_from_slice(&rows.raw[from..]);
         if self.part.len() > HELD { self.send_part(false) } else { Ok(()) }
     }
 
+    /// Adds a statement to the rows that wait; false where it stays an INSERT.
+    fn add_to_batch(&mut self, form: &TableForm, statement: &[u8]) -> io::Result<bool> {
+        // What stands between two statements is none of them.
+        let statement = statement.trim_ascii_start();
+        let mut is_added = form.add(statement, &mut self.batch.rows);
+        if !is_added && self.batch.rows.rows > 0 {
+            // It may be of another table, or have other columns.
+            self.send_batch()?;
+            is_added = !self.is_bent && form.add(statement, &mut self.batch.rows);
+        }
+        if !is_added {
+            return Ok(false);
+        }
+        self.batch.inserts.push(statement.to_vec());
+        if self.batch.rows.text.len() >= BATCH {
+            self.send_batch()?;
+        }
+        Ok(true)
+    }
+
+    /// Has the server load the rows that wait, in a transaction that ends when it has said what became of them.
+    fn send_batch(&mut self) -> io::Result<()> {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.rows.rows == 0 {
+            return Ok(());
+        }
+        self.end_batch()?;
+        if self.is_bent {
+            return batch.inserts.iter().try_for_each(|insert| self.send(insert));
+        }
+        self.send(b"START TRANSACTION")?;
+        self.sent += 1;
+        let begun = self.connection.session().load(&batch.rows.statement, &batch.rows.text);
+        match begun {
+            Ok(()) => self.loading = Some(batch),
+            Err(SessionError::Server(error)) if error.statement == Some(self.sent - 1) => {
+                return self.insert_instead(&batch, &error.to_string());
+            }
+            Err(error) => return self.noted(Err(error)),
+        }
+        Ok(())
+    }
+
+    /// Waits for the rows that the server is at. LOAD DATA LOCAL leaves out rows whose key is taken, and bends values that do not fit,
+    /// and tells no more of it than a number of warnings: then nothing of it stays, and the statements say what is wrong.
+    fn end_batch(&mut self) -> io::Result<()> {
+        let Some(batch) = self.loading.take() else { return Ok(()) };
+        match self.connection.session().loaded() {
+            Ok(Loaded { rows, warnings: 0 }) if rows == batch.rows.rows => self.send(b"COMMIT"),
+            Ok(Loaded { rows, warnings }) => {
+                let why = format!("of {} rows it took {rows}, with {warnings} warnings", batch.rows.rows);
+                self.insert_instead(&batch, &why)
+            }
+            Err(SessionError::Server(error)) => self.insert_instead(&batch, &error.to_string()),
+            Err(error) => self.noted(Err(error)),
+        }
+    }
+
+    fn insert_instead(&mut self, batch: &Batch, why: &str) -> io::Result<()> {
+        log::debug!("the server does not take rows by LOAD DATA as they are, and gets them by INSERT: {why}");
+        self.is_bent = true;
+        self.send(b"ROLLBACK")?;
+        batch.inserts.iter().try_for_each(|insert| self.send(insert))
+    }
+
     fn send_part(&mut self, last: bool) -> io::Result<()> {
+        self.end_batch()?;
         self.sent += u64::from(last);
         self.is_begun = !last;
         let done = self.connection.session().send(&self.part, last);
@@ -186,6 +283,9 @@ impl LoadSession {
     pub(super) fn end_rows(&mut self) -> io::Result<()> {
         self.part.clear();
         if !self.is_begun {
+            self.usable()?;
+            self.send_batch()?;
+            self.is_bent = false;
             return Ok(());
         }
         self.noted(Err(SessionError::Lost(io::Error::other("a statement has no end"))))
@@ -222,6 +322,10 @@ impl LoadSession {
     /// # Errors
     /// As [`LoadSession::finish`].
     pub(crate) fn finish_watched(mut self, watch: impl FnOnce(&dyn Fn() -> bool) + Send) -> Result<()> {
+        if self.failed.is_none() {
+            // A failure is noted.
+            self.send_batch().and_then(|()| self.end_batch()).ok();
+        }
         if self.failed.is_none() {
             let ended = AtomicBool::new(false);
             std::thread::scope(|scope| {

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::client::ServerClient;
 use super::port::{
-    Column, LogStart, LogStream, Results, Role, Row, Server, ServerError, Session, SessionError, Stopper,
+    Column, Loaded, LogStart, LogStream, Results, Role, Row, Server, ServerError, Session, SessionError,
+    Stopper,
 };
 use super::version::ServerVersion;
 use crate::progress::Cancel;
@@ -171,6 +172,14 @@ impl Session for FakeSession {
 
     fn settle(&mut self) -> Result<(), SessionError> {
         Ok(())
+    }
+
+    fn load(&mut self, statement: &[u8], _rows: &[u8]) -> Result<(), SessionError> {
+        self.send(statement, true)
+    }
+
+    fn loaded(&mut self) -> Result<Loaded, SessionError> {
+        Ok(Loaded { rows: 0, warnings: 0 })
     }
 
     fn reset(&mut self, _database: Option<&str>, _settings: &str) -> Result<(), SessionError> {

@@ -51,8 +51,8 @@ pub(crate) use likeness::{LIKENESS, PAGE_SIZE};
 pub use name_case::NameCase;
 pub use options::{Password, PodChoice, PodOptions, ServerOptions, TlsMode, TlsOptions, Via};
 pub use port::{
-    Cells, Column, Connector, Feed, LogPlace, LogStart, LogStream, Malformed, ReplicationSource, Results,
-    Role, Row, SentEvent, Server, ServerAddress, ServerError, Session, SessionError, Stopper,
+    Cells, Column, Connector, Feed, Loaded, LogPlace, LogStart, LogStream, Malformed, ReplicationSource,
+    Results, Role, Row, SentEvent, Server, ServerAddress, ServerError, Session, SessionError, Stopper,
 };
 pub(crate) use quoting::{charset_clause, quote_name, quote_text, quote_texts};
 #[cfg(test)]

@@ -173,6 +173,8 @@ pub enum Role {
     /// Statements that come from a backup, and reading rows: a text holds exactly one statement, whatever is in it. The
     /// server takes a second one for an error (`CLIENT_MULTI_STATEMENTS` is off).
     Single,
+    /// As [`Role::Single`], and [`Session::load`] may be used: the server is told that it may ask for rows (`CLIENT_LOCAL_FILES`).
+    Load,
 }
 
 /// One connection, logged in. Its statements are executed one after the other. It may be idle for as long as it is held:
@@ -205,6 +207,21 @@ pub trait Session: fmt::Debug + Send {
     /// As [`Session::send`].
     fn settle(&mut self) -> Result<(), SessionError>;
 
+    /// Sends a `LOAD DATA LOCAL` statement, and these rows when the server asks for them; whatever file it names, nothing else is ever
+    /// sent. It does not wait until they are loaded: [`Session::loaded`] does, and must be called next. Answers to what was sent
+    /// before are read first.
+    ///
+    /// # Errors
+    /// As [`Session::send`], or the server refuses the statement. After an error about an earlier statement the connection is of no
+    /// use.
+    fn load(&mut self, statement: &[u8], rows: &[u8]) -> Result<(), SessionError>;
+
+    /// Waits until the rows of [`Session::load`] are loaded.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    fn loaded(&mut self) -> Result<Loaded, SessionError>;
+
     /// Makes the session what it was when it began: settings, locks and temporary tables of before are gone
     /// (`COM_RESET_CONNECTION`; MariaDB 10.2, MySQL 5.7). Then it executes `settings`, one statement without rows, for which
     /// nobody waits alone, and makes `database` the default one. Without it, the default database is whatever it was.
@@ -215,6 +232,15 @@ pub trait Session: fmt::Debug + Send {
 
     /// Closes the connection at once from another thread: whoever waits for an answer gets an error.
     fn stopper(&self) -> Stopper;
+}
+
+/// What a server says of rows that it has loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loaded {
+    /// How many rows are in the table that were not there.
+    pub rows: u64,
+    /// How many warnings there are, 65,535 at most.
+    pub warnings: u16,
 }
 
 /// What closes a connection at once.

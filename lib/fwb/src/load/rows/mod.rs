@@ -1,11 +1,14 @@
 //! The rows, as they stand, over several connections at once. The scanner has seen the whole of what is sent.
 
+mod forms;
 mod row_end;
 mod stream;
 mod tables;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use super::delimited::TableForm;
 use super::destination::{Destination, is_not_sent, not_sent, start_session};
 use super::open_backup::OpenBackup;
 use super::script::{Script, inadmissible};
@@ -14,6 +17,7 @@ use crate::admission::Admission;
 use crate::error::{Error, Result};
 use crate::progress::Context;
 use crate::scan::{Feed, Head, SqlMode, Statement};
+use forms::TableForms;
 use row_end::RowEnds;
 use stream::as_they_come;
 use tables::by_table;
@@ -36,13 +40,14 @@ pub(super) fn load_rows(
         return Ok(());
     }
     let most = usize::try_from(input.raw_size() / WORTH_A_CONNECTION + 1).unwrap_or(usize::MAX);
+    let forms = TableForms::of(to, script.rows_mode, &context.cancel)?;
     let sessions = (0..context.jobs.clamp(1, most))
         .map(|_| start_session(to, script, &context.cancel))
         .collect::<Result<Vec<_>>>()?;
     if input.is_seekable()? {
-        return by_table(input, script, sessions, to, context);
+        return by_table(input, script, &forms, sessions, to, context);
     }
-    as_they_come(input, script, sessions, to, context)
+    as_they_come(input, script, &forms, sessions, to, context)
 }
 
 /// Hands on what was judged.
@@ -60,6 +65,10 @@ struct Judge<'a> {
     input: &'a OpenBackup,
     /// How the session that loads the rows reads them.
     mode: SqlMode,
+    /// What the tables look like that take LOAD DATA.
+    forms: &'a TableForms,
+    /// What the present one looks like.
+    form: Option<Arc<TableForm>>,
     /// Converts the rows of the present table, where they need it.
     row_ends: Option<RowEnds>,
     /// Where the last piece stands, for messages.
@@ -72,15 +81,17 @@ struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    fn new(input: &'a OpenBackup, mode: SqlMode) -> Self {
+    fn new(input: &'a OpenBackup, mode: SqlMode, forms: &'a TableForms) -> Self {
         let admission = Admission::new(input.manifest.database.as_deref());
         let (row_ends, place, feed) = (None, String::new(), Feed::under(mode));
-        Self { admission, input, mode, row_ends, place, feed, read: 0, held: VecDeque::new() }
+        let (form, held) = (None, VecDeque::new());
+        Self { admission, input, mode, forms, form, row_ends, place, feed, read: 0, held }
     }
 
     /// From here on, rows of this table come.
     fn fill(&mut self, table: Option<&str>) {
         self.admission.fill(table);
+        self.form = table.and_then(|table| self.forms.get(table));
         let columns = table.and_then(|table| self.input.survey.times.get(table));
         self.row_ends =
             columns.and_then(|columns| RowEnds::new(columns, self.mode.quotes(), self.input.last_timestamp));
@@ -104,7 +115,7 @@ impl<'a> Judge<'a> {
 
     fn judge(&mut self, raw: Vec<u8>, place: String) -> Result<Vec<Rows>> {
         let size = raw.len() as u64;
-        self.held.push_back((self.read, Rows { raw, ends: Vec::new(), place }));
+        self.held.push_back((self.read, Rows { raw, ends: Vec::new(), place, form: self.form.clone() }));
         self.read += size;
         let Self { admission, input, feed, held, .. } = self;
         let name = &input.manifest.name;

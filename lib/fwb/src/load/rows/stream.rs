@@ -2,6 +2,7 @@
 
 use crossbeam_channel::{Receiver, Select, Sender, bounded};
 
+use super::forms::TableForms;
 use super::{Judge, believed, ended_early, stopped, write};
 use crate::artifact::{DataHeader, Piece};
 use crate::error::Result;
@@ -20,6 +21,7 @@ const WAITING: usize = 2;
 pub(super) fn as_they_come(
     input: &OpenBackup,
     script: &Script,
+    forms: &TableForms,
     sessions: Vec<LoadSession>,
     to: Destination<'_>,
     context: &Context,
@@ -38,7 +40,7 @@ pub(super) fn as_they_come(
         let mut hand_out = HandOut {
             input,
             script,
-            judge: Judge::new(input, script.rows_mode),
+            judge: Judge::new(input, script.rows_mode, forms),
             queues,
             connection: 0,
             section: None,

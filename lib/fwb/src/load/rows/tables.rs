@@ -1,5 +1,6 @@
 //! The rows of a file whose tables can be found: table by table.
 
+use super::forms::TableForms;
 use super::{Judge, believed, ended_early, stopped, write};
 use crate::artifact::DataHeader;
 use crate::error::Result;
@@ -18,6 +19,7 @@ use crate::thread;
 pub(super) fn by_table(
     input: &OpenBackup,
     script: &Script,
+    forms: &TableForms,
     sessions: Vec<LoadSession>,
     to: Destination<'_>,
     context: &Context,
@@ -29,7 +31,7 @@ pub(super) fn by_table(
         for session in sessions {
             let shares = &shares;
             let load = move || {
-                let loaded = Worker::new(input, script, session, to, context).run(shares);
+                let loaded = Worker::new(input, script, forms, session, to, context).run(shares);
                 if loaded.is_err() {
                     shares.stop();
                 }
@@ -66,11 +68,12 @@ impl<'a> Worker<'a> {
     fn new(
         input: &'a OpenBackup,
         script: &'a Script,
+        forms: &'a TableForms,
         session: LoadSession,
         to: Destination<'a>,
         context: &'a Context,
     ) -> Self {
-        let judge = Judge::new(input, script.rows_mode);
+        let judge = Judge::new(input, script.rows_mode, forms);
         Self { input, script, session: Some(session), to, context, judge }
     }
 

@@ -1,0 +1,66 @@
+//! Which tables take their rows by `LOAD DATA`: the server says so.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::load::delimited::{TableForm, ValueForm};
+use crate::load::destination::Destination;
+use crate::progress::Cancel;
+use crate::scan::SqlMode;
+use crate::server::{Sql, quote_text};
+
+/// What tables of the destination look like, by their names; those that are not there take `INSERT`.
+pub(super) struct TableForms(BTreeMap<String, Arc<TableForm>>);
+
+const LOOKING: &str = "asking how rows are loaded";
+
+impl TableForms {
+    /// Asks the server. No table takes `LOAD DATA` where the server is told to take no local rows, where the session reads a backslash
+    /// as any character, and where the binary log holds statements: it would hold these, and a replica would execute them in a place
+    /// without the rows' own proof.
+    pub(super) fn of(to: Destination<'_>, mode: SqlMode, cancel: &Cancel) -> Result<Self> {
+        let mut forms = Self(BTreeMap::new());
+        if !mode.quotes().escapes(b'\'') {
+            return Ok(forms);
+        }
+        let settings =
+            "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('local_infile', 'log_bin', 'binlog_format')";
+        let settings = to.server.query(None, Sql::Read(settings), LOOKING, cancel)?;
+        let is = |name: &str, value: &str| {
+            settings
+                .iter()
+                .any(|row| matches!(&row[..], [of, is] if of == name && is.eq_ignore_ascii_case(value)))
+        };
+        if !is("local_infile", "ON") || is("log_bin", "ON") && is("binlog_format", "STATEMENT") {
+            return Ok(forms);
+        }
+        // A load that the server does not take as it is must be taken back, which InnoDB alone can.
+        let columns = format!(
+            "SELECT t.TABLE_NAME, c.COLUMN_NAME, c.DATA_TYPE, c.CHARACTER_SET_NAME FROM information_schema.TABLES t \
+             JOIN information_schema.COLUMNS c ON c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME \
+             WHERE t.TABLE_SCHEMA = {} AND t.TABLE_TYPE = 'BASE TABLE' AND t.ENGINE = 'InnoDB'",
+            quote_text(to.database)
+        );
+        let mut tables: BTreeMap<String, Option<BTreeMap<String, ValueForm>>> = BTreeMap::new();
+        for row in to.server.query(None, Sql::Read(&columns), LOOKING, cancel)? {
+            let [table, column, data_type, charset] = &row[..] else { continue };
+            let form = ValueForm::of(data_type, Some(charset.as_str()));
+            let columns = tables.entry(table.clone()).or_insert_with(|| Some(BTreeMap::new()));
+            match (columns.as_mut(), form) {
+                (Some(known), Some(form)) => drop(known.insert(column.clone(), form)),
+                _ => *columns = None,
+            }
+        }
+        forms.0 = tables
+            .into_iter()
+            .filter_map(|(table, columns)| Some((table, Arc::new(TableForm(columns?)))))
+            .collect();
+        Ok(forms)
+    }
+
+    /// What this table looks like.
+    pub(super) fn get(&self, table: &str) -> Option<Arc<TableForm>> {
+        self.0.get(table).cloned()
+    }
+}

@@ -1,0 +1,171 @@
+//! Rows go into the server by LOAD DATA where it takes them as they are, and by INSERT elsewhere: the outcome is the same, and
+//! what an INSERT refuses is refused.
+
+use serde_json::Value;
+
+use crate::support::{Server, Store, Tool, name};
+
+/// Values that a literal and a line of a file could mean differently.
+const VALUES: &str = r#"
+CREATE TABLE numbers (id INT AUTO_INCREMENT PRIMARY KEY, t TINYINT, u BIGINT UNSIGNED, z INT(7) ZEROFILL, d DECIMAL(30,10), f FLOAT,
+  g DOUBLE, b BIT(33), y YEAR, n INT);
+INSERT INTO numbers VALUES (1,-128,18446744073709551615,42,-12345678901234567890.0123456789,1.17549e-38,1.7976931348623157e308,b'1',2155,NULL),
+  (2,127,0,0,0.1,16777216,-5e-324,b'110000000000000000000000000000001',1901,0), (3,0,1,1,1e-10,0.1,0.1,0,0000,-1), (4,1,1,1,1,3.4e38,1,10,1999,1);
+SET @mode = @@sql_mode; SET sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO');
+INSERT INTO numbers (id) VALUES (0); SET sql_mode = @mode;
+CREATE TABLE texts (id INT PRIMARY KEY, v VARCHAR(300), c CHAR(20) CHARACTER SET utf8mb3, a VARCHAR(50) CHARACTER SET ascii, t LONGTEXT,
+  e ENUM('NULL','','0','2','it''s',',)('), s SET('a','b','NULL'), `back``tick` TEXT);
+INSERT INTO texts VALUES (1,'NULL','NULL','NULL','NULL','NULL','NULL','\\N'), (2,'','','','',NULL,'',NULL),
+  (3,'\\',REPEAT(' ',3),'\'','\0\b\t\r\n\Z\'\""(),;','it''s','a,b','\\\''), (4,'),(','(',')',',',',)(','b','-- x'),
+  (5,'한국어 😀','é','~',REPEAT('긴 글, (\'\\\n', 40000),'2','a,NULL','0x41'), (6,'\\N','\\%','%_','\%','0','a',UNHEX('E2808B'));
+CREATE TABLE bytes (id INT PRIMARY KEY, b VARBINARY(300), f BINARY(4), l LONGBLOB);
+INSERT INTO bytes VALUES (1,'',0x00,NULL), (2,0x275C00FF0A0D1A2C2829,0x5C5C2727,REPEAT(0x275C2C2928,50000)), (3,NULL,'ab','NULL'),
+  (4,UNHEX(CONCAT('000102030405060708090A0B0C0D0E0F', '101112131415161718191A1B1C1D1E1F', '202122232425262728292A2B2C2D2E2F',
+  '5B5C5D5E5F60', 'F0F1F2FDFEFF')),'\\N',UNHEX('FFFE00'));
+CREATE TABLE moments (id INT PRIMARY KEY, d DATE, t TIME(6), m DATETIME(3), s TIMESTAMP(6) NULL);
+INSERT INTO moments VALUES (1,'9999-12-31','-838:59:59','1000-01-01 00:00:00.001','2038-01-19 03:14:07.999999'), (2,NULL,'00:00:00.000001',NULL,NULL),
+  (3,'2024-02-29','23:59:59','2024-02-29 12:00:00','1970-01-02 00:00:01');
+CREATE TABLE foreign_texts (id INT PRIMARY KEY, l VARCHAR(20) CHARACTER SET latin1, j VARCHAR(20) CHARACTER SET sjis);
+INSERT INTO foreign_texts VALUES (1,'é\\',UNHEX('835C')), (2,'''','a');
+CREATE TABLE computed (id INT PRIMARY KEY, a INT, twice INT AS (a * 2) STORED, `when` TIMESTAMP DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP);
+INSERT INTO computed (id, a, `when`) VALUES (1, 21, '2001-02-03 04:05:06'), (2, NULL, '2001-02-03 04:05:07');
+CREATE TABLE parted (id INT PRIMARY KEY, v INT) PARTITION BY RANGE (id) (PARTITION a VALUES LESS THAN (5), PARTITION b VALUES LESS THAN MAXVALUE);
+INSERT INTO parted VALUES (1,1),(9,9);
+CREATE TABLE child (id INT PRIMARY KEY, parent INT, FOREIGN KEY (parent) REFERENCES child (id));
+INSERT INTO child VALUES (2,NULL),(1,2);
+CREATE TABLE aside (id INT PRIMARY KEY, v TEXT) ENGINE=MyISAM;
+INSERT INTO aside VALUES (1,'x');
+"#;
+
+fn tool(server: &Server, store: &Store, tool: &str) -> Tool {
+    store.tool(tool).env("FWB_DEFAULTS_FILE", server.defaults_file())
+}
+
+fn loads(server: &Server) -> u64 {
+    let status = server.query("SHOW GLOBAL STATUS LIKE 'Com_load'");
+    status.split('\t').nth(1).unwrap().parse().unwrap()
+}
+
+/// The rows of each table of a dump, as their digests.
+fn digests(manifest: &Value) -> Vec<(String, String, String)> {
+    let sections =
+        manifest["sections"].as_array().unwrap().iter().filter(|section| section["kind"] == "table");
+    let of = |section: &Value| {
+        (section["name"].to_string(), section["rows"].to_string(), section["rows_digest"].to_string())
+    };
+    sections.map(of).collect()
+}
+
+/// Restores a backup, and returns the digests of what is there then, and by how many LOAD DATA.
+fn comes_back(
+    server: &Server,
+    store: &Store,
+    manifest: &Value,
+    jobs: &str,
+) -> (Vec<(String, String, String)>, u64) {
+    server.sql("DROP DATABASE IF EXISTS loading_back");
+    let before = loads(server);
+    tool(server, store, "fwb-restore")
+        .args(["--yes", "-j", jobs, "--no-safety-backup", "--database", "loading_back", name(manifest)])
+        .run()
+        .ok();
+    let count = loads(server) - before;
+    let again = tool(server, store, "fwb-dump").args(["-B", "loading_back"]).run().ok().json();
+    (digests(&again), count)
+}
+
+fn every_value_comes_back(server: &Server, more: &str) {
+    server.sql(format!("CREATE DATABASE loading CHARACTER SET utf8mb4; USE loading; {VALUES} {more}"));
+    let store = Store::new();
+    let manifest = tool(server, &store, "fwb-dump").args(["-B", "loading"]).run().ok().json();
+    let wanted = digests(&manifest);
+    for jobs in ["1", "3"] {
+        let (found, count) = comes_back(server, &store, &manifest, jobs);
+        assert_eq!(found, wanted);
+        // Of texts in other character sets, of engines without transactions and of the year 0000 the rows are inserted.
+        assert!((5..wanted.len() as u64 - 2).contains(&count), "{count} of {} tables", wanted.len());
+    }
+    server.sql("SET GLOBAL local_infile=0");
+    assert_eq!(comes_back(server, &store, &manifest, "1"), (wanted.clone(), 0));
+    server.sql("SET GLOBAL local_infile=1");
+
+    // A stream whose tables cannot be found ahead goes the same way.
+    let plain = tool(server, &store, "fwb-restore").args(["--stdout", name(&manifest)]).run().ok().stdout;
+    store.write("plain.sql", plain);
+    let before = loads(server);
+    server.sql("DROP DATABASE loading_back");
+    tool(server, &store, "fwb-restore")
+        .args(["--yes", "--no-safety-backup", "--database", "loading_back", "plain.sql"])
+        .run()
+        .ok();
+    assert!(loads(server) > before);
+    let again = tool(server, &store, "fwb-dump").args(["-B", "loading_back"]).run().ok().json();
+    assert_eq!(digests(&again), wanted);
+}
+
+#[test]
+fn every_value_comes_back_by_either_way() {
+    let server = Server::private("loading", &["--local-infile=1"]);
+    every_value_comes_back(&server, "");
+}
+
+#[test]
+fn every_value_comes_back_by_either_way_on_mysql() {
+    let server = Server::of("mysql-9.7", "loading-mysql", &["--local-infile=1"]);
+    every_value_comes_back(
+        &server,
+        "CREATE TABLE doc (id INT PRIMARY KEY, j JSON); INSERT INTO doc VALUES (1,'{\"a\": \"it''s\"}');",
+    );
+}
+
+/// LOAD DATA LOCAL leaves out rows whose key is taken, and bends values, with mere warnings: an INSERT ends with an error there, and
+/// so does the restore.
+#[test]
+fn what_an_insert_refuses_is_refused() {
+    let server = Server::private("refused", &["--local-infile=1"]);
+    server.sql("CREATE DATABASE refused; USE refused; CREATE TABLE before_it (id INT PRIMARY KEY); INSERT INTO before_it VALUES (7)");
+    let store = Store::new();
+    let head = "-- MariaDB dump 10.19  Distrib 10.11.6-MariaDB, for debian-linux-gnu (x86_64)\n--\n-- Host: localhost    Database: refused\n\
+                -- ------------------------------------------------------\n-- Server version\t10.11.6-MariaDB\n\n\
+                /*!40101 SET NAMES utf8mb4 */;\n/*!40101 SET @OLD_SQL_MODE=@@SQL_MODE, SQL_MODE='STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO' */;\n";
+    let foot = "-- Dump completed on 2026-01-01  0:00:00\n";
+    for (rows, words) in [
+        ("(1,'a'),(2,'b'),(1,'c')", "Duplicate entry '1' for key 'PRIMARY'"),
+        ("(1,'a'),(2147483648,'b')", "Out of range value for column 'id'"),
+        ("(1,'a'),(2,'abcdefgh')", "Data too long for column 'v'"),
+        ("(1,'a'),(NULL,'b')", "Column 'id' cannot be null"),
+        ("(1,'a'),(2,'\u{1F600}')", "Incorrect string value"),
+    ] {
+        let table = "CREATE TABLE `t` (\n  `id` int NOT NULL,\n  `v` varchar(5) CHARACTER SET utf8mb3 DEFAULT NULL,\n  PRIMARY KEY (`id`)\n) ENGINE=InnoDB;\n";
+        store.write(
+            "by_hand.sql",
+            format!("{head}{table}INSERT INTO `t` (`id`, `v`) VALUES\n{rows};\n{foot}"),
+        );
+        let before = loads(&server);
+        tool(&server, &store, "fwb-restore")
+            .args(["--yes", "--no-safety-backup", "--database", "refused", "by_hand.sql"])
+            .run()
+            .fails(1, &["ERROR", words]);
+        assert_eq!(loads(&server), before + 1, "LOAD DATA was tried: {rows}");
+        assert_eq!(server.query("SELECT * FROM refused.before_it"), "7");
+        assert_eq!(server.query("SHOW TABLES FROM refused"), "before_it");
+    }
+}
+
+/// A log of statements would have the replicas read the rows from a file.
+#[test]
+fn a_log_of_statements_gets_inserts() {
+    let server = Server::private("statements", &["--local-infile=1", "--binlog-format=STATEMENT"]);
+    server.sql("CREATE DATABASE loading; CREATE TABLE loading.t (id INT PRIMARY KEY, v TEXT); INSERT INTO loading.t VALUES (1,'x'),(2,'y')");
+    let store = Store::new();
+    let manifest = tool(&server, &store, "fwb-dump").args(["-B", "loading"]).run().ok().json();
+    assert_eq!(comes_back(&server, &store, &manifest, "1"), (digests(&manifest), 0));
+    server.sql("SET GLOBAL binlog_format=MIXED");
+    let (found, count) = comes_back(&server, &store, &manifest, "1");
+    assert_eq!((found, count), (digests(&manifest), 1));
+    // Where it holds rows, it holds them as rows.
+    let log = server.query("SHOW BINARY LOGS");
+    let last = log.lines().last().unwrap().split('\t').next().unwrap().to_owned();
+    let events = server.query(format!("SHOW BINLOG EVENTS IN '{last}'"));
+    assert!(!events.contains("Begin_load_query") && events.contains("Write_rows"), "{events}");
+}
