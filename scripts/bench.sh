@@ -9,7 +9,7 @@ usage() {
 usage: bench.sh [--size SIZE] [--rounds N] [--restore-rounds N] [--jobs N] [--output FILE]
 Environment: SIZE (the dump's, 100M to 4G; default 900M), ROUNDS (3), RESTORE_ROUNDS (2), JOBS (2); MYDUMPER, a mydumper
 that knows -c ZSTD (0.12 or newer), which Debian's does not.
-Writes docs/BENCHMARKS.md, or FILE. Needs about three times SIZE on the disk, for a while.
+Writes docs/BENCHMARKS.md, or FILE, and adds a line to the history beside it, BENCHMARKS.jsonl; what is worse than before is told. Needs about three times SIZE on the disk, for a while.
 EOF
 }
 
@@ -159,6 +159,6 @@ jq -cn --arg settings "SIZE=$size ROUNDS=$rounds RESTORE_ROUNDS=$restore_rounds 
         '{gzip: $gzip, pigz: $pigz, zstd: $zstd, mydumper: $mydumper, "mydumper -c ZSTD": $mydumper_zstd,
           "fwb-dump": $ours, "fwb-dump --codec zstd": $ours_zstd} | with_entries(select(.value))')" \
     '{settings: $settings, date: $date, machine: $machine, server: $server, versions: $versions, raw_size: $raw_size, sizes: $sizes}' >facts
-python3 "$bench/report.py" runs facts "$contestants" >report.md
+python3 "$bench/report.py" runs facts "$contestants" "${output%.md}.jsonl" >report.md
 cp report.md "$output"
 cat report.md

@@ -1,11 +1,19 @@
-"""Writes docs/BENCHMARKS.md from the runs: medians, ratios, and which goals are met.
+"""Writes docs/BENCHMARKS.md from the runs: medians, ratios, which goals are met, and what was before.
 
-usage: report.py RUNS-FILE FACTS-FILE CONTESTANTS-FILE >BENCHMARKS.md
+usage: report.py RUNS-FILE FACTS-FILE CONTESTANTS-FILE HISTORY-FILE >BENCHMARKS.md
+
+HISTORY-FILE has a line for each run; this one's is added. What is worse by more than WORSE than the median of the last runs with
+the same settings is told on standard error.
 """
 
 import json
+import os
 import statistics
 import sys
+
+# How many earlier runs count, and how much worse than their median is told: more than the runs of one code differ by.
+EARLIER = 5
+WORSE = 0.15
 
 # The goals, of the reference run: about 0.9 GB, 2 jobs.
 RATIOS = [
@@ -28,6 +36,22 @@ DIGITS = {"empty database": 4, "one table": 3, "many backups": 3}
 def lines(path):
     with open(path) as file:
         return [json.loads(line) for line in file if line.strip()]
+
+
+def remember(path, facts, goals):
+    """Adds this run to the history. Returns what the same settings had before, by goal."""
+    earlier = [run for run in (lines(path) if os.path.exists(path) else []) if run["settings"] == facts["settings"]]
+    with open(path, "a") as file:
+        reached = {what: round(value, 4) for what, _, value, _ in goals}
+        print(json.dumps({"date": facts["date"], "settings": facts["settings"], "reached": reached}), file=file)
+    before = {}
+    for what, _, value, digits in goals:
+        values = [run["reached"][what] for run in earlier[-EARLIER:] if what in run["reached"]]
+        if values:
+            before[what] = statistics.median(values)
+            if value > before[what] * (1 + WORSE):
+                print(f"bench: worse than before: {what}: {value:.{digits}f}, was {before[what]:.{digits}f}", file=sys.stderr)
+    return before
 
 
 def main():
@@ -55,9 +79,11 @@ def main():
     goals.insert(4, ("size of an artifact of zstd, against `zstd -3` of the whole", 1.0, sizes["fwb-dump --codec zstd"] / sizes["zstd"], 3))
     goals += [
         ("one small table out of the big backup, seconds", 0.05, median("one table", "fwb-restore --tables"), 3),
-        (f"peak memory of any tool, MiB (`{of['name']}`, {of['discipline']})", MEMORY, most, 0),
+        ("peak memory of any tool, MiB", MEMORY, most, 0),
         ("`fwb-ls` of 10,000 backups, seconds of CPU", 0.3, median("many backups", "fwb-ls", "cpu"), 2),
     ]
+
+    before = remember(sys.argv[4], facts, goals)
 
     print(f"""# Benchmarks
 
@@ -76,12 +102,14 @@ SQL: {facts['raw_size']} bytes. Sizes: {', '.join(f'{name} {size}' for name, siz
 
 ## Goals
 
-They were set for about 0.9 GB and 2 jobs: ours divided by theirs, where nothing else is said.
+They were set for about 0.9 GB and 2 jobs: ours divided by theirs, where nothing else is said. *Before* is the median of the last
+{EARLIER} runs with the same settings, which are in [BENCHMARKS.jsonl](BENCHMARKS.jsonl). Most memory has `{of['name']}`, with {of['discipline']}.
 
-| | goal | reached | |
-|---|---|---|---|""")
+| | goal | before | reached | |
+|---|---|---|---|---|""")
     for what, goal, reached, digits in goals:
-        print(f"| {what} | {goal} | {reached:.{digits}f} | {'met' if reached <= goal else 'not met'} |")
+        was = f"{before[what]:.{digits}f}" if what in before else ""
+        print(f"| {what} | {goal} | {was} | {reached:.{digits}f} | {'met' if reached <= goal else 'not met'} |")
 
     for discipline in dict.fromkeys(run["discipline"] for run in runs):
         names = [name for d, name in by_name if d == discipline]
