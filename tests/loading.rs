@@ -152,6 +152,31 @@ fn what_an_insert_refuses_is_refused() {
     }
 }
 
+/// What a dump says of its character set holds: these bytes are two characters in one, and one in another.
+#[test]
+fn texts_in_another_character_set_are_inserted() {
+    let server = Server::private("names", &["--local-infile=1"]);
+    let store = Store::new();
+    for (names, characters, loaded) in [("latin1", "2", 0), ("utf8mb4", "1", 1)] {
+        store.write(
+            "by_hand.sql",
+            format!(
+                "-- MariaDB dump 10.19  Distrib 10.11.6-MariaDB, for debian-linux-gnu (x86_64)\n--\n-- Host: localhost    Database: named\n\
+                 -- ------------------------------------------------------\n-- Server version\t10.11.6-MariaDB\n\n/*!40101 SET NAMES {names} */;\n\
+                 CREATE TABLE `t` (\n  `v` varchar(5) DEFAULT NULL\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;\n\
+                 INSERT INTO `t` (`v`) VALUES\n('\u{e9}');\n-- Dump completed on 2026-01-01  0:00:00\n"
+            ),
+        );
+        let before = loads(&server);
+        tool(&server, &store, "fwb-restore")
+            .args(["--yes", "--no-safety-backup", "--database", "named", "by_hand.sql"])
+            .run()
+            .ok();
+        assert_eq!(server.query("SELECT CHAR_LENGTH(v) FROM named.t"), characters, "{names}");
+        assert_eq!(loads(&server), before + loaded, "{names}");
+    }
+}
+
 /// A log of statements would have the replicas read the rows from a file.
 #[test]
 fn a_log_of_statements_gets_inserts() {

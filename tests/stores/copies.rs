@@ -213,4 +213,15 @@ fn a_copy_goes_from_one_service_to_another() {
     assert_eq!((&copied["name"], &copied["sha256"]), (&dump["name"], &dump["sha256"]));
     assert!(to.read(name(&dump)) == from.read(name(&dump)));
     to.tool("fwb-verify").arg(name(&dump)).run().ok();
+    // Both are looked at in one call.
+    let both = |tool: &str, arguments: &[&str]| {
+        let tool = from.known_to(Tool::new(tool)).args(["-s", &from.url]).args(arguments);
+        to.environment
+            .iter()
+            .fold(tool, |tool, (name, value)| tool.env(&format!("FWB_TO_{name}"), value))
+            .run()
+    };
+    let listed = both("fwb-ls", &["--also", &to.url]).ok().records();
+    assert_eq!(listed.iter().map(|one| &one["name"]).collect::<Vec<_>>(), [&dump["name"]; 2]);
+    assert_ne!(listed[0]["verification"], listed[1]["verification"], "each has its own proof");
 }

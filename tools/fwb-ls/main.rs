@@ -16,7 +16,7 @@ use fwb::{
 };
 use fwb_age::Age;
 use fwb_cli::{IdentityArgs, Outcome, Session, StoreArgs};
-use fwb_stores::ObjectStores;
+use fwb_stores::{ObjectStores, TargetStores};
 
 /// List the backups of a store
 ///
@@ -168,9 +168,11 @@ fn list(args: &Args, session: &Session) -> Result<Outcome> {
     };
     let mut listings = Vec::new();
     let mut unreachable = None;
-    for place in &places {
+    for (number, place) in places.iter().enumerate() {
+        // The others are where copies go.
+        let service: &dyn fwb::ObjectStores = if number == 0 { &ObjectStores } else { &TargetStores };
         let store =
-            Store::open(place, &ObjectStores, cancel).map(|store| store.with_identities(identities.clone()));
+            Store::open(place, service, cancel).map(|store| store.with_identities(identities.clone()));
         match store.and_then(|store| Listing::read(&store, cancel)) {
             Ok(listing) => listings.push(listing),
             // What is asked for may be in a store that answers.

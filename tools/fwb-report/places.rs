@@ -9,7 +9,7 @@ use fwb::{
     Cancel, Error, ErrorClass, Fleet, FleetFacts, FleetServer, FleetServerFacts, Location, Result, Store,
     StoreFacts, Timestamp,
 };
-use fwb_stores::ObjectStores;
+use fwb_stores::{ObjectStores, TargetStores};
 
 /// So many stores are read at once: what takes time is to wait for their answers.
 const AT_ONCE: usize = 16;
@@ -27,32 +27,34 @@ struct Place {
     location: Location,
     /// Whether it is a server's own, which its first run makes: one that is not there is empty.
     is_made_later: bool,
+    /// Whether copies go there.
+    has_copies: bool,
 }
 
 impl Places {
     /// One store.
     pub(crate) fn of_store(location: Location) -> Self {
-        Self { places: vec![Place { location, is_made_later: false }], fleet: None }
+        Self { places: vec![Place { location, is_made_later: false, has_copies: false }], fleet: None }
     }
 
     /// The stores of a fleet's servers, and their second stores; `usual` is the store of a server whose line names none.
     pub(crate) fn of_fleet(fleet: &Fleet, usual: &Location) -> Self {
         let (mut places, mut known) = (Vec::new(), BTreeMap::new());
-        let mut place = |location: Location, is_made_later: bool| -> String {
+        let mut place = |location: Location, is_made_later: bool, has_copies: bool| -> String {
             let name = location.to_string();
             let resolved = location.resolved();
             known
                 .entry(resolved)
                 .or_insert_with(|| {
-                    places.push(Place { location, is_made_later });
+                    places.push(Place { location, is_made_later, has_copies });
                     name
                 })
                 .clone()
         };
         let mut of = |server: &FleetServer| FleetServerFacts {
             name: server.name.to_string(),
-            store: place(server.store().unwrap_or_else(|| usual.clone()), server.has_own_store()),
-            copy_to: server.copy_to().map(|copies| place(copies, true)),
+            store: place(server.store().unwrap_or_else(|| usual.clone()), server.has_own_store(), false),
+            copy_to: server.copy_to().map(|copies| place(copies, true, true)),
             databases: server.databases().into_iter().map(ToOwned::to_owned).collect(),
         };
         let servers = fleet.servers().iter().map(&mut of).collect();
@@ -70,7 +72,7 @@ impl Places {
                 "{location} is named twice: a store is no second store of itself"
             )));
         }
-        self.places.push(Place { location, is_made_later: false });
+        self.places.push(Place { location, is_made_later: false, has_copies: true });
         Ok(())
     }
 
@@ -131,7 +133,8 @@ impl Place {
         if self.is_made_later && self.location.directory().is_some_and(is_missing) {
             return Ok(StoreFacts { place: self.location.to_string(), ..StoreFacts::default() });
         }
-        let store = Store::open(&self.location, &ObjectStores, cancel)?;
+        let service: &dyn fwb::ObjectStores = if self.has_copies { &TargetStores } else { &ObjectStores };
+        let store = Store::open(&self.location, service, cancel)?;
         StoreFacts::read(&store, Some(runs_since), cancel)
     }
 }

@@ -304,6 +304,19 @@ impl LoadSession {
         Ok(rows.iter().flatten().any(|taken| taken == "1"))
     }
 
+    /// Whether literals are read as UTF-8: what the dump's header says holds.
+    ///
+    /// # Errors
+    /// The connection breaks. Where the header has failed, the session says so when it ends.
+    pub(super) fn reads_utf8(&mut self) -> Result<bool> {
+        if self.failed.is_some() {
+            return Ok(false);
+        }
+        let sql = "SELECT @@character_set_client, @@character_set_connection";
+        let sets = self.connection.rows(sql, "asking for a character set")?;
+        Ok(sets.iter().flatten().all(|set| matches!(set.as_str(), "utf8mb4" | "utf8mb3" | "utf8")))
+    }
+
     /// The lock that the connection holds while it lasts.
     pub(crate) fn lock(&self) -> String {
         self.lock.clone()

@@ -16,11 +16,16 @@ pub(super) struct TableForms(BTreeMap<String, Arc<TableForm>>);
 const LOOKING: &str = "asking how rows are loaded";
 
 impl TableForms {
+    /// No table takes LOAD DATA.
+    pub(super) fn none() -> Self {
+        Self(BTreeMap::new())
+    }
+
     /// Asks the server. No table takes `LOAD DATA` where the server is told to take no local rows, where the session reads a backslash
     /// as any character, and where the binary log holds statements: it would hold these, and a replica would execute them in a place
     /// without the rows' own proof.
     pub(super) fn of(to: Destination<'_>, mode: SqlMode, cancel: &Cancel) -> Result<Self> {
-        let mut forms = Self(BTreeMap::new());
+        let mut forms = Self::none();
         if !mode.quotes().escapes(b'\'') {
             return Ok(forms);
         }

@@ -40,10 +40,12 @@ pub(super) fn load_rows(
         return Ok(());
     }
     let most = usize::try_from(input.raw_size() / WORTH_A_CONNECTION + 1).unwrap_or(usize::MAX);
-    let forms = TableForms::of(to, script.rows_mode, &context.cancel)?;
-    let sessions = (0..context.jobs.clamp(1, most))
+    let mut sessions = (0..context.jobs.clamp(1, most))
         .map(|_| start_session(to, script, &context.cancel))
         .collect::<Result<Vec<_>>>()?;
+    let reads_utf8 = sessions.first_mut().map_or(Ok(false), LoadSession::reads_utf8)?;
+    let forms =
+        if reads_utf8 { TableForms::of(to, script.rows_mode, &context.cancel)? } else { TableForms::none() };
     if input.is_seekable()? {
         return by_table(input, script, &forms, sessions, to, context);
     }
