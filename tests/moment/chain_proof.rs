@@ -6,13 +6,19 @@ use super::{Scene, installed_options, on, steps};
 use crate::support::{Server, Store, Tool, name, unpacked};
 
 /// A server whose log is followed, and a backup from before all that comes.
-fn scene(kind: &str, name: &str) -> Scene {
+pub(super) fn scene(kind: &str, name: &str) -> Scene {
+    let base = if kind.starts_with("mysql") { steps::MYSQL_BASE } else { steps::BASE };
+    scene_of(kind, name, base)
+}
+
+/// The same with a database of one's own.
+pub(super) fn scene_of(kind: &str, name: &str, base: &str) -> Scene {
     let is_mysql = kind.starts_with("mysql");
     let own: &[&str] = if is_mysql { &["--gtid-mode=ON", "--enforce-gtid-consistency=ON"] } else { &[] };
     let options = [&["--log-bin=b"], &installed_options()[..], own].concat();
     let log = tempfile::tempdir().expect("a directory");
     let server = Server::of(kind, &format!("chain-{name}-{kind}"), &options);
-    server.sql(if is_mysql { steps::MYSQL_BASE } else { steps::BASE });
+    server.sql(base);
     let store = Store::new();
     let base = dump(&server, &store);
     Scene { server, store, log, base }

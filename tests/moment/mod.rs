@@ -2,6 +2,7 @@
 //! 14:02, and nothing of what came after.
 
 mod chain_proof;
+mod counters;
 mod steps;
 mod under_load;
 

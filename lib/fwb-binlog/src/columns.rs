@@ -6,6 +6,8 @@ use crate::fields::{Fields, Malformed};
 /// A column, as a table map describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Column {
+    /// A whole number of so many bytes. Whether it has a sign, a table map does not say.
+    Number(usize),
     /// So many bytes.
     Fixed(usize),
     /// A length of so many bytes, and what it says.
@@ -15,16 +17,16 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    /// Skips a value.
-    pub(crate) fn skip(self, fields: &mut Fields<'_>) -> Result<(), Malformed> {
+    /// Takes the bytes of a value.
+    pub(crate) fn value<'a>(self, fields: &mut Fields<'a>) -> Result<&'a [u8], Malformed> {
         let size = match self {
-            Self::Fixed(size) => size,
+            Self::Number(size) | Self::Fixed(size) => size,
             Self::Long(width) => {
                 usize::try_from(fields.number(width)?).map_err(|_| Malformed("a value that is too long"))?
             }
             Self::Unknown => return Err(Malformed("a column of a type that is not known")),
         };
-        fields.bytes(size).map(drop)
+        fields.bytes(size)
     }
 }
 
@@ -37,16 +39,20 @@ pub(crate) fn columns(types: &[u8], metadata: &[u8]) -> Result<Vec<Column>, Malf
 fn column(kind: u8, metadata: &mut Fields<'_>) -> Result<Column, Malformed> {
     let fraction = |metadata: &mut Fields<'_>| Ok(usize::from(metadata.u8()?.div_ceil(2)));
     Ok(match kind {
-        // TINY, YEAR
-        1 | 13 => Column::Fixed(1),
-        // SHORT
-        2 => Column::Fixed(2),
-        // INT24, DATE, TIME of old
-        9..=11 | 14 => Column::Fixed(3),
-        // LONG, TIMESTAMP of old
-        3 | 7 => Column::Fixed(4),
-        // LONGLONG, DATETIME of old
-        8 | 12 => Column::Fixed(8),
+        // TINY, SHORT, INT24, LONG, LONGLONG
+        1 => Column::Number(1),
+        2 => Column::Number(2),
+        9 => Column::Number(3),
+        3 => Column::Number(4),
+        8 => Column::Number(8),
+        // YEAR
+        13 => Column::Fixed(1),
+        // DATE, TIME of old
+        10 | 11 | 14 => Column::Fixed(3),
+        // TIMESTAMP of old
+        7 => Column::Fixed(4),
+        // DATETIME of old
+        12 => Column::Fixed(8),
         // NULL
         6 => Column::Fixed(0),
         // FLOAT, DOUBLE say their size.

@@ -17,6 +17,8 @@ pub enum Event {
     Rotate(Rotation),
     /// A statement.
     Query(Query),
+    /// The number that the statement which follows gives the first row that takes one (`INSERT_ID`).
+    InsertId(u64),
     /// The statement whose rows follow.
     Annotation(Vec<u8>),
     /// A transaction ends.
@@ -101,6 +103,12 @@ impl Event {
             EventKind::QUERY => Self::Query(Query::parse(body, false)?),
             EventKind::QUERY_COMPRESSED => Self::Query(Query::parse(body, true)?),
             EventKind::EXECUTE_LOAD_QUERY => Self::Query(Query::of_load(body)?),
+            EventKind::INTVAR => {
+                // The other kind is what LAST_INSERT_ID() gives.
+                const INSERT_ID: u8 = 2;
+                let mut fields = Fields::new(body);
+                if fields.u8()? == INSERT_ID { Self::InsertId(fields.u64()?) } else { Self::Other }
+            }
             EventKind::ANNOTATE_ROWS => Self::Annotation(body.to_vec()),
             // A length of one byte, which does not say more than that.
             EventKind::ROWS_QUERY => Self::Annotation(body.get(1..).unwrap_or_default().to_vec()),

@@ -21,6 +21,7 @@ pub fn log(bytes: &[u8]) {
             continue;
         }
         if let Some(groups) = &mut groups {
+            let _ = groups.numbers(&header, event.bytes);
             let _ = groups.take(&header, event.bytes, start);
         }
         let mut whole = event.bytes.to_vec();

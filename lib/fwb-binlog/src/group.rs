@@ -9,7 +9,7 @@ use crate::format::FormatDescription;
 use crate::gtid::{Gtid, GtidPosition};
 use crate::header::{EventHeader, EventKind, RowsKind};
 
-use crate::rows::{RowsEvent, TableMap, count};
+use crate::rows::{Numbers, RowsEvent, TableMap, count, numbers};
 
 /// The most tables, statements and bytes of each statement that are kept of a group, so that a group of gigabytes takes little.
 const MOST_TABLES: usize = 1000;
@@ -142,6 +142,17 @@ impl Groups {
     /// Whether a group has begun and not ended.
     pub fn is_within(&self) -> bool {
         self.open.is_some()
+    }
+
+    /// The numbers that the next event gives rows, and the database and table of these: asked before the event is taken. None where it
+    /// is no event of rows, or where it is not known of which table.
+    pub fn numbers(&self, header: &EventHeader, event: &[u8]) -> Option<((String, String), Numbers)> {
+        header.kind.rows()?;
+        let is_whole = event.len() == header.size as usize;
+        let body = if is_whole { self.format.body(event).ok()? } else { event.get(crate::HEADER_SIZE..)? };
+        let rows = RowsEvent::parse(header.kind, body, &self.format).ok()?;
+        let map = self.open.as_ref()?.maps.get(&rows.table)?;
+        Some(((map.database.clone(), map.table.clone()), numbers(header.kind, body, &self.format, map)))
     }
 
     /// Takes the next event, which begins at `start` of its file. `event` is all of it, or the beginning of one that is long.

@@ -27,4 +27,5 @@ pub use gtid::{Gtid, GtidPosition};
 pub use header::{EventHeader, EventKind, HEADER_SIZE};
 pub use query::Query;
 pub use reader::{EventSum, Events, Read1, ReadError};
+pub use rows::{Largest, Numbers};
 pub use splice::Splice;

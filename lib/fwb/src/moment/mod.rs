@@ -3,6 +3,7 @@
 
 mod artifact;
 mod base;
+mod counters;
 mod definitions;
 mod events;
 mod files;
@@ -28,6 +29,7 @@ use crate::progress::{Cancel, Context, seconds_since};
 use crate::server::{Connector, Feed, Flavor, NameCase, ServerClient, ServerFacts, Sql};
 use crate::store::Store;
 pub use artifact::Keeping;
+use counters::Counters;
 use events::Events;
 pub use files::LogFiles;
 use fwb_binlog::Gtid;
@@ -124,13 +126,15 @@ fn replay(
     let rules = Rules { subject: subject.clone(), stop: options.stop.clone(), skip: options.skip.clone() };
     let size = log.size();
     let tally = Arc::new(Mutex::new(None));
+    let counters = Counters::default();
     let passage = Arc::new(Passage {
         log,
         rules: Arc::new(rules),
         tally,
+        counters: counters.clone(),
         prepare: {
-            let (events, provide) =
-                (events.clone(), needs::provided_by(Arc::clone(&server), context.cancel.clone()));
+            let (events, subject) = (events.clone(), subject.clone());
+            let provide = needs::provided_by(Arc::clone(&server), context.cancel.clone());
             Arc::new(move |query| {
                 events.note(query, &subject);
                 provide(query)
@@ -149,6 +153,7 @@ fn replay(
     drop(source);
     let pending = pending::roll_back(&server, &context.cancel)?;
     events.settle(&server, &context.cancel)?;
+    counters.settle(&server, &subject, &context.cancel)?;
     if pending > 0 {
         log::info!(
             "{pending} transactions were prepared and not completed at that moment; they are not in it"

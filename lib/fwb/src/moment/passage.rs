@@ -8,6 +8,7 @@ use fwb_binlog::{
     Event, EventHeader, EventKind, Events, Groups, Gtid, GtidPosition, MAGIC, Query, ReadError, Step,
 };
 
+use super::counters::Counters;
 use super::statement::{Concern, Subject};
 use super::stop::{Tally, is_after, is_before};
 use crate::binlog::Moment;
@@ -27,6 +28,8 @@ pub(super) struct Passage {
     /// What was taken out of it, once it was read to its end.
     pub(super) tally: Arc<Mutex<Option<Tally>>>,
     pub(super) prepare: Prepare,
+    /// The numbers that it hands out.
+    pub(super) counters: Counters,
     /// Called each time that the log is read from its beginning.
     pub(super) begin: Arc<dyn Fn() + Send + Sync>,
 }
@@ -55,7 +58,7 @@ impl Passage {
     /// The first group that is handed on and that is not in `done`: where a replica stopped that has done those. None where
     /// groups have no names.
     pub(super) fn first_beyond(&self, done: &GtidPosition) -> Result<Option<Gtid>> {
-        let mut passing = self.passing(Arc::new(|_| Ok(())), Arc::default())?;
+        let mut passing = self.passing(Arc::new(|_| Ok(())), Counters::default(), Arc::default())?;
         let mut groups = 0;
         while passing.state != State::Ended || passing.rest.is_some() {
             passing.ready.clear();
@@ -75,12 +78,19 @@ impl Passage {
         Ok(None)
     }
 
-    fn passing(&self, prepare: Prepare, told: Arc<Mutex<Option<Tally>>>) -> Result<Passing> {
+    fn passing(
+        &self,
+        prepare: Prepare,
+        counters: Counters,
+        told: Arc<Mutex<Option<Tally>>>,
+    ) -> Result<Passing> {
         Ok(Passing {
             events: Events::of_file(self.log.open()?)?,
             groups: None,
             rules: Arc::clone(&self.rules),
             prepare,
+            counters,
+            insert_id: None,
             ready: MAGIC.to_vec(),
             at: 0,
             head: None,
@@ -95,7 +105,9 @@ impl Passage {
 impl Feed for Passage {
     fn open(&self) -> Result<Box<dyn Read + Send>> {
         (self.begin)();
-        Ok(Box::new(self.passing(Arc::clone(&self.prepare), Arc::clone(&self.tally))?))
+        self.counters.begin();
+        let (prepare, counters) = (Arc::clone(&self.prepare), self.counters.clone());
+        Ok(Box::new(self.passing(prepare, counters, Arc::clone(&self.tally))?))
     }
 
     fn size(&self) -> u64 {
@@ -126,6 +138,9 @@ struct Passing {
     groups: Option<Groups>,
     rules: Arc<Rules>,
     prepare: Prepare,
+    counters: Counters,
+    /// The number that the next statement gives a row.
+    insert_id: Option<u64>,
     /// Bytes that are handed on, from `at` on.
     ready: Vec<u8>,
     at: usize,
@@ -184,6 +199,8 @@ impl Passing {
         };
         let (header, bytes, start) = (event.header, event.bytes.to_vec(), event.start);
         self.tally.bytes = start + u64::from(header.size);
+        let numbers = self.groups.as_ref().filter(|_| self.state == State::Skipped);
+        let numbers = numbers.and_then(|groups| groups.numbers(&header, &bytes));
         let step = self.step(&header, &bytes, start)?;
         if let Step::File(_) = step {
             if header.kind == EventKind::FORMAT_DESCRIPTION {
@@ -194,6 +211,10 @@ impl Passing {
             return Ok(());
         }
         self.judge(&header, &bytes)?;
+        if let Some((table, numbers)) = numbers {
+            self.counters.left_out(table, numbers, &self.rules.subject);
+        }
+        self.count(&header, &bytes)?;
         if self.state == State::Ended {
             self.end();
             return Ok(());
@@ -270,6 +291,32 @@ impl Passing {
         Ok(())
     }
 
+    /// Notes what a statement does to counters of tables.
+    fn count(&mut self, header: &EventHeader, bytes: &[u8]) -> Result<()> {
+        let is_of_interest = matches!(
+            header.kind,
+            EventKind::INTVAR
+                | EventKind::QUERY
+                | EventKind::QUERY_COMPRESSED
+                | EventKind::EXECUTE_LOAD_QUERY
+        );
+        let is_ours = matches!(self.state, State::Begun | State::Passes | State::Skipped);
+        let Some(format) = self.events.format().filter(|_| is_of_interest && is_ours) else { return Ok(()) };
+        match Event::parse(header, bytes, format).map_err(ReadError::Malformed)? {
+            Event::InsertId(number) => self.insert_id = Some(number),
+            Event::Query(query) => {
+                if self.state == State::Passes {
+                    self.counters.note(&query, &self.rules.subject);
+                }
+                if let Some(number) = self.insert_id.take() {
+                    self.counters.given(&query, number, &self.rules.subject);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn close(&mut self, group: &fwb_binlog::Group) {
         match self.state {
             State::Passes => {
@@ -281,7 +328,7 @@ impl Passing {
             State::OfOthers => self.tally.others += 1,
             State::Between | State::Begun | State::Ended => {}
         }
-        self.head = None;
+        (self.head, self.insert_id) = (None, None);
         self.state = State::Between;
         if is_after(&self.rules.stop, group) {
             self.tally.is_met = true;

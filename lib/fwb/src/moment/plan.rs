@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::artifact::Keeping;
 use super::base::{candidates, only_database};
+use super::counters::Counters;
 use super::files::LogFiles;
 use super::passage::{Passage, Rules};
 use super::statement::Subject;
@@ -241,6 +242,7 @@ fn read(base: &Manifest, log: &LogAfter, options: &MomentOptions, context: &Cont
         rules: Arc::new(rules),
         tally: Arc::new(Mutex::new(None)),
         prepare: Arc::new(|_| Ok(())),
+        counters: Counters::default(),
         begin: Arc::new(|| ()),
     };
     context.progress.begin("reading the log", log.feed.size());
