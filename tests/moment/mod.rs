@@ -9,7 +9,7 @@ mod under_load;
 use serde_json::Value;
 
 use crate::support::content::{Shown, content, differences};
-use crate::support::{Server, Store, Tool, name};
+use crate::support::{Server, Store, Tool, name, unpacked};
 
 /// A server with a log, and a backup of its database from before the log's end.
 pub(crate) struct Scene {
@@ -169,6 +169,40 @@ fn the_log_that_was_followed_is_replayed() {
     assert_eq!(plan["log"]["last"], *gtid);
     let restored = tool().run().ok().json();
     assert!(differences(&before, &scene.content()).is_empty(), "{restored}");
+}
+
+/// Nothing was written between the backup and the moment: the moment is the backup. Whoever takes the time that stands in its name,
+/// or goes before the first transaction after it, gets just that.
+#[test]
+fn a_moment_with_nothing_to_replay_is_the_base() {
+    for kind in ["mariadb-10.11", "mysql-9.7"] {
+        let scene = chain_proof::scene(kind, "nothing");
+        let before = scene.content();
+        scene.server.sql("USE shop_x; INSERT INTO p VALUES (99)");
+        let first = kind.starts_with("mariadb").then(|| scene.gtid());
+        scene.server.sql("USE shop_x; FLUSH LOGS; INSERT INTO p VALUES (100)");
+        on(&scene.server, scene.store.tool("fwb-follow")).args(["--once", "--from", "oldest"]).run().ok();
+        let tool = |moment: [&str; 2]| {
+            let tool = on(&scene.server, scene.store.tool("fwb-restore"));
+            tool.env("FWB_DRILL_SERVER_DIR", unpacked(kind)).args(["-B", "shop_x", "--yes"]).args(moment)
+        };
+        let began = scene.base["started_at"].as_str().unwrap();
+        let restored = tool(["--until", began]).run();
+        assert_eq!(restored.code, Some(0), "{kind}: {}", restored.stderr);
+        let different = differences(&before, &scene.content());
+        assert!(different.is_empty(), "{kind}: {different:#?}");
+        let made = restored.json()["backup"].as_str().unwrap().to_owned();
+        let moment = scene.store.read_sidecar(&serde_json::json!({ "name": made }))["moment"].clone();
+        assert_eq!(
+            (&moment["base"], &moment["groups"]),
+            (&scene.base["name"], &0.into()),
+            "{kind}: {moment}"
+        );
+        if let Some(first) = first {
+            let planned = tool(["--before", &first]).arg("--dry-run").run().ok();
+            assert_eq!(planned.json()["log"]["groups"], 0, "{}", planned.stdout_text());
+        }
+    }
 }
 
 /// What cannot be reached is said before anything is loaded.

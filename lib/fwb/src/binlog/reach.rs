@@ -279,7 +279,13 @@ impl Attempt<'_> {
             all.extend(prepared.get(name).cloned());
         }
         all.extend(wanted);
-        all.retain(|extent| extent.from < extent.to);
+        // Where nothing is replayed, the log is its description alone.
+        let has_any = all.iter().any(|extent| extent.from < extent.to);
+        if has_any {
+            all.retain(|extent| extent.from < extent.to);
+        } else {
+            all.truncate(1);
+        }
         Ok(Ok(Reached {
             base: manifest,
             chain: log.id.clone(),
