@@ -13,8 +13,12 @@ pub(super) fn scene(kind: &str, name: &str) -> Scene {
 
 /// The same with a database of one's own.
 pub(super) fn scene_of(kind: &str, name: &str, base: &str) -> Scene {
-    let is_mysql = kind.starts_with("mysql");
-    let own: &[&str] = if is_mysql { &["--gtid-mode=ON", "--enforce-gtid-consistency=ON"] } else { &[] };
+    let has_gtids: &[&str] = &["--gtid-mode=ON", "--enforce-gtid-consistency=ON"];
+    scene_with(kind, name, base, if kind.starts_with("mysql") { has_gtids } else { &[] })
+}
+
+/// The same with options of one's own.
+fn scene_with(kind: &str, name: &str, base: &str, own: &[&str]) -> Scene {
     let options = [&["--log-bin=b"], &installed_options()[..], own].concat();
     let log = tempfile::tempdir().expect("a directory");
     let server = Server::of(kind, &format!("chain-{name}-{kind}"), &options);
@@ -66,6 +70,19 @@ fn base_and_log_make_the_next_backup() {
         assert_eq!(first.code, Some(3), "{kind}: {}", first.stderr);
         assert!(scene.store.read_sidecar(&scene.base)["chain_proof"].is_null());
     }
+}
+
+/// A server of MySQL's replays a log with GTIDs or one without, by what it is told, whatever it does by default.
+#[test]
+fn a_log_without_gtids_is_replayed_too() {
+    let kind = "mysql-9.7";
+    let own = ["--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"];
+    let scene = scene_with(kind, "anonymous", steps::MYSQL_BASE, &own);
+    scene.server.sql("USE shop_x; INSERT INTO t (a) VALUES ('x'); CREATE TABLE n AS SELECT * FROM p");
+    let next = dump(&scene.server, &scene.store);
+    let proved = scene.prove(kind, &next).run();
+    assert_eq!(proved.code, Some(0), "{}", proved.stderr);
+    assert!(proved.json()["chain_proof"]["groups"].as_u64() > Some(0), "{}", proved.stdout_text());
 }
 
 /// What is written under `sql_log_bin=0` is in no log, and the chain is whole without it.

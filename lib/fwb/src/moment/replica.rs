@@ -45,9 +45,10 @@ pub(super) fn options(flavor: Flavor, database: &str, threads: u32, has_gtids: b
         }
         Flavor::MySql => {
             options.push(format!("--replica-parallel-workers={threads}"));
-            if has_gtids {
-                options.extend(["--gtid-mode=ON", "--enforce-gtid-consistency=ON"].map(ToOwned::to_owned));
-            }
+            // Servers have either by default, and take no log of the other kind.
+            let mode = if has_gtids { "ON" } else { "OFF" };
+            options.push(format!("--gtid-mode={mode}"));
+            options.push(format!("--enforce-gtid-consistency={mode}"));
         }
     }
     options
