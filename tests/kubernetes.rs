@@ -550,7 +550,9 @@ fn the_log_is_proved_each_day_where_that_is_wanted() {
         python("validate", &VERSIONS[..1]).stdin(&built).run().ok();
         let objects = read(&built);
         let drill = &one(&objects, "CronJob", "filewallball-drill-cronjob")["spec"];
-        assert_eq!(environment(worker(job_template(drill)))["FWB_PROVE_LOG"], "1", "{name}");
+        for variable in ["FWB_PROVE_LOG", "FWB_ANY_MOMENT"] {
+            assert_eq!(environment(worker(job_template(drill)))[variable], "1", "{name}: {variable}");
+        }
         assert_eq!(drill["schedule"], "0 4 * * *", "{name}");
     }
 }

@@ -3,6 +3,7 @@
 
 mod chain_proof;
 mod counters;
+mod random;
 mod steps;
 mod under_load;
 

@@ -4,10 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::ValueHint;
-use fwb::{
-    Compression, Connector, Error, Gtid, Keeping, Moment, MomentOptions, Result, Store, Timestamp,
-    plan_moment,
-};
+use fwb::{Compression, Connector, Error, Gtid, Keeping, Moment, MomentOptions, Result, Store, plan_moment};
 use fwb_age::Age;
 use fwb_cli::{Answers, Outcome, Session};
 use fwb_mysql::Protocol;
@@ -22,7 +19,7 @@ pub(crate) struct MomentArgs {
     ///
     /// The newest proved backup before it and the binary log after that backup are replayed on a throwaway server. What
     /// comes of it is kept in the store as a backup of kind moment, and restored. BACKUP names another base.
-    #[arg(long, value_name = "WHEN|GTID", value_parser = until, help_heading = "Any moment")]
+    #[arg(long, value_name = "WHEN|GTID", value_parser = fwb_cli::parse_moment, help_heading = "Any moment")]
     until: Option<Moment>,
 
     /// The database as it was before the group of this GTID
@@ -72,13 +69,6 @@ fn gtid(text: &str) -> Result<Gtid> {
 
 fn before(text: &str) -> Result<Moment> {
     gtid(text).map(Moment::Before)
-}
-
-fn until(text: &str) -> Result<Moment> {
-    match text.parse() {
-        Ok(gtid) => Ok(Moment::After(gtid)),
-        Err(_) => fwb_cli::parse_at(text, fwb::now()).map(|at: Timestamp| Moment::At(at)),
-    }
 }
 
 /// Restores the database as it was at a moment.

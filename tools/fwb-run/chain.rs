@@ -51,6 +51,8 @@ pub(crate) struct Subject {
     pub(crate) copy_keep_days: Option<u32>,
     /// Whether a drill proves the log too.
     pub(crate) proves_log: bool,
+    /// Whether a drill restores to a moment of the last day too.
+    pub(crate) reaches_any_moment: bool,
 }
 
 impl Stage {
@@ -115,12 +117,15 @@ impl Subject {
     }
 
     /// The newest backup, proved or not: that an older one restores is no comfort where the newest does not. Then, where that is
-    /// wanted, that the backup before it and the log between them make it.
+    /// wanted, that the backup before it and the log between them make it, and that one moment of the last day can be reached. The
+    /// one of these two does not wait for the other.
     pub(crate) fn drill(&self) -> Chain {
         let ls = Stage { goes_on_after_damage: false, ..self.listing("ls").arg("--latest") };
         let verify = Stage::new("verify", "fwb-verify").arg("--level").arg("drill").reading("ls");
         let log = Stage::new("prove-log", "fwb-verify").arg("--level").arg("chain").reading("verify");
+        let moment = Stage::new("any-moment", "fwb-verify").arg("--level").arg("moment").reading("verify");
         let stages = [ls, verify].into_iter().chain(self.proves_log.then_some(log));
+        let stages = stages.chain(self.reaches_any_moment.then_some(moment));
         Chain { name: "drill".into(), stages: stages.collect() }
     }
 
@@ -321,6 +326,12 @@ mod tests {
         assert_eq!(
             plain.drill().to_shell(),
             "fwb-ls \"--database=it's\" --latest |\n    fwb-verify --level drill"
+        );
+        let with_moment = Subject { proves_log: true, reaches_any_moment: true, ..plain.clone() };
+        let names = |chain: Chain| chain.stages.into_iter().map(|stage| (stage.name, stage.input));
+        assert_eq!(
+            names(with_moment.drill()).skip(2).collect::<Vec<_>>(),
+            ["prove-log", "any-moment"].map(|name| (name.to_owned(), Some("verify".to_owned())))
         );
         let with_log = Subject { proves_log: true, ..plain };
         assert_eq!(

@@ -154,7 +154,7 @@ fn persist(
         tries += 1;
         progress.begin(format!("{} at work", stage.program), 0);
         let Try { exit, output, said } = attempt(stage, input, environment, session);
-        let wait = fwb::wait_before_retry(patience.first_wait, tries, random());
+        let wait = fwb::wait_before_retry(patience.first_wait, tries, fwb_cli::chance());
         let error = last_error(&said);
         let is_worth_it = error.is_some_and(|error| {
             fwb::is_worth_a_retry(exit, error.code.as_deref(), error.cause.as_deref(), error.number)
@@ -267,14 +267,6 @@ fn sleep(wait: Duration, cancel: &Cancel) -> bool {
     let (wake, woken) = channel();
     let _stops = cancel.stops(Arc::new(move || wake.send(()).unwrap_or_default()));
     woken.recv_timeout(wait).is_err() && cancel.check().is_ok()
-}
-
-/// A number from 0 to 1.
-fn random() -> f64 {
-    use std::hash::{BuildHasher, RandomState};
-    // The hasher's key is drawn from the operating system's random numbers.
-    let bits = RandomState::new().hash_one(0) >> 32;
-    f64::from(u32::try_from(bits).unwrap_or_default()) / f64::from(u32::MAX)
 }
 
 /// A message as records have it: at most 500 letters.

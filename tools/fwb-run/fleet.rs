@@ -34,7 +34,7 @@ const OF_FLEETS: [&str; 6] = [
     COMPLETION_INDEX,
 ];
 /// Options that would be those of one server. In a fleet, its file says it, or a variable says it of all.
-const OF_ONE_SERVER: [&str; 16] = [
+const OF_ONE_SERVER: [&str; 17] = [
     "database",
     "all_databases",
     "exclude_database",
@@ -51,6 +51,7 @@ const OF_ONE_SERVER: [&str; 16] = [
     "expires_within",
     "notify_file",
     "prove_log",
+    "any_moment",
 ];
 
 /// The group of fleets.

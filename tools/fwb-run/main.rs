@@ -78,6 +78,10 @@ struct Args {
     #[arg(long, env = "FWB_PROVE_LOG", value_parser = clap::builder::FalseyValueParser::new())]
     prove_log: bool,
 
+    /// With drill: restore to a moment of the last day too, at random, by a backup and the log
+    #[arg(long, env = "FWB_ANY_MOMENT", value_parser = clap::builder::FalseyValueParser::new())]
+    any_moment: bool,
+
     #[command(flatten)]
     copies: CopyArgs,
 
@@ -264,6 +268,7 @@ fn chain_of(args: &Args, choice: &DatabaseChoice) -> Result<Chain> {
         copy_dir: copy_to.as_ref().and_then(|place| place.directory().map(Into::into)),
         copy_keep_days: args.copies.copy_keep_days,
         proves_log: args.prove_log,
+        reaches_any_moment: args.any_moment,
     };
     let chain = match (args.chain.as_str(), &args.line) {
         ("backup", None) => subject.backup(),

@@ -79,6 +79,7 @@ pub(crate) fn fill(record: &mut RunRecord, execution: &Execution) {
         record.chosen = backup.chosen;
         record.verification = backup.verification.map(|outcome| shortened(outcome, not_drilled.as_ref()));
     }
+    record.moments = printed("any-moment").into_iter().filter_map(|backup| backup.moment_proof).collect();
     record.copy = printed("copy").into_iter().next().map(copy);
 
     let pruning = execution.of_stage("prune");

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use clap::{Parser, ValueEnum, ValueHint};
 use fwb::{
     ChainProofOptions, ChainProved, Connector, Drill, DrillOptions, Error, ErrorClass, Identities, Level,
-    Location, Manifest, Recording, Result, ServerOptions, Store, Verified,
+    Location, Manifest, Moment, MomentProofOptions, MomentProved, Recording, Result, ServerOptions, Store,
+    Verified,
 };
 use fwb_age::Age;
 use fwb_cli::{Answers, FormatArgs, IdentityArgs, Outcome, ServerArgs, Session, StoreArgs};
@@ -27,7 +28,11 @@ use fwb_stores::ObjectStores;
 ///
 /// The level chain proves the log that fwb-follow ships: the backup before this one is restored into a throwaway server, the log
 /// between the two is replayed there, and every row and definition is held against this backup. `chain_proof` in the manifest
-/// has the outcome.
+/// has the outcome. Of the first backup of a database there is nothing to prove yet: a warning says so, and it is no failure.
+///
+/// The level moment restores the backup's database to one moment of the last day, at random, by the newest backup before it and the log,
+/// into a throwaway server. What comes of it is proved and not kept. `moment_proof` in the manifest names the moment, and --until
+/// takes the same once more.
 #[derive(Debug, Parser)]
 #[command(name = "fwb-verify", version)]
 #[command(after_long_help = AFTER_HELP)]
@@ -40,8 +45,12 @@ struct Args {
     #[arg(long, value_name = "LEVEL", default_value = "full", env = "FWB_VERIFY_LEVEL")]
     level: LevelArg,
 
+    /// With the level moment: this moment [default: one of the last day, at random]
+    #[arg(long, value_name = "WHEN|GTID", value_parser = fwb_cli::parse_moment)]
+    until: Option<Moment>,
+
     /// Prove the store's log instead: every byte of every chain, and that nothing is missing
-    #[arg(long, conflicts_with_all = ["backups", "level", "adopt", "no_record", "drill_dir", "drill_server_dir", "drill_server"])]
+    #[arg(long, conflicts_with_all = ["backups", "level", "until", "adopt", "no_record", "drill_dir", "drill_server_dir", "drill_server"])]
     log: bool,
 
     /// Write a manifest for a file of another program, so that its outcome is recorded too
@@ -96,6 +105,8 @@ enum LevelArg {
     Drill,
     /// That the backup before it and the log between the two make it
     Chain,
+    /// That one moment of its database can be reached
+    Moment,
 }
 
 /// What closes the help and the manual page.
@@ -106,6 +117,7 @@ Examples:
   fwb-verify --adopt ./old.sql.gz              # a dump of another program
   fwb-ls --latest --verified | fwb-verify --level drill
   fwb-ls --latest --verified | fwb-verify --level chain
+  fwb-ls --latest | fwb-verify --level moment  # any moment of the last day
   fwb-verify --log                             # the log that fwb-follow ships, every byte of it";
 
 fn main() -> ExitCode {
@@ -172,9 +184,12 @@ fn check_drill_options(args: &Args, session: &Session) -> Result<()> {
     let refused = |message: String, hint: &str| Err(Error::Usage { message, hint: Some(hint.into()) });
     let is_drill = match args.level {
         LevelArg::Drill => true,
-        LevelArg::Chain => session.given(&["drill_server"]).is_empty(),
+        LevelArg::Chain | LevelArg::Moment => session.given(&["drill_server"]).is_empty(),
         LevelArg::Quick | LevelArg::Stored | LevelArg::Full => false,
     };
+    if args.until.is_some() && !matches!(args.level, LevelArg::Moment) {
+        return refused("--until is for the level moment".into(), "add --level moment");
+    }
     match session.given(&["drill_dir", "drill_server_dir", "drill_server"]).first() {
         Some(option) if !is_drill => {
             refused(format!("{option} is for a drill, and no drill was asked for"), "add --level drill")
@@ -213,6 +228,7 @@ impl Run<'_> {
             LevelArg::Full => Level::Full,
             LevelArg::Drill => Level::Drill,
             LevelArg::Chain => return self.one_by_chain(store, name),
+            LevelArg::Moment => return self.one_at_moment(store, name),
         };
         match self.prove(store, name, level) {
             Ok(Verified { manifest, unrecorded, not_drilled }) => {
@@ -259,7 +275,14 @@ impl Run<'_> {
         };
         let connector: Arc<dyn Connector> = Arc::new(Protocol);
         let (manifest, unrecorded) = match fwb::prove_chain(&store, name, &options, &connector, context) {
-            Ok(ChainProved { manifest, unrecorded }) => (manifest, unrecorded),
+            Ok(ChainProved { manifest, unrecorded, is_first }) => {
+                if is_first {
+                    log::warn!(code = fwb::notice::NOTHING_YET.code;
+                        "{name} is the first backup of its database: there is nothing to prove of the log yet"
+                    );
+                }
+                (manifest, unrecorded)
+            }
             Err(error) => return self.fail(error),
         };
         self.out.write(&manifest, |page| fwb_cli::verified_by_chain(&manifest, page))?;
@@ -275,6 +298,26 @@ impl Run<'_> {
             self.remember(error);
         }
         Ok(())
+    }
+
+    /// Brings the database of one backup to a moment.
+    fn one_at_moment(&mut self, store: &Location, name: &str) -> Result<()> {
+        let context = self.session.context();
+        let store =
+            Store::open(store, &ObjectStores, &context.cancel)?.with_identities(self.identities.clone());
+        let options = MomentProofOptions {
+            until: self.args.until.clone(),
+            chance: fwb_cli::chance(),
+            servers: self.args.drill_server_dir.clone(),
+            dir: self.args.drill_dir.clone(),
+        };
+        let connector: Arc<dyn Connector> = Arc::new(Protocol);
+        let (manifest, failed) = match fwb::prove_moment(&store, name, &options, &connector, context) {
+            Ok(MomentProved { manifest, failed }) => (manifest, failed),
+            Err(error) => return self.fail(error),
+        };
+        self.out.write(&manifest, |page| fwb_cli::verified_at_moment(&manifest, page))?;
+        failed.map_or(Ok(()), |error| self.fail(error))
     }
 
     fn prove(&mut self, store: &Location, name: &str, level: Level) -> Result<Verified> {

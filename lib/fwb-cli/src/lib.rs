@@ -6,6 +6,7 @@
 
 mod bandwidth;
 mod candidates;
+mod chance;
 mod columns;
 mod confirm;
 mod console;
@@ -36,6 +37,7 @@ mod usage;
 mod when;
 
 pub use bandwidth::parse_bandwidth;
+pub use chance::chance;
 pub use columns::{Cell, Column, Columns};
 pub use count::{counted, grouped};
 pub use duration::{human_duration, human_seconds, parse_age};
@@ -59,6 +61,6 @@ pub use told::{
     Retained, accounts_planned, accounts_restored, checked_chain, copied, copied_in_all, decided, dumped,
     fleet_ran, fleet_server_failed, fleet_server_ran, followed, forgotten, moment_planned, planned,
     pruned_in_all, ran, restored, settings, timeline, transaction, undo_planned, undone, verified,
-    verified_by_chain, verified_in_all, whole_planned,
+    verified_at_moment, verified_by_chain, verified_in_all, whole_planned,
 };
-pub use when::{parse_at, parse_since};
+pub use when::{parse_at, parse_moment, parse_since};

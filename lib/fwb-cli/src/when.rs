@@ -2,7 +2,7 @@
 //! duration ago. Without an offset the local time zone is meant.
 
 use chrono::{DateTime, Local, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone};
-use fwb::{Error, Result, Timestamp};
+use fwb::{Error, Moment, Result, Timestamp};
 
 use crate::duration::parse_age;
 
@@ -21,6 +21,17 @@ pub fn parse_at(text: &str, now: Timestamp) -> Result<Timestamp> {
 /// A usage error when it is no time, or one that the local clock skipped.
 pub fn parse_since(text: &str, now: Timestamp) -> Result<Timestamp> {
     moment(text, now, &Local, Edge::Start)
+}
+
+/// Reads a moment of a database: a time, or a GTID, which means after its group.
+///
+/// # Errors
+/// As [`parse_at`].
+pub fn parse_moment(text: &str) -> Result<Moment> {
+    match text.parse() {
+        Ok(gtid) => Ok(Moment::After(gtid)),
+        Err(_) => parse_at(text, fwb::now()).map(Moment::At),
+    }
 }
 
 /// Which moment of a day a date alone stands for.

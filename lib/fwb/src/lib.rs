@@ -110,12 +110,12 @@ pub use fwb_binlog::Gtid;
 pub use identity::{Owner, ServerIdentity, ServerName};
 pub use manifest::{
     AccountEntry, Action, Binlog, ChainProof, Client, Decision, Detail, Encryption, Kind, Level, Manifest,
-    ManifestError, NotDrilled, Object, ObjectKind, Provenance, SCHEMA, Section, SectionKind, Server,
-    Surroundings, Timestamp, Together, Verification, now, now_to_the_millisecond,
+    ManifestError, MomentProof, NotDrilled, Object, ObjectKind, Provenance, SCHEMA, Section, SectionKind,
+    Server, Surroundings, Timestamp, Together, Verification, now, now_to_the_millisecond,
 };
 pub use moment::{
-    ChainProofOptions, ChainProved, Keeping, LogFiles, MomentOptions, MomentPlan, PlannedMoment, Tally,
-    TimeForecast, plan_moment, prove_chain,
+    ChainProofOptions, ChainProved, Keeping, LogFiles, MomentOptions, MomentPlan, MomentProofOptions,
+    MomentProved, PlannedMoment, Tally, TimeForecast, plan_moment, prove_chain, prove_moment,
 };
 pub use output::{check_output, open_stream, sync_stream, write_file};
 pub use progress::{Cancel, Context, HowFar, Progress, StopsWith, seconds_since};

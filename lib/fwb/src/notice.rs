@@ -241,6 +241,9 @@ codes! {
     LOCKED_CONTENT = "FWB-2106", "What an encrypted backup holds is not told without an identity",
         "its sidecar is minimal, and no identity was given",
         "--identity FILE (FWB_IDENTITY)";
+    NOTHING_YET = "FWB-2107", "There is nothing to prove yet",
+        "the backup is the first of its database: that the log makes the next one out of it, the next one proves",
+        "none is needed; where it comes again and again, retention keeps too few backups";
     EXPECT = "FWB-2201", "What a restore does to the live database that the operator may not expect",
         "the plan says so: --dry-run",
         "read it before you say yes";

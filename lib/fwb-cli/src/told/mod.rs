@@ -25,7 +25,7 @@ pub use prune::{Retained, decided, pruned_in_all};
 pub use restore::{forgotten, moment_planned, planned, restored, undo_planned, undone, whole_planned};
 pub use run::ran;
 pub use timeline::{checked_chain, timeline, transaction};
-pub use verify::{verified, verified_by_chain, verified_in_all};
+pub use verify::{verified, verified_at_moment, verified_by_chain, verified_in_all};
 
 /// `50 accounts, 6 roles`.
 fn accounts(accounts: &[AccountEntry]) -> String {

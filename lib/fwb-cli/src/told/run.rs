@@ -27,6 +27,10 @@ pub fn ran(record: &RunRecord, page: &Page) -> String {
         let proved = if made.proved { "proved" } else { "not proved" };
         text += &page.detail(&format!("{}, {}, {proved}", made.name, human_size(made.size)));
     }
+    for proof in &record.moments {
+        let reached = if proof.ok { "reached" } else { "NOT reached" };
+        text += &page.detail(&format!("{} as of {}: {reached}", proof.database, proof.until));
+    }
     if let Some(copy) = &record.copy {
         let place = copy.store.as_deref().unwrap_or_default();
         text += &page.detail(&format!("copied to {place}"));

@@ -51,7 +51,7 @@ pub fn verified(manifest: &Manifest, page: &Page) -> String {
 /// A backup that was held against the one before it and the log between them.
 pub fn verified_by_chain(manifest: &Manifest, page: &Page) -> String {
     let Some(proof) = &manifest.chain_proof else {
-        return page.line(Tone::Warn, "unproved", &manifest.name);
+        return page.line(Tone::Warn, "unproved", &format!("{} (chain)", manifest.name));
     };
     let took = human_seconds(proof.seconds);
     let how = format!("{} (chain, {took})", manifest.name);
@@ -74,6 +74,28 @@ pub fn verified_by_chain(manifest: &Manifest, page: &Page) -> String {
     for note in &proof.notes {
         text += &page.warning(note);
     }
+    text
+}
+
+/// A database that was brought to one of its moments.
+pub fn verified_at_moment(manifest: &Manifest, page: &Page) -> String {
+    let Some(proof) = &manifest.moment_proof else {
+        return page.line(Tone::Warn, "unproved", &manifest.name);
+    };
+    let how = format!("{} as of {} ({})", proof.database, proof.until, human_seconds(proof.seconds));
+    if let Some(problem) = proof.problems.first() {
+        return page.line(Tone::Bad, "FAILED", &format!("{how}: {problem}"));
+    }
+    let mut text = page.line(Tone::Good, "proved", &how);
+    let base = proof.base.as_deref().unwrap_or_default();
+    text += &page.detail(&format!("{base} and {} of the log after it", counted(proof.groups, "group")));
+    text += &page.detail(&format!("{} at that moment", counted(proof.rows, "row")));
+    text += &page.detail(&format!(
+        "the base took {}, {} of log {}",
+        human_seconds(proof.base_seconds),
+        human_size(proof.log_size),
+        human_seconds(proof.replay_seconds),
+    ));
     text
 }
 

@@ -116,6 +116,16 @@ impl Furnished {
         &self.throwaway.database
     }
 
+    /// A new directory beside its data, for this user alone; it goes with the server.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(crate) fn scratch(&self, name: &str) -> Result<PathBuf> {
+        let dir = self.throwaway.home().join(name);
+        std::fs::create_dir(&dir).map_err(Error::io("create", &dir))?;
+        Ok(dir)
+    }
+
     /// Why the server has ended; none while it runs.
     pub(crate) fn death(&self) -> Option<Error> {
         self.throwaway.death()

@@ -61,6 +61,7 @@ pub(super) struct Throwaway {
     pub(super) database: String,
     process: Option<Child>,
     log: PathBuf,
+    home: PathBuf,
     // Removed after the process has ended, which `drop` sees to.
     _homes: Vec<Home>,
 }
@@ -147,16 +148,22 @@ impl Throwaway {
             },
             connector,
         )?;
+        let place = home.path().to_owned();
         homes.push(home);
         let process = Some(service.service(&context.cancel)?);
         let database = manifest.database.clone().unwrap_or_default();
         let taken = database.is_empty() || TAKEN.iter().any(|name| name.eq_ignore_ascii_case(&database));
         let database = if taken { "fwb_drill".into() } else { database };
-        let mut throwaway = Self { server, database, process, log, _homes: homes };
+        let mut throwaway = Self { server, database, process, log, home: place, _homes: homes };
         throwaway.await_answer(&socket, &context.cancel)?;
         // As it writes the name, which may be in lower case.
         throwaway.database = throwaway.server.database_name(&throwaway.database, &context.cancel)?;
         Ok(throwaway)
+    }
+
+    /// Its directory, which is for this user alone and goes with it.
+    pub(super) fn home(&self) -> &Path {
+        &self.home
     }
 
     fn await_answer(&self, socket: &Path, cancel: &Cancel) -> Result<()> {

@@ -260,6 +260,7 @@ impl Seen {
             verification: None,
             not_drilled: None,
             chain_proof: None,
+            moment_proof: None,
             together: None,
             retained_until: None,
             decision: None,

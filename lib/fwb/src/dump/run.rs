@@ -412,6 +412,7 @@ impl<'a> Dump<'a> {
             moment: self.options.moment.clone(),
             not_drilled: None,
             chain_proof: None,
+            moment_proof: None,
             together: self.options.together.clone(),
             retained_until: None,
             decision: None,

@@ -5,6 +5,7 @@
 mod accounts;
 mod chain_proof;
 mod encryption;
+mod moment_proof;
 mod provenance;
 mod surroundings;
 mod together;
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 pub use accounts::AccountEntry;
 pub use chain_proof::ChainProof;
 pub use encryption::{Detail, Encryption};
+pub use moment_proof::MomentProof;
 pub use provenance::Provenance;
 pub use surroundings::Surroundings;
 pub use together::Together;
@@ -176,6 +178,9 @@ pub struct Manifest {
     /// Whether the backup before it and the log between them make this one: the latest outcome of `fwb-verify --level chain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain_proof: Option<ChainProof>,
+    /// Whether one moment of its database was reached, of `fwb-verify --level moment`: on output only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moment_proof: Option<MomentProof>,
     /// Until when the store keeps the artifact from being deleted, where it was asked to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retained_until: Option<Timestamp>,
@@ -525,9 +530,18 @@ pub enum ManifestError {
 }
 
 /// Fields that are not part of the immutable core in the footer: `store`, `verification`, `not_drilled`, `chain_proof`,
-/// `retained_until` and `decision` change, `size` and `sha256` are facts of the finished file and are held against the file itself.
-const OUTSIDE_CORE: [&str; 8] =
-    ["store", "verification", "not_drilled", "chain_proof", "retained_until", "decision", "size", "sha256"];
+/// `moment_proof`, `retained_until` and `decision` change, `size` and `sha256` are facts of the finished file and are held against the file itself.
+const OUTSIDE_CORE: [&str; 9] = [
+    "store",
+    "verification",
+    "not_drilled",
+    "chain_proof",
+    "moment_proof",
+    "retained_until",
+    "decision",
+    "size",
+    "sha256",
+];
 
 impl Manifest {
     /// The server on which the backup was made; none where nobody knows.

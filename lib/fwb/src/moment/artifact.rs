@@ -27,13 +27,27 @@ pub struct Keeping {
     pub wait: Wait,
 }
 
+/// How a moment is written.
+pub(super) struct Kept {
+    pub(super) encryption: Option<EncryptTo>,
+    pub(super) compression: Compression,
+    pub(super) wait: Wait,
+}
+
+impl Keeping {
+    /// How a moment of this base is written.
+    pub(super) fn of(&self, base: &Manifest) -> Result<Kept> {
+        Ok(Kept { encryption: encryption(base, self)?, compression: self.compression, wait: self.wait })
+    }
+}
+
 /// Dumps the database from the throwaway server into the store, and proves the backup.
 pub(super) fn keep(
     store: &Store,
     replayed: &Replayed,
     options: &MomentOptions,
     chain: Option<String>,
-    keeping: &Keeping,
+    kept: Kept,
     context: &Context,
 ) -> Result<Manifest> {
     let (base, tally) = (&replayed.base, &replayed.tally);
@@ -70,8 +84,8 @@ pub(super) fn keep(
         moment: Some(moment),
         tables: None,
         prefix: None,
-        compression: keeping.compression,
-        encryption: encryption(base, keeping)?,
+        compression: kept.compression,
+        encryption: kept.encryption,
         strict: false,
         allow_partial: false,
         lock_tables: false,
@@ -79,7 +93,7 @@ pub(super) fn keep(
         retention: None,
         together: None,
     };
-    let made = dump_to_store(store, replayed.server(), &dump, keeping.wait, context)?;
+    let made = dump_to_store(store, replayed.server(), &dump, kept.wait, context)?;
     if made.verification.as_ref().is_some_and(Verification::proves) {
         return Ok(made);
     }

@@ -12,6 +12,7 @@ mod passage;
 mod pending;
 mod plan;
 mod proof;
+mod random;
 mod replica;
 mod statement;
 mod stop;
@@ -32,10 +33,11 @@ pub use artifact::Keeping;
 use counters::Counters;
 use events::Events;
 pub use files::LogFiles;
-use fwb_binlog::Gtid;
+use fwb_binlog::{Gtid, GtidPosition};
 use passage::{Passage, Rules};
 pub use plan::{MomentOptions, MomentPlan, PlannedMoment, TimeForecast, plan_moment};
 pub use proof::{ChainProofOptions, ChainProved, prove_chain};
+pub use random::{MomentProofOptions, MomentProved, prove_moment};
 use replica::Replica;
 use statement::Subject;
 pub use stop::Tally;
@@ -55,6 +57,8 @@ struct ReplayOptions {
     dir: Option<PathBuf>,
     /// How many threads replay at a time.
     threads: u32,
+    /// Bytes of disk that are needed there besides, for what is made of the outcome.
+    beside: u64,
     /// Whether the log's groups have GTIDs of MySQL's.
     has_gtids: bool,
 }
@@ -83,6 +87,14 @@ impl Replayed {
         self.server.facts()
     }
 
+    /// Which of the groups that were handed on the server does not say that it has; none where it has all of them, and where groups
+    /// have no names.
+    fn lacks(&self, cancel: &Cancel) -> Result<Option<String>> {
+        let wanted = &self.tally.position;
+        let has = done(&self.server, cancel)?;
+        Ok((!has.covers(wanted)).then(|| format!("all of {wanted}: it has {has}")))
+    }
+
     /// The database's name there.
     fn database(&self) -> &str {
         self.server.database()
@@ -108,7 +120,7 @@ fn replay(
         servers: options.servers.clone(),
         dir: options.dir.clone(),
         options: replica::options(flavor, &database, options.threads, options.has_gtids),
-        more_space: room(log.size()),
+        more_space: room(log.size()).saturating_add(options.beside),
     };
     let server = Arc::new(Furnished::make(&workshop, connector, store, &mut input, context)?);
     if server.database() != database && !server.facts().keeps_lower_case {
@@ -176,18 +188,7 @@ fn replay(
 /// Has an error of the replay name the group at which it stopped, which is what can be gone around.
 fn at_its_group(error: Error, server: &Furnished, passage: &Passage, cancel: &Cancel) -> Error {
     let Error::Replay { problem, remedy } = error else { return error };
-    let sql = match server.version().flavor {
-        Flavor::MariaDb => "SELECT @@GLOBAL.gtid_slave_pos;\n",
-        Flavor::MySql => "SELECT @@GLOBAL.gtid_executed;\n",
-    };
-    let group = server
-        .server()
-        .query(None, Sql::Read(sql), "asking how far the replay came", cancel)
-        .and_then(|rows| {
-            let done = rows.into_iter().flatten().next().unwrap_or_default().replace('\n', "");
-            done.parse().map_or(Ok(None), |done| passage.first_beyond(&done))
-        });
-    match group {
+    match done(server, cancel).and_then(|done| passage.first_beyond(&done)) {
         Ok(Some(gtid)) => Error::Replay {
             problem: format!("at {gtid}: {problem}"),
             remedy: format!(
@@ -200,6 +201,17 @@ fn at_its_group(error: Error, server: &Furnished, passage: &Passage, cancel: &Ca
             Error::Replay { problem, remedy }
         }
     }
+}
+
+/// Which groups a server has replayed.
+fn done(server: &Furnished, cancel: &Cancel) -> Result<GtidPosition> {
+    let sql = match server.version().flavor {
+        Flavor::MariaDb => "SELECT @@GLOBAL.gtid_slave_pos;\n",
+        Flavor::MySql => "SELECT @@GLOBAL.gtid_executed;\n",
+    };
+    let rows = server.server().query(None, Sql::Read(sql), "asking how far the replay came", cancel)?;
+    let done = rows.into_iter().flatten().next().unwrap_or_default().replace('\n', "");
+    Ok(done.parse().unwrap_or_default())
 }
 
 /// Bytes of disk that replaying so many bytes of log may need, beside those for the base: rows with their indexes and the undo

@@ -321,6 +321,9 @@ impl Passing {
         match self.state {
             State::Passes => {
                 self.tally.groups += 1;
+                if let Some(gtid) = group.gtid {
+                    self.tally.position.take(gtid);
+                }
                 self.tally.last = group.gtid.map(|gtid| gtid.to_string());
                 self.tally.last_at = Some(group.timestamp);
             }

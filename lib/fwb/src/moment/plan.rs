@@ -312,6 +312,11 @@ impl PlannedMoment<'_> {
         &self.plan
     }
 
+    /// Bytes of the base, as it is stored.
+    pub(super) fn base_size(&self) -> u64 {
+        self.base.size
+    }
+
     /// Reaches the moment, and keeps it as a backup of kind `moment` in the store of the base, proved.
     ///
     /// # Errors
@@ -322,15 +327,21 @@ impl PlannedMoment<'_> {
         connector: &Arc<dyn Connector>,
         context: &Context,
     ) -> Result<Manifest> {
-        let replayed = self.replay(connector, context)?;
-        super::artifact::keep(self.store, &replayed, &self.options, self.log.chain, keeping, context)
+        let kept = keeping.of(&self.base)?;
+        let replayed = self.replay(0, connector, context)?;
+        super::artifact::keep(self.store, &replayed, &self.options, self.log.chain, kept, context)
     }
 
-    /// Reaches the moment on a throwaway server.
+    /// Reaches the moment on a throwaway server, beside which so many bytes are needed for what is made of it.
     ///
     /// # Errors
     /// As [`replay`].
-    pub(super) fn replay(&self, connector: &Arc<dyn Connector>, context: &Context) -> Result<Replayed> {
+    pub(super) fn replay(
+        &self,
+        beside: u64,
+        connector: &Arc<dyn Connector>,
+        context: &Context,
+    ) -> Result<Replayed> {
         let options = ReplayOptions {
             base: self.base.name.clone(),
             stop: self.log.stop.clone(),
@@ -338,6 +349,7 @@ impl PlannedMoment<'_> {
             servers: self.options.servers.clone(),
             dir: self.options.dir.clone(),
             threads: self.options.threads,
+            beside,
             has_gtids: self.plan.log.last.as_deref().is_some_and(|last| last.contains(':')),
         };
         replay(self.store, &options, Arc::clone(&self.log.feed), connector, context)

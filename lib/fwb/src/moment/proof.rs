@@ -19,7 +19,7 @@ use crate::progress::{Context, seconds_since};
 use crate::restore::ungrounded;
 use crate::scan::Statement;
 use crate::server::{Connector, Inventory};
-use crate::store::{Store, Wait};
+use crate::store::{BackupSummary, Store, Wait};
 
 /// Where base and log are put together.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +39,8 @@ pub struct ChainProved {
     pub manifest: Manifest,
     /// Why the outcome could not be recorded.
     pub unrecorded: Option<Error>,
+    /// Whether it is the first of its database, so that there is nothing to prove yet.
+    pub is_first: bool,
 }
 
 /// Proves that the backup before `name`, and the log between the two, make `name`. The backup itself is proved on the way. What
@@ -57,6 +59,10 @@ pub fn prove_chain(
     let begun = Instant::now();
     let mut input = OpenBackup::open(store, name, &[], context)?;
     let place = place_of(&input)?;
+    if is_first(store, &input.manifest, context)? {
+        let manifest = Manifest { store: Some(store.place()), ..input.manifest };
+        return Ok(ChainProved { manifest, unrecorded: None, is_first: true });
+    }
     let moment = MomentOptions {
         base: None,
         database: input.manifest.database.clone(),
@@ -73,7 +79,7 @@ pub fn prove_chain(
         log::info!("{step}");
     }
     let (chain, base_size) = (planned.plan().chain.clone().unwrap_or_default(), planned.plan().raw_size);
-    let replayed = planned.replay(connector, context)?;
+    let replayed = planned.replay(0, connector, context)?;
     let compared = compare(&replayed, &mut input, context)?;
     let proof = ChainProof {
         ok: compared.problems.is_empty(),
@@ -103,7 +109,20 @@ pub fn prove_chain(
         Err(error) => Some(error),
     };
     let manifest = Manifest { store: Some(store.place()), chain_proof: Some(proof), ..input.manifest };
-    Ok(ChainProved { manifest, unrecorded })
+    Ok(ChainProved { manifest, unrecorded, is_first: false })
+}
+
+/// Whether the store has no whole backup of the database that is older, be it of use or not.
+fn is_first(store: &Store, backup: &Manifest, context: &Context) -> Result<bool> {
+    let server = backup.server_identity();
+    let is_before = |other: &BackupSummary| {
+        other.kind == Kind::Full
+            && other.name != backup.name
+            && other.database == backup.database
+            && other.started_at <= backup.started_at
+            && !other.server.differs(&server)
+    };
+    Ok(!store.list(&context.cancel)?.0.iter().any(is_before))
 }
 
 /// Between two looks whether the log has come as far as the backup, and how often is looked at most: a minute.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use fwb_binlog::{Group, Gtid};
+use fwb_binlog::{Group, Gtid, GtidPosition};
 
 use crate::binlog::Moment;
 
@@ -23,6 +23,9 @@ pub struct Tally {
     pub last_at: Option<u32>,
     /// Whether the stop was met, rather than the end of the log.
     pub is_met: bool,
+    /// All groups that were handed on, as a server says which ones it has.
+    #[serde(skip)]
+    pub position: GtidPosition,
 }
 
 /// Whether the log ends before a group that begins so, by the server's clock in whole seconds.

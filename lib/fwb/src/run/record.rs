@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::process::{RunProcess, host_name};
-use crate::manifest::{Timestamp, Verification};
+use crate::manifest::{MomentProof, Timestamp, Verification};
 
 /// The schema that this version reads and writes.
 pub const RUN_SCHEMA: &str = "fwb-run/1";
@@ -79,6 +79,9 @@ pub struct RunRecord {
     /// What was proved of it; a drill that was not held has the reason in `not_drilled`.
     #[serde(default)]
     pub verification: Option<Verification>,
+    /// The moments to which a drill has restored, at random, or has not; absent where it was to reach none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moments: Vec<MomentProof>,
     /// The copy in the second store; null where none was made.
     #[serde(default)]
     pub copy: Option<RunCopy>,

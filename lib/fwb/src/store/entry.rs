@@ -309,6 +309,7 @@ fn bare(name: &str, kind: Kind, at: Timestamp, size: u64) -> Manifest {
         moment: None,
         not_drilled: None,
         chain_proof: None,
+        moment_proof: None,
         together: None,
         retained_until: None,
         decision: None,

@@ -125,6 +125,7 @@ pub(super) const ALL: &[Setting] = &[
     text("drill-server", "FWB_DRILL_SERVER"),
     text("drill-server-dir", "FWB_DRILL_SERVER_DIR"),
     truth("prove-log", "FWB_PROVE_LOG"),
+    truth("any-moment", "FWB_ANY_MOMENT"),
     text("deadline", "FWB_RUN_DEADLINE"),
     text("retry-wait", "FWB_RETRY_WAIT"),
     text("max-age", "FWB_MAX_AGE"),
