@@ -9,8 +9,16 @@ use fwb_stores::ObjectStores;
 use super::{Args, check_ending, compression};
 
 /// What no dump of accounts takes.
-const OF_DATABASES: [&str; 6] =
-    ["database", "tables", "strict", "allow_partial", "lock_tables", "no_hold_ddl"];
+const OF_DATABASES: [&str; 8] = [
+    "database",
+    "tables",
+    "exclude_table",
+    "exclude_data",
+    "strict",
+    "allow_partial",
+    "lock_tables",
+    "no_hold_ddl",
+];
 
 /// Dumps the accounts; says too whether the artifact went to standard output.
 pub(crate) fn dump(args: &Args, session: &Session) -> Result<(Manifest, bool)> {

@@ -11,13 +11,13 @@ use std::process::ExitCode;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueEnum};
 use fwb::{
-    Codec, Compression, DatabaseChoice, DumpOptions, Error, Kind, Listing, Manifest, Result, ServerClient,
-    Store, Wait,
+    Codec, Compression, DatabaseChoice, DumpOptions, Error, Exclude, Kind, Listing, Manifest, Result,
+    ServerClient, Store, Wait,
 };
 use fwb_age::Age;
 use fwb_cli::{
-    DatabasesArgs, FormatArgs, LockArgs, Outcome, OutputArg, RecipientArgs, RetainArgs, ServerArgs, Session,
-    StoreArgs,
+    DatabasesArgs, ExcludeArgs, FormatArgs, LockArgs, Outcome, OutputArg, RecipientArgs, RetainArgs,
+    ServerArgs, Session, StoreArgs,
 };
 use fwb_mysql::Protocol;
 use fwb_stores::ObjectStores;
@@ -49,6 +49,9 @@ struct Args {
     /// tables and leaves everything else as it is.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     tables: Vec<String>,
+
+    #[command(flatten)]
+    exclude: ExcludeArgs,
 
     /// First part of the artifact's name, where one database is dumped [default: the database's name less a trailing _db]
     #[arg(long, value_name = "WORD", env = "FWB_PREFIX")]
@@ -147,6 +150,7 @@ Examples:
   fwb-dump --all-databases --exclude-database 'test_*'
   fwb-dump -B shop --codec zstd -o shop.sql.zst
   fwb-dump -B shop --tables files,users        # these alone: no backup of the database
+  fwb-dump -B shop --exclude-table 'log_*' --exclude-data sessions
   fwb-dump --accounts                          # users, roles and rights of the server
   fwb-dump -B shop -o - | ssh host 'cat > shop.sql.gz'
   fwb-dump -B shop --pod-selector app=mariadb -n prod";
@@ -169,6 +173,7 @@ fn dump(args: Args, session: &Session) -> Result<Outcome> {
     let options = DumpOptions {
         database: one.clone().unwrap_or_default(),
         tables: (!args.tables.is_empty()).then(|| args.tables.clone()),
+        exclude: exclude(&args, session)?,
         server: args.server.identity(&addressed, &Protocol, &context.cancel)?,
         kind: Kind::Full,
         moment: None,
@@ -234,6 +239,19 @@ fn tell(manifest: &Manifest, to_stdout: bool, args: &Args, session: &Session) ->
         session.answers(args.format)?.write(manifest, |page| fwb_cli::dumped(manifest, page))?;
     }
     Ok(Outcome::Done)
+}
+
+/// What is left out. Whoever names the tables that are dumped needs nothing left out: a variable has no part in it then.
+fn exclude(args: &Args, session: &Session) -> Result<Exclude> {
+    if args.tables.is_empty() {
+        return Ok(args.exclude.exclude());
+    }
+    match session.given(&["exclude_table", "exclude_data"]).first() {
+        Some(option) => {
+            Err(Error::usage(format!("{option} is for a whole database, and --tables names some tables")))
+        }
+        None => Ok(Exclude::default()),
+    }
 }
 
 /// Several databases, and how they are dumped.

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use fwb::{DatabaseChoice, Error, NamePattern, Result};
+use fwb::{DatabaseChoice, Error, Exclude, NamePattern, Result, TablePattern};
 
 /// A chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub(crate) struct Subject {
     pub(crate) store: Option<OsString>,
     /// The databases.
     pub(crate) databases: DatabaseChoice,
+    /// What is left out of the dumps.
+    pub(crate) exclude: Exclude,
     /// The server's name.
     pub(crate) server_id: Option<String>,
     /// A second store.
@@ -107,6 +109,8 @@ impl Subject {
             .option("store", self.store.as_deref())
             .options("database", self.databases.wanted.iter().map(NamePattern::as_str))
             .options("exclude-database", self.databases.excluded.iter().map(NamePattern::as_str))
+            .options("exclude-table", self.exclude.tables.iter().map(TablePattern::as_str))
+            .options("exclude-data", self.exclude.rows.iter().map(TablePattern::as_str))
             .option("server-id", self.server_id.as_deref().map(OsStr::new));
         let mut stages = vec![dump, Stage::new("verify", "fwb-verify").reading("dump")];
         stages.extend(self.copying("verify"));
@@ -340,10 +344,13 @@ mod tests {
         );
         let mut several = databases(&["a", "b_*"]);
         several.excluded = vec![NamePattern::new("b_test")];
-        let several = Subject { databases: several, ..Subject::default() };
+        let exclude =
+            Exclude { tables: vec![TablePattern::new("log_*")], rows: vec![TablePattern::new("a.sessions")] };
+        let several = Subject { databases: several, exclude, ..Subject::default() };
         assert_eq!(
             several.backup().to_shell(),
-            "fwb-dump '--database=a' '--database=b_*' '--exclude-database=b_test' |\n    fwb-verify &&\n\
+            "fwb-dump '--database=a' '--database=b_*' '--exclude-database=b_test' \
+             '--exclude-table=log_*' '--exclude-data=a.sessions' |\n    fwb-verify &&\n\
              fwb-ls '--database=a' '--database=b_*' |\n    fwb-prune"
         );
         let names = |chain: Chain| chain.stages.into_iter().map(|stage| stage.name).collect::<Vec<_>>();

@@ -34,10 +34,12 @@ const OF_FLEETS: [&str; 6] = [
     COMPLETION_INDEX,
 ];
 /// Options that would be those of one server. In a fleet, its file says it, or a variable says it of all.
-const OF_ONE_SERVER: [&str; 17] = [
+const OF_ONE_SERVER: [&str; 19] = [
     "database",
     "all_databases",
     "exclude_database",
+    "exclude_table",
+    "exclude_data",
     "databases",
     "store",
     "copy_to",

@@ -22,7 +22,7 @@ use clap::{Parser, ValueHint};
 use execution::{Execution, Failure, Patience};
 use fleet::FleetArgs;
 use fwb::{DatabaseChoice, Error, ErrorClass, Location, Result, RunKeeper, RunRecord, Scope};
-use fwb_cli::{DatabasesArgs, FormatArgs, LimitArgs, Outcome, Session, StoreArgs};
+use fwb_cli::{DatabasesArgs, ExcludeArgs, FormatArgs, LimitArgs, Outcome, Session, StoreArgs};
 use fwb_stores::ObjectStores;
 use telling::Telling;
 
@@ -63,6 +63,9 @@ struct Args {
 
     #[command(flatten)]
     databases: DatabasesArgs,
+
+    #[command(flatten)]
+    exclude: ExcludeArgs,
 
     /// The server's name: the run looks at its backups alone, and deletes no others
     #[arg(long, value_name = "NAME", env = "FWB_SERVER_ID")]
@@ -263,6 +266,7 @@ fn chain_of(args: &Args, choice: &DatabaseChoice) -> Result<Chain> {
     let subject = Subject {
         store: args.store.explicit()?.map(|place| place.to_os_string()),
         databases: choice.clone(),
+        exclude: args.exclude.exclude(),
         server_id: args.server_id.clone(),
         copy_to: copy_to.as_ref().map(Location::to_os_string),
         copy_dir: copy_to.as_ref().and_then(|place| place.directory().map(Into::into)),

@@ -77,6 +77,7 @@ pub(crate) fn fill(record: &mut RunRecord, execution: &Execution) {
         record.size = Some(backup.size);
         record.raw_size = backup.raw_size;
         record.chosen = backup.chosen;
+        record.excluded = backup.excluded;
         record.verification = backup.verification.map(|outcome| shortened(outcome, not_drilled.as_ref()));
     }
     record.moments = printed("any-moment").into_iter().filter_map(|backup| backup.moment_proof).collect();

@@ -44,8 +44,8 @@ pub use duration::{human_duration, human_seconds, parse_age};
 pub use exit::{Outcome, exit_code, tolerate_broken_pipe};
 pub use manifests::Manifests;
 pub use options::{
-    DatabasesArgs, FormatArgs, IdentityArgs, LimitArgs, LockArgs, LogFormat, PodArgs, ProgressMode,
-    RecipientArgs, RetainArgs, ServerArgs, StoreArgs, WorkArgs, command, place,
+    DatabasesArgs, ExcludeArgs, FormatArgs, IdentityArgs, LimitArgs, LockArgs, LogFormat, PodArgs,
+    ProgressMode, RecipientArgs, RetainArgs, ServerArgs, StoreArgs, WorkArgs, command, place,
 };
 pub use page::Page;
 pub use paint::{Paint, Tone};

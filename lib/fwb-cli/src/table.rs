@@ -147,14 +147,23 @@ pub fn section_table(manifest: &Manifest, page: &Page) -> String {
         Column::new("RAW SIZE").right().leaves(3),
     ];
     let mut table = Columns::new(&columns);
+    let excluded = manifest.excluded.clone().unwrap_or_default();
+    let is_emptied = |section: &Section| {
+        section.kind == SectionKind::Table
+            && section.name.as_ref().is_some_and(|name| excluded.rows.contains(name))
+    };
     for section in &manifest.sections {
         table.add([
             section.kind.as_str().to_owned(),
             section.name.as_deref().map_or(UNKNOWN.into(), |name| printable(name).into_owned()),
-            or_unknown(section.rows),
+            if is_emptied(section) { LEFT_OUT.into() } else { or_unknown(section.rows) },
             section.size.map_or(UNKNOWN.into(), human_size),
             human_size(section.raw_size),
         ]);
+    }
+    for excluded in &excluded.tables {
+        let unknown = || UNKNOWN.to_owned();
+        table.add([LEFT_OUT.into(), printable(excluded).into_owned(), unknown(), unknown(), unknown()]);
     }
     format!("{name}:\n{}", table.lines(page))
 }
@@ -190,6 +199,9 @@ fn or_unknown(count: Option<u64>) -> String {
     count.map_or(UNKNOWN.into(), |count| count.to_string())
 }
 
+/// What stands for rows, and for tables, that a backup leaves out.
+const LEFT_OUT: &str = "left out";
+
 /// The state of a backup that holds some tables alone.
 const CHOSEN: &str = "chosen tables";
 
@@ -209,12 +221,17 @@ fn state(entry: &BackupSummary, now: Timestamp) -> String {
                 Proof::Unproved | Proof::Failed => "unproved",
             };
             let ago = ago(now.signed_duration_since(outcome.at));
-            format!("{word} ({}, {ago})", outcome.level.as_str())
+            format!("{word} ({}, {ago}){}", outcome.level.as_str(), left_out(entry))
         }
         (Proof::Partial, None) if entry.is_chosen => CHOSEN.into(),
         (Proof::Partial, None) => "partial".into(),
-        (_, None) => "unproved".into(),
+        (_, None) => format!("unproved{}", left_out(entry)),
     }
+}
+
+/// What is added to the state of a backup that leaves tables out.
+fn left_out(entry: &BackupSummary) -> &'static str {
+    if entry.is_excluding { ", some left out" } else { "" }
 }
 
 fn shortened(reason: &str) -> String {

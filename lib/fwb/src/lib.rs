@@ -98,8 +98,9 @@ pub use blank::{blank_quoted, blank_record};
 pub use copy::{Copied, Copier, CopyOptions};
 pub use drill::{Drill, DrillOptions};
 pub use dump::{
-    AccountsOptions, DumpOptions, EachDump, dump_accounts_to_file, dump_accounts_to_store,
-    dump_accounts_to_stream, dump_several, dump_to_file, dump_to_store, dump_to_stream, write_manifest,
+    AccountsOptions, DumpOptions, EachDump, Exclude, TablePattern, dump_accounts_to_file,
+    dump_accounts_to_store, dump_accounts_to_stream, dump_several, dump_to_file, dump_to_store,
+    dump_to_stream, write_manifest,
 };
 pub use encryption::{
     AskPassphrase, Cipher, EncryptTo, Encrypted, Encrypting, Identities, NoKey, ReadAt, Recipients,
@@ -109,9 +110,10 @@ pub use error::{Error, ErrorClass, Refusal, Result};
 pub use fwb_binlog::Gtid;
 pub use identity::{Owner, ServerIdentity, ServerName};
 pub use manifest::{
-    AccountEntry, Action, Binlog, ChainProof, Client, Decision, Detail, Encryption, Kind, Level, Manifest,
-    ManifestError, MomentProof, NotDrilled, Object, ObjectKind, Provenance, SCHEMA, Section, SectionKind,
-    Server, Surroundings, Timestamp, Together, Verification, now, now_to_the_millisecond,
+    AccountEntry, Action, Binlog, ChainProof, Client, Decision, Detail, Encryption, Exclusion, Kind, Level,
+    Manifest, ManifestError, MomentProof, NotDrilled, Object, ObjectKind, Provenance, SCHEMA,
+    SCHEMA_EXCLUDING, Section, SectionKind, Server, Surroundings, Timestamp, Together, Verification, now,
+    now_to_the_millisecond,
 };
 pub use moment::{
     ChainProofOptions, ChainProved, Keeping, LogFiles, MomentOptions, MomentPlan, MomentProofOptions,

@@ -2,6 +2,7 @@
 //! an empty environment variable counts as unset, and the exit status closes the long help.
 
 mod databases;
+mod exclude;
 mod format;
 mod keys;
 mod limits;
@@ -17,6 +18,7 @@ use clap::{Args as _, Command, CommandFactory};
 use crate::exit::EXIT_STATUS;
 
 pub use databases::DatabasesArgs;
+pub use exclude::ExcludeArgs;
 pub use format::{Format, FormatArgs};
 pub use keys::{IdentityArgs, RecipientArgs};
 pub use limits::LimitArgs;

@@ -2,7 +2,7 @@
 
 use fwb::{Kind, Manifest, Verification};
 
-use super::{chosen_alone, contents, place};
+use super::{chosen_alone, contents, left_out, place};
 use crate::duration::human_duration;
 use crate::page::Page;
 use crate::paint::Tone;
@@ -28,6 +28,9 @@ pub fn dumped(manifest: &Manifest, page: &Page) -> String {
     text += &page.detail(&format!("{}{raw}, in {took}", human_size(manifest.size)));
     if let Some(encryption) = &manifest.encryption {
         text += &page.detail(&format!("encrypted to {}", encryption.recipients.join(" and ")));
+    }
+    if let Some(left_out) = left_out(manifest) {
+        text += &page.warning(&left_out);
     }
     if let Some(chosen) = &manifest.chosen {
         text +=

@@ -74,6 +74,21 @@ fn rows(manifest: &Manifest) -> Option<u64> {
     Some(counts.fold(0, u64::saturating_add))
 }
 
+/// What a backup leaves out of its database, where it does.
+fn left_out(manifest: &Manifest) -> Option<String> {
+    let excluded = manifest.excluded.as_ref()?;
+    let part =
+        |what: &str, names: &[String]| (!names.is_empty()).then(|| format!("{what}{}", names.join(", ")));
+    let parts = [part("", &excluded.tables), part("the rows of ", &excluded.rows)];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    // A minimal sidecar names nothing.
+    Some(if parts.is_empty() {
+        "it leaves tables out, or their rows".to_owned()
+    } else {
+        format!("it leaves out: {}", parts.join("; "))
+    })
+}
+
 /// That a backup holds chosen tables alone, and which, where it says so.
 fn chosen_alone(chosen: &[String]) -> String {
     match chosen {

@@ -16,6 +16,9 @@ pub fn restored(report: &Report, page: &Page) -> String {
     if let Some(chosen) = &report.chosen {
         text += &page.detail(&format!("these alone, and nothing else of {database}: {}", chosen.join(", ")));
     }
+    if !report.stayed.is_empty() {
+        text += &page.detail(&format!("these stayed as they were: {}", report.stayed.join(", ")));
+    }
     let how = match report.strategy {
         Strategy::Swap => "swapped in",
         Strategy::InPlace => "loaded in place",

@@ -2,7 +2,7 @@
 
 use fwb::{Level, Manifest};
 
-use super::{chosen_alone, contents};
+use super::{chosen_alone, contents, left_out};
 use crate::count::counted;
 use crate::duration::human_seconds;
 use crate::page::Page;
@@ -29,6 +29,9 @@ pub fn verified(manifest: &Manifest, page: &Page) -> String {
     let mut text = page.line(tone, word, &how);
     let size = human_size(manifest.size);
     text += &page.detail(&contents(manifest).map_or(size.clone(), |contents| format!("{contents}; {size}")));
+    if let Some(left_out) = left_out(manifest) {
+        text += &page.detail(&left_out);
+    }
     if let Some(chosen) = &manifest.chosen {
         text += &page.detail(&chosen_alone(chosen));
     }

@@ -103,10 +103,19 @@ fn until(chain: &Chain, last: usize) -> Timestamp {
 
 /// Whether a log may go on from a backup, as far as it shows in a listing.
 pub(crate) fn may_be_base(backup: &BackupSummary) -> bool {
+    is_of_all_it_names(backup) && !backup.is_excluding
+}
+
+fn is_of_all_it_names(backup: &BackupSummary) -> bool {
     backup.kind == Kind::Full
         && backup.binlog.is_some()
         && backup.problems.is_empty()
         && backup.whole != Some(false)
+}
+
+/// Whether it is for what it leaves out that no log goes on from a backup: nobody could tell which rows a change finds.
+fn is_excluded(backup: &BackupSummary) -> bool {
+    backup.is_excluding && is_of_all_it_names(backup)
 }
 
 /// The segment in which a place of the server's log is; the one before, where it is at a border.
@@ -151,6 +160,12 @@ pub fn reach(
     let candidates: Vec<&BackupSummary> = listing.entries.iter().filter(of_database).collect();
     for backup in candidates.iter().rev() {
         if !may_be_base(backup) {
+            if is_excluded(backup) {
+                why.push(format!(
+                    "no log goes on from {}, which leaves tables out (--exclude-table, --exclude-data)",
+                    backup.name
+                ));
+            }
             continue;
         }
         if matches!(moment, Moment::At(at) if *at < backup.started_at) {

@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::load::OpenBackup;
 use crate::manifest::{Kind, Level, Manifest, Server, Verification};
 use crate::progress::{Cancel, Context, seconds_since};
-use crate::restore::{Gravity, beyond, compare, preflight, ungrounded};
+use crate::restore::{Gravity, beyond, compare, over_excluded, preflight, ungrounded};
 use crate::server::{
     Connector, ServerClient, ServerFacts, ServerOptions, ServerVersion, Sql, charset_clause, quote_name,
 };
@@ -197,6 +197,12 @@ impl Drill {
             format!("view {view} was not tried: it needs {lacks}, and the backup holds chosen tables alone")
         }));
         input.leave_out(beyond.into_keys());
+        let (excluded, _) = input.excluded();
+        let over = over_excluded(input, &excluded);
+        drilled.notes.extend(over.iter().map(|(view, lacks)| {
+            format!("view {view} was not tried: it needs {lacks}, which the backup leaves out")
+        }));
+        input.leave_out(over.into_keys());
         let lacking = ungrounded(here.server(), input, cancel)?;
         drilled.notes.extend(lacking.iter().map(|(view, lacks)| {
             format!("view {view} was not tried: it needs {lacks}, which is of another database")

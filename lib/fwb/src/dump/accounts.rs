@@ -254,6 +254,7 @@ impl Seen {
                 .map(|encryption| Encryption::age(encryption.recipients.names(), encryption.sidecar)),
             whole: Some(true),
             chosen: None,
+            excluded: None,
             accounts: Some(self.entries()),
             surroundings: Some(self.surroundings.clone()),
             sections: whole.sections,

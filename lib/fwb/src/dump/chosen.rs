@@ -1,47 +1,61 @@
-//! What of a database is dumped: all of it, or chosen tables, sequences and views with their triggers.
+//! What of a database is dumped: all of it, all but what is excluded, or chosen tables, sequences and views with their triggers.
 
 use std::collections::BTreeSet;
 
+use super::DumpOptions;
+use super::excluded::Excluded;
 use crate::error::{Error, Result};
 use crate::manifest::ObjectKind;
 use crate::progress::Cancel;
 use crate::server::{NameCase, Named, ServerClient};
 
-/// The tables, sequences and views that are dumped, by the names that the server has for them; none: the whole database.
+/// What of a database is dumped, by the names that the server has.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Chosen(Option<BTreeSet<String>>);
+pub(super) struct Chosen {
+    /// The tables, sequences and views that are dumped; none: the whole database.
+    names: Option<BTreeSet<String>>,
+    /// What of the whole database is left out.
+    excluded: Excluded,
+}
 
 impl Chosen {
     /// Finds what was asked for in the database; none: the whole database was.
     ///
     /// # Errors
-    /// A usage error where the database holds no such thing, or nothing is named; the server cannot be asked.
-    pub(super) fn find(
-        server: &ServerClient,
-        database: &str,
-        wanted: Option<&[String]>,
-        cancel: &Cancel,
-    ) -> Result<Self> {
-        let Some(wanted) = wanted else { return Ok(Self(None)) };
+    /// A usage error where the database holds no such thing, nothing is named, or nothing would be left; the server cannot be
+    /// asked.
+    pub(super) fn find(server: &ServerClient, options: &DumpOptions, cancel: &Cancel) -> Result<Self> {
+        let database = &options.database;
+        let Some(wanted) = options.tables.as_deref() else {
+            let excluded = Excluded::find(server, database, &options.exclude, cancel)?;
+            return Ok(Self { names: None, excluded });
+        };
         let case = server.name_case(cancel)?;
         let held = server.names(database, cancel)?.into_iter().filter_map(|named| match named {
             Named::Relation(name) => Some(name),
             Named::Object(_) => None,
         });
-        find(wanted, &held.collect(), case, database).map(|found| Self(Some(found)))
+        let found = find(wanted, &held.collect(), case, database)?;
+        Ok(Self { names: Some(found), excluded: Excluded::default() })
     }
 
     /// The names; none: the whole database.
     pub(super) fn names(&self) -> Option<&BTreeSet<String>> {
-        self.0.as_ref()
+        self.names.as_ref()
+    }
+
+    /// What is left out of the whole database.
+    pub(super) fn excluded(&self) -> &Excluded {
+        &self.excluded
     }
 
     /// Whether a table, sequence or view is dumped.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.as_ref().is_none_or(|names| names.contains(name))
+        !self.excluded.tables.contains(name) && self.names.as_ref().is_none_or(|names| names.contains(name))
     }
 
-    /// What the database holds of what is to be dumped: of chosen tables, themselves and their triggers.
+    /// What the database holds of what is to be dumped: of chosen tables, themselves and their triggers. Tables that are excluded take
+    /// their triggers with them.
     ///
     /// # Errors
     /// The server cannot be asked.
@@ -52,7 +66,18 @@ impl Chosen {
         cancel: &Cancel,
     ) -> Result<BTreeSet<Named>> {
         let mut held = server.names(database, cancel)?;
-        let Some(names) = &self.0 else { return Ok(held) };
+        let Some(names) = &self.names else {
+            if !self.excluded.tables.is_empty() {
+                let triggers = server.trigger_names(database, &self.excluded.tables, cancel)?;
+                held.retain(|named| match named {
+                    Named::Relation(name) => self.has(name),
+                    Named::Object(object) => {
+                        object.kind != ObjectKind::Trigger || !triggers.contains(&object.name)
+                    }
+                });
+            }
+            return Ok(held);
+        };
         let triggers: BTreeSet<String> = server.trigger_names(database, names, cancel)?.into_iter().collect();
         held.retain(|named| match named {
             Named::Relation(name) => names.contains(name),

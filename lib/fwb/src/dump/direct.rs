@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::excluded::Excluded;
 use super::pieces::PieceStream;
 use super::snapshot::Begun;
 use super::writer::{Ahead, Header, Held, LeftOutProgram, Look, Part, Past, Task, Written, hold, write};
@@ -20,6 +21,8 @@ pub(super) struct Request<'a> {
     pub(super) facts: &'a DatabaseFacts,
     /// The tables, sequences and views to dump; none: the whole database.
     pub(super) chosen: Option<&'a BTreeSet<String>>,
+    /// What is left out of the whole database.
+    pub(super) excluded: &'a Excluded,
     /// How the server is addressed.
     pub(super) host: &'a str,
     /// Whether definitions are held until tables are read.
@@ -57,6 +60,7 @@ impl<'a> Request<'a> {
             broken_views: broken,
             part: Part::All,
             chosen: self.chosen,
+            excluded: self.excluded,
             past: Past::default(),
             holds_definitions: self.holds_definitions,
         }

@@ -6,6 +6,7 @@ mod chosen;
 mod connections;
 mod direct;
 mod estimate;
+mod excluded;
 mod inventory;
 mod nowhere;
 mod pieces;
@@ -35,6 +36,7 @@ use crate::store::{
 use crate::verify::prove_written;
 pub use accounts::{AccountsOptions, dump_accounts_to_file, dump_accounts_to_store, dump_accounts_to_stream};
 use beside::{Restores, starting_over, wait_for_restores};
+pub use excluded::{Exclude, TablePattern};
 pub(crate) use nowhere::{dump_to_nowhere, dump_to_observer, is_our_form};
 use run::{Dump, Made};
 pub use together::{EachDump, dump_several};
@@ -49,6 +51,8 @@ pub struct DumpOptions {
     /// These tables, sequences and views alone, with their triggers; none: the whole database. What holds them alone is
     /// no backup of the database: the manifest says so, and it never counts as one.
     pub tables: Option<Vec<String>>,
+    /// What is left out of the whole database. The backup counts as one of the database, and names what it lacks.
+    pub exclude: Exclude,
     /// Which server it is, for the manifest.
     pub server: ServerIdentity,
     /// What the backup is for.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::connections::connect;
+use super::excluded::Excluded;
 use super::writer::{FORM_OF_ROWS, Header, PROGRAM, Part, Past, Sink, Task, begin, write};
 use crate::error::Result;
 use crate::manifest::Manifest;
@@ -79,6 +80,7 @@ fn read(
         broken_views: &none,
         part: what.part,
         chosen: what.chosen,
+        excluded: &Excluded::default(),
         past: what.past,
         holds_definitions: false,
     };

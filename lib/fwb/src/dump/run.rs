@@ -12,6 +12,7 @@ use super::beside::{Restores, check_definitions, check_identities};
 use super::chosen::Chosen;
 use super::connections::{connect, worthwhile};
 use super::direct::{self, Definitions, Read, Request};
+use super::excluded::Excluded;
 use super::inventory;
 use super::snapshot::{self, Begun, Scene, Snapshot};
 use super::warnings::{self, warnings};
@@ -21,8 +22,8 @@ use crate::artifact::{ArtifactWriter, Codec, MaybeEncrypted, WRITE_ARTIFACT, Wri
 use crate::encryption;
 use crate::error::{DUMPING, Error, Result};
 use crate::manifest::{
-    self, Binlog, CODEC, Client, Encryption, Manifest, Object, SCHEMA, Section, SectionKind, Server,
-    Timestamp,
+    self, Binlog, CODEC, Client, Encryption, Manifest, Object, SCHEMA, SCHEMA_EXCLUDING, Section,
+    SectionKind, Server, Timestamp,
 };
 use crate::progress::{Cancel, Context};
 use crate::server::{
@@ -77,8 +78,12 @@ impl<'a> Dump<'a> {
         name: String,
         cancel: &Cancel,
     ) -> Result<Self> {
-        let chosen = Chosen::find(server, &options.database, options.tables.as_deref(), cancel)?;
+        let chosen = Chosen::find(server, options, cancel)?;
+        if options.together.is_none() {
+            options.exclude.refuse_idle([chosen.excluded()])?;
+        }
         let mut facts = server.facts(&options.database, chosen.names(), cancel)?;
+        facts.leave_out(&chosen.excluded().tables, &chosen.excluded().rows);
         let before = chosen.held(server, &facts.database, cancel)?;
         let tables = server.identities(&options.database, cancel)?;
         restores.check(server, &facts.database, cancel)?;
@@ -165,6 +170,11 @@ impl<'a> Dump<'a> {
         Ok(())
     }
 
+    /// What is left out of the database.
+    pub(super) fn excluded(&self) -> &Excluded {
+        self.chosen.excluded()
+    }
+
     pub(super) fn warn(&mut self, warnings: Vec<String>) {
         for warning in &warnings {
             log::warn!(code = crate::notice::BACKUP.code; "{warning}");
@@ -226,6 +236,7 @@ impl<'a> Dump<'a> {
         let request = Request {
             facts: &self.facts,
             chosen: self.chosen.names(),
+            excluded: self.chosen.excluded(),
             host: &host,
             holds_definitions: true,
             look: &look,
@@ -268,6 +279,7 @@ impl<'a> Dump<'a> {
         let request = Request {
             facts: &self.facts,
             chosen: self.chosen.names(),
+            excluded: self.chosen.excluded(),
             host: &host,
             holds_definitions,
             look: &look,
@@ -372,8 +384,10 @@ impl<'a> Dump<'a> {
         if let Some(lacking) = &self.lacking {
             extra.insert("lacking_rights".into(), json!(lacking.rights));
         }
+        let excluded = self.chosen.excluded().told(&self.options.exclude);
+        let schema = if excluded.is_some() { SCHEMA_EXCLUDING } else { SCHEMA };
         Manifest {
-            schema: SCHEMA.into(),
+            schema: schema.into(),
             name: self.name,
             store: None,
             kind: self.options.kind,
@@ -400,6 +414,7 @@ impl<'a> Dump<'a> {
             warnings: self.warnings,
             whole: Some(self.lacking.is_none() && self.chosen.names().is_none()),
             chosen: self.chosen.names().map(|names| names.iter().cloned().collect()),
+            excluded,
             accounts: None,
             surroundings: None,
             sections: whole.sections,

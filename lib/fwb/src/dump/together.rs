@@ -80,6 +80,10 @@ impl Several<'_> {
         let options: Vec<DumpOptions> = databases.into_iter().map(of_each).collect();
         let mut left = Vec::new();
         let mut dumps = self.begin_each(&options, started_at, each)?;
+        // Where a database could not be looked at, nobody knows what a pattern means there.
+        if self.run.moment == 1 && dumps.len() == options.len() {
+            self.options.exclude.refuse_idle(dumps.iter().map(Dump::excluded))?;
+        }
         let Some(mut begun) = self.begin_moment(&mut dumps)? else { return Ok(left) };
         // The one that is read last is held first.
         let mut held = Vec::new();

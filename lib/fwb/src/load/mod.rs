@@ -26,6 +26,7 @@ pub(crate) use event::{Status, with_status};
 pub(crate) use keys::{Candidate, divide};
 pub(crate) use neighbours::Neighbours;
 pub(crate) use open_backup::{OpenBackup, Part};
+pub(crate) use parents::parents;
 pub(crate) use rename::{Renaming, in_database};
 pub(crate) use script::{IN_TURN, NEXT, Origin};
 pub(crate) use session::LoadSession;

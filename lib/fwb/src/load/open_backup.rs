@@ -49,6 +49,9 @@ pub(crate) struct OpenBackup {
     pub(crate) last_timestamp: LastTimestamp,
     /// Views that are not restored.
     left_out: BTreeSet<String>,
+    /// Tables, sequences and views that stay as they are where the backup is restored, as the server has their names, because the
+    /// backup leaves them, or their rows, out.
+    stay: BTreeSet<String>,
     /// Whether tables that reach outside of their database are made as they were. Otherwise they are refused, or, where it
     /// is only by their files, made in the database's own directory.
     pub(crate) allows_outside: bool,
@@ -126,6 +129,7 @@ impl OpenBackup {
             lower_case: false,
             last_timestamp: LastTimestamp::default(),
             left_out: BTreeSet::new(),
+            stay: BTreeSet::new(),
             allows_outside: false,
         }
     }
@@ -150,6 +154,36 @@ impl OpenBackup {
     /// Leaves views out, as if the backup did not hold them.
     pub(crate) fn leave_out(&mut self, views: impl IntoIterator<Item = String>) {
         self.left_out.extend(views);
+    }
+
+    /// Leaves tables, sequences and views as they are where the backup is restored, whatever it holds of them.
+    pub(crate) fn let_stay(&mut self, names: impl IntoIterator<Item = String>) {
+        self.stay.extend(names);
+    }
+
+    /// What stays as it is, as the server has the names.
+    pub(crate) fn stay(&self) -> &BTreeSet<String> {
+        &self.stay
+    }
+
+    /// Whether some of what the live database holds is left alone: what was not chosen, or what stays.
+    pub(crate) fn leaves_some(&self) -> bool {
+        self.is_partial() || !self.stay.is_empty()
+    }
+
+    /// Whether a name of the backup's database means, once it is restored, what the restore has brought, or else what stays in the
+    /// live database.
+    /// `scope` are [`OpenBackup::names`].
+    pub(crate) fn is_here(&self, name: &str, scope: &BTreeSet<String>) -> bool {
+        let name = self.spelled(name);
+        !self.stay.contains(&name) && (!self.is_partial() || scope.contains(&name))
+    }
+
+    /// Tables, sequences and views that the backup leaves out, and tables of which it has no rows, as the server has their names.
+    pub(crate) fn excluded(&self) -> (BTreeSet<String>, BTreeSet<String>) {
+        let spelled = |names: &[String]| names.iter().map(|name| self.spelled(name)).collect();
+        let excluded = self.manifest.excluded.as_ref();
+        excluded.map(|excluded| (spelled(&excluded.tables), spelled(&excluded.rows))).unwrap_or_default()
     }
 
     /// Makes tables that reach outside of their database as they were: where the operator says so, and where they were
@@ -363,6 +397,9 @@ impl OpenBackup {
     }
 
     fn leaves_out(&self, section: &Section) -> bool {
+        if !self.stay.is_empty() && self.name_of(section).is_some_and(|name| self.stay.contains(&name)) {
+            return true;
+        }
         let is_view = matches!(section.kind, SectionKind::View | SectionKind::ViewPlaceholder);
         is_view && section.name.as_ref().is_some_and(|name| self.left_out.contains(name))
     }

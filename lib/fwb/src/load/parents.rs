@@ -8,7 +8,7 @@ use crate::dump::{in_order_of_needs, is_kept};
 use crate::scan::{Head, QuoteMode, Reading, Token, Tokens, parse_head};
 
 /// The tables of the same database that a table's foreign keys refer to, and where each is named.
-pub(super) fn parents(create: &[u8], mode: QuoteMode) -> Vec<(String, Range<usize>)> {
+pub(crate) fn parents(create: &[u8], mode: QuoteMode) -> Vec<(String, Range<usize>)> {
     let mut tokens = Tokens::new(create, Reading::Everything, mode);
     let tokens: Vec<_> = std::iter::from_fn(|| tokens.spanned()).collect();
     let named = |three: &[(Token<'_>, Range<usize>)]| {

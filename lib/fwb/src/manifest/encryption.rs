@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{CODEC, Manifest};
+use super::{CODEC, Exclusion, Manifest};
 
 /// How an artifact is encrypted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +58,7 @@ impl Manifest {
         beside.warnings.clear();
         beside.sections.clear();
         beside.chosen.iter_mut().for_each(Vec::clear);
+        beside.excluded.iter_mut().for_each(Exclusion::hide);
         beside.accounts = None;
         beside.surroundings = None;
         beside.client = None;

@@ -5,6 +5,7 @@
 mod accounts;
 mod chain_proof;
 mod encryption;
+mod exclusion;
 mod moment_proof;
 mod provenance;
 mod surroundings;
@@ -19,6 +20,7 @@ use serde_json::{Map, Value};
 pub use accounts::AccountEntry;
 pub use chain_proof::ChainProof;
 pub use encryption::{Detail, Encryption};
+pub use exclusion::{Exclusion, ExclusionPatterns};
 pub use moment_proof::MomentProof;
 pub use provenance::Provenance;
 pub use surroundings::Surroundings;
@@ -30,6 +32,9 @@ use crate::server::{NameCase, ServerVersion};
 
 /// The schema that this version reads and writes.
 pub const SCHEMA: &str = "fwb/1";
+/// The same of a backup that leaves tables out, or their rows: a tool that does not know of that must not restore it, because it
+/// would take the live tables away that the backup does not have.
+pub const SCHEMA_EXCLUDING: &str = "fwb/1.1";
 
 /// The field that says how an artifact is compressed, where that is not gzip.
 pub(crate) const CODEC: &str = "codec";
@@ -94,7 +99,7 @@ impl Kind {
 /// One backup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// [`SCHEMA`]; anything else is refused by [`Manifest::from_value`].
+    /// [`SCHEMA`], or [`SCHEMA_EXCLUDING`]; anything else is refused by [`Manifest::from_value`].
     pub schema: String,
     /// The artifact's file name in its store.
     pub name: String,
@@ -157,6 +162,10 @@ pub struct Manifest {
     /// else of the database. Absent where none were chosen; empty in a sidecar that names nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen: Option<Vec<String>>,
+    /// What it leaves out of the database, because somebody wanted it so: the backup is whole but for that. Absent where nothing is
+    /// left out; without names in a sidecar that names nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded: Option<Exclusion>,
     /// The accounts, where it is of kind [`Kind::Accounts`]; absent in a sidecar that names nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<Vec<AccountEntry>>,
@@ -522,7 +531,7 @@ pub enum Action {
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// A schema of another version.
-    #[error("schema {0} is unknown to this version, which reads {SCHEMA}")]
+    #[error("schema {0} is unknown to this version, which reads {SCHEMA} and {SCHEMA_EXCLUDING}")]
     Schema(String),
     /// Not a manifest at all.
     #[error("not a manifest: {0}")]
@@ -571,7 +580,7 @@ impl Manifest {
     /// Reads a manifest from a JSON value.
     pub fn from_value(value: Value) -> Result<Self, ManifestError> {
         match value.get("schema").and_then(Value::as_str) {
-            Some(SCHEMA) | None => Ok(serde_json::from_value(value)?),
+            Some(SCHEMA | SCHEMA_EXCLUDING) | None => Ok(serde_json::from_value(value)?),
             Some(other) => Err(ManifestError::Schema(other.escape_default().to_string())),
         }
     }
@@ -579,7 +588,7 @@ impl Manifest {
     /// Reads a manifest from JSON text.
     pub fn from_slice(json: &[u8]) -> Result<Self, ManifestError> {
         match serde_json::from_slice::<Self>(json) {
-            Ok(manifest) if manifest.schema == SCHEMA => Ok(manifest),
+            Ok(manifest) if [SCHEMA, SCHEMA_EXCLUDING].contains(&&*manifest.schema) => Ok(manifest),
             // A manifest of another schema may have another shape, and that is told first.
             _ => Self::from_value(serde_json::from_slice(json)?),
         }

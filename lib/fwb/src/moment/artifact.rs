@@ -6,7 +6,7 @@ use super::Replayed;
 use super::plan::MomentOptions;
 use crate::artifact::Compression;
 use crate::binlog::Moment;
-use crate::dump::{DumpOptions, dump_to_store};
+use crate::dump::{DumpOptions, Exclude, dump_to_store};
 use crate::encryption::{Cipher, EncryptTo};
 use crate::error::{Error, Result};
 use crate::manifest::{Kind, Level, Manifest, Provenance, Timestamp, Verification};
@@ -83,6 +83,7 @@ pub(super) fn keep(
         kind: Kind::Moment,
         moment: Some(moment),
         tables: None,
+        exclude: Exclude::default(),
         prefix: None,
         compression: kept.compression,
         encryption: kept.encryption,

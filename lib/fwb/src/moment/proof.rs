@@ -175,6 +175,9 @@ fn place_of(input: &OpenBackup) -> Result<crate::manifest::Binlog> {
     if manifest.chosen.is_some() || manifest.whole == Some(false) {
         return Err(no_moment("it is not of the whole database"));
     }
+    if manifest.excluded.is_some() {
+        return Err(no_moment("it leaves tables out (--exclude-table, --exclude-data)"));
+    }
     manifest.binlog.clone().ok_or_else(|| no_moment("it does not say where the binary log stood"))
 }
 

@@ -58,6 +58,8 @@ pub struct BackupFacts {
     pub kind: Kind,
     /// Whether it holds chosen tables alone.
     pub is_chosen: bool,
+    /// Tables that it leaves out; where its tables are known.
+    pub excluded: Vec<String>,
     /// The database, as the manifest has it; none where a foreign file does not say.
     pub database: Option<String>,
     /// How its server compares names of databases.
@@ -143,7 +145,9 @@ impl StoreFacts {
             cancel.check()?;
             // One that cannot be read any more is told by the next listing.
             let manifest = listing.record(&listing.entries[at]).ok().flatten();
-            backups[at].tables = manifest.and_then(|manifest| tables_of(&manifest));
+            backups[at].tables = manifest.as_ref().and_then(tables_of);
+            let excluded = manifest.and_then(|manifest| manifest.excluded);
+            backups[at].excluded = excluded.map(|excluded| excluded.tables).unwrap_or_default();
         }
         Ok(Self {
             place: listing.store().place(),
@@ -167,6 +171,7 @@ impl BackupFacts {
             name: summary.name.clone(),
             kind: summary.kind,
             is_chosen: summary.is_chosen,
+            excluded: Vec::new(),
             database: summary.database.clone(),
             name_case: summary.belonging.name_case,
             server,
@@ -208,10 +213,14 @@ fn newest_of_each(backups: &[BackupFacts]) -> Vec<usize> {
 
 fn tables_of(manifest: &Manifest) -> Option<Vec<TableFacts>> {
     let tables = manifest.sections.iter().filter(|section| section.kind == SectionKind::Table);
+    let without_rows =
+        |name: &String| manifest.excluded.as_ref().is_some_and(|excluded| excluded.rows.contains(name));
     let tables: Vec<TableFacts> = tables
         .filter_map(|section| {
             let name = section.name.clone()?;
-            Some(TableFacts { name, rows: section.rows, raw_size: section.raw_size })
+            // Rows that were left out are not known, and not none.
+            let rows = section.rows.filter(|_| !without_rows(&name));
+            Some(TableFacts { name, rows, raw_size: section.raw_size })
         })
         .collect();
     (!manifest.sections.is_empty()).then_some(tables)

@@ -253,6 +253,7 @@ mod tests {
             name: name.into(),
             kind: Kind::Full,
             is_chosen: false,
+            excluded: Vec::new(),
             database: Some("shop".into()),
             name_case: NameCase::default(),
             server: Some("db1".into()),

@@ -18,6 +18,8 @@ pub(super) struct Held<'a> {
     pub(super) at: Timestamp,
     /// Its tables by their names.
     pub(super) tables: BTreeMap<&'a str, &'a TableFacts>,
+    /// Tables that it leaves out.
+    excluded: &'a [String],
 }
 
 /// The whole backups whose tables are known, oldest first.
@@ -25,7 +27,7 @@ pub(super) fn held<'a>(full: &[&'a BackupFacts]) -> Vec<Held<'a>> {
     let is_whole = |backup: &&&BackupFacts| matches!(backup.proof, Proof::Proved | Proof::Unproved);
     let of = |backup: &&'a BackupFacts| {
         let tables = backup.tables.as_ref()?.iter().map(|table| (table.name.as_str(), table)).collect();
-        Some(Held { at: backup.started_at, tables })
+        Some(Held { at: backup.started_at, tables, excluded: &backup.excluded })
     };
     full.iter().filter(is_whole).filter_map(of).collect()
 }
@@ -34,6 +36,8 @@ pub(super) fn held<'a>(full: &[&'a BackupFacts]) -> Vec<Held<'a>> {
 pub(super) fn changed_tables<'a>(held: &[Held<'a>]) -> Vec<(&'a str, Change)> {
     let Some(newest) = held.last() else { return Vec::new() };
     let changed = |name: &'a str| {
+        // Where rows are left out, nobody knows what became of them.
+        newest.tables.get(name)?.rows?;
         let rows: Vec<(Timestamp, u64)> =
             held.iter().filter_map(|one| Some((one.at, one.tables.get(name)?.rows?))).collect();
         let least = if rows.last()?.1 == 0 { LEAST_EMPTIED } else { LEAST_ROWS };
@@ -51,5 +55,8 @@ pub(super) fn vanished_tables<'a>(held: &[Held<'a>]) -> Vec<(&'a str, Timestamp)
             held.iter().map(|one| (one.at, one.tables.contains_key(name))).collect();
         Some((name, vanished(&series)?))
     };
-    names.into_iter().filter(|name| !newest.tables.contains_key(name)).filter_map(went).collect()
+    let is_gone = |name: &&str| {
+        !newest.tables.contains_key(name) && !newest.excluded.iter().any(|excluded| excluded == name)
+    };
+    names.into_iter().filter(is_gone).filter_map(went).collect()
 }

@@ -48,6 +48,7 @@ impl Check<'_> {
         let unusable: Vec<String> = found.broken_views.intersection(&expected.views).cloned().collect();
         found.views.extend(unusable);
         found.views.retain(|view| !self.kept_views.contains(view));
+        self.without_what_stays(&mut found, context)?;
         for inventory in [&mut found, &mut expected] {
             inventory.objects.retain(|object| object.kind != ObjectKind::Event);
         }
@@ -72,6 +73,20 @@ impl Check<'_> {
             self.differ(&compared.problems)?;
         }
         Ok(Checked { tables: rows.len(), rows: rows.values().sum() })
+    }
+
+    /// Leaves out what stays in the database as it was, which is none of the backup's.
+    fn without_what_stays(&self, found: &mut Inventory, context: &Context) -> Result<()> {
+        let stay = self.input.stay();
+        if stay.is_empty() {
+            return Ok(());
+        }
+        let triggers = self.server.trigger_names(self.database, stay, &context.cancel)?;
+        found.tables.retain(|table, _| !stay.contains(table));
+        found.sequences.retain(|sequence| !stay.contains(sequence));
+        found.views.retain(|view| !stay.contains(view));
+        found.objects.retain(|object| object.kind != ObjectKind::Trigger || !triggers.contains(&object.name));
+        Ok(())
     }
 
     /// Counts rows over several connections, the largest tables first.

@@ -98,7 +98,8 @@ impl InPlace<'_> {
         let all = open_safety(store, name, &[], input, context)?;
         let held = all.names();
         let scope = input.names();
-        let is_touched = |table: &String| !input.is_partial() || scope.contains(table);
+        let is_touched =
+            |table: &String| !input.stay().contains(table) && (!input.is_partial() || scope.contains(table));
         let mut live = self.state.tables.keys();
         if let Some(table) = live.find(|table| is_touched(table) && !held.contains(*table)) {
             return Err(Error::Preflight {
@@ -174,6 +175,7 @@ impl InPlace<'_> {
     /// Refuses to remove a table that came after the look at the live database, and that no safety backup holds.
     fn nothing_new(&self, input: &OpenBackup, cancel: &Cancel) -> Result<()> {
         let mut now = self.server.table_names(self.database, cancel)?;
+        now.retain(|table| !input.stay().contains(table));
         if input.is_partial() {
             let scope = input.names();
             now.retain(|table| scope.contains(table));
@@ -235,7 +237,7 @@ impl InPlace<'_> {
         if self.before.charset.is_none() {
             // It has just been made.
         } else if !input.is_partial() {
-            self.clear(Some(input), &context.cancel)?;
+            self.clear(Some(input), input.stay(), &context.cancel)?;
             self.alter(&clause_of(&input.manifest), &context.cancel)?;
         } else {
             let replaced = input.names().intersection(self.damaged).cloned().collect();
@@ -265,14 +267,17 @@ impl InPlace<'_> {
         self.server.query(None, Sql::Write(&sql), "setting the database's character set", cancel).map(drop)
     }
 
-    /// Removes everything from the database but broken views, unless `coming` needs their names.
-    fn clear(&self, coming: Option<&OpenBackup>, cancel: &Cancel) -> Result<()> {
+    /// Removes everything from the database but what stays as it is, and broken views, unless `coming` needs their names.
+    fn clear(&self, coming: Option<&OpenBackup>, stay: &BTreeSet<String>, cancel: &Cancel) -> Result<()> {
         let mut inventory = self.server.inventory(self.database, cancel)?;
+        inventory.tables.retain(|table, _| !stay.contains(table));
+        inventory.sequences.retain(|sequence| !stay.contains(sequence));
+        inventory.views.retain(|view| !stay.contains(view));
         let names = coming.map(OpenBackup::names).unwrap_or_default();
         let taken = inventory.broken_views.iter().filter(|view| names.contains(*view));
         inventory.views.extend(taken.cloned());
         // First: the engine keeps tables to which a damaged one refers.
-        self.remove_damaged(self.damaged, cancel)?;
+        self.remove_damaged(&self.damaged.difference(stay).cloned().collect(), cancel)?;
         self.execute(&inventory.removal(self.damaged), "clearing the database", cancel)
     }
 
@@ -322,7 +327,7 @@ impl InPlace<'_> {
         let put_back = match (&self.before, self.safety) {
             (Before { charset: None, .. }, _) => self.remove(context),
             (Before { empty: true, charset: Some((charset, collation)), .. }, _) => self
-                .clear(None, &context.cancel)
+                .clear(None, input.stay(), &context.cancel)
                 .and_then(|()| self.alter(&charset_clause(Some(charset), Some(collation)), &context.cancel)),
             (_, safety) if input.is_partial() && (safety.is_some() || self.before.replaced.is_empty()) => {
                 self.put_tables_back(safety, input, context)
@@ -345,7 +350,7 @@ impl InPlace<'_> {
         let stay = if input.is_partial() {
             self.damaged.difference(&input.names()).cloned().collect()
         } else {
-            BTreeSet::new()
+            self.damaged.intersection(input.stay()).cloned().collect()
         };
         let now = LiveState::read(self.server, self.database, &stay, &context.cancel)?;
         // Every table was made anew.
@@ -375,7 +380,7 @@ impl InPlace<'_> {
         context: &Context,
     ) -> Result<()> {
         let input = open_safety(store, safety, &[], failed, context)?;
-        self.clear(Some(&input), &context.cancel)?;
+        self.clear(Some(&input), input.stay(), &context.cancel)?;
         self.alter(&clause_of(&input.manifest), &context.cancel)?;
         let load = self.load(&input, context)?;
         load.all_but_events()?;
@@ -428,6 +433,8 @@ fn open_safety(
 ) -> Result<OpenBackup> {
     let mut safety = OpenBackup::open(store, name, tables, context)?.allowing_outside(true);
     safety.suit_as(failed);
+    // What has not been touched is not put back either: it may have changed since.
+    safety.let_stay(failed.stay().iter().cloned());
     Ok(safety)
 }
 

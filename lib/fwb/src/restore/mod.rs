@@ -23,6 +23,7 @@ mod settings;
 mod shadow;
 mod space;
 mod stand_ins;
+mod staying;
 mod swap;
 mod times;
 mod undo;
@@ -45,7 +46,7 @@ pub use settings::SettingFinding;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use swap::journal_row;
 pub use undo::{Forgotten, KeepBefore, Undo, Undone, forget, prepare_undo};
-pub(crate) use ungrounded::{beyond, ungrounded};
+pub(crate) use ungrounded::{beyond, over_excluded, ungrounded};
 pub use whole::{
     BeginRestore, EachRestore, FailedRestore, PlannedDatabase, WholePlan, plan_whole, restore_whole,
 };

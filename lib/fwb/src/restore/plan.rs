@@ -14,6 +14,7 @@ use super::safety;
 use super::scope;
 use super::settings;
 use super::space;
+use super::staying;
 use super::swap;
 use super::times;
 use super::ungrounded;
@@ -54,6 +55,9 @@ pub struct Plan {
     /// database is touched; none: everything is replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaced: Option<Vec<String>>,
+    /// Tables, sequences and views that are there and stay as they are, because the backup leaves them, or their rows, out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stay: Vec<String>,
     /// Whether what is replaced is backed up first.
     pub safety_backup: bool,
     /// To whom that backup is encrypted; none: to nobody.
@@ -133,17 +137,23 @@ pub fn prepare<'a>(
         options.tables = input.names().into_iter().collect();
     }
     let inventory = server.inventory(&database, cancel)?;
+    let staying = staying::look(server, &mut input, &database, &inventory, &options.tables, context)?;
+    findings.extend(staying.findings);
     let given: BTreeSet<String> = options.damaged.iter().cloned().collect();
     let Looked { damaged, elsewhere } = match &facts.charset {
         Some(_) => damage::look(server, &database, facts.version.contains("MariaDB"), &given, cancel)?,
         None => Looked::default(),
     };
     let scope = input.is_partial().then(|| input.names());
-    let replaced = |table: &str| scope.as_ref().is_none_or(|names| names.contains(table));
+    let stay = input.stay().clone();
+    let replaced =
+        |table: &str| !stay.contains(table) && scope.as_ref().is_none_or(|names| names.contains(table));
     let elsewhere: Vec<String> = elsewhere.into_iter().filter(|table| replaced(table)).collect();
     if input.is_partial() {
         let referring = server.referring_tables(&database, &options.tables, cancel)?;
         findings.extend(preflight::referring(&referring));
+    }
+    if input.leaves_some() {
         findings.extend(scope::triggers(server, &database, &input, cancel)?);
         findings.extend(scope::hidden_keys(server, &database, &input, &damaged, cancel)?);
     }
@@ -187,6 +197,7 @@ pub fn prepare<'a>(
                 inventory,
                 damaged,
                 replaced: scope.as_ref().map(|_| &before.replaced),
+                stay: staying.live,
             },
         )
     };
@@ -271,6 +282,8 @@ struct Live<'a> {
     damaged: Vec<DamagedTable>,
     /// Of the chosen tables, those that are there; none: everything is restored.
     replaced: Option<&'a BTreeSet<String>>,
+    /// What of it stays as it is, because the backup leaves it out.
+    stay: BTreeSet<String>,
 }
 
 impl Live<'_> {
@@ -282,7 +295,17 @@ impl Live<'_> {
     /// The damaged tables that are replaced.
     fn damaged_and_replaced(&self) -> Vec<&str> {
         let names = self.damaged.iter().map(|damaged| damaged.table.as_str());
-        names.filter(|table| self.replaced.is_none_or(|replaced| replaced.contains(*table))).collect()
+        let is_replaced = |table: &str| {
+            !self.stay.contains(table) && self.replaced.is_none_or(|replaced| replaced.contains(table))
+        };
+        names.filter(|table| is_replaced(table)).collect()
+    }
+
+    /// Whether a safety backup would have to read a damaged table.
+    fn cannot_be_read(&self) -> bool {
+        !self.damaged_and_replaced().is_empty()
+            || self.replaced.is_none()
+                && self.damaged.iter().any(|damaged| self.stay.contains(&damaged.table))
     }
 }
 
@@ -293,12 +316,12 @@ fn plan(
     input: &OpenBackup,
     live: &Live<'_>,
 ) -> Plan {
-    let Live { database, exists, inventory, damaged, replaced } = live;
+    let Live { database, exists, inventory, damaged, replaced, stay } = live;
     let exists = *exists;
     let tables: Vec<_> = input.sections().filter(|section| section.kind == SectionKind::Table).collect();
     // A damaged table cannot be dumped, and reading it may end the server.
     let names = live.damaged_and_replaced();
-    let safety_backup = live.gives_way() && options.safety_backup && names.is_empty();
+    let safety_backup = live.gives_way() && options.safety_backup && !live.cannot_be_read();
     let replaced = replaced.map(|replaced| replaced.iter().cloned().collect::<Vec<_>>());
     let mut steps = Vec::new();
     match &replaced {
@@ -315,7 +338,9 @@ fn plan(
         }
         _ => {}
     }
-    let what = if input.is_partial() { "the chosen tables" } else { "everything" };
+    let listed = stay.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let but = if stay.is_empty() { String::new() } else { format!(" but {listed}, which stay as they are,") };
+    let what = if input.is_partial() { "the chosen tables".to_owned() } else { format!("everything{but}") };
     let size = input.raw_size();
     let checked = match proof {
         RestoreProof::Rows => "objects and row counts",
@@ -343,7 +368,7 @@ fn plan(
             }
             steps.push(match (exists, input.is_partial()) {
                 (false, _) => format!("create {database}"),
-                (true, false) => format!("remove everything from {database}"),
+                (true, false) => format!("remove {what} from {database}"),
                 (true, true) => format!("replace the chosen tables of {database}"),
             });
             steps.push(format!("load {size} bytes of SQL"));
@@ -366,6 +391,7 @@ fn plan(
         rows: tables.iter().filter_map(|section| section.rows).fold(0, u64::saturating_add),
         raw_size: input.raw_size(),
         replaced,
+        stay: stay.iter().cloned().collect(),
         safety_backup,
         safety_recipients: Vec::new(),
         damaged: damaged.clone(),

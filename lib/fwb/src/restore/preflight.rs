@@ -94,7 +94,7 @@ pub(super) fn swap_obstacle(
     if !marks {
         return Some("a swap needs a MariaDB server of version 10.6 or later".into());
     }
-    let aria: Vec<&str> = live.aria.iter().map(String::as_str).collect();
+    let aria: Vec<&str> = live.aria.difference(input.stay()).map(String::as_str).collect();
     if !aria.is_empty() {
         let names = aria.join(", ");
         return Some(format!(
@@ -145,7 +145,7 @@ pub(super) fn foreign_children(
         .into_iter()
         .filter(|(_, parent)| {
             let restored = |section: &Section| section.name.as_ref() == Some(parent);
-            !input.is_partial() || input.sections().any(restored)
+            !input.stay().contains(parent) && (!input.is_partial() || input.sections().any(restored))
         })
         .map(|(child, _)| child)
         .collect();

@@ -80,7 +80,7 @@ fn make(
     context: &Context,
 ) -> Result<()> {
     let scope = input.names();
-    let here = |name: &str| !input.is_partial() || scope.contains(&input.spelled(name));
+    let here = |name: &str| input.is_here(name, &scope);
     let loaded = |name: &str| scope.contains(&input.spelled(name));
     let from = input.manifest.database.as_deref().unwrap_or_default();
     let renaming = Renaming { from: Some(from), here: &here, loaded: &loaded, elsewhere: live.database };
@@ -107,19 +107,21 @@ pub(super) fn links(
     input: &OpenBackup,
     cancel: &Cancel,
 ) -> Result<()> {
-    if !input.is_partial() {
+    if !input.leaves_some() {
         return Ok(());
     }
     let replaced = input.tables();
+    let stays =
+        |table: &String| !replaced.contains(table) && (input.is_partial() || input.stay().contains(table));
     let keys = server.foreign_keys(live, cancel)?;
-    let stays = keys.iter().filter(|key| {
+    let staying = keys.iter().filter(|key| {
         key.child.0 == *live
-            && !replaced.contains(&key.child.1)
+            && stays(&key.child.1)
             && !damaged.contains(&key.child.1)
             && key.parent.0 == *live
             && replaced.contains(&key.parent.1)
     });
-    for key in stays {
+    for key in staying {
         let (copy, child) = (quote_name(copy), format!("{}.{}", quote_name(live), quote_name(&key.child.1)));
         let place = format!("{}.{copy}", quote_name(shadow));
         let sql = format!(

@@ -31,6 +31,9 @@ pub struct Report {
     /// The tables, sequences and views that were restored; none: everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chosen: Option<Vec<String>>,
+    /// What was there and stayed as it was, because the backup leaves it, or its rows, out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stayed: Vec<String>,
     /// Tables whose rows were counted and are right.
     pub tables: usize,
     /// Rows in them.
@@ -111,6 +114,7 @@ impl Prepared<'_> {
             database: self.plan.database,
             strategy: self.plan.strategy,
             chosen: self.plan.tables,
+            stayed: self.plan.stay,
             tables: checked.tables,
             rows: checked.rows,
             safety_backup: safety,

@@ -2,7 +2,7 @@
 
 use super::options::{RestoreOptions, Strategy};
 use super::plan::Prepared;
-use crate::dump::{DumpOptions, dump_locked};
+use crate::dump::{DumpOptions, Exclude, dump_locked};
 use crate::encryption::EncryptTo;
 use crate::error::{Error, Result, deadly_table};
 use crate::load::OpenBackup;
@@ -71,6 +71,8 @@ impl Prepared<'_> {
             database: self.plan.database.clone(),
             // What is not touched needs no way back, and may be large, or damaged.
             tables: self.plan.replaced.clone(),
+            // What stays as it is is there all the same, and nobody knows what a failure leaves of it.
+            exclude: Exclude::default(),
             server: self.options.server.clone(),
             kind: Kind::Safety,
             moment: None,

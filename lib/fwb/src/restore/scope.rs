@@ -23,8 +23,10 @@ pub(super) fn triggers(
     cancel: &Cancel,
 ) -> Result<Option<Finding>> {
     let replaced = input.names();
-    let stay: BTreeSet<String> =
-        server.table_names(database, cancel)?.into_iter().filter(|table| !replaced.contains(table)).collect();
+    let stays = |table: &String| {
+        if input.is_partial() { !replaced.contains(table) } else { input.stay().contains(table) }
+    };
+    let stay: BTreeSet<String> = server.table_names(database, cancel)?.into_iter().filter(stays).collect();
     let taken = server.trigger_names(database, &stay, cancel)?;
     let objects = input.sections().flat_map(|section| section.objects.iter());
     let coming =
@@ -57,7 +59,10 @@ pub(super) fn hidden_keys(
     cancel: &Cancel,
 ) -> Result<Option<Finding>> {
     let replaced = input.names();
-    let stays = |damaged: &&DamagedTable| damaged.closed && !replaced.contains(&damaged.table);
+    let is_left = |table: &String| {
+        if input.is_partial() { !replaced.contains(table) } else { input.stay().contains(table) }
+    };
+    let stays = |damaged: &&DamagedTable| damaged.closed && is_left(&damaged.table);
     let closed: BTreeSet<String> =
         damaged.iter().filter(stays).map(|damaged| damaged.table.clone()).collect();
     if closed.is_empty() {

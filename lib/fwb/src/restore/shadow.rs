@@ -46,7 +46,8 @@ impl Beside<'_> {
             server: self.server,
             live: self.database,
             scope: input.is_partial().then(|| input.names()),
-            stay: BTreeSet::new(),
+            stay: input.stay().clone(),
+            spared: input.stay().clone(),
             charset: self.before.charset.clone(),
             damaged: self.given,
             before: self.before,
@@ -92,7 +93,7 @@ impl Beside<'_> {
     fn load(&self, shadow: &Marked, input: &OpenBackup, context: &Context) -> Result<(Checked, Origin)> {
         let to = Destination { server: self.server, database: &shadow.database, is_live: false };
         let scope = input.names();
-        let here = |name: &str| !input.is_partial() || scope.contains(&input.spelled(name));
+        let here = |name: &str| input.is_here(name, &scope);
         let from = input.manifest.database.as_deref().unwrap_or_default();
         // A foreign key may refer to a table that never was; it must not mean one of the shadow.
         let loaded = |name: &str| scope.contains(&input.spelled(name));

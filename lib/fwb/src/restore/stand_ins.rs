@@ -9,7 +9,8 @@ use crate::progress::Cancel;
 use crate::server::{Definition, DefinitionKind, Role, ServerClient, Sql, quote_name};
 
 /// A view that is restored alone needs what it selects from and calls: views of the live database's tables stand in for
-/// them while it is made, and copies of its functions. Damaged tables have no stand-in.
+/// them while it is made, and copies of its functions. Of what stays because the backup leaves it out, views stand in too. Damaged
+/// tables have no stand-in.
 pub(super) fn stand_ins(
     server: &ServerClient,
     live: &str,
@@ -19,19 +20,24 @@ pub(super) fn stand_ins(
     cancel: &Cancel,
 ) -> Result<BTreeSet<String>> {
     let views = input.sections().any(|section| section.kind == SectionKind::View);
-    if !input.is_partial() || !views {
+    if !input.leaves_some() || !views {
         return Ok(BTreeSet::new());
     }
     let scope = input.names();
     let inventory = server.inventory(live, cancel)?;
     let names = inventory.tables.into_keys().chain(inventory.views);
+    let is_needed = |name: &String| {
+        if input.is_partial() { !scope.contains(name) } else { input.stay().contains(name) }
+    };
     let stand_ins: BTreeSet<String> =
-        names.filter(|name| !scope.contains(name) && !damaged.contains(name)).collect();
+        names.filter(|name| is_needed(name) && !damaged.contains(name)).collect();
     let views = stand_ins.iter().map(|name| {
         let (name, live) = (quote_name(name), quote_name(live));
         format!("CREATE VIEW {name} AS SELECT * FROM {live}.{name};\n")
     });
-    let functions = server.definitions(live, damaged, cancel)?.into_iter();
+    // A whole backup brings its own functions.
+    let functions = if input.is_partial() { server.definitions(live, damaged, cancel)? } else { Vec::new() };
+    let functions = functions.into_iter();
     let functions =
         functions.filter(|definition| definition.kind == DefinitionKind::Program(ObjectKind::Function));
     server.query(Some(shadow), Sql::Write(&views.collect::<String>()), MAKING, cancel)?;

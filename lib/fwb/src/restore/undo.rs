@@ -118,6 +118,7 @@ impl Undo<'_> {
             live: &self.database,
             scope: None,
             stay: BTreeSet::new(),
+            spared: BTreeSet::new(),
             charset: before.charset.clone(),
             damaged: &damaged,
             before: &before,

@@ -131,6 +131,38 @@ fn beyond_of(
     }
 }
 
+/// The views of a backup that need one of these tables of its own database, by themselves or through another view, each with that:
+/// the backup leaves those tables out, and they are not where it is restored.
+pub(crate) fn over_excluded(input: &OpenBackup, gone: &BTreeSet<String>) -> BTreeMap<String, String> {
+    let own = input.manifest.database.as_deref().unwrap_or_default();
+    let held = input.names();
+    let mut lacking = over(&input.survey.views, own, &|name| gone.contains(&input.spelled(name)));
+    lacking.retain(|view, _| held.contains(&input.spelled(view)));
+    lacking
+}
+
+fn over(
+    views: &BTreeMap<String, BTreeSet<Relation>>,
+    own: &str,
+    is_gone: &dyn Fn(&str) -> bool,
+) -> BTreeMap<String, String> {
+    let is_own = |(database, _): &&Relation| database.as_deref().is_none_or(|of| of == own);
+    let mut lacking: BTreeMap<String, String> = BTreeMap::new();
+    loop {
+        let before = lacking.len();
+        for (view, relations) in views {
+            let mut names = relations.iter().filter(is_own).map(|(_, name)| name);
+            let lacks = names.find(|name| is_gone(name) || lacking.contains_key(*name)).cloned();
+            if let (Some(lacks), false) = (lacks, lacking.contains_key(view)) {
+                lacking.insert(view.clone(), lacks);
+            }
+        }
+        if lacking.len() == before {
+            return lacking;
+        }
+    }
+}
+
 /// What the operator is told of them. A view that was asked for by name is not left out in silence: the restore is
 /// refused.
 pub(super) fn finding(lacking: &BTreeMap<String, String>, chosen: &[String]) -> Option<Finding> {
@@ -179,6 +211,22 @@ mod tests {
         let lacking = without(&views, &calls, "own", &missing);
         let expected = [("a", "b"), ("b", "c"), ("c", "other.gone"), ("e", "other.gone_too")];
         assert_eq!(lacking.iter().map(|(view, lacks)| (&**view, &**lacks)).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn views_over_excluded_tables_are_found() {
+        let of = |view: &str, database: Option<&str>, name: &str| {
+            (view.to_owned(), BTreeSet::from([(database.map(str::to_owned), name.to_owned())]))
+        };
+        let views = BTreeMap::from([
+            of("a", None, "b"),
+            of("b", Some("own"), "gone"),
+            of("c", Some("other"), "gone"),
+            of("d", None, "t"),
+        ]);
+        let lacking = over(&views, "own", &|name| name == "gone");
+        let lacking: Vec<_> = lacking.iter().map(|(view, lacks)| (&**view, &**lacks)).collect();
+        assert_eq!(lacking, [("a", "b"), ("b", "gone")]);
     }
 
     #[test]

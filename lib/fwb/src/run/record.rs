@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::process::{RunProcess, host_name};
-use crate::manifest::{MomentProof, Timestamp, Verification};
+use crate::manifest::{Exclusion, MomentProof, Timestamp, Verification};
 
 /// The schema that this version reads and writes.
 pub const RUN_SCHEMA: &str = "fwb-run/1";
@@ -76,6 +76,9 @@ pub struct RunRecord {
     /// The tables, sequences and views that it holds alone; absent where it is of the whole database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen: Option<Vec<String>>,
+    /// What it leaves out of the database; absent where nothing is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded: Option<Exclusion>,
     /// What was proved of it; a drill that was not held has the reason in `not_drilled`.
     #[serde(default)]
     pub verification: Option<Verification>,

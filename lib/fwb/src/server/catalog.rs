@@ -52,6 +52,27 @@ pub(crate) struct DatabaseFacts {
 }
 
 impl DatabaseFacts {
+    /// Forgets tables that are not dumped, and what is known of the rows of others.
+    pub(crate) fn leave_out(&mut self, tables: &BTreeSet<String>, rows: &BTreeSet<String>) {
+        let is_of = |names: &BTreeSet<String>, column: &str| {
+            column.rsplit_once('.').is_some_and(|(table, _)| names.contains(table))
+        };
+        self.tables.retain(|(table, _)| !tables.contains(table));
+        for (table, size) in &mut self.tables {
+            if rows.contains(table) {
+                *size = 0;
+            }
+        }
+        for of_rows in [&mut self.without_snapshot, &mut self.versioned_tables, &mut self.by_transaction] {
+            of_rows.retain(|table| !tables.contains(table) && !rows.contains(table));
+        }
+        self.json_columns.retain(|column| !is_of(tables, column) && !is_of(rows, column));
+        for columns in [&mut self.garbled_columns, &mut self.without_default] {
+            columns.retain(|column| !is_of(tables, column));
+        }
+        self.broken_views.retain(|view| !tables.contains(&view.name));
+    }
+
     /// Whether the server takes rows of the past (`system_versioning_insert_history`).
     pub(crate) fn takes_history(&self) -> bool {
         ServerVersion::parse(&self.version).is_mariadb(10, 11)

@@ -44,6 +44,17 @@ impl fmt::Display for Named {
     }
 }
 
+/// What a table, sequence or view is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RelationKind {
+    /// A table.
+    Table,
+    /// A sequence.
+    Sequence,
+    /// A view.
+    View,
+}
+
 /// What is being done, for errors.
 const LISTING: &str = "listing what the database holds";
 /// The names of all of it. No column that makes the server open a table: a damaged one may answer with an error, or worse.
@@ -150,6 +161,30 @@ impl ServerClient {
             _ => None,
         };
         Ok(rows.into_iter().filter_map(named).collect())
+    }
+
+    /// The tables, sequences and views of a database. None of them is opened.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or there is no such database.
+    pub(crate) fn relations(
+        &self,
+        database: &str,
+        cancel: &Cancel,
+    ) -> Result<BTreeMap<String, RelationKind>> {
+        let sql = "SELECT TABLE_NAME, IFNULL(TABLE_TYPE, 'BASE TABLE') FROM information_schema.TABLES \
+                   WHERE TABLE_SCHEMA = DATABASE();\n";
+        let rows = self.query(Some(database), Sql::Read(sql), LISTING, cancel)?;
+        let relation = |row: Vec<String>| {
+            let [name, kind] = <[String; 2]>::try_from(row).ok()?;
+            let kind = match kind.as_str() {
+                "VIEW" => RelationKind::View,
+                "SEQUENCE" => RelationKind::Sequence,
+                _ => RelationKind::Table,
+            };
+            Some((name, kind))
+        };
+        Ok(rows.into_iter().filter_map(relation).collect())
     }
 
     /// Those of these views that cannot be used. The server puts a view's error into its comment, but only where the

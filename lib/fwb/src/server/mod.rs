@@ -45,7 +45,7 @@ pub(crate) use facts::{ServerFacts, version_numbers};
 pub(crate) use fake::{Answer, Fake};
 pub(crate) use foreign_keys::ForeignKey;
 pub(crate) use identity::{Identities, changed};
-pub(crate) use inventory::{ENGINES_WITHOUT_ROWS, Inventory, Named};
+pub(crate) use inventory::{ENGINES_WITHOUT_ROWS, Inventory, Named, RelationKind};
 pub(crate) use last_timestamp::LastTimestamp;
 pub(crate) use likeness::{LIKENESS, PAGE_SIZE};
 pub use name_case::NameCase;

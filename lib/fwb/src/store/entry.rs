@@ -303,6 +303,7 @@ fn bare(name: &str, kind: Kind, at: Timestamp, size: u64) -> Manifest {
         encryption: None,
         whole: None,
         chosen: None,
+        excluded: None,
         accounts: None,
         surroundings: None,
         verification: None,

@@ -40,6 +40,8 @@ pub struct BackupSummary {
     pub whole: Option<bool>,
     /// Whether it holds chosen tables alone.
     pub is_chosen: bool,
+    /// Whether it leaves tables, or their rows, out of its database.
+    pub is_excluding: bool,
     /// The latest outcome of `fwb-verify`. Where a look at the sizes finds a problem it is that one, as if `quick` had
     /// run: whatever was recorded before does not hold any more.
     pub verification: Option<Verification>,
@@ -119,6 +121,7 @@ impl From<Manifest> for BackupSummary {
             // What holds chosen tables alone is not whole, whatever else is said of it.
             whole: if manifest.chosen.is_some() { Some(false) } else { manifest.whole },
             is_chosen: manifest.chosen.is_some(),
+            is_excluding: manifest.excluded.is_some(),
             verification: manifest.verification,
             chain_proof: manifest.chain_proof,
             retained_until: manifest.retained_until,

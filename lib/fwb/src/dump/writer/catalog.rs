@@ -21,12 +21,14 @@ pub(super) struct Entry {
     pub(super) kind: EntryKind,
     /// The storage engine; empty of a view.
     pub(super) engine: String,
+    /// Whether its rows were excluded.
+    pub(super) without_rows: bool,
 }
 
 impl Entry {
     /// Whether its rows are in the dump.
     pub(super) fn has_rows(&self) -> bool {
-        matches!(self.kind, EntryKind::Table { .. }) && has_rows(&self.engine)
+        !self.without_rows && matches!(self.kind, EntryKind::Table { .. }) && has_rows(&self.engine)
     }
 
     /// Whether it can be opened when the dump begins, with savepoints set afterwards: a view cannot, nor a table whose rows
@@ -181,7 +183,7 @@ impl<'a> Catalog<'a> {
                     "SEQUENCE" => EntryKind::Sequence,
                     kind => EntryKind::Table { versioned: kind == "SYSTEM VERSIONED" },
                 };
-                Entry { name: text(row, 0), kind, engine: text(row, 2) }
+                Entry { name: text(row, 0), kind, engine: text(row, 2), without_rows: false }
             })
             .collect();
         entries.sort_by(|one, other| one.name.cmp(&other.name));

@@ -15,6 +15,7 @@ use super::tables::{
 use super::view::{self, View};
 use super::view_order::view_order;
 use super::written::Written;
+use crate::dump::excluded::Excluded;
 use crate::error::{DUMPING, Error, Result};
 use crate::manifest::{ObjectKind, SectionKind};
 use crate::server::Session;
@@ -32,6 +33,8 @@ pub(crate) struct Task<'a> {
     pub(crate) part: Part,
     /// The tables, sequences and views that are written; none: all, and the events and routines.
     pub(crate) chosen: Option<&'a BTreeSet<String>>,
+    /// Tables, sequences and views of the whole database that are not written, and tables whose rows are not.
+    pub(crate) excluded: &'a Excluded,
     /// What is written of the past of system-versioned tables.
     pub(crate) past: Past<'a>,
     /// Whether nobody may change a table from the snapshot until it is read.
@@ -147,11 +150,18 @@ pub(crate) fn write(
 fn entries(session: &mut dyn Session, task: &Task<'_>) -> Result<Vec<Entry>> {
     let entries = Catalog::new(session, &task.doing_all()).entries()?;
     let is_of_part = |entry: &Entry| task.part == Part::All || matches!(entry.kind, EntryKind::Table { .. });
-    let is_chosen =
-        |entry: &Entry| is_of_part(entry) && task.chosen.is_none_or(|names| names.contains(&entry.name));
+    let is_excluded = |entry: &Entry| task.excluded.tables.contains(&entry.name);
+    let is_chosen = |entry: &Entry| {
+        is_of_part(entry)
+            && !is_excluded(entry)
+            && task.chosen.is_none_or(|names| names.contains(&entry.name))
+    };
     let is_broken = |entry: &Entry| entry.kind == EntryKind::View && task.broken_views.contains(&entry.name);
     let mut entries: Vec<Entry> =
         entries.into_iter().filter(|entry| is_chosen(entry) && !is_broken(entry)).collect();
+    for entry in &mut entries {
+        entry.without_rows = task.excluded.rows.contains(&entry.name);
+    }
     entries.sort_by_key(|entry| entry.kind != EntryKind::Sequence);
     Ok(entries)
 }

@@ -97,7 +97,8 @@ impl<'a> Lookahead<'a> {
             EntryKind::View => self.push(Item::View(entry), LEAST),
             EntryKind::Table { .. } => {
                 // The rows of other engines' tables are not of one moment: they are read in one go.
-                let may_be_cut = entry.engine.eq_ignore_ascii_case("InnoDB") && size >= LARGE;
+                let may_be_cut =
+                    entry.has_rows() && entry.engine.eq_ignore_ascii_case("InnoDB") && size >= LARGE;
                 if may_be_cut {
                     writer.take(entry)?;
                     if let Some(large) = Large::new(writer.session, writer.task, (number, entry), size)? {

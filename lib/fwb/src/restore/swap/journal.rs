@@ -1,6 +1,8 @@
 //! The steps of a swap, written down on the server in the database that keeps what there was, for whoever comes after a
 //! crash, and for an undo. They are believed where their hash is the one in the database's [`Seal`](super::seal::Seal).
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
 
 use super::mark::{self, Marked};
@@ -113,6 +115,11 @@ impl Journal {
     pub(super) fn stage(&self, stage: SwapStage) -> Vec<Definition> {
         let steps = self.steps.iter().filter(|step| step.stage == stage);
         steps.map(|step| step.definition.clone()).collect()
+    }
+
+    /// What has stayed in the live database, and stays when the swap is undone.
+    pub(super) fn spared(&self) -> BTreeSet<String> {
+        self.stage(SwapStage::Spared).into_iter().map(|spared| spared.name).collect()
     }
 
     /// The seal that says that the swap has come so far.

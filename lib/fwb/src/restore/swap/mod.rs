@@ -77,8 +77,10 @@ pub(super) struct Swap<'a> {
     pub(super) live: &'a str,
     /// The tables, sequences and views that are replaced; none: all of the database.
     pub(super) scope: Option<BTreeSet<String>>,
-    /// Tables that stay as they are, with their triggers, whatever the scope.
+    /// Tables that stay as they are, with their triggers, and views, whatever the scope.
     pub(super) stay: BTreeSet<String>,
+    /// Those among them that an undo has to leave alone too.
+    pub(super) spared: BTreeSet<String>,
     /// The live database's default character set and collation; none where it does not exist.
     pub(super) charset: Option<(String, String)>,
     /// Tables that are not looked at, because they are known to be damaged.
@@ -133,7 +135,8 @@ impl Swap<'_> {
             .cloned()
             .collect();
         self.scope = (!journal.moves.whole).then(|| came.union(&tables).cloned().collect());
-        self.stay.clone_from(&lost);
+        self.spared = journal.spared();
+        self.stay = lost.union(&self.spared).cloned().collect();
         let mut definitions = journal.stage(SwapStage::Definition);
         definitions.retain(|definition| definition.table.as_ref().is_none_or(|table| !lost.contains(table)));
         let again = [journal.stage(SwapStage::Relink), journal.stage(SwapStage::Grants)].concat();
@@ -167,6 +170,7 @@ impl Swap<'_> {
     fn of_scope(&self, mut definitions: Vec<Definition>) -> Vec<Definition> {
         definitions.retain(|definition| match (&self.scope, definition.kind, &definition.table) {
             (_, _, Some(table)) if self.stay.contains(table) => false,
+            (_, DefinitionKind::View, _) if self.stay.contains(&definition.name) => false,
             (None, ..) => true,
             (Some(scope), DefinitionKind::View, _) => scope.contains(&definition.name),
             (Some(scope), DefinitionKind::Program(_), table) => {
@@ -372,6 +376,7 @@ impl Swap<'_> {
             late,
             again,
             grants: self.grants(incoming, outgoing)?,
+            spared: &self.spared,
             origin,
         };
         let steps = exchange.steps(serde_json::to_string(&moves)?);

@@ -97,6 +97,8 @@ pub(super) const ALL: &[Setting] = &[
     about(About::Databases, text("databases", "FWB_DATABASES")),
     about(About::Databases, truth("all-databases", "FWB_ALL_DATABASES")),
     text("exclude-database", "FWB_EXCLUDE_DATABASE"),
+    text("exclude-table", "FWB_EXCLUDE_TABLE"),
+    text("exclude-data", "FWB_EXCLUDE_DATA"),
     store("store", "FWB_STORE"),
     store("copy-to", "FWB_COPY_TO"),
     number("copy-keep-days", "FWB_COPY_KEEP_DAYS"),

@@ -43,10 +43,13 @@ pub(super) enum SwapStage {
     Grants,
     /// Never: the [`Moves`], as JSON.
     Plan,
+    /// Never: what stays in the live database, which an undo leaves alone too. A tool that does not know of that does not believe
+    /// the journal: it would take these tables away.
+    Spared,
 }
 
 impl SwapStage {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Clear,
         Self::Rename,
         Self::Triggers,
@@ -61,6 +64,7 @@ impl SwapStage {
         Self::Relink,
         Self::Grants,
         Self::Plan,
+        Self::Spared,
     ];
 
     pub(super) fn as_str(self) -> &'static str {
@@ -79,6 +83,7 @@ impl SwapStage {
             Self::Relink => "relink",
             Self::Grants => "grants",
             Self::Plan => "plan",
+            Self::Spared => "spared",
         }
     }
 
@@ -137,6 +142,8 @@ pub(super) struct Exchange<'a> {
     pub(super) again: Vec<Definition>,
     /// Who may execute the stored programs that are removed, as `GRANT` statements.
     pub(super) grants: Vec<String>,
+    /// Tables, sequences and views that stay, and that an undo leaves alone.
+    pub(super) spared: &'a BTreeSet<String>,
     /// What the objects are once they are live, where their definitions do not say so.
     pub(super) origin: &'a Origin,
 }
@@ -178,6 +185,7 @@ impl Exchange<'_> {
             steps.extend(definitions.into_iter().map(|definition| Step { stage, definition }));
         };
         add(SwapStage::Plan, vec![own("", plan)]);
+        add(SwapStage::Spared, self.spared.iter().map(|name| own(name, String::new())).collect());
         add(SwapStage::Clear, self.clear());
         add(SwapStage::Rename, self.rename().into_iter().collect());
         let (late, triggers): (Vec<&Definition>, _) =

@@ -84,6 +84,7 @@ fn steps(case: &Case) -> Vec<Step> {
         late: Vec::new(),
         again: Vec::new(),
         grants: vec!["GRANT Execute ON PROCEDURE `l`.`p` TO 'app'@'%'".into()],
+        spared: &set(&["left"]),
         origin: &Origin::default(),
     };
     exchange.steps("{}".into())
