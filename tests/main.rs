@@ -20,6 +20,7 @@ mod drill;
 mod dump;
 mod encryption;
 mod environment;
+mod exclude;
 mod faults;
 mod fleet;
 mod follow;

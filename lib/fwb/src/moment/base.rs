@@ -34,7 +34,14 @@ pub(super) fn candidates<'a>(
     }
     if bases.is_empty() {
         let is_there = backups.iter().any(|backup| backup.kind == Kind::Full && is_of(backup));
-        let why = if is_there {
+        let leaves_out =
+            |backup: &&BackupSummary| backup.is_excluding && is_of(backup) && is_before(backup, stop);
+        let why = if let Some(backup) = backups.iter().find(leaves_out) {
+            &format!(
+                "no log goes on from {}, which leaves tables out (--exclude-table, --exclude-data)",
+                backup.name
+            )
+        } else if is_there {
             "no whole backup with coordinates of the binary log is older"
         } else {
             "the store has no backup of the database"
