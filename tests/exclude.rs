@@ -346,7 +346,10 @@ fn a_report_misses_nothing_that_was_left_out() {
     let dump = dump_of(&store, &database);
     store.tool("fwb-verify").arg(name(&dump)).run().ok();
     let report = store.tool("fwb-report").args(["--format", "json"]).run().ok().json();
-    assert_eq!(report["databases"][0]["newest"]["name"], dump["name"]);
+    let newest = &report["databases"][0]["newest"];
+    assert_eq!((&newest["name"], &newest["leaves_out"]), (&dump["name"], &json!(true)));
+    let told = store.tool("fwb-report").args(["--format", "text"]).run();
+    assert!(told.stdout_text().contains("some tables left out"), "{}", told.stdout_text());
     let troubles = report["troubles"].to_string();
     assert!(!troubles.contains("vanished") && !troubles.contains("sessions"), "{troubles}");
 }

@@ -91,7 +91,13 @@ fn of_database(out: &mut String, one: &DatabaseReport, now: Timestamp) {
         let rows = newest.rows.map(|rows| format!(", {} rows", grouped(rows))).unwrap_or_default();
         row(
             "newest proved",
-            format!("{} ({}), {}{rows}", age(newest.at, now), moment(newest.at), human_size(newest.size)),
+            format!(
+                "{} ({}), {}{rows}{}",
+                age(newest.at, now),
+                moment(newest.at),
+                human_size(newest.size),
+                if newest.leaves_out { ", some tables left out" } else { "" }
+            ),
         );
     } else if one.backups > 0 {
         row("newest proved", "none".into());

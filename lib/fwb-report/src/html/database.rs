@@ -83,7 +83,10 @@ fn tiles(one: &DatabaseReport, report: &ReportDocument) -> String {
     out +=
         &tile("Backups", &grouped(one.backups), &format!("{} proved", grouped(one.proved)), has("FWB-3011"));
     if let Some(newest) = &one.newest {
-        let rows = newest.rows.map(|rows| format!("{} rows", grouped(rows))).unwrap_or_default();
+        let mut rows = newest.rows.map(|rows| format!("{} rows", grouped(rows))).unwrap_or_default();
+        if newest.leaves_out {
+            rows += ", some tables left out";
+        }
         out += &tile("Size", &human_size(newest.size), &rows, has("FWB-3010"));
     }
     out + "</dl>\n"

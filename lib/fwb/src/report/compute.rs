@@ -184,6 +184,7 @@ fn brief_of_backup(backup: &BackupFacts) -> BackupReport {
         size: backup.size,
         rows: backup.rows,
         proved: backup.proof == Proof::Proved,
+        leaves_out: backup.is_excluding,
     }
 }
 

@@ -58,6 +58,8 @@ pub struct BackupFacts {
     pub kind: Kind,
     /// Whether it holds chosen tables alone.
     pub is_chosen: bool,
+    /// Whether it leaves tables, or their rows, out of its database.
+    pub is_excluding: bool,
     /// Tables that it leaves out; where its tables are known.
     pub excluded: Vec<String>,
     /// The database, as the manifest has it; none where a foreign file does not say.
@@ -171,6 +173,7 @@ impl BackupFacts {
             name: summary.name.clone(),
             kind: summary.kind,
             is_chosen: summary.is_chosen,
+            is_excluding: summary.is_excluding,
             excluded: Vec::new(),
             database: summary.database.clone(),
             name_case: summary.belonging.name_case,

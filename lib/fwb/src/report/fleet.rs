@@ -175,6 +175,7 @@ mod tests {
             name: format!("{database}_backup_{}.sql.gz", at.format("%Y%m%d_%H%M%S")),
             kind: Kind::Full,
             is_chosen: false,
+            is_excluding: false,
             excluded: Vec::new(),
             database: Some(database.into()),
             name_case: NameCase::default(),

@@ -253,6 +253,7 @@ mod tests {
             name: name.into(),
             kind: Kind::Full,
             is_chosen: false,
+            is_excluding: false,
             excluded: Vec::new(),
             database: Some("shop".into()),
             name_case: NameCase::default(),
