@@ -125,6 +125,10 @@ decision.reasons[] string
 encryption.format string
 encryption.recipients[] string
 encryption.sidecar string
+excluded.patterns.rows[] string
+excluded.patterns.tables[] string
+excluded.rows[] string
+excluded.tables[] string
 finished_at time
 kind string
 largest_statement number
@@ -189,7 +193,9 @@ fn the_manifest_has_the_documented_fields_with_their_types() {
     let of_zstd = store.tool("fwb-dump").args(["-B", &db.name, "--codec", "zstd"]).run().ok().json();
     let of_age = store.tool("fwb-dump").args(["-B", &db.name, "--recipient", RECIPIENT]).run().ok().json();
     let of_tables = store.tool("fwb-dump").args(["-B", &db.name, "--tables", "settings"]).run().ok().json();
-    for manifest in [whole, adopted, pruned, failed, of_pod, of_zstd, of_age, of_tables] {
+    let excluding = ["-B", &db.name, "--exclude-table", "settings", "--exclude-data", "shares"];
+    let excluding = store.tool("fwb-dump").args(excluding).run().ok().json();
+    for manifest in [whole, adopted, pruned, failed, of_pod, of_zstd, of_age, of_tables, excluding] {
         fields(&manifest, "", &mut found);
     }
     let found: Vec<String> = found.into_iter().collect();

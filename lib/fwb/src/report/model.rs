@@ -172,8 +172,8 @@ pub struct BackupReport {
     pub rows: Option<u64>,
     /// Whether it is proved.
     pub proved: bool,
-    /// Whether it leaves tables, or their rows, out; absent where it does not.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    /// Whether it leaves tables, or their rows, out.
+    #[serde(default)]
     pub leaves_out: bool,
 }
 
