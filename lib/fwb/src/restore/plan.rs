@@ -149,14 +149,7 @@ pub fn prepare<'a>(
     let replaced =
         |table: &str| !stay.contains(table) && scope.as_ref().is_none_or(|names| names.contains(table));
     let elsewhere: Vec<String> = elsewhere.into_iter().filter(|table| replaced(table)).collect();
-    if input.is_partial() {
-        let referring = server.referring_tables(&database, &options.tables, cancel)?;
-        findings.extend(preflight::referring(&referring));
-    }
-    if input.leaves_some() {
-        findings.extend(scope::triggers(server, &database, &input, cancel)?);
-        findings.extend(scope::hidden_keys(server, &database, &input, &damaged, cancel)?);
-    }
+    findings.extend(beside_what_is_left(server, &database, &input, (&options.tables, &damaged), cancel)?);
     let (obstacle, gives_way) =
         stands_against(server, &facts, &inventory, &elsewhere, (&input, &database), cancel)?;
     let strategy = choose(&options, obstacle.as_deref(), gives_way, &mut findings);
@@ -232,6 +225,26 @@ fn refuse_system(database: &str) -> Result<()> {
         });
     }
     Ok(())
+}
+
+/// What a restore would do to tables of the live database that it leaves alone: foreign keys and triggers of theirs.
+fn beside_what_is_left(
+    server: &ServerClient,
+    database: &str,
+    input: &OpenBackup,
+    (chosen, damaged): (&[String], &[DamagedTable]),
+    cancel: &Cancel,
+) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    if input.is_partial() {
+        let referring = server.referring_tables(database, chosen, cancel)?;
+        findings.extend(preflight::referring(&referring));
+    }
+    if input.leaves_some() {
+        findings.extend(scope::triggers(server, database, input, cancel)?);
+        findings.extend(scope::hidden_keys(server, database, input, damaged, cancel)?);
+    }
+    Ok(findings)
 }
 
 /// What stands against a swap, and whether anything that is there would give way.

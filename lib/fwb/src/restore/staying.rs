@@ -51,8 +51,8 @@ pub(super) fn look(
         staying.findings.extend(named_without_rows(&live));
     } else {
         staying.findings.extend(differing(server, input, database, &live, &definitions, cancel)?);
-        staying.live = live.clone();
-        staying.live.extend(tables.iter().filter(|table| inventory.has_relation(table)).cloned());
+        let there = tables.iter().filter(|table| inventory.has_relation(table));
+        staying.live = live.iter().chain(there).cloned().collect();
         // One that comes meanwhile stays too.
         input.let_stay(tables.iter().cloned().chain(live));
         staying.findings.extend(orphans(server, input, database, &staying.live, cancel)?);
