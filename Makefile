@@ -50,7 +50,8 @@ peers: ## Run the server's own test cases, and back up and restore what they mak
 
 torture: ## Let everything go wrong, in all ways and at every call; takes an hour
 	@scripts/bootstrap.sh test
-	FWB_TORTURE=whole cargo test --release --locked --test integration -- torture:: monsters:: settings:: random:: --nocapture --test-threads=1
+	FWB_TORTURE=whole cargo test --release --locked --test integration -- torture:: monsters:: settings:: random:: \
+	  pod::faults stores::faults accounts::interrupted environment:: moment:: follow:: --nocapture --test-threads=1
 
 lint: ## Formatting, clippy, the API's documentation, shellcheck, dependencies
 	@scripts/bootstrap.sh test

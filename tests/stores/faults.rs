@@ -27,7 +27,7 @@ const MISFORTUNES: [Misfortune; 11] = [
 ];
 
 /// Of how many cases one is tried where not all are.
-const PART: usize = 7;
+const PART: usize = 13;
 
 /// A proxy, and places behind it.
 struct Scene {

@@ -63,7 +63,7 @@ impl Scene {
 }
 
 /// Where `make torture` cuts at every command, `make test` does at every so manieth.
-const STRIDE: usize = 11;
+const STRIDE: usize = 19;
 
 #[test]
 fn a_restore_that_is_cut_at_any_command_leaves_one_of_two_databases() {
