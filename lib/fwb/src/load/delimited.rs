@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-/// How `LOAD DATA` is told to read what [`TableForm::rows`] writes. Under `CHARACTER SET binary` bytes are taken as they are: those of
+/// How `LOAD DATA` is told to read what [`TableForm::add`] writes. Under `CHARACTER SET binary` bytes are taken as they are: those of
 /// texts are utf8mb4, as in the dump, and so only columns of that character set and of parts of it are loaded so.
 const FORM: &str = "CHARACTER SET binary FIELDS TERMINATED BY ',' ENCLOSED BY '\\'' ESCAPED BY '\\\\' \
                     LINES STARTING BY '(' TERMINATED BY ')'";
