@@ -9,7 +9,8 @@ usage() {
 usage: bench.sh [--size SIZE] [--rounds N] [--restore-rounds N] [--jobs N] [--output FILE]
 Environment: SIZE (the dump's, 100M to 4G; default 900M), ROUNDS (3), RESTORE_ROUNDS (2), JOBS (2); MYDUMPER, a mydumper
 that knows -c ZSTD (0.12 or newer), which Debian's does not.
-Writes docs/BENCHMARKS.md, or FILE, and adds a line to the history beside it, BENCHMARKS.jsonl; what is worse than before is told. Needs about three times SIZE on the disk, for a while.
+Writes docs/BENCHMARKS.md, or FILE, and adds a line to the history beside it, BENCHMARKS.jsonl; what is worse than before
+is told. Needs about three times SIZE on the disk, for a while.
 EOF
 }
 

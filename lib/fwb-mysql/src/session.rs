@@ -308,16 +308,7 @@ impl Connection {
         });
         // The server waits for rows that do not come.
         asked.inspect_err(|_| self.is_broken = true)?;
-        self.packets.set_number(self.numbers.pop_front().unwrap_or(1));
-        let packet = self.packets.short().map_err(SessionError::Lost)?;
-        match packet.first() {
-            Some(0xFB) => {}
-            Some(0xFF) => {
-                let error = server_error(packet);
-                return Err(self.refused(error));
-            }
-            _ => return Err(SessionError::Lost(malformed("no request for rows"))),
-        }
+        self.begins_with(0xFB, "no request for rows")?;
         // An empty packet ends them.
         let mut parts = rows.chunks(ROWS_PACKET).chain([&b""[..]]);
         let sent =
@@ -326,10 +317,19 @@ impl Connection {
         sent.or_else(|error| self.ended(error))
     }
 
-    /// What it means that the present statement was answered by an error.
-    fn refused(&mut self, error: fwb::ServerError) -> SessionError {
-        self.answered += 1;
-        SessionError::Server(fwb::ServerError { statement: Some(self.answered - 1), ..error })
+    /// Reads the first packet of the next answer, which begins so unless the server refuses; `else_it_is` says what another one is.
+    fn begins_with(&mut self, byte: u8, else_it_is: &'static str) -> Result<(), SessionError> {
+        self.packets.set_number(self.numbers.pop_front().unwrap_or(1));
+        let packet = self.packets.short().map_err(SessionError::Lost)?;
+        match packet.first() {
+            Some(first) if *first == byte => Ok(()),
+            Some(0xFF) => {
+                let error = fwb::ServerError { statement: Some(self.answered), ..server_error(packet) };
+                self.answered += 1;
+                Err(SessionError::Server(error))
+            }
+            _ => Err(SessionError::Lost(malformed(else_it_is))),
+        }
     }
 
     /// Reads the answer to rows that were loaded.
@@ -338,20 +338,11 @@ impl Connection {
         if self.answered + 1 != self.sent {
             return Err(SessionError::Lost(io::Error::other("no rows were sent")));
         }
-        self.packets.set_number(self.numbers.pop_front().unwrap_or(1));
-        let packet = self.packets.short().map_err(SessionError::Lost)?;
-        match packet.first() {
-            Some(0) => {
-                let loaded = loaded(packet).map_err(SessionError::Lost)?;
-                self.answered += 1;
-                Ok(loaded)
-            }
-            Some(0xFF) => {
-                let error = server_error(packet);
-                Err(self.refused(error))
-            }
-            _ => Err(SessionError::Lost(malformed("an answer to rows that is none"))),
-        }
+        self.begins_with(0, "an answer to rows that is none")?;
+        self.answered += 1;
+        let read = ok(self.packets.last())
+            .and_then(|(rows, _, mut rest)| Ok(Loaded { rows, warnings: rest.u16()? }));
+        read.map_err(SessionError::Lost)
     }
 
     /// Writes what is there. Where the server has ended the connection, its last answer says why.
@@ -557,23 +548,18 @@ fn taker(error: fwb::Error) -> SessionError {
     SessionError::Taker(Box::new(error))
 }
 
-/// What an OK packet says of rows.
-fn loaded(packet: &[u8]) -> io::Result<Loaded> {
+/// What an OK packet says: how many rows were changed, the server's status, and what follows.
+fn ok(packet: &[u8]) -> io::Result<(u64, u16, Fields<'_>)> {
     let mut fields = Fields::new(packet);
     fields.u8()?;
     let rows = fields.lenenc()?;
     fields.lenenc()?;
-    fields.u16()?;
-    Ok(Loaded { rows, warnings: fields.u16()? })
+    Ok((rows, fields.u16()?, fields))
 }
 
 /// Whether an OK packet says that another result follows.
 fn more_results(packet: &[u8]) -> io::Result<bool> {
-    let mut fields = Fields::new(packet);
-    fields.u8()?;
-    fields.lenenc()?;
-    fields.lenenc()?;
-    Ok(fields.u16()? & MORE_RESULTS != 0)
+    ok(packet).map(|(_, status, _)| status & MORE_RESULTS != 0)
 }
 
 fn column(packet: &[u8]) -> io::Result<Column> {

@@ -68,16 +68,17 @@ pub fn verified_by_chain(manifest: &Manifest, page: &Page) -> String {
         proof.base,
         counted(proof.groups, "group"),
     ));
-    text += &page.detail(&format!(
-        "the base took {}, {} of log {}",
-        human_seconds(proof.base_seconds),
-        human_size(proof.log_size),
-        human_seconds(proof.replay_seconds),
-    ));
+    text += &page.detail(&replay_took(proof.base_seconds, proof.log_size, proof.replay_seconds));
     for note in &proof.notes {
         text += &page.warning(note);
     }
     text
+}
+
+/// How long a base took to load, and so many bytes of the log after it to replay.
+fn replay_took(base_seconds: f64, log_size: u64, replay_seconds: f64) -> String {
+    let (base, replay) = (human_seconds(base_seconds), human_seconds(replay_seconds));
+    format!("the base took {base}, {} of log {replay}", human_size(log_size))
 }
 
 /// A database that was brought to one of its moments.
@@ -93,12 +94,7 @@ pub fn verified_at_moment(manifest: &Manifest, page: &Page) -> String {
     let base = proof.base.as_deref().unwrap_or_default();
     text += &page.detail(&format!("{base} and {} of the log after it", counted(proof.groups, "group")));
     text += &page.detail(&format!("{} at that moment", counted(proof.rows, "row")));
-    text += &page.detail(&format!(
-        "the base took {}, {} of log {}",
-        human_seconds(proof.base_seconds),
-        human_size(proof.log_size),
-        human_seconds(proof.replay_seconds),
-    ));
+    text += &page.detail(&replay_took(proof.base_seconds, proof.log_size, proof.replay_seconds));
     text
 }
 

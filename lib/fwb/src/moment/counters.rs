@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fwb_binlog::{Largest, Numbers, Query};
 
-use super::statement::Subject;
+use super::statement::{Subject, qualified};
 use crate::drill::Furnished;
 use crate::error::Result;
 use crate::progress::Cancel;
@@ -332,11 +332,8 @@ impl Words<'_> {
 
     /// A table's name.
     fn table(&mut self) -> Option<Table> {
-        let first = self.tokens.next()?.identifier()?;
-        if self.tokens.next_if(|token| *token == Token::Symbol(b'.')).is_none() {
-            return Some(key(self.default?, &first, self.case));
-        }
-        Some(key(&first, &self.tokens.next()?.identifier()?, self.case))
+        let (database, name) = qualified(&mut self.tokens)?;
+        Some(key(database.as_deref().or(self.default)?, &name, self.case))
     }
 
     /// The rest of an `ALTER TABLE`.
@@ -378,17 +375,7 @@ impl Words<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn query(sql: &str) -> Query {
-        Query {
-            thread: 1,
-            database: Some("shop".into()),
-            text: sql.into(),
-            error: 0,
-            time_zone: None,
-            invoker: None,
-        }
-    }
+    use crate::moment::statement::in_shop;
 
     fn table(name: &str) -> Table {
         ("shop".into(), name.into())
@@ -428,7 +415,7 @@ mod tests {
                 Some(Change::Renamed(vec![(table("t"), table("u")), (("o".into(), "v".into()), table("t"))])),
             ),
         ] {
-            assert_eq!(said(&query(sql), NameCase::Sensitive), expected, "{sql}");
+            assert_eq!(said(&in_shop(sql), NameCase::Sensitive), expected, "{sql}");
         }
     }
 
@@ -462,9 +449,9 @@ mod tests {
         let subject = Subject { database: "shop".into(), case: NameCase::Sensitive };
         let noted = |statements: &[&str]| {
             let counters = Counters::default();
-            counters.given(&query("INSERT INTO t VALUES (NULL)"), 7, &subject);
+            counters.given(&in_shop("INSERT INTO t VALUES (NULL)"), 7, &subject);
             for sql in statements {
-                counters.note(&query(sql), &subject);
+                counters.note(&in_shop(sql), &subject);
             }
             let noted = counters.0.lock().unwrap();
             noted.iter().map(|(table, numbers)| (table.1.clone(), numbers.given)).collect::<Vec<_>>()

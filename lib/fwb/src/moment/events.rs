@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fwb_binlog::Query;
 
-use super::statement::Subject;
+use super::statement::{Subject, qualified};
 use crate::drill::Furnished;
 use crate::error::Result;
 use crate::progress::Cancel;
-use crate::scan::{QuoteMode, Reading, Token, Tokens};
+use crate::scan::{QuoteMode, Reading, Tokens};
 use crate::server::{Flavor, Role, Sql, account_name, quote_name, quote_text};
 
 /// Whether an event runs.
@@ -197,6 +197,7 @@ fn said(query: &Query, subject: &Subject) -> Option<Change> {
         tokens.next();
     }
     let (database, name) = qualified(&mut tokens)?;
+    let name = name.to_lowercase();
     let database = database.or_else(|| query.database.clone())?;
     if !subject.is(&database) {
         return None;
@@ -216,7 +217,7 @@ fn said(query: &Query, subject: &Subject) -> Option<Change> {
             status = Some(if is_of_replica { Status::OfReplica } else { Status::Disabled });
         } else if token.is("RENAME") {
             tokens.next();
-            renamed = qualified(&mut tokens).map(|(_, name)| name);
+            renamed = qualified(&mut tokens).map(|(_, name)| name.to_lowercase());
         }
     }
     Some(match verb.as_str() {
@@ -225,20 +226,10 @@ fn said(query: &Query, subject: &Subject) -> Option<Change> {
     })
 }
 
-/// A name, and the database before it.
-fn qualified<'a>(
-    tokens: &mut std::iter::Peekable<impl Iterator<Item = Token<'a>>>,
-) -> Option<(Option<String>, String)> {
-    let first = tokens.next()?.identifier()?;
-    if tokens.next_if(|token| *token == Token::Symbol(b'.')).is_none() {
-        return Some((None, first.to_lowercase()));
-    }
-    Some((Some(first), tokens.next()?.identifier()?.to_lowercase()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::moment::statement::in_shop;
     use crate::server::NameCase;
 
     #[test]
@@ -275,15 +266,7 @@ mod tests {
             ("CREATE PROCEDURE event() SELECT 1", None),
             ("INSERT INTO event VALUES (1)", None),
         ] {
-            let query = Query {
-                thread: 1,
-                database: Some("shop".into()),
-                text: sql.into(),
-                error: 0,
-                time_zone: None,
-                invoker: None,
-            };
-            assert_eq!(said(&query, &subject), expected, "{sql}");
+            assert_eq!(said(&in_shop(sql), &subject), expected, "{sql}");
         }
     }
 }

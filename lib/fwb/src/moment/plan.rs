@@ -57,6 +57,28 @@ pub struct MomentOptions {
     pub threads: u32,
 }
 
+impl MomentOptions {
+    /// A moment of a backup's database, for a proof: nothing is left out, and the log is the store's.
+    pub(super) fn for_proof(
+        backup: &Manifest,
+        stop: Moment,
+        servers: &[PathBuf],
+        dir: Option<&PathBuf>,
+    ) -> Self {
+        Self {
+            base: None,
+            database: backup.database.clone(),
+            server: backup.server_identity(),
+            stop,
+            skip: Vec::new(),
+            log: None,
+            servers: servers.to_vec(),
+            dir: dir.cloned(),
+            threads: 1,
+        }
+    }
+}
+
 /// What will be done to reach a moment.
 #[derive(Debug, Clone, Serialize)]
 pub struct MomentPlan {

@@ -63,17 +63,8 @@ pub fn prove_chain(
         let manifest = Manifest { store: Some(store.place()), ..input.manifest };
         return Ok(ChainProved { manifest, unrecorded: None, is_first: true });
     }
-    let moment = MomentOptions {
-        base: None,
-        database: input.manifest.database.clone(),
-        server: input.manifest.server_identity(),
-        stop: Moment::OfBackup(name.to_owned(), place),
-        skip: Vec::new(),
-        log: None,
-        servers: options.servers.clone(),
-        dir: options.dir.clone(),
-        threads: 1,
-    };
+    let stop = Moment::OfBackup(name.to_owned(), place);
+    let moment = MomentOptions::for_proof(&input.manifest, stop, &options.servers, options.dir.as_ref());
     let planned = plan_when_shipped(store, &input.manifest, moment, context)?;
     for step in planned.plan().steps.iter().take(2) {
         log::info!("{step}");

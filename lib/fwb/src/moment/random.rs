@@ -93,17 +93,7 @@ fn reach(
     connector: &Arc<dyn Connector>,
     context: &Context,
 ) -> Result<()> {
-    let options = MomentOptions {
-        base: None,
-        database: backup.database.clone(),
-        server: backup.server_identity(),
-        stop,
-        skip: Vec::new(),
-        log: None,
-        servers: options.servers.clone(),
-        dir: options.dir.clone(),
-        threads: 1,
-    };
+    let options = MomentOptions::for_proof(backup, stop, &options.servers, options.dir.as_ref());
     let planned = plan_moment(store, options.clone(), context)?;
     let plan = planned.plan();
     (proof.base, proof.chain) = (Some(plan.base.clone()), plan.chain.clone());

@@ -79,6 +79,17 @@ impl Subject {
     }
 }
 
+/// A name, and the database before it.
+pub(super) fn qualified<'a>(
+    tokens: &mut std::iter::Peekable<impl Iterator<Item = Token<'a>>>,
+) -> Option<(Option<String>, String)> {
+    let first = tokens.next()?.identifier()?;
+    if tokens.next_if(|token| *token == Token::Symbol(b'.')).is_none() {
+        return Some((None, first));
+    }
+    Some((Some(first), tokens.next()?.identifier()?))
+}
+
 /// What the names of databases begin with in which a restore of this one works: its tables come from there by their renaming, and
 /// go there. A name has 64 characters at most, so that of a long one is cut.
 pub(super) fn beside(database: &str) -> String {
@@ -113,6 +124,13 @@ const KINDS: [&str; 22] = [
     "RESOURCE",
     "INSTANCE",
 ];
+
+/// A statement that was executed in the database `shop`.
+#[cfg(test)]
+pub(super) fn in_shop(text: &str) -> fwb_binlog::Query {
+    let database = Some("shop".into());
+    fwb_binlog::Query { thread: 1, database, text: text.into(), error: 0, time_zone: None, invoker: None }
+}
 
 #[cfg(test)]
 mod tests {
