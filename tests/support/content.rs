@@ -46,7 +46,7 @@ pub(crate) fn content(cnf: &Path, database: &str) -> Vec<Shown> {
         SELECT 'columns', table_name, '', GROUP_CONCAT(REPLACE(CASE
             WHEN data_type IN ('float', 'double') THEN 'IFNULL(CAST(c*1e0 AS CHAR), \"~\")' WHEN data_type = 'bit' THEN 'IFNULL(c+0, \"~\")'
             WHEN data_type IN ('enum', 'set') THEN 'IFNULL(CONCAT(CAST(c AS UNSIGNED), HEX(c)), \"~\")'
-            WHEN data_type RLIKE '^(tiny|small|medium|big)?int$|decimal|date|time|year' THEN 'IFNULL(CAST(c AS CHAR), \"~\")' ELSE 'IFNULL(MD5(c), \"~\")' END,
+            WHEN data_type RLIKE '^(tiny|small|medium|big)?int$|decimal|date|time|year' THEN 'IFNULL(CAST(c AS CHAR), \"~\")' ELSE 'IFNULL(SHA2(c, 256), \"~\")' END,
             'c', CONCAT('`', REPLACE(column_name, '`', '``'), '`')) ORDER BY ordinal_position SEPARATOR ', ')
           FROM information_schema.columns WHERE table_schema = DATABASE() GROUP BY BINARY table_name;
         SELECT 'program', routine_name, routine_type FROM information_schema.routines WHERE routine_schema = DATABASE();
@@ -65,6 +65,7 @@ pub(crate) fn content(cnf: &Path, database: &str) -> Vec<Shown> {
         ),
     }];
     let mut questions = Vec::new();
+    // MySQL 9.6 and later have no MD5 but in a component.
     // CHECKSUM TABLE may be another one for the same rows: with generated or long columns, in Aria, of a negative zero.
     let mut all_columns = BTreeMap::new();
     for row in rows.lines() {
@@ -82,7 +83,7 @@ pub(crate) fn content(cnf: &Path, database: &str) -> Vec<Shown> {
             ("table", _) => {
                 let columns = all_columns.get(&name).map_or("1", String::as_str);
                 let sum = format!(
-                    "SELECT BIT_XOR(CAST(CONV(LEFT(MD5(CONCAT_WS('|', {columns})), 16), 16, 10) AS UNSIGNED)), \
+                    "SELECT BIT_XOR(CAST(CONV(LEFT(SHA2(CONCAT_WS('|', {columns}), 256), 16), 16, 10) AS UNSIGNED)), \
                      SUM(CRC32(CONCAT_WS('|', {columns}))) FROM {place}"
                 );
                 format!("SHOW CREATE TABLE {place}; {sum}; SELECT COUNT(*) FROM {place}")
