@@ -150,6 +150,7 @@ sections[].size number
 server.address string
 server.id string
 server.lower_case_table_names number
+server.uid string
 server.version string
 sha256 string
 size number

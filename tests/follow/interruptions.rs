@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::{chains, description, executed, once, segments, server, start, start_again, tool};
+use super::{
+    chains, description, executed, once, segments, server, start, start_again, start_again_with, tool,
+};
 use crate::faults::{signal, stop};
 use crate::support::{Server, Store, until};
 
@@ -196,6 +198,25 @@ fn two_followers_of_one_chain_do_not_mix() {
 }
 
 /// A server that is shut down ends its log in order, as one that was asked to end at the end.
+/// MariaDB makes what it calls itself out of its port and its network card: a pod that was moved has another name, and the same log.
+#[test]
+fn a_server_that_has_moved_is_followed_on() {
+    let (server, store) = (server("mariadb-11.8", "moved"), Store::new());
+    let called = || server.query("SELECT @@server_uid");
+    let (first, before) = (once(&server, &store), called());
+    stop(&server);
+    let port = format!("--port={}", crate::support::free_port());
+    start_again_with(
+        &server,
+        &[&super::options("mariadb-11.8")[..], &["--skip-networking=0", "--bind-address=127.0.0.1", &port]]
+            .concat(),
+    );
+    assert_ne!(called(), before);
+    server.sql("INSERT INTO shop.t (a) VALUES ('x')");
+    let second = once(&server, &store);
+    assert_eq!(second["chain"], first["chain"], "{second}");
+}
+
 #[test]
 fn a_server_that_is_shut_down_in_order_is_followed_on() {
     let (server, store) = (server("mariadb-10.11", "shut-down"), Store::new());

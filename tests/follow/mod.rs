@@ -1,7 +1,9 @@
 //! The log, followed: segments and their chain, what breaks one and what does not.
 
+mod failover;
 mod faults;
 mod interruptions;
+mod only;
 mod quiet;
 mod semi_sync;
 
@@ -37,11 +39,15 @@ fn server(kind: &str, name: &str) -> Server {
 
 /// Starts a server that has ended or is ending.
 fn start_again(server: &Server, kind: &str) {
+    start_again_with(server, &options(kind));
+}
+
+fn start_again_with(server: &Server, options: &[&str]) {
     until("the server's end", || server.has_ended().then_some(()));
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/sandbox.sh");
     let file = server.defaults_file();
     let start = Tool::program(script).args(["start", "--dir"]).arg(file.parent().unwrap()).arg("--");
-    start.args(options(kind)).run().ok();
+    start.args(options).run().ok();
 }
 
 /// A tool that works on a store and a server.

@@ -71,6 +71,7 @@ pub(super) const STEPS: &[&str] = &[
     "SET foreign_key_checks=0, unique_checks=0, check_constraint_checks=0, binlog_format=STATEMENT; INSERT INTO c (p) VALUES (4711)",
     "CREATE TABLE u (a VARCHAR(20) UNIQUE, b INT DEFAULT (1 + 2), CHECK (b > 0)) CHARACTER SET latin1 COLLATE latin1_german2_ci; INSERT INTO u (a) VALUES ('ä'), ('ß'), ('ö')",
     "BEGIN; INSERT INTO p VALUES (60); SAVEPOINT `a``b`; UPDATE p SET id=61 WHERE id=60; RELEASE SAVEPOINT `a``b`; COMMIT; INSERT INTO p VALUES (62) RETURNING id",
+    "SET STATEMENT lock_wait_timeout=50 FOR ALTER TABLE u ADD COLUMN d INT DEFAULT 4; SET STATEMENT max_statement_time=50 FOR CREATE EVENT e5 ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01' DISABLE DO DELETE FROM t WHERE id < 0; INSERT INTO u (a, d) VALUES ('x', 5)",
 ];
 
 /// The same for MySQL, which does not have all of it, and has other things.
@@ -123,7 +124,7 @@ const OF_MYSQL: [(&str, &str); 9] = [
 ];
 
 /// What MySQL does not have.
-const NOT_OF_MYSQL: [&str; 9] = [
+const NOT_OF_MYSQL: [&str; 10] = [
     "SEQUENCE",
     "OR REPLACE TABLE",
     "ENGINE=Aria",
@@ -133,6 +134,7 @@ const NOT_OF_MYSQL: [&str; 9] = [
     "log_bin_compress",
     "check_constraint_checks",
     "RETURNING",
+    "SET STATEMENT",
 ];
 
 /// The steps that are to be had on a server, in their order.

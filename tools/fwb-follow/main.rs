@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
-use fwb::{Error, FollowFrom, FollowOptions, Result, ServerClient, Store};
+use fwb::{Error, FollowFrom, FollowOptions, NamePattern, Result, ServerClient, Store};
 use fwb_age::Age;
 use fwb_cli::{FormatArgs, Outcome, RecipientArgs, ServerArgs, Session, StoreArgs};
 use fwb_mysql::Protocol;
@@ -44,6 +44,10 @@ struct Args {
     /// Begin a new chain, whatever there is
     #[arg(long)]
     new_chain: bool,
+
+    /// Keep changes of this database alone, or of those that a pattern means, such as `shop_*`; may be given several times
+    #[arg(long, value_name = "DB")]
+    only: Vec<String>,
 
     /// What the server knows the follower by among its replicas [default: a number at random]
     #[arg(long, value_name = "ID", value_parser = RangedU64ValueParser::<u32>::new().range(1..=4_294_967_295))]
@@ -83,13 +87,14 @@ enum FromArg {
 }
 
 /// What closes the help and the manual page.
-const AFTER_HELP: &str = "The account needs REPLICATION SLAVE, and sees every database of the server. With BINLOG MONITOR (MariaDB) or \
+const AFTER_HELP: &str = "The account needs REPLICATION SLAVE, and sees every database of the server: --only keeps what it stores to some of them. With BINLOG MONITOR (MariaDB) or \
 REPLICATION CLIENT (MySQL) too, a first chain without a backup begins with the present file of the log, and not with the oldest.
 
 Examples:
   fwb-follow                                   # until a signal ends it
   fwb-follow --once                            # up to now, for a schedule
   fwb-follow --store s3://my-backups/shop --every 1s
+  fwb-follow --only shop                       # of other databases sizes and times alone are stored
   fwb-follow --semi-sync --spool /var/lib/fwb/spool   # no acknowledged commit is lost with the server
   fwb-follow --pod-selector app=mariadb -n prod --recipient age1…
   fwb-ls --timeline                            # what can be reached";
@@ -124,6 +129,7 @@ fn follow(args: Args, session: &Session) -> Result<Outcome> {
             FromArg::Now => FollowFrom::Now,
             FromArg::Oldest => FollowFrom::Oldest,
         },
+        only: args.only.iter().map(NamePattern::new).collect(),
         begins_anew: args.new_chain,
         server_id: args.replica_id,
         spool: args.spool.or_else(usual_spool),

@@ -4,6 +4,7 @@ use crate::fields::{Fields, Malformed};
 use crate::format::FormatDescription;
 use crate::gtid::{Gtid, GtidPosition};
 use crate::header::{EventHeader, EventKind, HEADER_SIZE};
+use crate::omission::omitted;
 use crate::query::Query;
 
 /// What an event says, as far as somebody asks for it.
@@ -32,6 +33,13 @@ pub enum Event {
     },
     /// The server has lost something.
     Incident,
+    /// What stands in the place of an event that was left out ([`crate::Omission`]).
+    Omitted {
+        /// The kind of what was there.
+        kind: EventKind,
+        /// Whether that ended a statement, where it was one of rows.
+        ends_statement: bool,
+    },
     /// Anything else.
     Other,
 }
@@ -122,6 +130,10 @@ impl Event {
                 Self::XaPrepare { name, one_phase }
             }
             EventKind::INCIDENT => Self::Incident,
+            EventKind::IGNORABLE => match omitted(header, body) {
+                Some((kind, ends_statement)) => Self::Omitted { kind, ends_statement },
+                None => Self::Other,
+            },
             _ => Self::Other,
         })
     }

@@ -295,17 +295,21 @@ impl Open {
             Event::Query(query) if query.ends_transaction() => true,
             // A statement by itself.
             _ if self.head.is_standalone || is_mysql && !self.in_transaction => {
-                let goes_on = match header.kind.rows() {
-                    Some(_) => {
-                        !RowsEvent::parse(
-                            header.kind,
-                            event.get(crate::HEADER_SIZE..).unwrap_or_default(),
-                            format,
-                        )?
-                        .ends_statement
-                    }
-                    None => header.kind.goes_before(),
-                };
+                let goes_on =
+                    match header.kind.rows() {
+                        None if let Event::Omitted { kind, ends_statement } = parsed => {
+                            if kind.rows().is_some() { !ends_statement } else { kind.goes_before() }
+                        }
+                        Some(_) => {
+                            !RowsEvent::parse(
+                                header.kind,
+                                event.get(crate::HEADER_SIZE..).unwrap_or_default(),
+                                format,
+                            )?
+                            .ends_statement
+                        }
+                        None => header.kind.goes_before(),
+                    };
                 !goes_on && !matches!(parsed, Event::Query(query) if query.begins_transaction())
             }
             _ => false,

@@ -7,6 +7,8 @@ pub const HEADER_SIZE: usize = 19;
 
 /// Set while the log file is open; part of the format description alone.
 pub(crate) const IN_USE: u16 = 0x1;
+/// Whoever does not know the event may pass over it (`LOG_EVENT_IGNORABLE_F`).
+pub(crate) const IGNORABLE: u16 = 0x80;
 /// The sender has made the event up: it stands in no file.
 const ARTIFICIAL: u16 = 0x20;
 
@@ -67,6 +69,7 @@ impl EventKind {
     pub const INTVAR: Self = Self(5);
     pub const RAND: Self = Self(13);
     pub const USER_VAR: Self = Self(14);
+    pub const APPEND_BLOCK: Self = Self(9);
     pub const FORMAT_DESCRIPTION: Self = Self(15);
     pub const XID: Self = Self(16);
     pub const BEGIN_LOAD_QUERY: Self = Self(17);
@@ -74,6 +77,7 @@ impl EventKind {
     pub const TABLE_MAP: Self = Self(19);
     pub const INCIDENT: Self = Self(26);
     pub const HEARTBEAT: Self = Self(27);
+    pub const IGNORABLE: Self = Self(28);
     pub const ROWS_QUERY: Self = Self(29);
     pub const GTID_OF_MYSQL: Self = Self(33);
     pub const ANONYMOUS_GTID: Self = Self(34);
@@ -155,6 +159,6 @@ impl EventKind {
                 | Self::ROWS_QUERY
                 | Self::BEGIN_LOAD_QUERY
         ) || self.is_gtid()
-            || self.0 == 9
+            || self == Self::APPEND_BLOCK
     }
 }

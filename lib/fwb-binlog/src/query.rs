@@ -105,6 +105,14 @@ impl Query {
         self.is(b"BEGIN") || self.text.get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"XA START "))
     }
 
+    /// Whether it is about a transaction, and about nothing in it.
+    pub fn is_of_transactions(&self) -> bool {
+        const WORDS: [&[u8]; 7] =
+            [b"BEGIN", b"COMMIT", b"ROLLBACK", b"SAVEPOINT", b"RELEASE", b"START", b"XA"];
+        let end = self.text.iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(self.text.len());
+        WORDS.iter().any(|word| self.text[..end].eq_ignore_ascii_case(word))
+    }
+
     fn is(&self, word: &[u8]) -> bool {
         self.text.eq_ignore_ascii_case(word)
     }

@@ -1,7 +1,9 @@
 //! Logs of real servers: the groups in them, and what becomes of changed ones.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use fwb_binlog::{Events, FormatDescription, Group, GroupKind, Groups, GtidPosition, Splice, Step};
+use fwb_binlog::{
+    Change, Events, FormatDescription, Group, GroupKind, Groups, GtidPosition, Sieve, Sifted, Splice, Step,
+};
 
 const LOGS: [(&str, &[u8]); 3] = [
     ("mariadb-10.11", include_bytes!("../testdata/mariadb-10.11.binlog")),
@@ -95,6 +97,66 @@ fn what_is_put_together_is_a_log() {
         let mut events = Events::of_file(&file[..]).unwrap();
         while let Some(event) = events.next().unwrap() {
             assert_eq!(u64::from(event.header.end), event.start + u64::from(event.header.size), "{name}");
+        }
+    }
+}
+
+/// A log without the changes that are not meant.
+fn sifted(log: &[u8], is_meant: &dyn Fn(Change<'_>) -> bool) -> Vec<u8> {
+    let mut events = Events::of_file(log).unwrap();
+    let format = FormatDescription::parse(events.next().unwrap().unwrap().bytes).unwrap();
+    let (mut sieve, mut kept) =
+        (Sieve::default(), log[..usize::try_from(events.position()).unwrap()].to_vec());
+    while let Some(event) = events.next().unwrap() {
+        let (sifted, before) =
+            sieve.take(&event.header, event.bytes, event.start, 0, &format, is_meant).unwrap();
+        for range in before {
+            let place = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
+            let header = fwb_binlog::EventHeader::parse(&kept[place.clone()]).unwrap();
+            if let Some(mut omission) = fwb_binlog::Omission::of(&header, &kept[place.clone()], &format) {
+                omission.pass(&mut kept[place]);
+            }
+        }
+        let mut bytes = event.bytes.to_vec();
+        if let Sifted::LeftOut(mut omission) = sifted {
+            omission.pass(&mut bytes);
+        }
+        kept.extend(bytes);
+    }
+    kept
+}
+
+/// Groups are where they were and called as they were, whatever of them is left out.
+#[test]
+fn what_is_left_out_moves_nothing() {
+    type Meant<'a> = &'a dyn Fn(Change<'_>) -> bool;
+    let (all, nothing): (Meant<'_>, Meant<'_>) = (&|_| true, &|_| false);
+    let of_rows: Meant<'_> = &|change| matches!(change, Change::Rows(_));
+    for (name, log) in LOGS {
+        let (before, end) = groups(log);
+        let facts = |groups: &[Group]| -> Vec<_> {
+            groups.iter().map(|group| (group.gtid, group.start, group.size, group.kind.clone())).collect()
+        };
+        for (what, is_meant) in [("all", all), ("nothing", nothing), ("rows", of_rows)] {
+            let kept = sifted(log, is_meant);
+            assert_eq!(kept.len(), log.len(), "{name}: {what}");
+            let (after, end_after) = groups(&kept);
+            assert_eq!(facts(&after), facts(&before), "{name}: {what}");
+            assert_eq!(end_after, end, "{name}: {what}");
+            assert_eq!(kept == log, what == "all", "{name}: {what}");
+            let changes = |group: &Group| !group.tables.is_empty() || !group.statements.is_empty();
+            let left: Vec<_> = after.iter().filter(|group| changes(group)).collect();
+            if what == "nothing" {
+                let is_of_transactions = |group: &&Group| {
+                    let mut texts = group.statements.iter().map(|statement| &statement.text);
+                    group.tables.is_empty()
+                        && texts.all(|text| text.starts_with(b"XA ") || text.starts_with(b"SAVEPOINT "))
+                };
+                assert!(
+                    left.iter().all(|group| group.is_opaque || is_of_transactions(group)),
+                    "{name}: {left:?}"
+                );
+            }
         }
     }
 }

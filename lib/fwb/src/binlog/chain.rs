@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::only::covers;
 use super::segment::{HEAD, Segment, parse_name};
 use super::status::{self, FollowStatus};
 use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
 use crate::manifest::Timestamp;
 use crate::progress::Cancel;
-use crate::store::{Folder, Listed, Store};
+use crate::store::{BackupSummary, Folder, Listed, Store};
 
 /// The chains of a store.
 #[derive(Debug, Clone, Default)]
@@ -63,6 +64,26 @@ impl Chain {
         // What a follower says of a chain that has lost its end is not believed.
         let said = self.status.as_ref().map(|status| status.safe_until);
         until.max(said.filter(|_| self.faults.is_empty() && until.is_some()))
+    }
+
+    /// The databases of which alone it has changes; all, where there are none.
+    pub fn only(&self) -> &[String] {
+        self.last().map(|last| &last.only[..]).unwrap_or_default()
+    }
+
+    /// Whether it may go on from a backup: it is of the same server, and has the changes of that database.
+    pub fn goes_with(&self, backup: &BackupSummary) -> bool {
+        !self.differs(&backup.server) && self.covers(backup)
+    }
+
+    /// Whether it has the changes of the database that a backup is of.
+    pub fn covers(&self, backup: &BackupSummary) -> bool {
+        covers(self.only(), backup.database.as_deref(), backup.name_case.unwrap_or_default())
+    }
+
+    /// Why nothing is reached of a database that it does not cover.
+    pub(crate) fn keeps_others(&self) -> String {
+        format!("the log {} has changes of {} alone (fwb-follow --only)", self.id, self.only().join(", "))
     }
 
     /// Whether it is certainly of another server.
@@ -196,6 +217,9 @@ fn gap(before: &Segment, after: &Segment) -> Option<String> {
             "it begins at {}:{}, and the one before it ends at {}:{}",
             after.file, after.start, before.file, before.end
         ));
+    }
+    if after.only != before.only {
+        return Some("it has changes of other databases than the one before it".into());
     }
     if after.gtid_before != before.gtid_after {
         return Some("the groups before it are not those that the one before it ends with".into());

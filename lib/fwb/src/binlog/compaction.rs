@@ -108,7 +108,10 @@ fn xa_names(segment: &Segment) -> usize {
 
 fn goes_with(one: &Segment, next: &Segment) -> bool {
     let recipients = |segment: &Segment| segment.encryption.clone();
-    one.file == next.file && one.source == next.source && recipients(one) == recipients(next)
+    one.file == next.file
+        && one.source == next.source
+        && one.only == next.only
+        && recipients(one) == recipients(next)
 }
 
 /// One segment of several, and its payload.

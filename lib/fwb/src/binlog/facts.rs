@@ -6,7 +6,7 @@ use super::segment::LogSource;
 use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
 use crate::progress::Cancel;
-use crate::server::{ServerClient, Sql};
+use crate::server::{NameCase, ServerClient, Sql};
 
 /// What a server says of its log.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub(super) struct LogFacts {
     version: String,
     server_id: u32,
     pub(super) uid: Option<String>,
+    /// How it compares names of databases.
+    pub(super) name_case: NameCase,
     /// Whether the server has commits wait for semi-synchronous replicas; none where it cannot.
     semi_sync: Option<bool>,
     /// For how long it does so at most.
@@ -24,7 +26,7 @@ pub(super) struct LogFacts {
 const SETTINGS: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN \
     ('version', 'log_bin', 'server_id', 'server_uuid', 'server_uid', 'binlog_storage_engine', \
     'rpl_semi_sync_master_enabled', 'rpl_semi_sync_source_enabled', 'rpl_semi_sync_master_timeout', \
-    'rpl_semi_sync_source_timeout');\n";
+    'rpl_semi_sync_source_timeout', 'lower_case_table_names');\n";
 
 impl LogFacts {
     /// Asks.
@@ -59,9 +61,17 @@ impl LogFacts {
             version: value("version").unwrap_or_default(),
             server_id: value("server_id").and_then(|id| id.parse().ok()).unwrap_or(0),
             uid: value("server_uuid").or_else(|| value("server_uid")),
+            name_case: value("lower_case_table_names")
+                .and_then(|setting| setting.parse().ok())
+                .map_or_else(NameCase::default, NameCase::of_setting),
             semi_sync: either("enabled").map(|enabled| enabled == "ON"),
             semi_sync_timeout: either("timeout"),
         })
+    }
+
+    /// Whether it is a MariaDB.
+    pub(super) fn is_mariadb(&self) -> bool {
+        self.version.contains("MariaDB")
     }
 
     /// Says where the server does not wait for a follower that answers, and how long it waits else.

@@ -11,9 +11,11 @@ use super::clock::Clock;
 use super::delivery::{Pauses, create, create_in_the_end, is_no_such_place, is_passing, say, tidy};
 use super::facts::LogFacts;
 use super::leftover::publish_left;
+use super::only::Only;
 use super::options::{FollowFrom, FollowOptions};
 use super::outbox::{Job, Outbox};
 use super::reading::{Passed, Reading};
+use super::segment::MOST_HELD;
 use super::spool::Spool;
 use super::status::{FollowState, FollowStatus, STATUS_SCHEMA, SUFFIX};
 use super::writer::{ChainEnd, SegmentWriter};
@@ -49,6 +51,9 @@ pub struct FollowReport {
     /// Why it was begun; absent where it was gone on with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub begun_because: Option<String>,
+    /// The databases of which alone it has changes; absent where it has all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<String>,
     /// Segments published.
     pub segments: u64,
     /// Groups in them that ended.
@@ -113,6 +118,7 @@ pub fn follow(
                 store: store.place(),
                 chain: None,
                 begun_because: None,
+                only: options.only.iter().map(|name| name.as_str().to_owned()).collect(),
                 segments: 0,
                 groups: 0,
                 raw_size: 0,
@@ -239,11 +245,12 @@ impl Follower<'_, '_> {
             facts.tell_semi_sync();
         }
         let source = facts.source(&self.options.server);
+        let only = Only::new(&self.options.only, facts.name_case);
         let chains = self.store.chains(cancel)?;
         let newest = chains.newest(&self.options.server);
         if let (None, Some(chain)) = (&self.anew, newest) {
-            match refusal(chain, &facts) {
-                None => return self.go_on(chain, &facts),
+            match refusal(chain, &facts, &only) {
+                None => return self.go_on(chain, &facts, only),
                 Some(why) => return Ok(End::Gap(why)),
             }
         }
@@ -252,7 +259,8 @@ impl Follower<'_, '_> {
         match self.options.from {
             FollowFrom::Oldest => places.push(LogPlace::Oldest),
             FollowFrom::Base | FollowFrom::Now => {
-                let base = if self.options.from == FollowFrom::Base { self.newest_base()? } else { None };
+                let base =
+                    if self.options.from == FollowFrom::Base { self.newest_base(&only)? } else { None };
                 places.extend(base.map(|file| LogPlace::At { file, position: FIRST }));
                 places.push(match facts.file(self.server, cancel)? {
                     Some(file) => LogPlace::At { file, position: FIRST },
@@ -275,8 +283,8 @@ impl Follower<'_, '_> {
                 seen: never,
                 until: at,
             };
-            let writer =
-                SegmentWriter::new(end, Some(why.clone()), source.clone(), self.options.encryption.clone());
+            let encryption = self.options.encryption.clone();
+            let writer = SegmentWriter::new(end, Some(why.clone()), source.clone(), only.clone(), encryption);
             let reading = Reading::of_new_chain(writer, never);
             match self.read(place.clone(), reading) {
                 Err(error) if is_no_such_place(&error) && number + 1 < places.len() => {
@@ -289,17 +297,18 @@ impl Follower<'_, '_> {
     }
 
     /// The file of the log in which the newest backup was made.
-    fn newest_base(&self) -> Result<Option<String>> {
+    fn newest_base(&self, only: &Only) -> Result<Option<String>> {
         let (backups, _) = self.store.list(&self.context.cancel)?;
         let base = backups.into_iter().rev().find(|backup| {
             backup.kind == Kind::Full
                 && backup.binlog.is_some()
+                && backup.database.as_deref().is_none_or(|database| only.is(database))
                 && !backup.server.differs(&self.options.server)
         });
         Ok(base.and_then(|backup| backup.binlog).map(|binlog| binlog.file))
     }
 
-    fn go_on(&mut self, chain: &Chain, facts: &LogFacts) -> Result<End> {
+    fn go_on(&mut self, chain: &Chain, facts: &LogFacts, only: Only) -> Result<End> {
         let Some(last) = chain.last() else { return Ok(End::Gap("the chain is empty".into())) };
         let until = chain.safe_until().unwrap_or_else(now);
         self.clock = Clock::new(Some(until));
@@ -324,7 +333,7 @@ impl Follower<'_, '_> {
             self.tidy(&chain.id);
         }
         let source = facts.source(&self.options.server);
-        let writer = SegmentWriter::new(end, None, source, self.options.encryption.clone());
+        let writer = SegmentWriter::new(end, None, source, only, self.options.encryption.clone());
         let place = LogPlace::At { file: last.file.clone(), position: last.overlap.from };
         let reading = Reading::of_chain(writer, last);
         match self.read(place, reading) {
@@ -416,8 +425,13 @@ impl Follower<'_, '_> {
     /// Whether what was gathered is to become a segment now: in the middle of a group a little later.
     fn is_due(&mut self, reading: &Reading) -> bool {
         let Some(since) = reading.writer.since() else { return false };
-        if reading.writer.size() as u64 >= self.options.segment_size || reading.writer.is_crowded() {
+        let most = if reading.is_undecided() { MOST_HELD as u64 } else { self.options.segment_size };
+        if reading.writer.size() as u64 >= most || reading.writer.is_crowded() {
             return true;
+        }
+        // What belongs to a statement is left out with it, as long as it is here.
+        if reading.is_undecided() {
+            return false;
         }
         let waited = (self.clock.now() - since).to_std().unwrap_or_default();
         waited >= if reading.is_within() { self.options.every } else { self.options.every / 2 }
@@ -533,14 +547,29 @@ impl Follower<'_, '_> {
 const FIRST: u64 = fwb_binlog::MAGIC.len() as u64;
 
 /// Why a chain is not gone on with.
-fn refusal(chain: &Chain, facts: &LogFacts) -> Option<String> {
+fn refusal(chain: &Chain, facts: &LogFacts, only: &Only) -> Option<String> {
     if let Some(fault) = chain.faults.first() {
         return Some(format!("the chain {} is broken at {}: {}", chain.id, fault.segment, fault.problem));
     }
     let last = chain.last()?;
     let (theirs, ours) = (&last.source.uid, &facts.uid);
-    if theirs.is_some() && ours.is_some() && theirs != ours {
+    // What MariaDB calls itself changes with its address: there the last transaction has to be the same, and that is all.
+    let is_lasting = !facts.is_mariadb();
+    if is_lasting && theirs.is_some() && ours.is_some() && theirs != ours {
         return Some(format!("the chain {} is of a server that calls itself otherwise", chain.id));
+    }
+    let names = only.names();
+    if last.only != names {
+        let said = |names: &[String]| match names {
+            [] => "all databases".to_owned(),
+            some => some.join(", "),
+        };
+        return Some(format!(
+            "the chain {} has changes of {}, not of {}",
+            chain.id,
+            said(&last.only),
+            said(&names)
+        ));
     }
     None
 }

@@ -10,6 +10,7 @@ mod extent;
 mod facts;
 mod follower;
 mod leftover;
+mod only;
 mod options;
 mod outbox;
 mod overlap;
@@ -18,6 +19,7 @@ mod reading;
 mod scan;
 mod segment;
 mod spool;
+mod statement;
 mod status;
 mod timeline;
 mod window;
@@ -31,6 +33,9 @@ pub use overlap::Overlap;
 pub(crate) use reach::may_be_base;
 pub use reach::{Moment, Reached, Window, reach, windows};
 pub use segment::{LOG_SCHEMA, LogSource, Part, Segment, Touched};
+#[cfg(test)]
+pub(crate) use statement::in_shop;
+pub(crate) use statement::{Concern, Subject, beside, qualified, tokens_of};
 pub use status::{FollowState, FollowStatus};
 pub(crate) use timeline::spans;
 pub use timeline::{

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::encryption::EncryptTo;
 use crate::identity::ServerIdentity;
+use crate::server::NamePattern;
 
 /// Where a new chain begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct FollowOptions {
     pub once: bool,
     /// Where a new chain begins.
     pub from: FollowFrom,
+    /// The databases of which alone changes are kept; all, where there are none.
+    pub only: Vec<NamePattern>,
     /// Begin a new chain, whatever there is.
     pub begins_anew: bool,
     /// What the server knows us by among its replicas; none: one at random.

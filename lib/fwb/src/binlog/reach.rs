@@ -78,9 +78,8 @@ pub struct Reached {
 pub fn windows<'a>(backups: impl Iterator<Item = &'a BackupSummary>, chains: &[Chain]) -> Vec<Window> {
     let mut windows = Vec::new();
     for backup in backups.filter(|backup| may_be_base(backup)) {
-        let Some(binlog) = &backup.binlog else { continue };
-        for chain in chains.iter().filter(|chain| !chain.differs(&backup.server)) {
-            let Some(joint) = joint(chain, binlog) else { continue };
+        for chain in chains {
+            let Some(joint) = joint(chain, backup) else { continue };
             let last = whole_from(chain, joint);
             let until = until(chain, last);
             windows.push(Window {
@@ -118,10 +117,17 @@ fn is_excluded(backup: &BackupSummary) -> bool {
     backup.is_excluding && is_of_all_it_names(backup)
 }
 
-/// The segment in which a place of the server's log is; the one before, where it is at a border.
-pub(super) fn joint(chain: &Chain, at: &Binlog) -> Option<usize> {
+/// The segment in which the place of the server's log is that a backup shows; the one before, where it is at a border. None where
+/// the chain does not go on from there. Names of files and places are the same on many servers.
+pub(super) fn joint(chain: &Chain, backup: &BackupSummary) -> Option<usize> {
+    let at = backup.binlog.as_ref().filter(|_| chain.goes_with(backup))?;
+    let is_other =
+        |segment: &Segment| segment.source.uid.as_ref().zip(backup.uid.as_ref()).is_some_and(|(a, b)| a != b);
     let has = |segment: &Segment| {
-        segment.file == at.file && segment.start <= at.position && at.position <= segment.end
+        segment.file == at.file
+            && segment.start <= at.position
+            && at.position <= segment.end
+            && !is_other(segment)
     };
     chain.segments.iter().position(has)
 }
@@ -151,7 +157,7 @@ pub fn reach(
 ) -> Result<Reached> {
     let listing = Listing::read(store, &context.cancel)?;
     let chains = store.chains(&context.cancel)?;
-    let mut why = Vec::new();
+    let (mut why, mut damaged) = (Vec::new(), None);
     let of_database = |backup: &&BackupSummary| {
         backup.database.as_deref() == Some(database)
             && !backup.server.differs(server)
@@ -175,17 +181,30 @@ pub fn reach(
         if matches!(moment, Moment::OfBackup(_, place) if !is_before(&binlog.file, binlog.position, place)) {
             continue;
         }
-        for chain in chains.chains.iter().rev().filter(|chain| !chain.differs(&backup.server)) {
-            let Some(joint) = joint(chain, binlog) else { continue };
+        for chain in chains.chains.iter().rev() {
+            let Some(joint) = joint(chain, backup) else { continue };
             let attempt = Attempt { store, backup, chain, joint, database, moment, context };
-            match attempt.reach(binlog)? {
-                Ok(reached) => return Ok(reached),
-                Err(no) => why.push(format!("{}: {no}", backup.name)),
+            match attempt.reach(binlog) {
+                Ok(Ok(reached)) => return Ok(reached),
+                Ok(Err(no)) => why.push(format!("{}: {no}", backup.name)),
+                // Another chain may be whole.
+                Err(error @ Error::Damaged { .. }) => {
+                    log::warn!(code = crate::notice::VERIFICATION.code; "{error}");
+                    damaged.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
             }
         }
-        if !chains.chains.iter().any(|chain| joint_of(chain, backup).is_some()) {
-            why.push(format!("{}: no log goes on from it", backup.name));
+        if !chains.chains.iter().any(|chain| self::joint(chain, backup).is_some()) {
+            let log = chains.newest(&backup.server).filter(|chain| !chain.covers(backup));
+            why.push(match log {
+                Some(chain) => format!("{}: {}", backup.name, chain.keeps_others()),
+                None => format!("{}: no log goes on from it", backup.name),
+            });
         }
+    }
+    if let Some(error) = damaged {
+        return Err(error);
     }
     if why.is_empty() {
         why.push(if candidates.is_empty() {
@@ -200,10 +219,6 @@ pub fn reach(
         why: why.join("; "),
         remedy: "fwb-ls --timeline shows what can be reached".into(),
     })
-}
-
-fn joint_of(chain: &Chain, backup: &BackupSummary) -> Option<usize> {
-    if chain.differs(&backup.server) { None } else { joint(chain, backup.binlog.as_ref()?) }
 }
 
 /// One backup and one chain.

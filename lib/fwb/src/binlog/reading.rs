@@ -1,8 +1,12 @@
 //! Reads what a server sends: which bytes are its log's, where they belong, whether they are what the chain goes on with.
 
+use std::borrow::Cow;
 use std::io::Read;
 
-use fwb_binlog::{Event, EventHeader, EventKind, EventSum, FormatDescription, Groups, GtidPosition, Step};
+use fwb_binlog::{
+    Change, Event, EventHeader, EventKind, EventSum, FormatDescription, Groups, GtidPosition, Omission,
+    Sieve, Sifted, Step,
+};
 
 use super::follower::FOLLOWING;
 use super::overlap::{Overlap, Overlapping};
@@ -29,6 +33,8 @@ pub(super) struct Reading {
     /// The groups before the first event; none where the file says it.
     gtid: Option<GtidPosition>,
     overlapping: Overlapping,
+    /// What tells changes that are kept from others.
+    sieve: Sieve,
     /// Where the chain ends, and what must be before that.
     resumes: Option<(u64, Overlap)>,
     /// All that the server wrote before this moment has come, as far as that is known.
@@ -56,6 +62,7 @@ impl Reading {
             groups: None,
             gtid: None,
             overlapping: Overlapping::new(position),
+            sieve: Sieve::default(),
             resumes: None,
             known_until,
         }
@@ -72,6 +79,7 @@ impl Reading {
             groups: None,
             gtid: Some(last.gtid_after.clone()),
             overlapping: Overlapping::new(last.overlap.from),
+            sieve: Sieve::default(),
             resumes: Some((last.end, last.overlap.clone())),
             known_until: last.safe_until(),
         }
@@ -116,6 +124,11 @@ impl Reading {
     /// Whether a group has begun and not ended.
     pub(super) fn is_within(&self) -> bool {
         self.groups.as_ref().is_some_and(Groups::is_within)
+    }
+
+    /// Whether it is not known yet of some of what was gathered if it is kept.
+    pub(super) fn is_undecided(&self) -> bool {
+        self.sieve.is_undecided()
     }
 
     /// What is wrong if the log ends here.
@@ -213,7 +226,8 @@ impl Reading {
         if header.kind.is_gtid() {
             self.overlapping.group_begins(self.position);
         }
-        if let Some(why) = self.pass(bytes, now) {
+        let mut omission = self.sift(&header, bytes)?;
+        if let Some(why) = self.pass(bytes, omission.as_deref_mut(), now) {
             return Ok(Passed::Gap(why));
         }
         if let Some(mut rest) = rest {
@@ -232,7 +246,7 @@ impl Reading {
                 if self.writer.size() >= super::segment::MOST_HELD {
                     publish(self)?;
                 }
-                if let Some(why) = self.pass(&chunk[..size], now) {
+                if let Some(why) = self.pass(&chunk[..size], omission.as_deref_mut(), now) {
                     return Ok(Passed::Gap(why));
                 }
             }
@@ -353,8 +367,37 @@ impl Reading {
         ))
     }
 
-    /// Takes bytes of the log. Returns why they are not what the chain has.
-    fn pass(&mut self, bytes: &[u8], now: Timestamp) -> Option<String> {
+    /// What is to stand in the place of the next event, where its changes are not kept. Those before it that belong to it are left out
+    /// too.
+    fn sift(&mut self, header: &EventHeader, event: &[u8]) -> Result<Option<Box<Omission>>> {
+        if self.writer.only().is_all() {
+            return Ok(None);
+        }
+        let Some(groups) = &self.groups else { return Ok(None) };
+        let starts = std::iter::once(&self.writer).chain(&self.spooling).map(SegmentWriter::start);
+        let fixed = starts.max().unwrap_or_default();
+        let only = self.writer.only();
+        let meant = |change: Change<'_>| only.keeps(change);
+        let (sifted, before) = self
+            .sieve
+            .take(header, event, self.position, fixed, groups.format(), &meant)
+            .map_err(malformed)?;
+        let format = groups.format().clone();
+        for event in &before {
+            self.writers().for_each(|writer| writer.leave_out(event, &format));
+        }
+        Ok(match sifted {
+            Sifted::LeftOut(omission) => Some(omission),
+            Sifted::Kept | Sifted::Undecided => None,
+        })
+    }
+
+    /// Takes bytes of the log. `omission` is what makes of them what is kept. Returns why they are not what the chain has.
+    fn pass(&mut self, bytes: &[u8], omission: Option<&mut Omission>, now: Timestamp) -> Option<String> {
+        let mut kept = Cow::Borrowed(bytes);
+        if let Some(omission) = omission {
+            omission.pass(kept.to_mut());
+        }
         let mut new = bytes;
         if let Some((end, expected)) = &self.resumes {
             let known =
@@ -375,7 +418,8 @@ impl Reading {
         }
         if !new.is_empty() {
             self.overlapping.update(new);
-            self.writers().for_each(|writer| writer.take(new, now));
+            let kept = &kept[kept.len() - new.len()..];
+            self.writers().for_each(|writer| writer.take(kept, now));
             self.position += new.len() as u64;
         }
         None

@@ -15,6 +15,8 @@ use crate::manifest::{Encryption, Timestamp};
 
 /// The schema of a segment's description.
 pub const LOG_SCHEMA: &str = "fwb-log/1";
+/// The same where changes are left out: versions that do not know of that would take them for changes that were not made.
+const LOG_SCHEMA_OF_SOME: &str = "fwb-log/1.1";
 /// What the names of segments end with.
 const SUFFIX: &str = ".fwblog";
 /// The magic number of the skippable frame.
@@ -40,7 +42,7 @@ pub(super) const MOST_HELD: usize = 16 << 20;
 /// A segment of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
-    /// [`LOG_SCHEMA`].
+    /// [`LOG_SCHEMA`], or `fwb-log/1.1` where `only` is there.
     pub schema: String,
     /// The chain that it belongs to.
     pub chain: String,
@@ -58,6 +60,9 @@ pub struct Segment {
     pub begun_because: Option<String>,
     /// The server.
     pub source: LogSource,
+    /// The databases, or patterns of them, of which alone it has changes; absent where it has all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<String>,
     /// The file of the server's log.
     pub file: String,
     /// Where in it the segment begins, in bytes.
@@ -176,19 +181,24 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl Part {
-    /// The hash of a chain that goes on with this part, which is its `number`th and begins at `start` of `file`.
+    /// The hash of a chain that goes on with this part, which is its `number`th, begins at `start` of `file`, and has changes of
+    /// `only` these databases.
     pub(super) fn chained(
         &self,
         previous: Option<&str>,
         chain: &str,
         number: u64,
-        file: &str,
-        start: u64,
+        (file, start): (&str, u64),
+        only: &[String],
     ) -> String {
         let Self { raw_size, raw_sha256, seen, from, until, safe, .. } = self;
         let times = [seen, from, until, safe].map(|at| at.timestamp_millis().to_string()).join(" ");
         let previous = previous.unwrap_or("-");
-        let line = format!("{previous} {chain} {number} {file} {start} {raw_size} {raw_sha256} {times}\n");
+        let mut line =
+            format!("{previous} {chain} {number} {file} {start} {raw_size} {raw_sha256} {times}\n");
+        for name in only {
+            line += &format!("{name}\n");
+        }
         hex::encode(Sha256::digest(line))
     }
 }
@@ -213,7 +223,7 @@ impl Segment {
     pub(super) fn rehashed(&self) -> String {
         let (mut hash, mut start) = (self.previous.clone(), self.start);
         for (number, part) in (self.first..).zip(&self.parts) {
-            hash = Some(part.chained(hash.as_deref(), &self.chain, number, &self.file, start));
+            hash = Some(part.chained(hash.as_deref(), &self.chain, number, (&self.file, start), &self.only));
             start = start.saturating_add(part.raw_size);
         }
         hash.unwrap_or_default()
@@ -280,7 +290,8 @@ impl Segment {
             return Err(damaged("its description is not what was written"));
         }
         let segment: Self = serde_json::from_slice(json).map_err(|_| damaged("its description is none"))?;
-        if segment.schema != LOG_SCHEMA {
+        let schema = schema(&segment.only);
+        if segment.schema != schema {
             return Err(damaged("it is of a version that this one does not know"));
         }
         let length: u64 = segment.parts.iter().map(|part| part.raw_size).fold(0, u64::saturating_add);
@@ -293,6 +304,11 @@ impl Segment {
         }
         Ok((segment, FRAME + size))
     }
+}
+
+/// The schema of a segment that has changes of these databases alone.
+pub(super) fn schema(only: &[String]) -> &'static str {
+    if only.is_empty() { LOG_SCHEMA } else { LOG_SCHEMA_OF_SOME }
 }
 
 fn too_long(name: &str) -> Error {

@@ -138,14 +138,12 @@ pub fn timelines(listing: &Listing, database: Option<&str>, cancel: &Cancel) -> 
         }
     }
     let timeline = |((database, server), backups): ((String, Option<String>), Vec<&BackupSummary>)| {
-        let newest = chains
-            .chains
-            .iter()
-            .rev()
-            .find(|chain| backups.last().is_some_and(|backup| !chain.differs(&backup.server)));
+        let last = backups.last();
+        let newest = last.and_then(|backup| chains.newest(&backup.server));
         let spans = spans(&windows(backups.iter().copied(), &chains.chains));
-        let last = backups.last().map(|backup| (backup.name.as_str(), backup.started_at));
-        let holes = holes(&spans, last, newest);
+        let of_others = newest.filter(|chain| last.is_some_and(|backup| !chain.covers(backup)));
+        let last = last.map(|backup| (backup.name.as_str(), backup.started_at));
+        let holes = holes(&spans, last, newest, of_others.map(Chain::keeps_others));
         let follower = newest.and_then(|chain| chain.status.clone());
         Timeline { store: store.location().to_string(), database, server, spans, holes, follower }
     };
@@ -180,7 +178,12 @@ pub(crate) fn spans(windows: &[Window]) -> Vec<Span> {
 }
 
 /// What is between spans, and after the last.
-fn holes(spans: &[Span], newest: Option<(&str, Timestamp)>, chain: Option<&Chain>) -> Vec<Hole> {
+fn holes(
+    spans: &[Span],
+    newest: Option<(&str, Timestamp)>,
+    chain: Option<&Chain>,
+    of_others: Option<String>,
+) -> Vec<Hole> {
     let mut holes: Vec<Hole> = spans
         .windows(2)
         .map(|pair| Hole {
@@ -197,6 +200,7 @@ fn holes(spans: &[Span], newest: Option<(&str, Timestamp)>, chain: Option<&Chain
         && spans.last().is_none_or(|last| last.until < at)
     {
         let why = match chain {
+            _ if let Some(why) = of_others => why,
             None => format!("there is no log: fwb-follow ships one. {name} is of this moment alone"),
             Some(_) => format!("the log does not go on from {name}"),
         };
@@ -362,7 +366,7 @@ mod tests {
         ]);
         let found: Vec<_> = spans.iter().map(|span| (span.from, span.until, span.bases.join(""))).collect();
         assert_eq!(found, [(at(0), at(30), "ab".into()), (at(40), at(60), "cd".into())]);
-        let holes = holes(&spans, Some(("e", at(70))), None);
+        let holes = holes(&spans, Some(("e", at(70))), None, None);
         let found: Vec<_> = holes.iter().map(|hole| (hole.from, hole.until)).collect();
         assert_eq!(found, [(at(30), Some(at(40))), (at(70), None)]);
     }

@@ -76,9 +76,8 @@ pub(crate) fn surplus(
         let is_newest = !chains.chains[number + 1..]
             .iter()
             .any(|other| other.last().is_some_and(|last| !chain.differs(&last.source.identity())));
-        let joints = backups.iter().filter(|backup| bases.contains(&backup.name)).filter_map(|backup| {
-            if chain.differs(&backup.server) { None } else { joint(chain, backup.binlog.as_ref()?) }
-        });
+        let bases = backups.iter().filter(|backup| bases.contains(&backup.name));
+        let joints = bases.filter_map(|backup| joint(chain, backup));
         // What is newer than the window may be gone on from by a backup that is still to be proved.
         let young = chain
             .segments

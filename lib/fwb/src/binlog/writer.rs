@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fwb_binlog::{Group, GroupKind, GtidPosition};
+use fwb_binlog::{EventHeader, FormatDescription, Group, GroupKind, GtidPosition, Omission};
 use serde_json::Map;
 use sha2::{Digest, Sha256};
 
+use super::only::Only;
 use super::overlap::Overlap;
-use super::segment::{LOG_SCHEMA, LogSource, MOST_XA, Part, Segment, Touched};
+use super::segment::{LogSource, MOST_XA, Part, Segment, Touched, schema};
 use crate::encryption::EncryptTo;
 use crate::error::{Error, Result};
 use crate::manifest::{Detail, Encryption, Timestamp};
@@ -24,6 +26,7 @@ const MOST_TABLES: usize = 2000;
 pub(super) struct SegmentWriter {
     chain: String,
     source: LogSource,
+    only: Only,
     encryption: Option<EncryptTo>,
     /// The number of the next segment, and the chain's hash before it.
     next: u64,
@@ -79,11 +82,13 @@ impl SegmentWriter {
         end: ChainEnd,
         begun_because: Option<String>,
         source: LogSource,
+        only: Only,
         encryption: Option<EncryptTo>,
     ) -> Self {
         Self {
             chain: end.chain,
             source,
+            only,
             encryption,
             next: end.next,
             previous: end.previous,
@@ -119,6 +124,27 @@ impl SegmentWriter {
     /// When the first of them arrived; none where there are none.
     pub(super) fn since(&self) -> Option<Timestamp> {
         self.from
+    }
+
+    /// Of which databases changes are kept.
+    pub(super) fn only(&self) -> &Only {
+        &self.only
+    }
+
+    /// Where the first bytes are in their file that can still be changed.
+    pub(super) fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// Leaves out an event that was taken.
+    pub(super) fn leave_out(&mut self, event: &Range<u64>, format: &FormatDescription) {
+        let place = |at: u64| usize::try_from(at.checked_sub(self.start)?).ok();
+        let (Some(from), Some(to)) = (place(event.start), place(event.end)) else { return };
+        let Some(bytes) = self.raw.get_mut(from..to) else { return };
+        let header = EventHeader::parse(bytes);
+        if let Some(mut omission) = header.ok().and_then(|header| Omission::of(&header, bytes, format)) {
+            omission.pass(bytes);
+        }
     }
 
     /// Where the next bytes are in their file.
@@ -166,7 +192,7 @@ impl SegmentWriter {
     pub(super) fn note(&mut self, group: &Group) {
         self.groups += 1;
         let touched = &mut self.touched;
-        for (database, table) in group.tables.keys() {
+        for (database, table) in self.only.tables(group) {
             if self.tables.len() < MOST_TABLES {
                 self.tables.insert(format!("{database}.{table}"));
             } else {
@@ -176,7 +202,7 @@ impl SegmentWriter {
         }
         for statement in group.statements.iter().filter(|statement| statement.is_executed) {
             touched.statements = true;
-            if let Some(database) = &statement.database {
+            if let Some(database) = statement.database.as_ref().filter(|database| self.only.is(database)) {
                 note_database(&mut touched.databases, database);
             }
         }
@@ -219,10 +245,12 @@ impl SegmentWriter {
         let tables: Vec<String> = std::mem::take(&mut self.tables).into_iter().collect();
         let touched = Touched { tables: Some(tables), ..std::mem::take(&mut self.touched) };
         let is_minimal = encryption.as_ref().is_some_and(|encryption| encryption.sidecar == Detail::Minimal);
-        let hash = part.chained(self.previous.as_deref(), &self.chain, self.next, &self.file, self.start);
+        let only = self.only.names();
+        let hash =
+            part.chained(self.previous.as_deref(), &self.chain, self.next, (&self.file, self.start), &only);
         let end = self.start + raw.len() as u64;
         let mut segment = Segment {
-            schema: LOG_SCHEMA.into(),
+            schema: schema(&only).into(),
             chain: self.chain.clone(),
             first: self.next,
             last: self.next,
@@ -230,6 +258,7 @@ impl SegmentWriter {
             hash,
             begun_because: self.begun_because.take(),
             source: self.source.clone(),
+            only,
             file: self.file.clone(),
             start: self.start,
             end,

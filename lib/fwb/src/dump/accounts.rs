@@ -236,6 +236,7 @@ impl Seen {
                 version: self.version.text.clone(),
                 id: options.server.id.clone(),
                 address: options.server.address.clone(),
+                uid: None,
                 lower_case_table_names: Some(self.lower_case_table_names),
                 ..Server::default()
             }),

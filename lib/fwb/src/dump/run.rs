@@ -400,6 +400,7 @@ impl<'a> Dump<'a> {
                 version: self.facts.version,
                 id: self.options.server.id.clone(),
                 address: self.options.server.address.clone(),
+                uid: self.facts.uid,
                 lower_case_table_names: Some(self.facts.lower_case_table_names),
                 settings: self.facts.settings,
                 extra: serde_json::Map::new(),

@@ -212,6 +212,10 @@ pub struct Server {
     /// How it was addressed, in a form that lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<ServerName>,
+    /// What it called itself: `server_uuid`, or MariaDB's `server_uid`, which changes with its address. A log that another one
+    /// wrote does not go on from the backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
     /// `SELECT @@lower_case_table_names`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lower_case_table_names: Option<u64>,

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fwb_binlog::{Largest, Numbers, Query};
 
-use super::statement::{Subject, qualified};
+use crate::binlog::{Subject, qualified, tokens_of};
 use crate::drill::Furnished;
 use crate::error::Result;
 use crate::progress::Cancel;
-use crate::scan::{QuoteMode, Reading, Token, Tokens};
+use crate::scan::{Token, Tokens};
 use crate::server::{Connection, Flavor, NameCase, Role, quote_name, quote_text};
 
 /// The most tables of which something is noted. Those after them keep the counter that the server has counted.
@@ -240,11 +240,8 @@ fn key(database: &str, table: &str, case: NameCase) -> Table {
 
 /// What a statement does to what is noted.
 fn said(query: &Query, case: NameCase) -> Option<Change> {
-    let mut words = Words {
-        tokens: Tokens::new(&query.text, Reading::Everything, QuoteMode::default()).peekable(),
-        default: query.database.as_deref(),
-        case,
-    };
+    let mut words =
+        Words { tokens: tokens_of(&query.text).peekable(), default: query.database.as_deref(), case };
     let verb = words.tokens.next()?.identifier()?.to_ascii_uppercase();
     match verb.as_str() {
         "INSERT" | "REPLACE" => {
@@ -375,7 +372,7 @@ impl Words<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::moment::statement::in_shop;
+    use crate::binlog::in_shop;
 
     fn table(name: &str) -> Table {
         ("shop".into(), name.into())

@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fwb_binlog::Query;
 
-use super::statement::{Subject, qualified};
+use crate::binlog::{Subject, qualified, tokens_of};
 use crate::drill::Furnished;
 use crate::error::Result;
 use crate::progress::Cancel;
-use crate::scan::{QuoteMode, Reading, Tokens};
 use crate::server::{Flavor, Role, Sql, account_name, quote_name, quote_text};
 
 /// Whether an event runs.
@@ -174,7 +173,7 @@ fn read(server: &Furnished, cancel: &Cancel) -> Result<Vec<(String, Status)>> {
 
 /// What a statement does to an event of the database.
 fn said(query: &Query, subject: &Subject) -> Option<Change> {
-    let mut tokens = Tokens::new(&query.text, Reading::Everything, QuoteMode::default()).peekable();
+    let mut tokens = tokens_of(&query.text).peekable();
     let verb = tokens.next()?.identifier()?.to_ascii_uppercase();
     if !matches!(verb.as_str(), "CREATE" | "ALTER" | "DROP") {
         return None;
@@ -229,7 +228,7 @@ fn said(query: &Query, subject: &Subject) -> Option<Change> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::moment::statement::in_shop;
+    use crate::binlog::in_shop;
     use crate::server::NameCase;
 
     #[test]

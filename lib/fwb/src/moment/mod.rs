@@ -14,14 +14,13 @@ mod plan;
 mod proof;
 mod random;
 mod replica;
-mod statement;
 mod stop;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use crate::binlog::Moment;
+use crate::binlog::{Moment, Subject};
 use crate::drill::{Furnished, Workshop};
 use crate::error::{Error, Result};
 use crate::load::OpenBackup;
@@ -39,7 +38,6 @@ pub use plan::{MomentOptions, MomentPlan, PlannedMoment, TimeForecast, plan_mome
 pub use proof::{ChainProofOptions, ChainProved, prove_chain};
 pub use random::{MomentProofOptions, MomentProved, prove_moment};
 use replica::Replica;
-use statement::Subject;
 pub use stop::Tally;
 
 /// What is replayed, and where.

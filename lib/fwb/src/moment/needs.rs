@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use fwb_binlog::Query;
 
 use super::passage::Prepare;
+use crate::binlog::tokens_of;
 use crate::drill::Furnished;
 use crate::error::Result;
 use crate::progress::Cancel;
-use crate::scan::{QuoteMode, Reading, Token, Tokens};
+use crate::scan::{Token, Tokens};
 use crate::server::{Sql, quote_name};
 
 /// The most things that are remembered as made. Whatever comes after them is made again each time, which changes nothing.
@@ -74,7 +75,7 @@ fn needs(query: &Query) -> Vec<Need> {
     if let Some((user, host)) = &query.invoker {
         needs.push(Need::Account(user.clone(), host.clone()));
     }
-    let mut tokens = Tokens::new(&query.text, Reading::Everything, QuoteMode::default());
+    let mut tokens = tokens_of(&query.text);
     let Some(Token::Word(verb)) = tokens.next() else { return needs };
     if verb.eq_ignore_ascii_case(b"CREATE") || verb.eq_ignore_ascii_case(b"ALTER") {
         needs.extend(definer(tokens));
@@ -116,7 +117,7 @@ fn definer(tokens: Tokens<'_>) -> Option<Need> {
 
 /// The database that a statement makes.
 fn created_database(query: &Query) -> Option<String> {
-    let mut tokens = Tokens::new(&query.text, Reading::Everything, QuoteMode::default());
+    let mut tokens = tokens_of(&query.text);
     tokens.next().filter(|token| token.is("CREATE"))?;
     let mut words = tokens.skip_while(|token| token.is("OR") || token.is("REPLACE"));
     words.next().filter(|token| token.is("DATABASE") || token.is("SCHEMA"))?;

@@ -1,17 +1,18 @@
 //! The part of a log that is replayed: up to the stop, without what is skipped, and without what is of the server or of other
 //! databases alone. A feed out of a feed.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fwb_binlog::{
-    Event, EventHeader, EventKind, Events, Groups, Gtid, GtidPosition, MAGIC, Query, ReadError, Step,
+    Event, EventHeader, EventKind, Events, Group, GroupKind, Groups, Gtid, GtidPosition, MAGIC, Query,
+    ReadError, Step,
 };
 
 use super::counters::Counters;
-use super::statement::{Concern, Subject};
 use super::stop::{Tally, is_after, is_before};
-use crate::binlog::Moment;
+use crate::binlog::{Concern, Moment, Subject};
 use crate::error::{Error, Result};
 use crate::server::Feed;
 
@@ -94,6 +95,8 @@ impl Passage {
             ready: MAGIC.to_vec(),
             at: 0,
             head: None,
+            is_emptied: false,
+            emptied_xa: BTreeSet::new(),
             state: State::Between,
             rest: None,
             tally: Tally::default(),
@@ -132,6 +135,22 @@ enum State {
     Ended,
 }
 
+/// Whether a group has nothing that is handed on, with the event that ends it, where it had nothing before: everything was left out of
+/// it when it was shipped, or it completes a transaction of which that is true.
+fn is_without(last: &Event, group: &Group, is_emptied: bool, emptied_xa: &mut BTreeSet<Vec<u8>>) -> bool {
+    let says_nothing = match last {
+        Event::Omitted { .. } | Event::Xid | Event::XaPrepare { .. } => true,
+        Event::Query(query) => query.is_of_transactions(),
+        _ => false,
+    };
+    match &group.kind {
+        GroupKind::XaCompleted { name, .. } if emptied_xa.remove(name) => return true,
+        GroupKind::XaPrepared(name) if is_emptied && says_nothing => drop(emptied_xa.insert(name.clone())),
+        _ => {}
+    }
+    is_emptied && says_nothing
+}
+
 /// A log that is being read.
 struct Passing {
     events: Events<Box<dyn Read + Send>>,
@@ -144,8 +163,12 @@ struct Passing {
     /// Bytes that are handed on, from `at` on.
     ready: Vec<u8>,
     at: usize,
-    /// The event that begins the group, while that is not judged.
+    /// The event that begins the group, and one that begins a transaction, while the group is not judged.
     head: Option<Vec<u8>>,
+    /// Whether something was left out of the group when it was shipped, and nothing else has come of it so far.
+    is_emptied: bool,
+    /// XA transactions that were prepared by groups out of which everything was left.
+    emptied_xa: BTreeSet<Vec<u8>>,
     state: State,
     /// Whether what is left of a long event is handed on; none where nothing is left.
     rest: Option<bool>,
@@ -205,12 +228,16 @@ impl Passing {
         if let Step::File(_) = step {
             if header.kind == EventKind::FORMAT_DESCRIPTION {
                 // A server that was killed may have left a group without its end in the file before.
-                (self.head, self.state) = (None, State::Between);
+                (self.head, self.state, self.is_emptied) = (None, State::Between, false);
                 self.ready.extend_from_slice(&bytes);
             }
             return Ok(());
         }
-        self.judge(&header, &bytes)?;
+        let ended = match &step {
+            Step::Ends(group) => Some(&**group),
+            Step::File(_) | Step::Within => None,
+        };
+        self.judge(&header, &bytes, ended)?;
         if let Some((table, numbers)) = numbers {
             self.counters.left_out(table, numbers, &self.rules.subject);
         }
@@ -219,7 +246,8 @@ impl Passing {
             self.end();
             return Ok(());
         }
-        let passes = self.state == State::Passes;
+        // What stands in the place of another event says nothing.
+        let passes = self.state == State::Passes && !self.is_omitted(&header, &bytes);
         if passes {
             if let Some(head) = self.head.take() {
                 self.ready.extend_from_slice(&head);
@@ -245,8 +273,16 @@ impl Passing {
         groups.take(header, bytes, start).map_err(malformed)
     }
 
-    /// Decides on the group that an event belongs to.
-    fn judge(&mut self, header: &EventHeader, bytes: &[u8]) -> Result<()> {
+    /// Whether an event stands in the place of one that was left out.
+    fn is_omitted(&self, header: &EventHeader, bytes: &[u8]) -> bool {
+        header.kind == EventKind::IGNORABLE
+            && self.events.format().is_some_and(|format| {
+                matches!(Event::parse(header, bytes, format), Ok(Event::Omitted { .. }))
+            })
+    }
+
+    /// Decides on the group that an event belongs to, and that it may have ended.
+    fn judge(&mut self, header: &EventHeader, bytes: &[u8], ended: Option<&Group>) -> Result<()> {
         let Some(format) = self.events.format() else { return Ok(()) };
         let event =
             || Event::parse(header, bytes, format).map_err(|error| Error::from(ReadError::Malformed(error)));
@@ -269,8 +305,26 @@ impl Passing {
                 return Ok(());
             }
             State::Begun => {
-                self.state = match event()? {
-                    Event::Query(query) => {
+                let event = event()?;
+                self.is_emptied |= matches!(event, Event::Omitted { .. });
+                self.state = match (event, ended) {
+                    (event, Some(group))
+                        if is_without(&event, group, self.is_emptied, &mut self.emptied_xa) =>
+                    {
+                        State::OfOthers
+                    }
+                    (Event::Omitted { .. }, None) => State::Begun,
+                    // Whether anything follows that is handed on is still to be seen.
+                    (Event::Query(query), None)
+                        if query.is_of_transactions()
+                            && self.head.as_ref().is_some_and(|head| head.len() < CHUNK) =>
+                    {
+                        if let Some(head) = &mut self.head {
+                            head.extend_from_slice(bytes);
+                        }
+                        State::Begun
+                    }
+                    (Event::Query(query), _) => {
                         let default = query.database.as_deref();
                         match self.rules.subject.concern(default, &query.text) {
                             Concern::Others => State::OfOthers,
@@ -317,7 +371,7 @@ impl Passing {
         Ok(())
     }
 
-    fn close(&mut self, group: &fwb_binlog::Group) {
+    fn close(&mut self, group: &Group) {
         match self.state {
             State::Passes => {
                 self.tally.groups += 1;
@@ -331,7 +385,7 @@ impl Passing {
             State::OfOthers => self.tally.others += 1,
             State::Between | State::Begun | State::Ended => {}
         }
-        (self.head, self.insert_id) = (None, None);
+        (self.head, self.insert_id, self.is_emptied) = (None, None, false);
         self.state = State::Between;
         if is_after(&self.rules.stop, group) {
             self.tally.is_met = true;

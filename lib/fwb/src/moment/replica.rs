@@ -37,7 +37,7 @@ pub(super) fn options(flavor: Flavor, database: &str, threads: u32, has_gtids: b
     // Any but those in the log would do, and even those do: events of one's own are replayed too.
     options.push(format!("--server-id={}", u32::MAX));
     options.push(format!("--replicate-wild-do-table={}.%", pattern(database)));
-    options.push(format!("--replicate-wild-do-table={}%.%", pattern(&super::statement::beside(database))));
+    options.push(format!("--replicate-wild-do-table={}%.%", pattern(&crate::binlog::beside(database))));
     match flavor {
         Flavor::MariaDb => {
             options.push(format!("--slave-parallel-threads={}", if threads > 1 { threads } else { 0 }));

@@ -138,7 +138,10 @@ impl StoreFacts {
         let chains = listing.store().chains(cancel)?;
         let logs = ShippedLog::of(&chains);
         let of_backup = |summary: &BackupSummary| BackupFacts {
-            log: chains.newest(&summary.server).map(|chain| chain.id.clone()),
+            log: chains
+                .newest(&summary.server)
+                .filter(|chain| chain.covers(summary))
+                .map(|chain| chain.id.clone()),
             windows: windows(std::iter::once(summary), &chains.chains),
             ..BackupFacts::of(summary)
         };

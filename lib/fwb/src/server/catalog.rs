@@ -25,6 +25,8 @@ pub(crate) struct DatabaseFacts {
     pub(crate) lower_case_table_names: u64,
     /// Those of [`LIKENESS`] that somebody has set, and their global values.
     pub(crate) settings: BTreeMap<String, String>,
+    /// What the server calls itself in its binary log: `server_uuid`, or MariaDB's `server_uid`.
+    pub(crate) uid: Option<String>,
     /// Whether the server writes a binary log.
     pub(crate) log_bin: bool,
     /// The tables, and about how much their rows take, in bytes.
@@ -151,7 +153,8 @@ impl ServerClient {
         let mut facts = DatabaseFacts { database: database.to_owned(), ..DatabaseFacts::default() };
         let mut views = BTreeSet::new();
         let names = quote_texts(LIKENESS.iter().map(|(name, _)| *name));
-        let settings = format!("SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names});\n");
+        let settings =
+            format!("SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names}, 'server_uuid', 'server_uid');\n");
         let sql = format!("{}{settings}", facts_of(chosen));
         // The server takes names for equal that differ by case.
         let is_chosen = |name: &str| chosen.is_none_or(|names| names.contains(name));
@@ -193,6 +196,7 @@ impl ServerClient {
                         facts.versioned_tables.push(table.to_owned());
                     }
                 }
+                ["server_uuid" | "server_uid", uid] if !uid.is_empty() => facts.uid = Some(uid.to_owned()),
                 ["library", name] if chosen.is_none() => facts.libraries.push(name.to_owned()),
                 ["checks"] => facts.has_checks = true,
                 _ => {}

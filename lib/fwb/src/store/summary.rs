@@ -24,6 +24,8 @@ pub struct BackupSummary {
     pub name_case: Option<NameCase>,
     /// The server dumped from, as the manifest says.
     pub server: ServerIdentity,
+    /// What the server called itself in its log.
+    pub uid: Option<String>,
     /// Where it belongs among the other backups of its store; a listing settles that.
     pub(crate) belonging: Belonging,
     /// When the dump began.
@@ -112,6 +114,7 @@ impl From<Manifest> for BackupSummary {
             database: manifest.database,
             name_case: manifest.server.as_ref().and_then(Server::name_case),
             server: manifest.server.as_ref().map(Server::identity).unwrap_or_default(),
+            uid: manifest.server.and_then(|server| server.uid),
             belonging: Belonging::default(),
             started_at: manifest.started_at,
             binlog: manifest.binlog,
