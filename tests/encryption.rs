@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::hostile::foreign;
-use crate::support::{Database, Server, Store, Tool, bash, gunzip, mariadb_dump, name, sha256, slice};
+use crate::support::{
+    Database, Server, Store, Tool, bash, executable, gunzip, mariadb_dump, name, sha256, slice,
+};
 
 /// A word that stands in a row, and in no name of anything else.
 const SECRET: &str = "persimmon-jelly";
@@ -554,6 +556,107 @@ fn keys_that_are_none_are_refused() {
     // Several, by the variable; one of them fits.
     let both = format!("{}:{}", keys.file("other").display(), keys.file("one").display());
     store.tool("fwb-verify").env("FWB_IDENTITY", both).arg(name(&made)).run().ok();
+}
+
+/// A plugin of age (C2SP's age-plugin), as those have it that keep keys in a token: here with a key that everybody knows. With
+/// `PIN` in its name it asks for one.
+const PLUGIN: &str = r##"#!/usr/bin/env python3
+import base64, hashlib, os, sys
+
+def encode(bytes):
+    text = base64.b64encode(bytes).decode().rstrip("=")
+    lines = [text[at:at + 64] for at in range(0, len(text), 64)]
+    return "".join(line + "\n" for line in lines + ([""] if not lines or len(lines[-1]) == 64 else []))
+
+def send(command, body=b""):
+    sys.stdout.write(f"-> {command}\n{encode(body)}")
+    sys.stdout.flush()
+
+def take():
+    head = sys.stdin.readline().rstrip("\n").split(" ")[1:]
+    body = ""
+    while True:
+        line = sys.stdin.readline().rstrip("\n")
+        body += line
+        if len(line) < 64:
+            return head, base64.b64decode(body + "=" * (-len(body) % 4))
+
+def masked(key, salt):
+    return bytes(a ^ b for a, b in zip(key, hashlib.sha256(b"known" + salt).digest()))
+
+machine, keys, stanzas = sys.argv[1].removeprefix("--age-plugin="), [], []
+if os.environ.get("PLUGIN_FAILS"):
+    sys.exit(1)
+while True:
+    head, body = take()
+    if head[0] == "wrap-file-key":
+        keys.append(body)
+    elif head[0] == "recipient-stanza" and head[2] == "fwbtest":
+        stanzas.append((head[1], base64.b64decode(head[3] + "=" * (-len(head[3]) % 4)), body))
+    elif head[0] == "done":
+        break
+if machine == "recipient-v1":
+    for at, key in enumerate(keys):
+        salt = os.urandom(16)
+        argument = base64.b64encode(salt).decode().rstrip("=")
+        send(f"recipient-stanza {at} fwbtest {argument}", masked(key, salt))
+        assert take()[0] == ["ok"]
+else:
+    pin = os.environ.get("PLUGIN_PIN")
+    if pin:
+        send("request-secret", b"The passphrase of the token")
+        assert take() == (["ok"], pin.encode())
+    for at, salt, body in stanzas:
+        send(f"file-key {at}", masked(body, salt))
+        assert take()[0] == ["ok"]
+send("done")
+"##;
+
+/// The keys of the plugin, as Bech32.
+const OF_PLUGIN: (&str, &str) = ("age1fwbtest1wp6kymrfvvx5n7r3", "AGE-PLUGIN-FWBTEST-1WDJKXUN9WS89AEL2");
+
+#[test]
+fn a_plugin_keeps_the_key() {
+    let scene = Scene::new("encrypted_plugin");
+    let Scene { keys, store, database } = &scene;
+    let (recipient, identity) = OF_PLUGIN;
+    fs::write(keys.file("of-plugin"), format!("# In a token.\n{identity}\n")).unwrap();
+    let programs = tempfile::tempdir().unwrap();
+    executable(&programs.path().join("age-plugin-fwbtest"), PLUGIN);
+    let path = format!("{}:{}", programs.path().display(), std::env::var("PATH").unwrap());
+    let dump = || store.tool("fwb-dump").args(["-B", &database.name, "--recipient", recipient]);
+    dump().run().fails(2, &["needs age-plugin-fwbtest", "PATH"]);
+    dump().env("PATH", &path).env("PLUGIN_FAILS", "1").run().fails(2, &["plugin"]);
+    assert!(store.names().is_empty(), "{:?}", store.names());
+    let made = dump().env("PATH", &path).run().ok().json();
+    assert_eq!(made["encryption"]["recipients"], json!([recipient]));
+    assert_eq!(outcome(&made), ("full", true, "writer"));
+    let tool = |tool: &str| scene.tool(tool, "of-plugin").env("PATH", &path);
+    let verified = tool("fwb-verify").arg(name(&made)).run().ok().json();
+    assert_eq!(outcome(&verified), ("full", true, ""));
+    let chosen = tool("fwb-restore").args(["--stdout", "--tables", "orchard", name(&made)]).run().ok();
+    assert!(contains(&chosen.stdout, SECRET.as_bytes()));
+    // Without the plugin it is no identity; with another key it is not for us.
+    scene.tool("fwb-verify", "of-plugin").arg(name(&made)).run().fails(2, &["age-plugin-fwbtest"]);
+    scene.tool("fwb-verify", "one").arg(name(&made)).run().fails(2, &["none of the identities"]);
+    // age reads it by the same plugin.
+    let by_age = Tool::program("age").args(["-d", "-i"]).arg(keys.file("of-plugin"));
+    let by_age = by_age.arg(store.artifact(&made)).env("PATH", &path).run().ok().stdout;
+    let ours = tool("fwb-restore").args(["--stdout", name(&made)]).run().ok().stdout;
+    assert!(gunzip(&by_age) == ours);
+    // A PIN is asked for on the terminal, and where there is none, nothing is read.
+    tool("fwb-verify")
+        .env("PLUGIN_PIN", "passphrase 17")
+        .arg(name(&made))
+        .run()
+        .fails(2, &["an identity of a plugin cannot be used: 'age-plugin-fwbtest' unexpectedly died"]);
+    let asked =
+        Tool::program("python3").args(["-c", ANSWERING, "passphrase 17"]).arg(Tool::path("fwb-verify"));
+    let asked =
+        asked.arg("--store").arg(store.path()).arg("--identity").arg(keys.file("of-plugin")).arg(name(&made));
+    let asked = asked.env("PATH", &path).env("PLUGIN_PIN", "passphrase 17").run().ok();
+    assert!(asked.stdout_text().contains("The passphrase of the token"), "{}", asked.stdout_text());
+    assert!(!asked.stdout_text().contains("passphrase 17"), "{}", asked.stdout_text());
 }
 
 /// Runs a program on a terminal, answers all that it asks with one word, and prints what was shown.

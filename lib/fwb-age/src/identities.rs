@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use age::secrecy::SecretString;
 use age_core::format::{FileKey, Stanza};
 use fwb::{AskPassphrase, Error, Identities, ReadAt, Result, Unreadable};
 
+use crate::callbacks::Asking;
 use crate::reader;
 
 /// The largest file of identities that is read, in bytes.
@@ -23,7 +23,7 @@ const SSH: &str = "ssh-";
 
 type Key = Box<dyn age::Identity + Send + Sync>;
 
-/// Keys out of files: of age (`AGE-SECRET-KEY-…`), encrypted by a passphrase or not, and of ssh.
+/// Keys out of files: of age (`AGE-SECRET-KEY-…`), encrypted by a passphrase or not, of plugins (`AGE-PLUGIN-…`), and of ssh.
 pub(crate) struct AgeIdentities {
     files: Vec<PathBuf>,
     ask: AskPassphrase,
@@ -63,7 +63,7 @@ impl AgeIdentities {
         if bytes.len() as u64 > LARGEST {
             return Err(format!("it is larger than {LARGEST} bytes"));
         }
-        let asking = Asking { ask: Arc::clone(&self.ask), file: path.display().to_string() };
+        let asking = Asking::of_file(&self.ask, path.display().to_string());
         let says = |error: &dyn fmt::Display| error.to_string();
         if bytes.starts_with(AGE) {
             let decryptor =
@@ -74,6 +74,7 @@ impl AgeIdentities {
                 age::DecryptError::KeyDecryptionFailed => "its passphrase is wrong, or was not given".into(),
                 error => says(&error),
             })?;
+            let file = file.with_callbacks(Asking::of_plugins(&self.ask));
             return file.into_identities().map_err(|error| says(&error));
         }
         let text = String::from_utf8_lossy(&bytes);
@@ -95,6 +96,7 @@ impl AgeIdentities {
         }
         // The crate's error names the line, and nothing of what is there.
         let file = age::IdentityFile::from_buffer(&bytes[..]).map_err(|error| says(&error))?;
+        let file = file.with_callbacks(Asking::of_plugins(&self.ask));
         let keys = file.into_identities().map_err(|error| says(&error))?;
         if keys.is_empty() { Err("nothing is in it".into()) } else { Ok(keys) }
     }
@@ -132,8 +134,7 @@ struct LockedKey {
 
 impl LockedKey {
     fn unlock(&self) -> Option<Mutex<age::ssh::Identity>> {
-        let passphrase = (self.asking.ask)(&self.asking.file).map(SecretString::from);
-        let key = passphrase.and_then(|passphrase| self.key.decrypt(passphrase).ok());
+        let key = self.asking.passphrase("").and_then(|passphrase| self.key.decrypt(passphrase).ok());
         if key.is_none() {
             self.without_passphrase.store(true, Ordering::Relaxed);
         }
@@ -148,28 +149,5 @@ impl age::Identity for LockedKey {
         }
         let key = self.unlocked.get_or_init(|| self.unlock()).as_ref()?;
         key.lock().unwrap_or_else(PoisonError::into_inner).unwrap_stanza(stanza)
-    }
-}
-
-/// How the crate asks for the passphrase of one of age's keys.
-#[derive(Clone)]
-struct Asking {
-    ask: AskPassphrase,
-    file: String,
-}
-
-impl age::Callbacks for Asking {
-    fn display_message(&self, _: &str) {}
-
-    fn confirm(&self, _: &str, _: &str, _: Option<&str>) -> Option<bool> {
-        None
-    }
-
-    fn request_public_string(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn request_passphrase(&self, _: &str) -> Option<SecretString> {
-        (self.ask)(&self.file).map(SecretString::from)
     }
 }

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod callbacks;
 mod identities;
 mod key;
 mod reader;

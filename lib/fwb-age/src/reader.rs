@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use age::DecryptError;
 use age::stream::StreamReader;
-use fwb::{Identities, ReadAt, Result, Unreadable, is_of_the_file};
+use fwb::{Error, Identities, ReadAt, Result, Unreadable, is_of_the_file};
 
 use crate::key::{Key, Learning};
 
@@ -76,9 +76,28 @@ fn end_of_header(file: &Arc<dyn ReadAt>) -> Result<usize, Unreadable> {
 fn unreadable(error: DecryptError) -> Unreadable {
     match error {
         DecryptError::NoMatchingKeys => Unreadable::NotForUs,
+        DecryptError::Plugin(_) | DecryptError::PluginResolve(_) => of_plugin(&error.to_string()),
+        // What ends a plugin ends a pipe; no store's error is of these kinds.
+        DecryptError::Io(error)
+            if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe) =>
+        {
+            of_plugin(&error.to_string())
+        }
         DecryptError::Io(error) if is_of_the_file(&error) => Unreadable::Io(error),
         error => Unreadable::Damaged(error.to_string()),
     }
+}
+
+/// A plugin has failed: nothing is known of the file then.
+fn of_plugin(said: &str) -> Unreadable {
+    let is_shown = |letter: &char| !letter.is_control() && !('\u{2066}'..='\u{2069}').contains(letter);
+    let said: String = said.lines().next().unwrap_or_default().chars().filter(is_shown).collect();
+    Unreadable::Identity(Box::new(Error::Usage {
+        message: format!("an identity of a plugin cannot be used: {said}"),
+        hint: Some(
+            "is its token here, and its PIN right? AGEDEBUG=plugin shows what is said, and the keys".into(),
+        ),
+    }))
 }
 
 /// The plain text of an encrypted file.

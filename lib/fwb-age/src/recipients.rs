@@ -9,11 +9,12 @@ use std::sync::Arc;
 use age_core::format::{FileKey, Stanza};
 use fwb::{AskPassphrase, Cipher, Encrypted, Encrypting, Error, Identities, Recipients, Result};
 
+use crate::callbacks::Asking;
 use crate::identities::AgeIdentities;
 use crate::key::Key;
 use crate::reader::{MOST_RECIPIENTS, Reading};
 
-/// Public keys of age (`age1…`) and of ssh (`ssh-ed25519 …`, `ssh-rsa …`).
+/// Public keys of age (`age1…`), of its plugins (`age1NAME1…`) and of ssh (`ssh-ed25519 …`, `ssh-rsa …`).
 pub(crate) struct AgeRecipients {
     names: Vec<String>,
     keys: Vec<Box<dyn age::Recipient + Send + Sync>>,
@@ -59,13 +60,31 @@ fn parse(line: &str) -> Result<(String, Box<dyn age::Recipient + Send + Sync>)> 
         let words: Vec<&str> = line.split_whitespace().take(2).collect();
         return Ok((words.join(" "), Box::new(key)));
     }
+    if let Ok(key) = line.parse::<age::plugin::Recipient>() {
+        let nobody: AskPassphrase = Arc::new(|_| None);
+        let plugin = age::plugin::RecipientPluginV1::new(
+            key.plugin(),
+            std::slice::from_ref(&key),
+            &[],
+            Asking::of_plugins(&nobody),
+        );
+        let plugin = plugin.map_err(|_| Error::Usage {
+            message: format!("{key} needs age-plugin-{}, which is not here", key.plugin()),
+            hint: Some(
+                "install it into a directory of PATH; a service may have another PATH than a shell".into(),
+            ),
+        })?;
+        return Ok((key.to_string(), Box::new(plugin)));
+    }
     // A secret one by mistake must not get into a log.
-    let is_secret = line.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") || line.contains("PRIVATE KEY");
+    let upper = line.to_ascii_uppercase();
+    let is_secret = ["AGE-SECRET-KEY-", "AGE-PLUGIN-"].iter().any(|start| upper.starts_with(start))
+        || line.contains("PRIVATE KEY");
     let shown = if is_secret { "a secret key".to_owned() } else { format!("{line:?}") };
     Err(Error::Usage {
         message: format!("{shown} is not a recipient"),
         hint: Some(
-            "a recipient is a public key: age1… (age-keygen -y FILE), ssh-ed25519 … or ssh-rsa …".into(),
+            "a recipient is a public key: age1… (age-keygen -y FILE, or a plugin's), ssh-ed25519 … or ssh-rsa …".into(),
         ),
     })
 }

@@ -110,10 +110,10 @@ impl Session {
         self.console.beside_bar(|| confirm(text, question, flag, &self.context.cancel))
     }
 
-    /// How a person at the terminal is asked for the passphrase of a key.
+    /// How a person at the terminal is asked for the passphrase of a key, or the PIN of a token: with these words.
     pub fn passphrases(&self) -> AskPassphrase {
         let (console, cancel) = (self.console.clone(), self.context.cancel.clone());
-        Arc::new(move |file| console.beside_bar(|| secret(&format!("Passphrase of {file}: "), &cancel)))
+        Arc::new(move |words| console.beside_bar(|| secret(&format!("{words}: "), &cancel)))
     }
 
     /// Says what failed and what to do about it, where the work goes on.

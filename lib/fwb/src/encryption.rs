@@ -128,7 +128,7 @@ pub trait Cipher: Debug + Send + Sync {
     fn identities(&self, files: Vec<PathBuf>, ask: AskPassphrase) -> Arc<dyn Identities>;
 }
 
-/// Asks a person for the passphrase of the key in a file, which is named; none where nobody answers.
+/// Asks a person, in these words, for the passphrase of a key or the PIN of a token; none where nobody answers.
 pub type AskPassphrase = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// The keys that a process has: those that it was given, and one for each artifact that it has written.

@@ -244,6 +244,9 @@ codes! {
     NOTHING_YET = "FWB-2107", "There is nothing to prove yet",
         "the backup is the first of its database: that the log makes the next one out of it, the next one proves",
         "none is needed; where it comes again and again, retention keeps too few backups";
+    PLUGIN = "FWB-2108", "A plugin of age says something",
+        "it waits for a token to be touched, or tells what it does",
+        "do what it says";
     EXPECT = "FWB-2201", "What a restore does to the live database that the operator may not expect",
         "the plan says so: --dry-run",
         "read it before you say yes";

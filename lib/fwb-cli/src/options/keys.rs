@@ -19,7 +19,7 @@ const LARGEST: u64 = 1 << 20;
 /// The encryption group, of tools that write artifacts.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct RecipientArgs {
-    /// Encrypt to this public key: age1…, ssh-ed25519 …, ssh-rsa …; may be given several times, or with , between
+    /// Encrypt to this public key: age1… (of a plugin too), ssh-ed25519 …, ssh-rsa …; may be given several times, or with , between
     ///
     /// Whoever has the key to one of them reads the backup, and nobody else, this host included. The format is that of age:
     /// age -d -i KEY FILE | gunzip. Those of the file and of the variables are added.
