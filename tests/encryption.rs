@@ -560,7 +560,7 @@ fn keys_that_are_none_are_refused() {
 
 /// A plugin of age (C2SP's age-plugin), as those have it that keep keys in a token: here with a key that everybody knows. With
 /// `PIN` in its name it asks for one.
-const PLUGIN: &str = r##"#!/usr/bin/env python3
+const PLUGIN: &str = r#"#!/usr/bin/env python3
 import base64, hashlib, os, sys
 
 def encode(bytes):
@@ -610,7 +610,7 @@ else:
         send(f"file-key {at}", masked(body, salt))
         assert take()[0] == ["ok"]
 send("done")
-"##;
+"#;
 
 /// The keys of the plugin, as Bech32.
 const OF_PLUGIN: (&str, &str) = ("age1fwbtest1wp6kymrfvvx5n7r3", "AGE-PLUGIN-FWBTEST-1WDJKXUN9WS89AEL2");
