@@ -76,12 +76,7 @@ impl Scene {
     }
 
     fn shown(&self) -> Vec<Shown> {
-        let mut shown = content(&self.server.defaults_file(), "shop");
-        // MySQL says the character set of a column that was made with a collation.
-        for one in &mut shown {
-            one.text = one.text.replace(" CHARACTER SET utf8mb4 COLLATE", " COLLATE");
-        }
-        shown
+        content(&self.server.defaults_file(), "shop")
     }
 
     /// Nothing of the other database is in the segments, with their descriptions.

@@ -124,7 +124,22 @@ pub(crate) fn content(cnf: &Path, database: &str) -> Vec<Shown> {
     for (what, _) in questions {
         // The checksum's first column is the database's own name.
         let text = answers.next().unwrap_or_default();
-        shown.push(Shown { what, text });
+        shown.push(Shown { what, text: with_collations_alone(text) });
+    }
+    shown
+}
+
+/// Without character sets that stand before collations, which say as much: MySQL shows both for a column that was made with a
+/// collation, and the collation alone for one that has it from its table.
+fn with_collations_alone(text: String) -> String {
+    const CHARSET: &str = " CHARACTER SET ";
+    let mut parts = text.split(CHARSET);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(' ') {
+            Some((_, rest)) if rest.starts_with("COLLATE ") => shown += &format!(" {rest}"),
+            _ => shown += &format!("{CHARSET}{part}"),
+        }
     }
     shown
 }
