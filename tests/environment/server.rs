@@ -6,7 +6,7 @@ use std::process::Child;
 use serde_json::Value;
 
 use super::signals::Chance;
-use crate::faults::{Holder, WAITS, code, is_gone, restart, runs, sees, signal};
+use crate::faults::{Holder, WAITS, code, held_dump, is_gone, restart, runs, sees, signal};
 use crate::support::{Database, Server, Store, Tool, mariadb, name, until};
 use crate::torture;
 
@@ -188,12 +188,24 @@ fn connections_that_are_killed_at_any_time_leave_no_half_backup() {
     let whole = begun.elapsed();
     let mut chance = Chance::new(1412);
     let (mut killed, mut failures) = (0, 0);
-    for _ in 0..if torture::whole() { 80 } else { 10 } {
+    for round in 0..if torture::whole() { 80 } else { 10 } {
         let names = store.names();
-        let mut running = store.tool("fwb-dump").arg("-B").arg(&database.name).args(["--jobs", "4"]).spawn();
-        std::thread::sleep(whole.mul_f64(chance.fraction()));
-        let statement = format!("DELIMITER //\n{kill}//\n");
-        killed += u32::from(!server.query(statement).is_empty());
+        let dump = store.tool("fwb-dump").arg("-B").arg(&database.name).args(["--jobs", "4"]);
+        let mut running = if round == 0 {
+            // However busy the machine is, one connection is killed while it reads a table.
+            let (held, dump) = held_dump(server, &database.name, "t2", dump);
+            let reads = sees(server, &database.name, &format!("{WAITS} AND info LIKE 'SELECT%'"));
+            server.sql(format!("KILL {reads}"));
+            killed += 1;
+            drop(held);
+            dump
+        } else {
+            let dump = dump.spawn();
+            std::thread::sleep(whole.mul_f64(chance.fraction()));
+            let statement = format!("DELIMITER //\n{kill}//\n");
+            killed += u32::from(!server.query(statement).is_empty());
+            dump
+        };
         let ended = code(&mut running);
         let said = running.wait_with_output().unwrap();
         if ended == Some(0) {

@@ -13,6 +13,8 @@ use crate::store::{Location, ObjectStores, Store};
 
 /// How many records a store keeps: those of ten years of a night and a week.
 const KEPT: usize = 10_000;
+/// How long a run waits for its first record: one that is killed at its first step has one then, where the store answers.
+const BEGINNING: Duration = Duration::from_secs(5);
 /// How long the store may take for the last word of a run.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often the last word is tried again while another run writes the same record, and the wait between.
@@ -32,7 +34,7 @@ pub struct RunKeeper {
 
 impl RunKeeper {
     /// Writes the record of a run that begins, and keeps it alive. A signal to the process does not end that: the last word of
-    /// a run that was ended is to be kept too.
+    /// a run that was ended is to be kept too. It comes back once the record is in the store, or after five seconds.
     ///
     /// # Errors
     /// The store is not there or cannot be used, or the operating system refuses a thread.
@@ -41,9 +43,13 @@ impl RunKeeper {
         let store = Store::open(location, stores, &cancel)?;
         let (last, ended) = channel();
         let (sender, written) = channel();
+        let (first, begun) = channel();
         let (record, place) = (record.clone(), store.place());
-        let keep = move || sender.send(keep(&store, record, &ended)).unwrap_or_default();
+        let keep = move || sender.send(keep(&store, record, first, &ended)).unwrap_or_default();
         crate::thread::start(keep)?;
+        if begun.recv_timeout(BEGINNING) == Err(RecvTimeoutError::Timeout) {
+            log::debug!("the record of this run is not in the store yet");
+        }
         Ok(Self { last, written, cancel, place })
     }
 
@@ -64,13 +70,21 @@ impl RunKeeper {
     }
 }
 
-/// Writes the record until the run ends. That it could not be written is told of the last time alone.
-fn keep(store: &Store, mut record: RunRecord, ended: &Receiver<Box<RunRecord>>) -> Result<()> {
+/// Writes the record until the run ends; `first` closes once that was tried. That it could not be written is told of the last
+/// time alone.
+fn keep(
+    store: &Store,
+    mut record: RunRecord,
+    first: Sender<()>,
+    ended: &Receiver<Box<RunRecord>>,
+) -> Result<()> {
+    let mut first = Some(first);
     loop {
         record.process = Some(RunProcess { seen_at: now(), ..RunProcess::this() });
         if let Err(error) = store.write_run(&record) {
             log::debug!("the record of this run is not written: {error}");
         }
+        first.take();
         match ended.recv_timeout(Duration::from_secs(SIGN_OF_LIFE)) {
             Ok(last) => {
                 write_last(store, &RunRecord { process: None, ..*last })?;
