@@ -25,6 +25,9 @@ use crate::progress::Cancel;
 /// Open no symbolic link.
 const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
+/// Room for a sidecar as most are, in bytes.
+const USUAL: usize = 8 << 10;
+
 /// A pipe that someone put into the store must not stop us.
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
@@ -88,7 +91,8 @@ impl Directory {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Error::io("open", &path)(error)),
         };
-        let mut bytes = Vec::new();
+        // An empty one would be grown from a few bytes on, with a call of the system for each step.
+        let mut bytes = Vec::with_capacity(USUAL);
         file.take(limit).read_to_end(&mut bytes).map_err(Error::io("read", &path))?;
         Ok(Some(bytes))
     }
