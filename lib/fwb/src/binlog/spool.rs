@@ -65,6 +65,7 @@ impl Spool {
         let path = dir.join(TAIL);
         let tail = open(&path).map_err(Error::io("open", &path))?;
         let finished = Finished(dir);
+        finished.remove_partial()?;
         finished.sync()?;
         Ok(Some(Self { finished, tail, _lock: lock }))
     }
@@ -149,6 +150,17 @@ impl Finished {
         self.sync()
     }
 
+    /// Removes what somebody has left who was killed while writing a segment: the tail still has all of that one.
+    fn remove_partial(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.0).map_err(Error::io("read", &self.0))? {
+            let name = entry.map_err(Error::io("read", &self.0))?.file_name();
+            if let Some(name) = name.to_str().filter(|name| name.starts_with(PARTIAL)) {
+                self.remove(name)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes sure that names are on the disk.
     fn sync(&self) -> Result<()> {
         File::open(&self.0).and_then(|dir| dir.sync_all()).map_err(Error::io("synchronize", &self.0))
@@ -162,7 +174,8 @@ impl Finished {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.0).map_err(Error::io("read", &self.0))? {
             let name = entry.map_err(Error::io("read", &self.0))?.file_name();
-            names.extend(name.into_string().ok().filter(|name| parse_name(name).is_some()));
+            let is_whole = |name: &String| !name.starts_with(PARTIAL) && parse_name(name).is_some();
+            names.extend(name.into_string().ok().filter(is_whole));
         }
         // Chains are named after the moment at which they began.
         names.sort();
@@ -230,4 +243,27 @@ fn open(path: &Path) -> std::io::Result<File> {
         return Err(std::io::Error::other("it is not a regular file"));
     }
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_that_was_being_written_is_none() {
+        let root = tempfile::tempdir().unwrap();
+        let open = || Spool::open(root.path(), "store", &ServerIdentity::default(), true).unwrap().unwrap();
+        let mut spool = open();
+        let name =
+            |number: u64| format!("20250725T170206000Z-shop-1a2b3c4d-{number:010}-{number:010}.fwblog");
+        spool.append(b"tail").unwrap();
+        let dir = spool.finished().path().to_owned();
+        fs::write(dir.join(name(1)), "whole").unwrap();
+        fs::write(dir.join(format!("{PARTIAL}{}", name(2))), "ha").unwrap();
+        assert_eq!(spool.finished().names().unwrap(), [name(1)], "another thread writes it");
+        drop(spool);
+        assert_eq!(open().finished().names().unwrap(), [name(1)]);
+        assert!(!dir.join(format!("{PARTIAL}{}", name(2))).exists(), "its writer was killed");
+        assert_eq!(fs::read(dir.join(TAIL)).unwrap(), b"tail");
+    }
 }
