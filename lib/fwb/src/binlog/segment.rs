@@ -315,10 +315,12 @@ fn too_long(name: &str) -> Error {
     Error::Damaged { name: name.into(), problem: "its description is too long".into() }
 }
 
-/// The chain, the first and the last number of a segment, by the name of its file.
+/// The chain, the first and the last number of a segment, by the name of its file. A hidden file is none: somebody is writing
+/// it, or was killed meanwhile.
 pub(super) fn parse_name(name: &str) -> Option<(&str, u64, u64)> {
     let mut parts = name.strip_suffix(SUFFIX)?.rsplitn(3, '-');
-    let (last, first, chain) = (parts.next()?, parts.next()?, parts.next()?);
+    let (last, first) = (parts.next()?, parts.next()?);
+    let chain = parts.next().filter(|chain| !chain.starts_with('.'))?;
     let number = |text: &str| text.parse().ok().filter(|_| text.len() == 10);
     Some((chain, number(first)?, number(last)?))
 }
@@ -333,8 +335,13 @@ mod tests {
             parse_name("20250725T170206000Z-shop-1a2b3c4d-0000000001-0000000120.fwblog"),
             Some(("20250725T170206000Z-shop-1a2b3c4d", 1, 120))
         );
-        for other in ["a.fwblog", "a-1-2.fwblog", "a-0000000001-0000000002", "a-000000000x-0000000002.fwblog"]
-        {
+        for other in [
+            "a.fwblog",
+            "a-1-2.fwblog",
+            "a-0000000001-0000000002",
+            "a-000000000x-0000000002.fwblog",
+            ".partial-a-0000000001-0000000002.fwblog",
+        ] {
             assert_eq!(parse_name(other), None, "{other}");
         }
     }

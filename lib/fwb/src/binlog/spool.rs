@@ -152,13 +152,18 @@ impl Finished {
 
     /// Removes what somebody has left who was killed while writing a segment: the tail still has all of that one.
     fn remove_partial(&self) -> Result<()> {
-        for entry in fs::read_dir(&self.0).map_err(Error::io("read", &self.0))? {
-            let name = entry.map_err(Error::io("read", &self.0))?.file_name();
-            if let Some(name) = name.to_str().filter(|name| name.starts_with(PARTIAL)) {
-                self.remove(name)?;
-            }
+        let files = self.files()?;
+        files.iter().filter(|name| name.starts_with(PARTIAL)).try_for_each(|name| self.remove(name))
+    }
+
+    /// The names of all that is there.
+    fn files(&self) -> Result<Vec<String>> {
+        let failed = || Error::io("read", &self.0);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.0).map_err(failed())? {
+            names.extend(entry.map_err(failed())?.file_name().into_string().ok());
         }
-        Ok(())
+        Ok(names)
     }
 
     /// Makes sure that names are on the disk.
@@ -171,12 +176,8 @@ impl Finished {
     /// # Errors
     /// The disk fails.
     pub(super) fn names(&self) -> Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(&self.0).map_err(Error::io("read", &self.0))? {
-            let name = entry.map_err(Error::io("read", &self.0))?.file_name();
-            let is_whole = |name: &String| !name.starts_with(PARTIAL) && parse_name(name).is_some();
-            names.extend(name.into_string().ok().filter(is_whole));
-        }
+        let mut names = self.files()?;
+        names.retain(|name| parse_name(name).is_some());
         // Chains are named after the moment at which they began.
         names.sort();
         Ok(names)

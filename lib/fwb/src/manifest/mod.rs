@@ -592,12 +592,8 @@ impl Manifest {
     /// Reads a manifest from JSON text.
     pub fn from_slice(json: &[u8]) -> Result<Self, ManifestError> {
         // Text that is known to be UTF-8 as a whole is not looked at string by string.
-        let read = match std::str::from_utf8(json) {
-            Ok(text) => serde_json::from_str::<Self>(text),
-            Err(_) => serde_json::from_slice(json),
-        };
-        match read {
-            Ok(manifest) if [SCHEMA, SCHEMA_EXCLUDING].contains(&&*manifest.schema) => Ok(manifest),
+        match std::str::from_utf8(json).map(serde_json::from_str::<Self>) {
+            Ok(Ok(manifest)) if [SCHEMA, SCHEMA_EXCLUDING].contains(&&*manifest.schema) => Ok(manifest),
             // A manifest of another schema may have another shape, and that is told first.
             _ => Self::from_value(serde_json::from_slice(json)?),
         }

@@ -78,13 +78,15 @@ fn keep(
     first: Sender<()>,
     ended: &Receiver<Box<RunRecord>>,
 ) -> Result<()> {
-    let mut first = Some(first);
-    loop {
+    let mut give_sign = || {
         record.process = Some(RunProcess { seen_at: now(), ..RunProcess::this() });
         if let Err(error) = store.write_run(&record) {
             log::debug!("the record of this run is not written: {error}");
         }
-        first.take();
+    };
+    give_sign();
+    drop(first);
+    loop {
         match ended.recv_timeout(Duration::from_secs(SIGN_OF_LIFE)) {
             Ok(last) => {
                 write_last(store, &RunRecord { process: None, ..*last })?;
@@ -93,7 +95,7 @@ fn keep(
                 }
                 return Ok(());
             }
-            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => give_sign(),
             // Whoever ran has ended without a last word; the record says so by its silence.
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }

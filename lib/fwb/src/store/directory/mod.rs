@@ -25,11 +25,11 @@ use crate::progress::Cancel;
 /// Open no symbolic link.
 const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
-/// Room for a sidecar as most are, in bytes.
-const USUAL: usize = 8 << 10;
-
 /// A pipe that someone put into the store must not stop us.
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+
+/// Room for a sidecar as most are, in bytes.
+const USUAL: usize = 8 << 10;
 
 /// A directory.
 #[derive(Debug)]
