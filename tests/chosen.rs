@@ -384,7 +384,8 @@ fn an_encrypted_backup_of_chosen_tables_names_none_of_them() {
         recipient.trim(),
     ]);
     let dump = dump.run().ok().json();
-    let sidecar = fs::read_to_string(store.sidecar(&dump)).unwrap();
+    // A public key is random letters, which can spell anything.
+    let sidecar = fs::read_to_string(store.sidecar(&dump)).unwrap().replace(recipient.trim(), "");
     assert!(!sidecar.contains("small") && !sidecar.contains("seen"), "{sidecar}");
     assert_eq!((&dump["chosen"], &dump["whole"]), (&json!([]), &json!(false)));
     store.tool("fwb-ls").arg("--latest").run().fails(1, &["chosen tables alone"]);
