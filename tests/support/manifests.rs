@@ -1,6 +1,8 @@
 //! The Kubernetes manifests as the cluster gets them: built by kubectl, read by Python.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use serde_json::Value;
 
@@ -43,9 +45,29 @@ pub(crate) fn file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+/// A directory of `k8s`, built and read once for all tests: either takes most of a second.
+#[derive(Default)]
+struct Built {
+    yaml: OnceLock<String>,
+    objects: OnceLock<Vec<Object>>,
+}
+
+impl Built {
+    fn of(name: &str) -> Arc<Self> {
+        static ALL: LazyLock<Mutex<HashMap<String, Arc<Built>>>> = LazyLock::new(Mutex::default);
+        // What a test that failed left in the map is whole: an entry is made at once, and filled outside.
+        let mut all = ALL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Arc::clone(all.entry(name.to_owned()).or_default())
+    }
+
+    fn yaml(&self, name: &str) -> &str {
+        self.yaml.get_or_init(|| build_at(&file("k8s").join(name)))
+    }
+}
+
 /// What `kubectl apply -k k8s/NAME` would send, as YAML.
 pub(crate) fn build(name: &str) -> String {
-    build_at(&file("k8s").join(name))
+    Built::of(name).yaml(name).to_owned()
 }
 
 /// The kubectl that `scripts/bootstrap.sh` has brought, or the system's.
@@ -103,7 +125,8 @@ pub(crate) fn read(yaml: &str) -> Vec<Object> {
 
 /// Those of `k8s/NAME`.
 pub(crate) fn objects(name: &str) -> Vec<Object> {
-    read(&build(name))
+    let built = Built::of(name);
+    built.objects.get_or_init(|| read(built.yaml(name))).clone()
 }
 
 /// `tests/kubernetes/objects.py`, with the Python that `scripts/bootstrap.sh` has prepared.
