@@ -3,9 +3,9 @@
 use std::fs;
 
 use super::{PREFIX, Place, key, large};
-use crate::support::faulty_proxy::FaultyProxy;
+use crate::support::faulty_proxy::{FaultyProxy, Request};
 use crate::support::object_server::{Kind, ObjectServer};
-use crate::support::{Database, name};
+use crate::support::{Database, Tool, name};
 
 /// A listing reads each sidecar once, and from then on lists alone.
 #[test]
@@ -66,6 +66,27 @@ fn one_table_is_read_alone() {
     let (_, read) = proxy.bytes();
     assert!(read <= size + (1 << 20), "{read} bytes of {size}");
     assert!(proxy.log().len() <= 16, "{:#?}", proxy.log());
+}
+
+/// An artifact is hashed for its `ETag`, and once more for a signature where that is asked for. What is small is signed whole.
+#[test]
+fn an_artifact_is_signed_over_where_that_is_wanted() {
+    let database = Database::sample("signed");
+    let proxy = FaultyProxy::new(ObjectServer::shared(Kind::Ministack).address());
+    let place = Place::on(Kind::Ministack).through(proxy.address());
+    let unsigned = |tool: Tool| {
+        proxy.plan_nothing();
+        let dump = tool.args(["-B", &database.name]).run().ok().json();
+        let puts = proxy.log().into_iter().filter(|request| request.method == "PUT");
+        let is_unsigned =
+            |request: &Request| request.head.field("x-amz-content-sha256") == Some("UNSIGNED-PAYLOAD");
+        let targets: Vec<String> = puts.filter(is_unsigned).map(|request| request.target).collect();
+        (name(&dump).to_owned(), targets)
+    };
+    let (artifact, targets) = unsigned(place.tool("fwb-dump"));
+    assert!(targets.len() == 1 && targets[0].ends_with(&artifact), "{targets:?}");
+    let (_, targets) = unsigned(place.tool("fwb-dump").env("AWS_UNSIGNED_PAYLOAD", "false"));
+    assert_eq!(targets, [""; 0]);
 }
 
 /// A dump into a bucket makes no file on this host, encrypted or not: nothing of a row comes to lie on its disk.

@@ -62,6 +62,8 @@ pub struct Settings {
     pub(crate) endpoint: Option<String>,
     /// Whether it may be spoken to unencrypted.
     is_http: bool,
+    /// Whether what is sent to it can be changed on the way.
+    is_exposed: bool,
 }
 
 impl Settings {
@@ -86,6 +88,7 @@ impl Settings {
             part_size: PartSize::default(),
             endpoint: None,
             is_http: false,
+            is_exposed: false,
         })
     }
 
@@ -163,6 +166,7 @@ impl Settings {
             host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
         if is_loopback || self.allow_http {
             self.is_http = true;
+            self.is_exposed = !is_loopback;
             return Ok(());
         }
         Err(Error::Usage {
@@ -221,16 +225,25 @@ fn unusable(url: &StoreUrl, error: &object_store::Error) -> Error {
     }
 }
 
+/// What a client is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Requests {
+    Small,
+    /// Those that carry parts.
+    Bulk,
+}
+
 /// Two clients of a store: for small requests, and for those that carry parts.
 fn two<S>(
     url: &StoreUrl,
     settings: &Settings,
-    build: impl Fn(ClientOptions, RetryConfig) -> object_store::Result<S>,
+    build: impl Fn(Requests, ClientOptions, RetryConfig) -> object_store::Result<S>,
 ) -> Result<(S, S)> {
-    let one = |timeout| {
-        build(settings.client(timeout)?, retry(settings, timeout)).map_err(|error| unusable(url, &error))
+    let one = |requests, timeout| {
+        build(requests, settings.client(timeout)?, retry(settings, timeout))
+            .map_err(|error| unusable(url, &error))
     };
-    Ok((one(SMALL)?, one(BULK)?))
+    Ok((one(Requests::Small, SMALL)?, one(Requests::Bulk, BULK)?))
 }
 
 fn s3(url: &StoreUrl, environment: &Environment, settings: &mut Settings) -> Result<Reached> {
@@ -249,8 +262,15 @@ fn s3(url: &StoreUrl, environment: &Environment, settings: &mut Settings) -> Res
         .with_bucket_name(url.bucket())
         .with_disable_bulk_delete(true)
         .with_http_connector(Connector::default());
-    let (small, bulk) = two(url, settings, |client, retry| {
-        builder.clone().with_client_options(client).with_retry(retry).build()
+    // A signature over a part costs either side its SHA-256. TLS keeps it whole on its way, and that the store has what was
+    // sent is said by the ETag (`upload.rs`).
+    let is_signed = settings.is_exposed || of("AWS_UNSIGNED_PAYLOAD").is_some();
+    let (small, bulk) = two(url, settings, |requests, client, retry| {
+        let builder = builder.clone().with_client_options(client).with_retry(retry);
+        match requests {
+            Requests::Bulk if !is_signed => builder.with_unsigned_payload(true).build(),
+            _ => builder.build(),
+        }
     })?;
     let own = Some(OwnRequests { s3: small.clone(), http: settings.http(SMALL)? });
     Ok(Reached { small: Arc::new(small), bulk: Arc::new(bulk), own })
@@ -315,7 +335,7 @@ fn azure(url: &StoreUrl, environment: &Environment, settings: &mut Settings) -> 
     let account = account.unwrap_or_else(|| EMULATED_ACCOUNT.into());
     let signer = Arc::new(Signer { account, credentials: OnceLock::new() });
     let builder = builder.with_http_connector(Connector { azure: Some(Arc::clone(&signer)) });
-    let (small, bulk) = two(url, settings, |client, retry| {
+    let (small, bulk) = two(url, settings, |_, client, retry| {
         builder.clone().with_client_options(client).with_retry(retry).build()
     })?;
     signer.credentials.get_or_init(|| Arc::clone(bulk.credentials()));
@@ -333,7 +353,7 @@ fn google(url: &StoreUrl, environment: &Environment, settings: &Settings) -> Res
         .fold(GoogleCloudStorageBuilder::new(), |builder, (key, value)| builder.with_config(key, value))
         .with_bucket_name(url.bucket())
         .with_http_connector(Connector::default());
-    let (small, bulk) = two(url, settings, |client, retry| {
+    let (small, bulk) = two(url, settings, |_, client, retry| {
         builder.clone().with_client_options(client).with_retry(retry).build()
     })?;
     Ok(Reached { small: Arc::new(small), bulk: Arc::new(bulk), own: None })
