@@ -165,6 +165,25 @@ fn a_broken_chain_is_not_gone_on_with() {
     assert_eq!(chains(&store), 2);
 }
 
+/// A log that breaks off behind the newest backup: what leads up to that place is shipped once, and what comes after it.
+#[test]
+fn a_log_with_a_hole_is_followed_behind_it() {
+    let (server, store) = (server("mariadb-10.11", "hole"), Store::new());
+    tool("fwb-dump", &server, &store).args(["-B", "shop"]).run().ok();
+    for row in ["one", "two", "three"] {
+        server.sql(format!("INSERT INTO shop.t (a) VALUES ('{row}'); FLUSH BINARY LOGS;"));
+    }
+    let cut = server.defaults_file().parent().unwrap().join("data/b.000002");
+    let cut = fs::OpenOptions::new().write(true).open(cut).unwrap();
+    cut.set_len(cut.metadata().unwrap().len() - 3).unwrap();
+    let follow = || tool("fwb-follow", &server, &store).arg("--once").run().ok();
+    let first = follow();
+    assert!(first.stderr.contains("a new chain begins"), "{}", first.stderr);
+    assert_eq!((&first.json()["file"], chains(&store)), (&"b.000004".into(), 2), "{}", first.stderr);
+    assert!(follow().json()["begun_because"].is_null());
+    assert_eq!(chains(&store), 2);
+}
+
 /// Each of these servers answers as if nothing had happened.
 #[test]
 fn a_server_that_is_not_what_it_was_is_noticed() {

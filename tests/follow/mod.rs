@@ -66,7 +66,7 @@ fn start(server: &Server, store: &Store, more: &[&str]) -> Child {
 }
 
 /// The files of the log, segments alone, in their order.
-fn segments(store: &Store) -> Vec<PathBuf> {
+pub(crate) fn segments(store: &Store) -> Vec<PathBuf> {
     let log = store.path().join("log");
     let mut files: Vec<PathBuf> = fs::read_dir(log)
         .into_iter()

@@ -7,6 +7,8 @@ mod random;
 mod steps;
 mod under_load;
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::support::content::{Shown, content, differences};
@@ -206,6 +208,39 @@ fn a_moment_with_nothing_to_replay_is_the_base() {
             assert_eq!(planned.json()["log"]["groups"], 0, "{}", planned.stdout_text());
         }
     }
+}
+
+/// What is left of a chain that has lost segments is no end of the log, however far its follower has come.
+#[test]
+fn a_log_that_has_lost_its_end_reaches_no_further_than_what_is_left() {
+    let scene = Scene::new(installed("moment_lost_end"));
+    let insert = |value: &str| {
+        scene.server.sql(format!("USE shop_x; INSERT INTO t (a) VALUES ('{value}')"));
+        let follow = on(&scene.server, scene.store.tool("fwb-follow")).arg("--once").run().ok().json();
+        (scene.gtid(), follow["safe_until"].as_str().unwrap().to_owned())
+    };
+    let (kept, before) = (insert("kept").0, scene.content());
+    let [_, (skipped, until)] = ["lost", "lost too"].map(insert);
+    let segments = super::follow::segments(&scene.store);
+    let lost = |count: usize| {
+        for segment in &segments[segments.len() - count..] {
+            fs::remove_file(segment).ok();
+        }
+    };
+    let restore = |arguments: &[&str]| {
+        let tool = on(&scene.server, scene.store.tool("fwb-restore"));
+        tool.args(["-B", "shop_x", "--yes"]).args(arguments).run()
+    };
+    for count in [1, segments.len() - 1] {
+        lost(count);
+        for arguments in [["--skip", &kept], ["--until", &until], ["--skip", &skipped]] {
+            let refused = restore(&arguments);
+            assert_eq!(refused.code, Some(3), "{count} {arguments:?}: {}", refused.stderr);
+        }
+    }
+    assert!(restore(&["--skip", &kept]).stderr.contains("is whole up to"));
+    restore(&["--until", &kept]).ok();
+    assert!(differences(&before, &scene.content()).is_empty());
 }
 
 /// What cannot be reached is said before anything is loaded.

@@ -15,7 +15,7 @@ use super::only::Only;
 use super::options::{FollowFrom, FollowOptions};
 use super::outbox::{Job, Outbox};
 use super::reading::{Passed, Reading};
-use super::segment::MOST_HELD;
+use super::segment::{MOST_HELD, Segment};
 use super::spool::Spool;
 use super::status::{FollowState, FollowStatus, STATUS_SCHEMA, SUFFIX};
 use super::writer::{ChainEnd, SegmentWriter};
@@ -108,6 +108,7 @@ pub fn follow(
             context,
             clock: Clock::new(None),
             anew: options.begins_anew.then(|| "it was asked for".to_owned()),
+            gaps: 0,
             said: None,
             last: (0, String::new()),
             uncompacted: 0,
@@ -154,6 +155,8 @@ struct Follower<'a, 'scope> {
     clock: Clock,
     /// Why the next chain is a new one.
     anew: Option<String>,
+    /// Gaps since a chain was gone on with, those counted twice in which a new chain ended.
+    gaps: u32,
     /// When the follower said last that it lives.
     said: Option<Instant>,
     /// The number of the chain's last segment, and the hash with it.
@@ -192,6 +195,10 @@ impl Follower<'_, '_> {
                 Ok(End::Gap(why)) => {
                     log::warn!(code = crate::notice::CHAIN_BEGUN.code; "a new chain begins, and needs a new base: make a backup. {why}");
                     self.anew = Some(why);
+                    self.gaps += 1;
+                    if self.gaps > 1 {
+                        pauses.wait(&self.context.cancel)?;
+                    }
                     continue;
                 }
                 Err(error) => self.context.cancel.explain(error),
@@ -248,6 +255,11 @@ impl Follower<'_, '_> {
         let only = Only::new(&self.options.only, facts.name_case);
         let chains = self.store.chains(cancel)?;
         let newest = chains.newest(&self.options.server);
+        if let Some(chain) = newest {
+            // Whatever has become of this host's clock: neither a segment nor a chain comes before the last one.
+            let arrived = chain.last().and_then(Segment::arrived);
+            self.clock = Clock::new(chain.safe_until().max(arrived));
+        }
         if let (None, Some(chain)) = (&self.anew, newest) {
             match refusal(chain, &facts, &only) {
                 None => return self.go_on(chain, &facts, only),
@@ -256,11 +268,12 @@ impl Follower<'_, '_> {
         }
         let why = self.anew.clone().unwrap_or_else(|| "it is the first of this server".into());
         let mut places = Vec::new();
-        match self.options.from {
+        // What lies between the newest backup and a gap leads into the gap again.
+        let from = if self.gaps > 1 { FollowFrom::Now } else { self.options.from };
+        match from {
             FollowFrom::Oldest => places.push(LogPlace::Oldest),
             FollowFrom::Base | FollowFrom::Now => {
-                let base =
-                    if self.options.from == FollowFrom::Base { self.newest_base(&only)? } else { None };
+                let base = if from == FollowFrom::Base { self.newest_base(&only)? } else { None };
                 places.extend(base.map(|file| LogPlace::At { file, position: FIRST }));
                 places.push(match facts.file(self.server, cancel)? {
                     Some(file) => LogPlace::At { file, position: FIRST },
@@ -286,12 +299,21 @@ impl Follower<'_, '_> {
             let encryption = self.options.encryption.clone();
             let writer = SegmentWriter::new(end, Some(why.clone()), source.clone(), only.clone(), encryption);
             let reading = Reading::of_new_chain(writer, never);
-            match self.read(place.clone(), reading) {
+            let published = self.report.segments;
+            let done = match self.read(place.clone(), reading) {
+                Err(error) if is_no_such_place(&error) && self.report.segments > published => {
+                    Ok(End::Gap(format!("the server's log breaks off: {error}")))
+                }
                 Err(error) if is_no_such_place(&error) && number + 1 < places.len() => {
                     log::debug!("the server has the log of the newest backup no longer: {error}");
+                    continue;
                 }
-                done => return done,
+                done => done,
+            };
+            if matches!(done, Ok(End::Gap(_))) {
+                self.gaps += 1;
             }
+            return done;
         }
         Ok(End::Reached)
     }
@@ -310,8 +332,8 @@ impl Follower<'_, '_> {
 
     fn go_on(&mut self, chain: &Chain, facts: &LogFacts, only: Only) -> Result<End> {
         let Some(last) = chain.last() else { return Ok(End::Gap("the chain is empty".into())) };
+        self.gaps = 0;
         let until = chain.safe_until().unwrap_or_else(now);
-        self.clock = Clock::new(Some(until));
         let end = ChainEnd {
             chain: chain.id.clone(),
             next: last.last + 1,
@@ -404,7 +426,7 @@ impl Follower<'_, '_> {
                 self.is_waited_for = wants_word;
             }
             if reading.is_past_overlap() {
-                self.seen(&reading);
+                self.seen(&reading)?;
             }
         };
         // What has come is whole and in order, whatever came after it.
@@ -412,7 +434,7 @@ impl Follower<'_, '_> {
             Ok(End::Gap(_)) => outcome,
             Ok(End::Reached) => {
                 self.publish(&mut reading)?;
-                self.seen(&reading);
+                self.seen(&reading)?;
                 outcome
             }
             Err(error) => {
@@ -446,7 +468,8 @@ impl Follower<'_, '_> {
         match (&mut self.spool, &self.outbox) {
             (Some(spool), Some(outbox)) => {
                 spool.finish(&segment.name(), &file)?;
-                outbox.add(Job::Segment(segment.name()))?;
+                outbox.check()?;
+                outbox.add(Job::Segment(segment.name()));
             }
             _ if self.options.once => create(self.store, &segment.name(), &file)?,
             _ => create_in_the_end(self.store, &segment.name(), &file, &self.context.cancel)?,
@@ -490,14 +513,16 @@ impl Follower<'_, '_> {
     fn tidy(&mut self, chain: &str) {
         self.uncompacted = 0;
         match &self.outbox {
-            // What has failed is told by the next segment.
-            Some(outbox) => drop(outbox.add(Job::Tidy(chain.into()))),
+            Some(outbox) => outbox.add(Job::Tidy(chain.into())),
             None => tidy(self.store, chain, &self.context.cancel),
         }
     }
 
     /// Notes how far all is safe, and says from time to time that the follower lives.
-    fn seen(&mut self, reading: &Reading) {
+    ///
+    /// # Errors
+    /// What was to be published meanwhile has failed for good.
+    fn seen(&mut self, reading: &Reading) -> Result<()> {
         let report = &mut self.report;
         report.file = Some(reading.file().to_owned());
         report.position = Some(reading.writer.position() - reading.writer.size() as u64);
@@ -507,11 +532,13 @@ impl Follower<'_, '_> {
         report.safe_until = Some(reading.writer.since().map_or(known, |since| since.min(known)));
         let every = self.options.every.max(WORD_EVERY);
         if report.chain.is_some() && self.said.is_none_or(|said| said.elapsed() >= every) {
+            self.outbox.as_ref().map_or(Ok(()), Outbox::check)?;
             self.say(FollowState::Following, None);
         }
+        Ok(())
     }
 
-    /// Says what the follower does. That it cannot be said is told by the next segment.
+    /// Says what the follower does. That it cannot be said is told by the next word or segment.
     fn say(&mut self, state: FollowState, problem: Option<String>) {
         let (Some(chain), Some(safe_until)) = (self.report.chain.clone(), self.report.safe_until) else {
             return;
@@ -537,7 +564,7 @@ impl Follower<'_, '_> {
         let name = format!("{chain}{SUFFIX}");
         match &self.outbox {
             // It comes after the segments that it speaks of.
-            Some(outbox) => drop(outbox.add(Job::Word(name, word))),
+            Some(outbox) => outbox.add(Job::Word(name, word)),
             None => say(self.store, &name, &word),
         }
     }

@@ -45,7 +45,9 @@ struct State {
     busy: bool,
     /// No more will come.
     closed: bool,
-    /// What ended it.
+    /// One has failed: none after it is done before what is in the spool was published in its order.
+    halted: bool,
+    /// Why, until that is told.
     failed: Option<Error>,
 }
 
@@ -60,7 +62,9 @@ impl Shared {
         state.busy = false;
         self.changed.notify_all();
         loop {
-            if let Some(job) = state.jobs.pop_front() {
+            if !state.halted
+                && let Some(job) = state.jobs.pop_front()
+            {
                 state.busy = true;
                 return Some(job);
             }
@@ -86,30 +90,29 @@ impl<'scope> Outbox<'scope> {
             while let Some(job) = theirs.next() {
                 if let Err(error) = deliver(store, &finished, &job, cancel) {
                     let mut state = theirs.state();
-                    (state.busy, state.failed) = (false, Some(error));
-                    theirs.changed.notify_all();
-                    return;
+                    (state.halted, state.failed) = (true, Some(error));
                 }
             }
         });
         Self { shared, thread }
     }
 
-    /// Adds something to do.
-    ///
-    /// # Errors
-    /// What came before has failed for good.
-    pub(super) fn add(&self, job: Job) -> Result<()> {
-        let mut state = self.shared.state();
-        if let Some(error) = state.failed.take() {
-            return Err(error);
-        }
-        state.jobs.push_back(job);
+    /// Adds something to do. Whether what came before has failed is told by [`Outbox::check`].
+    pub(super) fn add(&self, job: Job) {
+        self.shared.state().jobs.push_back(job);
         self.shared.changed.notify_all();
-        Ok(())
     }
 
-    /// Waits until all is done.
+    /// Tells what has failed, once.
+    ///
+    /// # Errors
+    /// Something has failed for good. It stays in the spool, and so does all that comes after it, until [`Outbox::wait`].
+    pub(super) fn check(&self) -> Result<()> {
+        self.shared.state().failed.take().map_or(Ok(()), Err)
+    }
+
+    /// Waits until all is done. After a failure that was told, the spool alone has what is left, and the thread begins again
+    /// with what is added from now on.
     ///
     /// # Errors
     /// Something has failed for good, or a signal arrived.
@@ -118,6 +121,10 @@ impl<'scope> Outbox<'scope> {
         loop {
             if let Some(error) = state.failed.take() {
                 return Err(error);
+            }
+            if state.halted {
+                state.jobs.clear();
+                state.halted = false;
             }
             if state.jobs.is_empty() && !state.busy {
                 return Ok(());
@@ -154,4 +161,43 @@ fn deliver(store: &Store, finished: &Finished, job: &Job, cancel: &Cancel) -> Re
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::binlog::spool::Spool;
+    use crate::identity::ServerIdentity;
+
+    /// The store gets nothing that comes after what has failed, and the failure is told to whoever asks, not to a word.
+    #[test]
+    fn a_failure_is_told_and_holds_back_what_comes_after_it() {
+        let (root, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let spool = Spool::open(root.path(), "store", &ServerIdentity::default(), true).unwrap().unwrap();
+        let store = Store::open_directory(dir.path()).unwrap();
+        let cancel = Cancel::default();
+        let word = |text: &str| Job::Word("x-log-1a2b3c4d.follow.json".into(), text.into());
+        let said =
+            || walkdir::WalkDir::new(dir.path()).into_iter().flatten().filter(|at| at.path().is_file());
+        std::thread::scope(|scope| {
+            let outbox = Outbox::start(scope, &store, spool.finished().clone(), &cancel);
+            outbox.add(Job::Segment("20250725T170206000Z-shop-1a2b3c4d-0000000001-0000000001.fwblog".into()));
+            outbox.add(word("after it"));
+            let told = loop {
+                if let Err(told) = outbox.check() {
+                    break told;
+                }
+                std::thread::sleep(LOOK);
+            };
+            assert!(matches!(told, Error::Io { .. }), "{told}");
+            outbox.add(word("still after it"));
+            assert_eq!((outbox.check().is_ok(), said().count()), (true, 0), "told once");
+            outbox.wait(&cancel).unwrap();
+            assert_eq!(said().count(), 0, "the spool has what is left");
+            outbox.add(word("anew"));
+            outbox.wait(&cancel).unwrap();
+            assert_eq!(said().count(), 1);
+            outbox.end().unwrap();
+        });
+    }
 }

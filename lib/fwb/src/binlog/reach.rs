@@ -97,7 +97,18 @@ pub fn windows<'a>(backups: impl Iterator<Item = &'a BackupSummary>, chains: &[C
 fn until(chain: &Chain, last: usize) -> Timestamp {
     let until = chain.segments[last].safe_until();
     let said = chain.status.as_ref().map(|status| status.safe_until);
-    said.filter(|_| last + 1 == chain.segments.len()).map_or(until, |said| said.max(until))
+    said.filter(|_| is_at_end(chain, last)).map_or(until, |said| said.max(until))
+}
+
+/// Whether a log that is whole up to its `last`th segment is so up to its end. Nobody knows how much a chain has lost behind
+/// its last segment.
+fn is_at_end(chain: &Chain, last: usize) -> bool {
+    last + 1 == chain.segments.len() && !is_broken(chain, last)
+}
+
+fn is_broken(chain: &Chain, at: usize) -> bool {
+    let name = chain.segments[at].name();
+    chain.faults.iter().any(|fault| fault.segment == name)
 }
 
 /// Whether a log may go on from a backup, as far as it shows in a listing.
@@ -134,11 +145,7 @@ pub(super) fn joint(chain: &Chain, backup: &BackupSummary) -> Option<usize> {
 
 /// The last segment up to which a chain is whole from this one on.
 fn whole_from(chain: &Chain, from: usize) -> usize {
-    let is_broken = |segment: &Segment| {
-        let name = segment.name();
-        chain.faults.iter().any(|fault| fault.segment == name)
-    };
-    let broken = (from + 1..chain.segments.len()).find(|at| is_broken(&chain.segments[*at]));
+    let broken = (from + 1..chain.segments.len()).find(|at| is_broken(chain, *at));
     broken.map_or(chain.segments.len() - 1, |at| at - 1)
 }
 
@@ -284,7 +291,7 @@ impl Attempt<'_> {
         let known_until = until(&log, last_whole).max(self.backup.started_at);
         if !seen.is_met {
             let is_reached = match self.moment {
-                Moment::Newest => true,
+                Moment::Newest => is_at_end(&log, last_whole),
                 Moment::At(at) => *at <= known_until,
                 Moment::After(_) | Moment::Before(_) => false,
                 Moment::OfBackup(_, place) => {
@@ -292,9 +299,9 @@ impl Attempt<'_> {
                 }
             };
             if !is_reached {
-                let broken = last_whole + 1 < log.segments.len();
-                let how = if broken { "is whole up to" } else { "ends at" };
-                return Ok(Err(format!("the log after it {how} {known_until}, without that moment")));
+                let how = if is_at_end(&log, last_whole) { "ends at" } else { "is whole up to" };
+                let what = if matches!(self.moment, Moment::Newest) { "its end" } else { "that moment" };
+                return Ok(Err(format!("the log after it {how} {known_until}, without {what}")));
             }
         }
         if let (true, Some((file, to))) = (seen.is_met, &seen.end) {
