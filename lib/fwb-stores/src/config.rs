@@ -226,7 +226,7 @@ fn unusable(url: &StoreUrl, error: &object_store::Error) -> Error {
 }
 
 /// What a client is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Requests {
     Small,
     /// Those that carry parts.

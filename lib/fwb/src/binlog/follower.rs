@@ -108,7 +108,7 @@ pub fn follow(
             context,
             clock: Clock::new(None),
             anew: options.begins_anew.then(|| "it was asked for".to_owned()),
-            gaps: 0,
+            ran_into_gap: false,
             said: None,
             last: (0, String::new()),
             uncompacted: 0,
@@ -155,8 +155,8 @@ struct Follower<'a, 'scope> {
     clock: Clock,
     /// Why the next chain is a new one.
     anew: Option<String>,
-    /// Gaps since a chain was gone on with, those counted twice in which a new chain ended.
-    gaps: u32,
+    /// Whether the chain that was begun last ended in a gap: the next one begins behind it.
+    ran_into_gap: bool,
     /// When the follower said last that it lives.
     said: Option<Instant>,
     /// The number of the chain's last segment, and the hash with it.
@@ -195,8 +195,7 @@ impl Follower<'_, '_> {
                 Ok(End::Gap(why)) => {
                     log::warn!(code = crate::notice::CHAIN_BEGUN.code; "a new chain begins, and needs a new base: make a backup. {why}");
                     self.anew = Some(why);
-                    self.gaps += 1;
-                    if self.gaps > 1 {
+                    if self.ran_into_gap {
                         pauses.wait(&self.context.cancel)?;
                     }
                     continue;
@@ -269,7 +268,7 @@ impl Follower<'_, '_> {
         let why = self.anew.clone().unwrap_or_else(|| "it is the first of this server".into());
         let mut places = Vec::new();
         // What lies between the newest backup and a gap leads into the gap again.
-        let from = if self.gaps > 1 { FollowFrom::Now } else { self.options.from };
+        let from = if self.ran_into_gap { FollowFrom::Now } else { self.options.from };
         match from {
             FollowFrom::Oldest => places.push(LogPlace::Oldest),
             FollowFrom::Base | FollowFrom::Now => {
@@ -310,9 +309,7 @@ impl Follower<'_, '_> {
                 }
                 done => done,
             };
-            if matches!(done, Ok(End::Gap(_))) {
-                self.gaps += 1;
-            }
+            self.ran_into_gap |= matches!(done, Ok(End::Gap(_)));
             return done;
         }
         Ok(End::Reached)
@@ -332,7 +329,7 @@ impl Follower<'_, '_> {
 
     fn go_on(&mut self, chain: &Chain, facts: &LogFacts, only: Only) -> Result<End> {
         let Some(last) = chain.last() else { return Ok(End::Gap("the chain is empty".into())) };
-        self.gaps = 0;
+        self.ran_into_gap = false;
         let until = chain.safe_until().unwrap_or_else(now);
         let end = ChainEnd {
             chain: chain.id.clone(),
