@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{Database, Fault, Proxy, Server, Store, Tool, bash, mariadb, name, until};
+use crate::support::{Database, Fault, Proxy, Server, Store, Tool, bash, mariadb, name, peak_memory, until};
 use serde_json::Value;
 
 pub(crate) fn signal(pid: u32, name: &str) {
@@ -382,10 +382,7 @@ pub(crate) fn peak(tool: Tool) -> u64 {
     let mut child = tool.command().stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
     let mut peak = 0;
     loop {
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        peak = peak.max(kilobytes.unwrap_or_default());
+        peak = peak.max(peak_memory(&child).unwrap_or_default());
         if let Some(ended) = child.try_wait().unwrap() {
             assert!(ended.success());
             return peak;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Database, Server, Store, Tool, name};
+use crate::support::{Database, Server, Store, Tool, name, peak_memory};
 
 /// What no tool ever takes more than, in KiB.
 const MOST: u64 = 96 << 10;
@@ -37,12 +37,9 @@ fn measured(tool: Tool) -> (Vec<u8>, u64) {
         let mut all = Vec::new();
         stdout.read_to_end(&mut all).map(|_| all).unwrap()
     });
-    let status = format!("/proc/{}/status", child.id());
     let mut most = 0;
     let ended = loop {
-        let now = fs::read_to_string(&status).unwrap_or_default();
-        let peak = now.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        most = most.max(peak.map_or(0, |peak| peak.trim().trim_end_matches(" kB").parse().unwrap()));
+        most = most.max(peak_memory(&child).unwrap_or_default());
         if let Some(ended) = child.try_wait().unwrap() {
             break ended;
         }

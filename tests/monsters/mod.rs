@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::hostile::foreign;
-use crate::support::{Database, Store, Tool, gzip, name};
+use crate::support::{Database, Store, Tool, gzip, name, peak_memory};
 use crate::torture::{count, whole};
 
 /// What a tool may take whatever the file says, in KiB.
@@ -41,9 +41,7 @@ impl Run {
         let file = |name: &str| fs::read_to_string(format!("/proc/{}/{name}", child.id())).unwrap();
         let mut memory = 0;
         let work = loop {
-            let status = file("status");
-            let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            memory = memory.max(peak.map_or(0, |peak| peak.trim().trim_end_matches(" kB").parse().unwrap()));
+            memory = memory.max(peak_memory(&child).unwrap_or_default());
             let stat = file("stat");
             let (_, fields) = stat.rsplit_once(") ").unwrap();
             let fields: Vec<&str> = fields.split(' ').collect();

@@ -7,6 +7,7 @@ pub(crate) mod faulty_proxy;
 pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod manifests;
+mod memory;
 mod numbers;
 pub(crate) mod object_server;
 mod pod;
@@ -20,6 +21,7 @@ mod tool;
 
 pub(crate) use before::{Before, definitions, digests, over_a_live_one, restore};
 pub(crate) use database::{Database, quoted};
+pub(crate) use memory::peak_memory;
 pub(crate) use numbers::Numbers;
 pub(crate) use pod::Pod;
 pub(crate) use proxy::{At, Fault, Proxy};
