@@ -188,6 +188,35 @@ fn a_lost_server_of_mysql_comes_back_by_one_command() {
     is_rebuilt("mysql-9.7");
 }
 
+/// One account that the server refuses keeps no rights from the others, and a role that was there is left as it is, also where
+/// those who have it get the rights that had to wait.
+#[test]
+fn a_refused_account_keeps_no_rights_from_others() {
+    let (server, store) = (Server::of("mariadb-11.8", "whole-refused", &[]), Store::new());
+    server.sql(
+        "CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY); INSTALL SONAME 'auth_ed25519';
+         CREATE ROLE app; GRANT SELECT ON shop.* TO app; CREATE USER modern@'%' IDENTIFIED VIA ed25519 USING PASSWORD('x');
+         CREATE USER app@'%' IDENTIFIED BY 'x'; GRANT app TO app@'%'; GRANT INSERT ON shop.t TO app@'%'",
+    );
+    backed_up(&store, &server);
+    let accounts = tool(&store, &server, "fwb-dump").args(["--accounts", "--server-id", "s"]).run().ok();
+    tool(&store, &server, "fwb-verify").stdin(&accounts.stdout).run().ok();
+    server.sql(
+        "DROP DATABASE shop; DROP USER modern@'%', app@'%'; UNINSTALL SONAME 'auth_ed25519';
+         REVOKE SELECT ON shop.* FROM app",
+    );
+    let restored = restore_all(&store, &server, &["--yes"]).run();
+    assert_ne!(restored.code, Some(0));
+    let told = "modern@%: CREATE USER was refused";
+    assert!(restored.stderr.contains(told), "{}", restored.stderr);
+    let grants = server.query("SHOW GRANTS FOR app@'%'");
+    assert!(grants.contains("GRANT INSERT ON `shop`.`t` TO `app`@`%`"), "{grants}");
+    assert_eq!(server.query("SHOW GRANTS FOR app"), "GRANT USAGE ON *.* TO `app`");
+    let last = restored.records().pop().unwrap();
+    let completed = serde_json::json!([{"account": "app@%", "outcome": "completed"}]);
+    assert_eq!(last["accounts"], completed, "{last}");
+}
+
 /// What is there gives way as in any other restore: it is backed up, and an undo brings it back.
 #[test]
 fn databases_that_are_there_are_kept_for_an_undo() {

@@ -132,8 +132,67 @@ fn chosen_accounts_come_with_what_they_need() {
     assert_eq!(names(&report), ["app@%", "readers", "writers"]);
     let report = scene.restore(&["--accounts-of", "shop", "--dry-run"]).ok().json();
     assert_eq!(names(&report), ["PUBLIC", "app@%", "plain@%", "readers", "writers"]);
+    // Whoever has a role that has a role may do something, too.
+    scene.source.sql("CREATE ROLE outer_role; GRANT writers TO outer_role; CREATE USER far@'%'; GRANT outer_role TO far@'%'");
+    scene.dump();
+    let report = scene.restore(&["--accounts-of", "shop", "--dry-run"]).ok().json();
+    assert_eq!(names(&report), ["PUBLIC", "app@%", "far@%", "outer_role", "plain@%", "readers", "writers"]);
     let report = scene.restore(&["--accounts-of", "db3"]).ok().json();
     assert_eq!(names(&report), ["u03@%", "u10@%", "u17@%", "u24@%"]);
     scene.restore(&["--missing-grants"]).fails(2, &["are for accounts"]);
     scene.restore(&["--accounts", "-B", "shop"]).fails(2, &["--database is for databases"]);
+}
+
+/// `--missing-grants` gives, and takes nothing: neither a role that is active from the beginning, nor what somebody may do since a
+/// partial revoke was lifted.
+fn gifts_take_nothing(kind: &'static str) {
+    let scene = Scene::new(kind, "gifts");
+    let is_mysql = kind.starts_with("mysql");
+    let default = |role: &str| {
+        if is_mysql {
+            format!("ALTER USER two@'%' DEFAULT ROLE {role}")
+        } else {
+            format!("SET DEFAULT ROLE {role} FOR two@'%'")
+        }
+    };
+    scene.source.sql(format!(
+        "CREATE USER two@'%' IDENTIFIED BY 'x'; GRANT readers TO two@'%'; GRANT writers TO two@'%'; {}",
+        default("writers")
+    ));
+    let before = shown(&scene.source);
+    scene.dump();
+    scene.target.sql(super::DATABASE);
+    scene.restore(&["--accounts"]).ok();
+    scene.target.sql(format!("{}; REVOKE SELECT ON `sh%`.* FROM readers", default("readers")));
+    if is_mysql {
+        // Lifts the one revoke, and makes another one of a right that the backup does not give.
+        scene.target.sql(
+            "GRANT INSERT ON shop.* TO `part`@'%'; GRANT DROP ON *.* TO u00@'%'; REVOKE DROP ON shop.* FROM u00@'%'",
+        );
+    }
+    let report = scene.restore(&["--accounts", "--missing-grants"]).ok().json();
+    let role = if is_mysql { "readers@%" } else { "readers" };
+    assert_eq!(outcome(&report, role)["outcome"], "completed", "{report}");
+    assert_eq!(
+        outcome(&report, "two@%"),
+        &json!({"account": "two@%", "outcome": "differs", "reasons": ["its default roles differ"]})
+    );
+    if is_mysql {
+        let reasons = json!(["INSERT on `shop`.* is not revoked, as it is in the backup"]);
+        assert_eq!(outcome(&report, "part@%")["reasons"], reasons);
+        assert_eq!(outcome(&report, "u00@%")["outcome"], "differs");
+    }
+    let report = scene.restore(&["--accounts", "--replace-accounts"]).ok().json();
+    assert_eq!(outcome(&report, "two@%")["outcome"], "replaced");
+    assert_eq!(shown(&scene.target), before);
+}
+
+#[test]
+fn gifts_take_nothing_on_mariadb() {
+    gifts_take_nothing("mariadb-10.11");
+}
+
+#[test]
+fn gifts_take_nothing_on_mysql() {
+    gifts_take_nothing("mysql-9.7");
 }

@@ -50,6 +50,9 @@ CREATE USER `multi`@'%' IDENTIFIED VIA mysql_native_password USING PASSWORD('{pw
 CREATE USER `quoted`@'%' IDENTIFIED VIA unix_socket USING 'it''s a \\ "thing"';
 CREATE USER `timed`@'%' IDENTIFIED BY '{pw}' WITH MAX_STATEMENT_TIME 1.5;
 CREATE USER `nobody`@'%' IDENTIFIED VIA mysql_native_password USING 'invalid';
+CREATE USER `none at once`@'%' IDENTIFIED BY '{pw}' WITH MAX_USER_CONNECTIONS -1;
+CREATE USER `switch`@'%' IDENTIFIED BY '{pw}'; GRANT READ_ONLY ADMIN ON *.* TO `switch`@'%';
+CREATE USER `switches`@'%' IDENTIFIED BY '{pw}'; GRANT READ_ONLY ADMIN, BINLOG ADMIN ON *.* TO `switches`@'%' WITH GRANT OPTION;
 GRANT idle TO `month`@'%';
 "#;
 

@@ -1,8 +1,10 @@
 //! A restore of accounts: those of an artifact that `fwb-dump --accounts` has made.
 
+use std::collections::BTreeSet;
+
 use fwb::{
-    AccountChoice, AccountOutcome, AccountsPlan, AccountsReport, Error, ErrorClass, Kind, Listing, Location,
-    RestoreAccounts, Result, Selection, ServerClient, Store,
+    AccountChoice, AccountName, AccountOutcome, AccountsPlan, AccountsReport, Error, ErrorClass, Kind,
+    Listing, Location, RestoreAccounts, Result, Selection, ServerClient, Store,
 };
 use fwb_age::Age;
 use fwb_cli::{Answers, Outcome, Session};
@@ -149,17 +151,17 @@ fn warn(plan: &AccountsPlan) {
     }
 }
 
-/// Restores accounts of a server that comes back as a whole: those that do not exist, and what those lack that it has made. Returns those
-/// whose rights had to wait, because what they are on is not there yet.
+/// Restores accounts of a server that comes back as a whole: those that do not exist; or, of exactly those that are named, the
+/// rights that had to wait. Puts those into `waiting` whose rights have to, because what they are on is not there yet: also
+/// where others could not be restored.
 pub(crate) fn of_server(
     store: &Store,
     server: &ServerClient,
     (name, choice): (&str, AccountChoice),
-    args: &AccountsArgs,
-    out: &mut Answers,
-    session: &Session,
-) -> Result<Vec<String>> {
-    let is_second = matches!(choice, AccountChoice::Named(_));
+    waiting: &mut BTreeSet<AccountName>,
+    (args, out, session): (&AccountsArgs, &mut Answers, &Session),
+) -> Result<()> {
+    let is_second = matches!(choice, AccountChoice::Exactly(_));
     let options = RestoreAccounts {
         name: name.to_owned(),
         choice,
@@ -169,7 +171,10 @@ pub(crate) fn of_server(
     let mut on_record = OnRecord::new("restore", store.location(), Some(name), None)?;
     let prepared = match fwb::prepare_accounts(store, server, &options, session.context()) {
         Ok(prepared) => prepared,
-        Err(error) => return on_record.end(Err(error)),
+        Err(error) => {
+            tell_of_waiting(waiting);
+            return on_record.end(Err(error));
+        }
     };
     if !is_second {
         warn(prepared.plan());
@@ -179,8 +184,12 @@ pub(crate) fn of_server(
     }
     let report = match prepared.run(session.context()) {
         Ok(report) => report,
-        Err(error) => return on_record.end(Err(error)),
+        Err(error) => {
+            tell_of_waiting(waiting);
+            return on_record.end(Err(error));
+        }
     };
+    *waiting = report.waiting();
     let checked = on_record.end(report.check());
     if is_second {
         tell(&report);
@@ -188,9 +197,15 @@ pub(crate) fn of_server(
         tell_of_others(&report);
     }
     out.write(&report, |page| fwb_cli::accounts_restored(&report, page))?;
-    checked?;
-    let waiting = report.accounts.into_iter().filter(|account| !account.put_off.is_empty());
-    Ok(waiting.map(|account| account.account).collect())
+    checked.map(|_| ())
+}
+
+/// That rights of these are put off still, where the restore of a server did not come so far as to give them.
+pub(crate) fn tell_of_waiting(waiting: &BTreeSet<AccountName>) {
+    if !waiting.is_empty() {
+        let count = waiting.len();
+        log::warn!(code = CODE; "rights of {count} accounts are put off, because what they are on was not there; once it is: fwb-restore --accounts --missing-grants");
+    }
 }
 
 /// The backup that was named, or whose manifest came in.

@@ -1,5 +1,7 @@
 //! A whole server back by one command: each of its databases from the store, one after the other.
 
+use std::collections::BTreeSet;
+
 use clap::builder::NonEmptyStringValueParser;
 use fwb::{
     AccountChoice, Error, FailedRestore, Listing, NamePattern, Report, Result, Selection, ServerClient,
@@ -72,22 +74,14 @@ pub(crate) fn restore(args: &Args, session: &Session) -> Result<Outcome> {
         out.write(&FailedRestore::of(database, error), |_| String::new())?;
     }
     let of = plan.databases.len() + failed.len();
-    let mut put_off = Vec::new();
+    let mut waiting = BTreeSet::new();
     if let Some(name) = &plan.accounts {
-        match accounts::of_server(
-            &store,
-            &server,
-            (name, AccountChoice::All),
-            &args.accounts,
-            &mut out,
-            session,
-        ) {
-            Ok(left) => put_off = left,
-            Err(error) => {
-                context.cancel.check()?;
-                session.tell(&error);
-                failed.push(("accounts".to_owned(), Box::new(error)));
-            }
+        let all = (name.as_str(), AccountChoice::All);
+        let with = (&args.accounts, &mut out, session);
+        if let Err(error) = accounts::of_server(&store, &server, all, &mut waiting, with) {
+            context.cancel.check()?;
+            session.tell(&error);
+            failed.push(("accounts".to_owned(), Box::new(error)));
         }
     }
     let options = fwb::RestoreOptions { database: None, ..options_of(args, String::new(), session)? };
@@ -113,12 +107,12 @@ pub(crate) fn restore(args: &Args, session: &Session) -> Result<Outcome> {
             }
         }
     };
-    fwb::restore_whole(&store, &server, &plan, &options, context, (&mut begin, &mut each))?;
-    if let (Some(name), false) = (&plan.accounts, put_off.is_empty()) {
-        let these = AccountChoice::Named(put_off);
-        if let Err(error) =
-            accounts::of_server(&store, &server, (name, these), &args.accounts, &mut out, session)
-        {
+    fwb::restore_whole(&store, &server, &plan, &options, context, (&mut begin, &mut each))
+        .inspect_err(|_| accounts::tell_of_waiting(&waiting))?;
+    if let (Some(name), false) = (&plan.accounts, waiting.is_empty()) {
+        let these = (name.as_str(), AccountChoice::Exactly(waiting.clone()));
+        let with = (&args.accounts, &mut out, session);
+        if let Err(error) = accounts::of_server(&store, &server, these, &mut waiting, with) {
             context.cancel.check()?;
             session.tell(&error);
             failed.push(("accounts".to_owned(), Box::new(error)));

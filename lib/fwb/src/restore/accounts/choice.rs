@@ -12,13 +12,15 @@ use crate::server::{AccountName, pattern_fits};
 pub enum AccountChoice {
     /// All of them.
     All,
-    /// Those of these names: `user@host`, `user` from wherever, or a role.
+    /// Those of these names, `user@host`, `user` from wherever, or a role; and the roles that they have.
     Named(Vec<String>),
+    /// These and no other.
+    Exactly(BTreeSet<AccountName>),
     /// Those that a database needs: whom its views and programs run as, and who may do something in it.
     OfDatabase(String),
 }
 
-/// The accounts that are meant, with the roles that they have, and the roles of those.
+/// The accounts that are meant; where somebody chose them, with the roles that they have, and the roles of those.
 ///
 /// # Errors
 /// A name is of no account in the artifact.
@@ -29,6 +31,9 @@ pub(super) fn chosen(
 ) -> Result<BTreeSet<AccountName>> {
     let mut chosen: BTreeSet<AccountName> = match choice {
         AccountChoice::All => return Ok(accounts.keys().cloned().collect()),
+        AccountChoice::Exactly(these) => {
+            return Ok(accounts.keys().filter(|name| these.contains(name)).cloned().collect());
+        }
         AccountChoice::Named(written) => {
             let unknown = |written: &&String| !accounts.keys().any(|name| name.is_meant_by(written));
             if let Some(unknown) = written.iter().find(unknown) {
@@ -82,10 +87,18 @@ fn of_database(
     };
     // Root has every role that it has made, and is never touched.
     let others = || accounts.iter().filter(|(name, _)| !name.is_root());
-    let direct: BTreeSet<AccountName> = others().filter_map(wanted).collect();
-    // Whoever has such a role may do something in it, too.
-    let by_role = others().filter(|(_, account)| account.roles.keys().any(|role| direct.contains(role)));
-    direct.iter().cloned().chain(by_role.map(|(name, _)| name.clone())).collect()
+    let mut needed: BTreeSet<AccountName> = others().filter_map(wanted).collect();
+    // Whoever has such a role may do something in it, too, and so may whoever has a role that has it.
+    loop {
+        let by_role = others().filter(|(name, account)| {
+            !needed.contains(name) && account.roles.keys().any(|role| needed.contains(role))
+        });
+        let by_role: Vec<AccountName> = by_role.map(|(name, _)| name.clone()).collect();
+        if by_role.is_empty() {
+            return needed;
+        }
+        needed.extend(by_role);
+    }
 }
 
 fn few<'a>(names: impl ExactSizeIterator<Item = &'a AccountName>) -> String {

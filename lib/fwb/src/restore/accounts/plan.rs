@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{Manifest, Timestamp};
 use crate::progress::Context;
 use crate::restore::settings::{self, SettingFinding};
-use crate::server::accounts::{Account, Accounts, differences, only_gives, steps};
+use crate::server::accounts::{Account, Accounts, differences, only_gives};
 use crate::server::{AccountName, Flavor, ServerClient, ServerVersion, Sql};
 use crate::store::Store;
 
@@ -162,9 +162,7 @@ fn action(
         None => AccountAction::Create,
         Some(before) if before == wanted => AccountAction::Same,
         Some(_) if options.replace => AccountAction::Replace,
-        Some(before) if options.missing_grants && only_gives(&steps(Some(before), wanted)) => {
-            AccountAction::Complete
-        }
+        Some(before) if options.missing_grants && only_gives(before, wanted) => AccountAction::Complete,
         Some(_) => AccountAction::Differs,
     }
 }

@@ -60,6 +60,8 @@ pub struct AccountReport {
     /// Statements that it still needs: what they are about is not there yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub put_off: Vec<String>,
+    #[serde(skip)]
+    name: AccountName,
 }
 
 /// A restore of accounts that was made.
@@ -77,6 +79,12 @@ pub struct AccountsReport {
 }
 
 impl AccountsReport {
+    /// Those of which rights are put off, because what they are on is not there yet.
+    pub fn waiting(&self) -> BTreeSet<AccountName> {
+        let waiting = self.accounts.iter().filter(|account| !account.put_off.is_empty());
+        waiting.map(|account| account.name.clone()).collect()
+    }
+
     /// That some could not be restored, where it is so.
     ///
     /// # Errors
@@ -334,7 +342,8 @@ impl Progressing {
             _ => Vec::new(),
         };
         let put_off = if outcome == AccountOutcome::Failed { Vec::new() } else { put_off };
-        AccountReport { account: task.wanted.name.to_string(), outcome, reasons, put_off }
+        let name = task.wanted.name;
+        AccountReport { account: name.to_string(), outcome, reasons, put_off, name }
     }
 }
 

@@ -105,9 +105,9 @@ impl Right {
         Self { name: name.into(), column: None }
     }
 
-    /// Whether it is one of MySQL's dynamic ones: those alone have an underscore.
+    /// Whether it is one of MySQL's dynamic ones: those alone are one word with an underscore. MariaDB has `READ_ONLY ADMIN`.
     pub(crate) fn is_dynamic(&self) -> bool {
-        self.name.contains('_')
+        self.name.contains('_') && !self.name.contains(' ')
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct Identity {
     pub(crate) methods: Vec<Method>,
     /// What its connections must be.
     pub(crate) require: Require,
-    /// How much it may ask for, where that is limited: a number, with its fraction where it has one.
+    /// How much it may ask for, where that is limited: a number, with its sign and its fraction where it has them.
     pub(crate) limits: BTreeMap<Limit, String>,
     /// How long its password holds.
     pub(crate) lifetime: Lifetime,

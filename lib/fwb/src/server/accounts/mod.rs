@@ -63,6 +63,12 @@ impl Account {
         self.held.is_empty() && self.proxies.is_empty() && self.roles.is_empty()
     }
 
+    /// Whether it has a right on everything, whatever is taken from that by database.
+    pub(crate) fn holds_globally(&self, right: &str) -> bool {
+        let held = self.held.get(&Object::Global);
+        held.is_some_and(|held| held.has_all() || held.rights.iter().any(|one| one.name == right))
+    }
+
     /// The statements that make it, where it does not exist.
     pub(crate) fn statements(&self) -> Vec<Statement> {
         let to = || self.name.clone();

@@ -133,9 +133,11 @@ impl<'a> Words<'a> {
         self.next_word()?.parse().ok()
     }
 
-    /// A number, with its fraction where it has one.
+    /// A number, with its sign and its fraction where it has them: -1 connections at once are none (MariaDB's manual,
+    /// "max_user_connections").
     fn decimal(&mut self) -> Option<String> {
-        let mut number = self.number()?.to_string();
+        let sign = if self.take_symbol(b'-') { "-" } else { "" };
+        let mut number = format!("{sign}{}", self.number()?);
         if self.take_symbol(b'.') {
             let fraction = self.next_word()?;
             number = if fraction.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -435,6 +437,7 @@ mod tests {
             "CREATE USER IF NOT EXISTS `a`@`%` IDENTIFIED VIA mysql_native_password",
             "CREATE USER IF NOT EXISTS `o'``x`@`10.0.0.0/255.0.0.0` IDENTIFIED VIA mysql_native_password USING '*A' OR unix_socket OR ed25519 USING 'it\\'s \\\\ \\n'",
             "CREATE USER IF NOT EXISTS `a`@`%` IDENTIFIED VIA `a-b` REQUIRE SSL WITH MAX_QUERIES_PER_HOUR 1 MAX_STATEMENT_TIME 1.500000 PASSWORD EXPIRE INTERVAL 3 DAY ACCOUNT LOCK",
+            "CREATE USER IF NOT EXISTS `a`@`%` IDENTIFIED VIA unix_socket WITH MAX_USER_CONNECTIONS -1 MAX_STATEMENT_TIME 2",
             "CREATE USER IF NOT EXISTS `a`@`%` IDENTIFIED VIA unix_socket REQUIRE ISSUER '/CN=it\\'s' SUBJECT 'x' CIPHER 'y' PASSWORD EXPIRE NEVER",
             "CREATE USER IF NOT EXISTS `a`@`%` IDENTIFIED WITH caching_sha2_password AS 0x2441 REQUIRE X509 PASSWORD EXPIRE ACCOUNT LOCK PASSWORD HISTORY 5 PASSWORD REUSE INTERVAL 3 DAY PASSWORD REQUIRE CURRENT OPTIONAL FAILED_LOGIN_ATTEMPTS 3 PASSWORD_LOCK_TIME UNBOUNDED ATTRIBUTE '{\"a\": \"\\'\"}'",
             "CREATE USER IF NOT EXISTS ``@`localhost` IDENTIFIED WITH caching_sha2_password AND IDENTIFIED WITH auth_socket AS 0x41 PASSWORD REQUIRE CURRENT FAILED_LOGIN_ATTEMPTS 3 PASSWORD_LOCK_TIME 2",
@@ -442,6 +445,8 @@ mod tests {
             "GRANT SELECT, SHOW VIEW ON *.* TO `a`@`%` WITH GRANT OPTION",
             "GRANT USAGE ON *.* TO `a`@`%` WITH GRANT OPTION",
             "GRANT BACKUP_ADMIN, SYSTEM_USER ON *.* TO `a`@`%`",
+            "GRANT READ_ONLY ADMIN ON *.* TO `a`@`%`",
+            "GRANT BINLOG ADMIN, READ_ONLY ADMIN, SELECT ON *.* TO `a`@`%` WITH GRANT OPTION",
             "GRANT ALL PRIVILEGES ON `a\\_b%`.* TO `r`",
             "GRANT INSERT (`a,b`, `id`), SELECT, UPDATE (`TO`) ON `shop`.`t` TO `a`@`%`",
             "GRANT EXECUTE ON PACKAGE BODY `shop`.`p` TO PUBLIC",
@@ -510,6 +515,11 @@ mod tests {
         let global = "GRANT RELOAD ON *.* TO `t`@`%` IDENTIFIED BY PASSWORD '*F' REQUIRE SUBJECT '/CN=a'b' WITH GRANT OPTION";
         assert_eq!(line(global, Flavor::MariaDb), Ok(Some("GRANT RELOAD ON *.* TO `t`@`%`".into())));
         assert_eq!(line(global, Flavor::MySql), Err(()));
+        for rights in ["READ_ONLY ADMIN", "BINLOG ADMIN, READ_ONLY ADMIN"] {
+            let shown = format!("GRANT {rights} ON *.* TO `t`@`%` IDENTIFIED BY PASSWORD '*F'");
+            let read = format!("GRANT {rights} ON *.* TO `t`@`%`");
+            assert_eq!(line(&shown, Flavor::MariaDb), Ok(Some(read)));
+        }
         assert_eq!(line("GRANT `r` TO `t`@`%`", Flavor::MariaDb), Ok(None));
         assert_eq!(line("GRANT PROXY ON ''@'%' TO 'o'x'@'%'", Flavor::MariaDb), Ok(None));
         assert_eq!(line("SET DEFAULT ROLE `r` FOR `t`@`%`", Flavor::MariaDb), Ok(None));

@@ -126,7 +126,8 @@ fn rights(from: &Account, to: &Account, steps: &mut Vec<Step>) {
     }
 }
 
-/// MySQL's partial revokes. One goes when its rights are given on the database.
+/// MySQL's partial revokes. One goes when its rights are given on the database, and with the global right that it is taken
+/// from.
 fn restrictions(from: &Account, to: &Account, steps: &mut Vec<Step>) {
     let name = to.name.sql();
     let databases: BTreeSet<&String> = from.revoked.keys().chain(to.revoked.keys()).collect();
@@ -136,8 +137,9 @@ fn restrictions(from: &Account, to: &Account, steps: &mut Vec<Step>) {
         let (now, wanted) = (of(&from.revoked), of(&to.revoked));
         let on = format!("{}.*", quote_name(database));
         let words = |rights: Vec<&String>| rights.into_iter().cloned().collect::<Vec<_>>().join(", ");
-        let (back, more) =
-            (words(now.difference(&wanted).collect()), words(wanted.difference(&now).collect()));
+        // Where the global right goes, this would be a right of its own.
+        let back = words(now.difference(&wanted).filter(|right| to.holds_globally(right)).collect());
+        let more = words(wanted.difference(&now).collect());
         if !back.is_empty() {
             steps.push(step(
                 TAKEN,
@@ -194,9 +196,19 @@ fn roles(from: &Account, to: &Account, steps: &mut Vec<Step>) {
     steps.push(Step { needs, ..step(DEFAULT_ROLES, sql, "its default roles") });
 }
 
-/// Whether steps take nothing, and change nothing of who an account is, but for what is said after it is made.
-pub(crate) fn only_gives(steps: &[Step]) -> bool {
-    steps.iter().all(|step| step.stage == LIFETIME || step.stage > TAKEN)
+/// Whether the steps from what there is to what shall be take nothing, and change nothing of who an account is, but for what
+/// is said after it is made.
+pub(crate) fn only_gives(from: &Account, to: &Account) -> bool {
+    // A partial revoke takes nothing from a right that is given with it.
+    let keeps = |(database, rights): (&String, &BTreeSet<String>)| {
+        let there = from.revoked.get(database);
+        rights
+            .iter()
+            .all(|right| !from.holds_globally(right) || there.is_some_and(|there| there.contains(right)))
+    };
+    from.default_roles.is_subset(&to.default_roles)
+        && to.revoked.iter().all(keeps)
+        && steps(Some(from), to).iter().all(|step| step.stage == LIFETIME || step.stage > TAKEN)
 }
 
 /// Whether a step makes an account, or changes who it is: then its text may hold a secret.
@@ -307,8 +319,8 @@ mod tests {
                 &["REVOKE UPDATE (`b`) ON `d`.`t` FROM `u`@`%`", "GRANT INSERT (`c`) ON `d`.`t` TO `u`@`%`"],
             ),
             (
-                &[user, "REVOKE INSERT ON `d`.* FROM `u`@`%`"],
-                &[user, "REVOKE SELECT ON `d`.* FROM `u`@`%`"],
+                &[user, "GRANT INSERT, SELECT ON *.* TO `u`@`%`", "REVOKE INSERT ON `d`.* FROM `u`@`%`"],
+                &[user, "GRANT INSERT, SELECT ON *.* TO `u`@`%`", "REVOKE SELECT ON `d`.* FROM `u`@`%`"],
                 &["GRANT INSERT ON `d`.* TO `u`@`%`", "REVOKE SELECT ON `d`.* FROM `u`@`%`"],
             ),
             (
@@ -336,6 +348,45 @@ mod tests {
         ] {
             assert_eq!(texts(from, to), expected, "{from:?} to {to:?}");
         }
+    }
+
+    /// What an account lacks it gets, and what it has it keeps.
+    #[test]
+    fn what_takes_something_is_no_gift() {
+        let user = "CREATE USER IF NOT EXISTS `u`@`%` IDENTIFIED WITH x";
+        let (select, all) = ("GRANT SELECT ON *.* TO `u`@`%`", "GRANT ALL PRIVILEGES ON *.* TO `u`@`%`");
+        let revoked = "REVOKE SELECT ON `d`.* FROM `u`@`%`";
+        let (role, default) = ("GRANT `r`@`%` TO `u`@`%`", "ALTER USER `u`@`%` DEFAULT ROLE `r`@`%`");
+        let both = "ALTER USER `u`@`%` DEFAULT ROLE `r`@`%`, `s`@`%`";
+        for (from, to, is_gift) in [
+            (&[user][..], &[user, select][..], true),
+            (&[user, select], &[user], false),
+            // A partial revoke goes with the right that it is of.
+            (&[user], &[user, select, revoked], true),
+            (&[user, select], &[user, select, revoked], false),
+            (&[user, all], &[user, all, revoked], false),
+            (&[user, select, revoked], &[user, select, revoked, role], true),
+            (&[user, select, revoked], &[user, select], false),
+            (&[user, role], &[user, role, default], true),
+            (&[user, role, default], &[user, role, both], true),
+            (&[user, role, both], &[user, role, default], false),
+            (&[user, role, default], &[user, role], false),
+        ] {
+            assert_eq!(only_gives(&account(from), &account(to)), is_gift, "{from:?} to {to:?}");
+        }
+    }
+
+    /// A right that goes takes its partial revokes along, and none of them becomes a right of its own.
+    #[test]
+    fn a_global_right_that_goes_leaves_nothing_behind() {
+        let user = "CREATE USER IF NOT EXISTS `u`@`%` IDENTIFIED WITH x";
+        let (both, one) = ("GRANT INSERT, SELECT ON *.* TO `u`@`%`", "GRANT SELECT ON *.* TO `u`@`%`");
+        let revoked = "REVOKE INSERT, SELECT ON `d`.* FROM `u`@`%`";
+        assert_eq!(texts(&[user, both, revoked], &[user]), ["REVOKE INSERT, SELECT ON *.* FROM `u`@`%`"]);
+        assert_eq!(
+            texts(&[user, both, revoked], &[user, one]),
+            ["REVOKE INSERT ON *.* FROM `u`@`%`", "GRANT SELECT ON `d`.* TO `u`@`%`"]
+        );
     }
 
     #[test]

@@ -31,8 +31,20 @@ pub(crate) fn differences(now: &Account, wanted: &Account) -> Vec<String> {
             _ => {}
         }
     }
-    if now.revoked != wanted.revoked {
-        said.push("its partial revokes differ".into());
+    let databases: BTreeSet<&String> = now.revoked.keys().chain(wanted.revoked.keys()).collect();
+    for database in databases {
+        let of = |account: &Account| account.revoked.get(database).cloned().unwrap_or_default();
+        let words = |more: &BTreeSet<String>, than: &BTreeSet<String>| -> Option<String> {
+            let words: Vec<String> = more.difference(than).cloned().collect();
+            (!words.is_empty()).then(|| words.join(", "))
+        };
+        let (now, wanted, on) = (of(now), of(wanted), Object::Database(database.clone()).sql());
+        if let Some(rights) = words(&wanted, &now) {
+            said.push(format!("{rights} on {on} is not revoked, as it is in the backup"));
+        }
+        if let Some(rights) = words(&now, &wanted) {
+            said.push(format!("{rights} on {on} is revoked, as it is not in the backup"));
+        }
     }
     if now.proxies != wanted.proxies {
         said.push("the accounts that it may act as differ".into());
