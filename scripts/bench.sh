@@ -7,8 +7,8 @@ set -euo pipefail
 usage() {
     cat <<'EOF'
 usage: bench.sh [--size SIZE] [--rounds N] [--restore-rounds N] [--jobs N] [--output FILE]
-Environment: SIZE (the dump's, 100M to 4G; default 900M), ROUNDS (3), RESTORE_ROUNDS (2), JOBS (2); MYDUMPER, a mydumper
-that knows -c ZSTD (0.12 or newer), which Debian's does not.
+Environment: SIZE (the dump's, 100M to 4G; default 900M), ROUNDS (3), RESTORE_ROUNDS (2), JOBS (2); MYDUMPER and MYLOADER,
+a newer pair than Debian's that knows -c ZSTD (0.12 or later), which takes part beside that one.
 Writes docs/BENCHMARKS.md, or FILE, and adds a line to the history beside it, BENCHMARKS.jsonl; what is worse than before
 is told. Needs about three times SIZE on the disk, for a while.
 EOF
@@ -37,11 +37,11 @@ work=$root/target/bench
 settings=(--innodb-buffer-pool-size=1G --innodb-log-file-size=512M --skip-log-bin)
 say() { printf 'bench: %s\n' "$*" >&2; }
 
-# Whether $MYDUMPER compresses with zstd: its help names that since 0.12.
-knows_zstd() { [ -n "${MYDUMPER-}" ] && grep -q ZSTD <<<"$("$MYDUMPER" --help 2>&1)"; }
+# Whether $MYDUMPER compresses with zstd: its help names that since 0.12, in capitals or not.
+knows_zstd() { [ -n "${MYDUMPER-}" ] && grep -qi zstd <<<"$("$MYDUMPER" --help 2>&1)"; }
 with_mydumper_zstd=
 if knows_zstd; then
-    export MYDUMPER
+    export MYDUMPER MYLOADER=${MYLOADER-}
     with_mydumper_zstd=yes
 elif [ -n "${MYDUMPER-}" ]; then
     say "$MYDUMPER has no -c ZSTD, and is left out"
@@ -101,7 +101,8 @@ contestant() {
     contestant dump 'mariadb-dump | zstd' "$rounds" "$dump \$DB | zstd -q -f -T\$JOBS -o plain.sql.zst"
     contestant dump 'mydumper -c' "$rounds" 'mydumper --defaults-file=$CNF -B $DB -t $JOBS -c -o mydumper >mydumper.log 2>&1' 'rm -rf mydumper'
     if [ -n "$with_mydumper_zstd" ]; then
-        contestant dump 'mydumper -c ZSTD' "$rounds" '"$MYDUMPER" --defaults-file=$CNF -B $DB -t $JOBS -c ZSTD -o mydumper-zstd >mydumper.log 2>&1' 'rm -rf mydumper-zstd'
+        contestant dump 'newer mydumper -c GZIP' "$rounds" '"$MYDUMPER" --defaults-file=$CNF -B $DB -t $JOBS -c GZIP -o mydumper-gzip >mydumper.log 2>&1' 'rm -rf mydumper-gzip'
+        contestant dump 'newer mydumper -c ZSTD' "$rounds" '"$MYDUMPER" --defaults-file=$CNF -B $DB -t $JOBS -c ZSTD -o mydumper-zstd >mydumper.log 2>&1' 'rm -rf mydumper-zstd'
     fi
     contestant dump 'fwb-dump' "$rounds" "fwb-dump $fwb --defaults-file \$CNF -B \$DB -s store > manifest.json" 'rm -rf store'
     contestant dump 'fwb-dump --codec zstd' "$rounds" "fwb-dump $fwb --codec zstd --defaults-file \$CNF -B \$DB -s zstd > zstd.json" 'rm -rf zstd'
@@ -113,7 +114,13 @@ contestant() {
 
     contestant restore 'gunzip | mariadb' "$restore_rounds" 'gunzip -c plain.sql.gz | mariadb --defaults-file=$CNF --max-allowed-packet=1G restored' "$anew"
     contestant restore 'myloader' "$restore_rounds" 'myloader --defaults-file=$CNF -d mydumper -B restored -t $JOBS -o >myloader.log 2>&1' "$anew"
-    contestant restore 'fwb-restore' "$rounds" "fwb-restore $fwb --defaults-file \$CNF --database restored --no-safety-backup --yes < manifest.json > report.json" "$anew"
+    if [ -n "$with_mydumper_zstd" ] && [ -n "$MYLOADER" ]; then
+        contestant restore 'newer myloader' "$restore_rounds" '"$MYLOADER" --defaults-file=$CNF -d mydumper-zstd -B restored -t $JOBS -o >myloader.log 2>&1' "$anew"
+    fi
+    restore="fwb-restore $fwb --defaults-file \$CNF --database restored --no-safety-backup --yes < manifest.json > report.json"
+    switch='mariadb --defaults-file=$CNF -e "SET GLOBAL local_infile ='
+    contestant restore 'fwb-restore' "$rounds" "$restore" "$anew; $switch 1\""
+    contestant restore 'fwb-restore (INSERT)' "$rounds" "$restore" "$anew; $switch 0\""
 
     contestant 'one table' 'gunzip | sed' "$rounds" "gunzip -c plain.sql.gz | sed -n '/^-- Table structure for table .projects.\$/,/^-- Table structure for table .shares.\$/p' > table.sql"
     contestant 'one table' 'fwb-restore --tables' 10 'fwb-restore -q --tables projects --stdout < manifest.json > table.sql'
@@ -150,6 +157,7 @@ first_line() { "$@" 2>&1 | head -n 1; }
 cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
 memory=$(awk '/MemTotal/ {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo)
 versions=$(printf '%s, ' "$(first_line mariadb-dump --version)" "$(first_line mydumper --version)" \
+    ${with_mydumper_zstd:+"$(first_line "$MYDUMPER" --version)"} \
     "$(first_line gzip --version)" "$(first_line pigz --version)" "$(first_line zstd --version)")$(fwb-dump --version)
 jq -cn --arg settings "SIZE=$size ROUNDS=$rounds RESTORE_ROUNDS=$restore_rounds JOBS=$jobs" --arg date "$(date +%F)" \
     --arg machine "$(nproc) cores ($cpu), $memory" --arg server "\`${settings[*]}\`" --arg versions "$versions" \
