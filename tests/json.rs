@@ -119,7 +119,8 @@ fn table(mark: &str) -> String {
         return "| Word | Meaning |\n|---|---|\n".to_owned() + &rows.collect::<String>();
     }
     let mut table = "| Field | Type | Meaning |\n|---|---|---|\n".to_owned();
-    for one in members.iter().filter(|one| !one.attributes.contains("flatten")) {
+    let is_own = |attributes: &str| !attributes.contains("flatten") && !attributes.contains("serde(skip)");
+    for one in members.iter().filter(|one| is_own(&one.attributes)) {
         let is_left_out = one.attributes.contains("skip_serializing_if");
         let kind = kind(&one.kind);
         let kind =

@@ -60,6 +60,7 @@ pub struct AccountReport {
     /// Statements that it still needs: what they are about is not there yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub put_off: Vec<String>,
+    /// The same as [`AccountReport::account`], as it is compared.
     #[serde(skip)]
     name: AccountName,
 }

@@ -134,7 +134,7 @@ impl<'a> Words<'a> {
     }
 
     /// A number, with its sign and its fraction where it has them: -1 connections at once are none (MariaDB's manual,
-    /// "max_user_connections").
+    /// "`max_user_connections`").
     fn decimal(&mut self) -> Option<String> {
         let sign = if self.take_symbol(b'-') { "-" } else { "" };
         let mut number = format!("{sign}{}", self.number()?);
