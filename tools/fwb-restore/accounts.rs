@@ -197,7 +197,7 @@ pub(crate) fn of_server(
         tell_of_others(&report);
     }
     out.write(&report, |page| fwb_cli::accounts_restored(&report, page))?;
-    checked.map(|_| ())
+    checked
 }
 
 /// That rights of these are put off still, where the restore of a server did not come so far as to give them.
