@@ -74,7 +74,9 @@ fn kind(rust: &str) -> String {
     match rust {
         "bool" => "boolean".into(),
         "u32" | "u64" | "i32" | "i64" | "usize" | "f64" => "number".into(),
-        "String" | "&'a str" | "&'static str" | "GtidPosition" | "ServerName" => "string".into(),
+        "String" | "&'a str" | "&'static str" | "GtidPosition" | "ServerName" | "AccountName" => {
+            "string".into()
+        }
         "Timestamp" => "time".into(),
         "NaiveDate" => "date".into(),
         "Kind" | "RunOutcome" | "Strategy" | "Gravity" | "Verdict" | "SectionKind" | "FollowState"
@@ -119,8 +121,7 @@ fn table(mark: &str) -> String {
         return "| Word | Meaning |\n|---|---|\n".to_owned() + &rows.collect::<String>();
     }
     let mut table = "| Field | Type | Meaning |\n|---|---|---|\n".to_owned();
-    let is_own = |attributes: &str| !attributes.contains("flatten") && !attributes.contains("serde(skip)");
-    for one in members.iter().filter(|one| is_own(&one.attributes)) {
+    for one in members.iter().filter(|one| !one.attributes.contains("flatten")) {
         let is_left_out = one.attributes.contains("skip_serializing_if");
         let kind = kind(&one.kind);
         let kind =

@@ -33,7 +33,8 @@ RATIOS = [
 ]
 OURS = {"dump": "fwb-dump", "verify": "fwb-verify", "restore": "fwb-restore", "empty database": "fwb-dump"}
 # The most memory of any tool, in MiB: in general, and where a row has 64 MiB.
-MEMORY = {"": 48, "rows of 64 MiB": 64}
+MEMORY, MEMORY_OF_LARGE_ROWS = 48, 64
+LARGE_ROWS = "rows of 64 MiB"
 DIGITS = {"empty database": 4, "one table": 3, "many backups": 3}
 
 
@@ -73,10 +74,8 @@ def main():
     sizes = facts["sizes"]
     tools = [(run["memory"] / 1024, run) for run in runs if run["name"].startswith("fwb-") and run["memory"]]
 
-    def most(of_large_rows):
-        of = [pair for pair in tools if (pair[1]["discipline"] == "rows of 64 MiB") == of_large_rows]
-        return max(of, key=lambda pair: pair[0])
-
+    usual = max((pair for pair in tools if pair[1]["discipline"] != LARGE_ROWS), key=lambda pair: pair[0])
+    large = max((pair for pair in tools if pair[1]["discipline"] == LARGE_ROWS), key=lambda pair: pair[0])
     # Who did not take part is compared with nobody.
     goals = [
         (what, goal, ratio(discipline, name, *ours), 2)
@@ -90,8 +89,8 @@ def main():
     goals += [
         ("size of an artifact of zstd, against `zstd -3` of the whole", 1.0, sizes["fwb-dump --codec zstd"] / sizes["zstd"], 3),
         ("one small table out of the big backup, seconds", 0.05, median("one table", "fwb-restore --tables"), 3),
-        ("peak memory of any tool, MiB", MEMORY[""], most(False)[0], 0),
-        ("the same with rows of 64 MiB", MEMORY["rows of 64 MiB"], most(True)[0], 0),
+        ("peak memory of any tool, MiB", MEMORY, usual[0], 0),
+        ("the same with rows of 64 MiB", MEMORY_OF_LARGE_ROWS, large[0], 0),
         ("`fwb-ls` of 10,000 backups, seconds of CPU", 0.2, median("many backups", "fwb-ls", "cpu"), 2),
     ]
 
@@ -115,8 +114,8 @@ SQL: {facts['raw_size']} bytes. Sizes: {', '.join(f'{name} {size}' for name, siz
 ## Goals
 
 They were set for about 0.9 GB and 2 jobs: ours divided by theirs, where nothing else is said. *Before* is the median of the last
-{EARLIER} runs with the same settings, which are in [BENCHMARKS.jsonl](BENCHMARKS.jsonl). Most memory has `{most(False)[1]['name']}`, and
-with rows of 64 MiB `{most(True)[1]['name']}`. Where a goal is not met, [MEASUREMENTS.md](MEASUREMENTS.md#what-is-not-reached) says where the time goes.
+{EARLIER} runs with the same settings, which are in [BENCHMARKS.jsonl](BENCHMARKS.jsonl). Most memory has `{usual[1]['name']}`, and
+with rows of 64 MiB `{large[1]['name']}`. Where a goal is not met, [MEASUREMENTS.md](MEASUREMENTS.md#what-is-not-reached) says where the time goes.
 
 | | goal | before | reached | |
 |---|---|---|---|---|""")

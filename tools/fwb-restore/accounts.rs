@@ -169,12 +169,10 @@ pub(crate) fn of_server(
         missing_grants: args.missing_grants || is_second,
     };
     let mut on_record = OnRecord::new("restore", store.location(), Some(name), None)?;
-    let prepared = match fwb::prepare_accounts(store, server, &options, session.context()) {
+    let prepared = fwb::prepare_accounts(store, server, &options, session.context());
+    let prepared = match prepared.inspect_err(|_| tell_of_waiting(waiting)) {
         Ok(prepared) => prepared,
-        Err(error) => {
-            tell_of_waiting(waiting);
-            return on_record.end(Err(error));
-        }
+        Err(error) => return on_record.end(Err(error)),
     };
     if !is_second {
         warn(prepared.plan());
@@ -182,12 +180,9 @@ pub(crate) fn of_server(
     if prepared.plan().does_something() {
         on_record.begin();
     }
-    let report = match prepared.run(session.context()) {
+    let report = match prepared.run(session.context()).inspect_err(|_| tell_of_waiting(waiting)) {
         Ok(report) => report,
-        Err(error) => {
-            tell_of_waiting(waiting);
-            return on_record.end(Err(error));
-        }
+        Err(error) => return on_record.end(Err(error)),
     };
     *waiting = report.waiting();
     let checked = on_record.end(report.check());

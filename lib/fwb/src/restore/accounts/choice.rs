@@ -29,7 +29,7 @@ pub(super) fn chosen(
     manifest: &Manifest,
     accounts: &BTreeMap<AccountName, Account>,
 ) -> Result<BTreeSet<AccountName>> {
-    let mut chosen: BTreeSet<AccountName> = match choice {
+    let chosen: BTreeSet<AccountName> = match choice {
         AccountChoice::All => return Ok(accounts.keys().cloned().collect()),
         AccountChoice::Exactly(these) => {
             return Ok(accounts.keys().filter(|name| these.contains(name)).cloned().collect());
@@ -47,18 +47,24 @@ pub(super) fn chosen(
         }
         AccountChoice::OfDatabase(database) => of_database(database, manifest, accounts),
     };
+    Ok(closed(chosen, |chosen| {
+        let chosen = chosen.iter().filter_map(|name| accounts.get(name));
+        let roles = chosen.flat_map(|account| account.roles.keys());
+        roles.filter(|role| accounts.contains_key(*role)).cloned().collect()
+    }))
+}
+
+/// A set with what comes along with its members, and with what comes along with that.
+fn closed(
+    mut set: BTreeSet<AccountName>,
+    along: impl Fn(&BTreeSet<AccountName>) -> BTreeSet<AccountName>,
+) -> BTreeSet<AccountName> {
     loop {
-        let roles: BTreeSet<AccountName> = chosen
-            .iter()
-            .filter_map(|name| accounts.get(name))
-            .flat_map(|account| account.roles.keys())
-            .filter(|role| accounts.contains_key(*role) && !chosen.contains(*role))
-            .cloned()
-            .collect();
-        if roles.is_empty() {
-            return Ok(chosen);
+        let before = set.len();
+        set.extend(along(&set));
+        if set.len() == before {
+            return set;
         }
-        chosen.extend(roles);
     }
 }
 
@@ -87,18 +93,11 @@ fn of_database(
     };
     // Root has every role that it has made, and is never touched.
     let others = || accounts.iter().filter(|(name, _)| !name.is_root());
-    let mut needed: BTreeSet<AccountName> = others().filter_map(wanted).collect();
     // Whoever has such a role may do something in it, too, and so may whoever has a role that has it.
-    loop {
-        let by_role = others().filter(|(name, account)| {
-            !needed.contains(name) && account.roles.keys().any(|role| needed.contains(role))
-        });
-        let by_role: Vec<AccountName> = by_role.map(|(name, _)| name.clone()).collect();
-        if by_role.is_empty() {
-            return needed;
-        }
-        needed.extend(by_role);
-    }
+    closed(others().filter_map(wanted).collect(), |needed| {
+        let by_role = others().filter(|(_, account)| account.roles.keys().any(|role| needed.contains(role)));
+        by_role.map(|(name, _)| name.clone()).collect()
+    })
 }
 
 fn few<'a>(names: impl ExactSizeIterator<Item = &'a AccountName>) -> String {

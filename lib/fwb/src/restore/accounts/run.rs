@@ -51,7 +51,7 @@ pub enum AccountOutcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AccountReport {
     /// The account, `user@host`, or the role.
-    pub account: String,
+    pub account: AccountName,
     /// What became of it.
     pub outcome: AccountOutcome,
     /// How it differs from the backup's, where it was left; or why it could not be restored.
@@ -60,9 +60,6 @@ pub struct AccountReport {
     /// Statements that it still needs: what they are about is not there yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub put_off: Vec<String>,
-    /// The same as [`AccountReport::account`], as it is compared.
-    #[serde(skip)]
-    name: AccountName,
 }
 
 /// A restore of accounts that was made.
@@ -83,7 +80,7 @@ impl AccountsReport {
     /// Those of which rights are put off, because what they are on is not there yet.
     pub fn waiting(&self) -> BTreeSet<AccountName> {
         let waiting = self.accounts.iter().filter(|account| !account.put_off.is_empty());
-        waiting.map(|account| account.name.clone()).collect()
+        waiting.map(|account| account.account.clone()).collect()
     }
 
     /// That some could not be restored, where it is so.
@@ -343,8 +340,7 @@ impl Progressing {
             _ => Vec::new(),
         };
         let put_off = if outcome == AccountOutcome::Failed { Vec::new() } else { put_off };
-        let name = task.wanted.name;
-        AccountReport { account: name.to_string(), outcome, reasons, put_off, name }
+        AccountReport { account: task.wanted.name, outcome, reasons, put_off }
     }
 }
 

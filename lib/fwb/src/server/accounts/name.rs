@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 use crate::server::quoting::quote_name;
 
 /// MariaDB's role that everybody has (MariaDB's manual, "GRANT … TO PUBLIC").
@@ -71,6 +73,13 @@ impl fmt::Display for AccountName {
             Some(host) => write!(f, "{user}@{host}"),
             None => f.write_str(user),
         }
+    }
+}
+
+impl Serialize for AccountName {
+    /// As it is shown.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
