@@ -7,7 +7,7 @@ use std::process::Child;
 use serde_json::Value;
 
 use crate::faults::{Holder, WAITS, code, sees, signal};
-use crate::support::{Database, Server, Store, Tool, name, sha256, until};
+use crate::support::{Database, Server, Store, Tool, mariadb, name, sha256, until};
 
 /// The dump reads the tables by name, and can be held at `bb`; it opens them the other way round.
 const TABLES: &str = "CREATE TABLE aa (id INT PRIMARY KEY); INSERT INTO aa SELECT seq FROM seq_1_to_50;
@@ -149,6 +149,21 @@ fn a_database_that_is_being_restored_is_not_dumped() {
     let dumps = store.tool("fwb-ls").args(["--kind", "full"]).run().ok().records();
     assert_eq!(dumps.len(), 2, "the first, and the one that has waited");
     assert!(dumps.iter().all(|dump| rows(dump, "a") == Some(20000)));
+}
+
+/// The server has the lock of a restore a little longer than the restore is there.
+#[test]
+fn a_restore_that_has_just_ended_is_in_no_dumps_way() {
+    let (database, store, server) = (Database::sample("ended"), Store::new(), Server::shared());
+    let lock = lock_of(&database.name);
+    let holder = mariadb(&server.defaults_file(), &[])
+        .stdin(format!("SELECT GET_LOCK('{lock}', 0); SELECT SLEEP(1)"))
+        .spawn();
+    until("the lock", || {
+        Some(()).filter(|()| server.query(format!("SELECT IS_USED_LOCK('{lock}') IS NOT NULL")) == "1")
+    });
+    store.dump(&database);
+    assert_eq!(code(&mut { holder }), Some(0));
 }
 
 #[test]

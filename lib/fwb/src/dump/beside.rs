@@ -1,7 +1,7 @@
 //! What else goes on while a database is dumped: a restore of it, or changes of its tables.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::chosen::Chosen;
 use super::connections::connect;
@@ -9,13 +9,15 @@ use super::direct::Definitions;
 use super::writer::essence;
 use crate::error::{DUMPING, Error, Result};
 use crate::progress::Cancel;
-use crate::server::{Identities, Role, ServerClient, Sql, changed, quote_name, restore_lock};
+use crate::server::{Identities, LETTING_GO, Role, ServerClient, Sql, changed, quote_name, restore_lock};
 use crate::store::Wait;
 
 /// How often a dump starts over because tables changed under it, before it gives up.
 pub(super) const STARTS_OVER: u32 = 3;
-/// Between two looks at whether a restore has ended.
+/// Between two looks at whether a restore has ended that is waited for.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Between two looks at whether a restore is at work, or has just ended.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// What a restore that works on the database means for a dump of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +30,17 @@ pub(super) enum Restores {
 }
 
 impl Restores {
-    /// Fails where a restore works on the database.
+    /// Fails where a restore works on the database; one that has just ended is waited for.
     ///
     /// # Errors
     /// [`Error::Busy`], or the server cannot be asked.
     pub(super) fn check(self, server: &ServerClient, database: &str, cancel: &Cancel) -> Result<()> {
-        if self == Self::Respected && is_restored(server, database, cancel)? {
-            return Err(Error::Busy { database: database.to_owned() });
+        let until = Instant::now() + LETTING_GO;
+        while self == Self::Respected && is_restored(server, database, cancel)? {
+            if Instant::now() >= until {
+                return Err(Error::Busy { database: database.to_owned() });
+            }
+            pause(GLANCE, cancel)?;
         }
         Ok(())
     }
@@ -62,11 +68,20 @@ pub(super) fn wait_for_restores(
             log::warn!(code = crate::notice::WAITS.code; "a restore of {database} is under way; waiting for its end");
         }
         told = true;
-        let until = std::time::Instant::now() + PAUSE;
-        while std::time::Instant::now() < until {
-            cancel.check()?;
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        pause(PAUSE, cancel)?;
+    }
+    Ok(())
+}
+
+/// Waits so long.
+///
+/// # Errors
+/// The wait was cancelled.
+fn pause(time: Duration, cancel: &Cancel) -> Result<()> {
+    let until = Instant::now() + time;
+    while Instant::now() < until {
+        cancel.check()?;
+        std::thread::sleep(GLANCE.min(time));
     }
     Ok(())
 }

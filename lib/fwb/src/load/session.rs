@@ -4,6 +4,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use super::delimited::{Delimited, TableForm};
 use crate::admission::PUT_ASIDE;
@@ -291,15 +292,15 @@ impl LoadSession {
         self.noted(Err(SessionError::Lost(io::Error::other("a statement has no end"))))
     }
 
-    /// Takes a lock of the server's (`GET_LOCK`) that another connection may have, for which it waits so many seconds.
+    /// Takes a lock of the server's (`GET_LOCK`) that another connection may have, for which it waits so long, in whole seconds.
     ///
     /// # Errors
     /// The server refuses, or the connection breaks.
-    pub(crate) fn take_lock(&mut self, name: &str, seconds: u32) -> Result<bool> {
+    pub(crate) fn take_lock(&mut self, name: &str, patience: Duration) -> Result<bool> {
         if let Some(failed) = self.failed.take() {
             return Err(failed);
         }
-        let sql = format!("SELECT GET_LOCK('{name}', {seconds})");
+        let sql = format!("SELECT GET_LOCK('{name}', {})", patience.as_secs());
         let rows = self.connection.rows(&sql, "waiting for a lock")?;
         Ok(rows.iter().flatten().any(|taken| taken == "1"))
     }

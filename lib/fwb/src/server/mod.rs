@@ -58,7 +58,7 @@ pub(crate) use quoting::{charset_clause, quote_name, quote_text, quote_texts};
 #[cfg(test)]
 pub(crate) use replication::Filter;
 pub(crate) use replication::{Asked, Replica, Replication};
-pub(crate) use restore_lock::restore_lock;
+pub(crate) use restore_lock::{LETTING_GO, restore_lock};
 pub(crate) use rights::{HIDES, Lacking, Sight, account_name, fits as pattern_fits};
 pub(crate) use surroundings::what_it_decides;
 pub use version::{Flavor, ServerVersion};

@@ -1,6 +1,12 @@
 //! The lock that a restore holds on the server, for as long as it works on a database.
 
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
+
+/// How long a lock that another connection has is waited for. A restore that has just ended has its lock until the server
+/// notices that its connection is closed.
+pub(crate) const LETTING_GO: Duration = Duration::from_secs(3);
 
 /// The lock's name for `GET_LOCK`: a name has 64 characters at most there, as many as a database's may have. `database` is
 /// the name as the server writes it.

@@ -11,7 +11,7 @@ use crate::blank::blank_quoted;
 use crate::error::{Error, Result};
 use crate::progress::{Context, seconds_since};
 use crate::server::accounts::{Account, Object, Step, differences, is_about_identity, steps, surrender};
-use crate::server::{AccountName, Connection, Role, restore_lock};
+use crate::server::{AccountName, Connection, LETTING_GO, Role, restore_lock};
 
 /// What it is told that goes on.
 const DOING: &str = "restoring accounts";
@@ -177,7 +177,8 @@ impl PreparedAccounts<'_> {
 
 /// Two restores of accounts at once would count each other's for their own.
 fn lock(connection: &mut Connection) -> Result<()> {
-    let rows = connection.rows(&format!("SELECT GET_LOCK('{}', 0)", restore_lock(LOCKED)), DOING)?;
+    let sql = format!("SELECT GET_LOCK('{}', {})", restore_lock(LOCKED), LETTING_GO.as_secs());
+    let rows = connection.rows(&sql, DOING)?;
     match rows.first().and_then(|row| row.first()).map(String::as_str) {
         Some("1") => Ok(()),
         _ => Err(Error::Busy { database: LOCKED.into() }),

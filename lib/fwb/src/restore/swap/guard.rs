@@ -1,14 +1,12 @@
 //! One restore of a database at a time: a lock of the server's (`GET_LOCK`), held by the connection that makes the
 //! swap, and so for as long as the server is at it.
 
+use std::time::Duration;
+
 use crate::error::{Error, Result};
 use crate::load::LoadSession;
 use crate::progress::Cancel;
-use crate::server::{ServerClient, Sql, restore_lock};
-
-/// How long the lock of another connection is waited for, in seconds. A restore that has just ended has its lock until the
-/// server notices that its connection is closed.
-const LETTING_GO: u32 = 3;
+use crate::server::{LETTING_GO, ServerClient, Sql, restore_lock};
 
 /// A connection that holds the lock of a database.
 pub(in crate::restore) struct Guard {
@@ -29,13 +27,13 @@ impl Guard {
     /// # Errors
     /// As [`Guard::take`].
     pub(super) fn wait(server: &ServerClient, database: &str, cancel: &Cancel) -> Result<Self> {
-        Self::try_for(server, database, 600, cancel)
+        Self::try_for(server, database, Duration::from_secs(600), cancel)
     }
 
-    fn try_for(server: &ServerClient, database: &str, seconds: u32, cancel: &Cancel) -> Result<Self> {
+    fn try_for(server: &ServerClient, database: &str, patience: Duration, cancel: &Cancel) -> Result<Self> {
         let lock = restore_lock(database);
         let mut session = LoadSession::start(server, None, cancel)?;
-        if !session.take_lock(&lock, seconds)? {
+        if !session.take_lock(&lock, patience)? {
             tell_holder(server, &lock, cancel);
             return Err(Error::Busy { database: database.into() });
         }
