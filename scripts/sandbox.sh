@@ -41,7 +41,7 @@ A private, disposable database server, reached over its own socket only.
                with start: installed (the mariadbd of this machine, the default), or one that
                scripts/servers.sh has brought: mariadb-10.5, mariadb-10.11, mariadb-11.8, mysql-9.7.
                A sandbox stays with the server that it was made with
-  --purge      with stop: delete its data as well
+  --purge      with stop: delete its data as well, without a clean shutdown
   -h, --help   show this
 
 What follows -- goes to the server after our own options, and so wins over them:
@@ -256,7 +256,7 @@ keep_pristine() {
   local new
   mkdir -p -- "${2%/*}"
   new=$(mktemp -d "$2.XXXXXX")
-  cp -a --reflink=auto -- "$1/." "$new"
+  cp -a --sparse=always -- "$1/." "$new" # redo logs are empty and large; copies of the copy keep the holes
   mv -T -- "$new" "$2" 2>/dev/null || rm -rf -- "$new"
 }
 
@@ -350,7 +350,8 @@ stop() {
   take_lock
   local pid
   if pid=$(server_pid); then
-    kill "$pid" 2>/dev/null || true # a clean shutdown for all of them
+    # A clean shutdown for all of them; what is deleted needs none.
+    if [[ $PURGE == yes ]]; then kill -KILL "$pid" 2>/dev/null || true; else kill "$pid" 2>/dev/null || true; fi
     wait_gone || fail "the server (process $pid) does not stop" "see $LOG, or end it yourself: kill -9 $pid"
     say 'stopped'
   else

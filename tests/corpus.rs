@@ -200,7 +200,7 @@ fn comes_back(name: &str, made: &[u8], plain: &Plain, warnings: &[&str]) {
 fn five_thousand_tables() {
     let options =
         ["--sync-frm=0", "--skip-log-bin", "--innodb-flush-method=nosync", "--innodb-file-per-table=0"];
-    let (server, store) = (Server::in_memory("many-tables", &options), Store::new());
+    let (server, store) = (Server::private("many-tables", &options), Store::new());
     let tool = |name: &str| store.tool(name).env("FWB_DEFAULTS_FILE", server.defaults_file());
     let make = "CREATE DATABASE many CHARACTER SET utf8mb4; USE many;
         DELIMITER //

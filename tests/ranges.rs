@@ -115,7 +115,7 @@ fn every_row_comes_once(server: &Server, more: &str) {
 
 #[test]
 fn every_row_comes_once_from_the_usual_server() {
-    let server = Server::in_memory("ranges", &["--skip-log-bin"]);
+    let server = Server::private("ranges", &["--skip-log-bin"]);
     every_row_comes_once(&server, if server.is_mariadb((10, 11)) { HISTORY } else { "" });
 }
 

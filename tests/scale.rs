@@ -17,7 +17,7 @@ const MOST: u64 = 96 << 10;
 /// A server without a log of what is written, for much that is written.
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| Server::in_memory("scale", &["--skip-log-bin", "--innodb-log-file-size=256M"]))
+    SERVER.get_or_init(|| Server::private("scale", &["--skip-log-bin", "--innodb-log-file-size=256M"]))
 }
 
 /// A tool that knows this server.

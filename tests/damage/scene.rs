@@ -85,7 +85,7 @@ impl Scene {
         keys: &[Keys],
         tables: &[&'static str],
     ) -> Self {
-        let mut scene = Self { server: Server::in_memory(name, &[]), store: Store::new(), cases: Vec::new() };
+        let mut scene = Self { server: Server::private(name, &[]), store: Store::new(), cases: Vec::new() };
         for (number, kind) in kinds.into_iter().enumerate() {
             for keys in keys {
                 let database = format!("d{number}_{}", keys.name().replace(' ', "_"));

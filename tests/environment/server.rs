@@ -116,7 +116,7 @@ fn a_server_that_restarts_ends_the_dump_clearly() {
 /// Clients that take all connections: a backup over those that are left, or a clear failure.
 #[test]
 fn a_server_without_connections_is_told_clearly() {
-    let (server, store) = (Server::in_memory("connections", &["--max-connections=10"]), Store::new());
+    let (server, store) = (Server::private("connections", &["--max-connections=10"]), Store::new());
     server.sql("CREATE DATABASE d; CREATE USER backup@localhost; GRANT SELECT, RELOAD, LOCK TABLES, SHOW VIEW, TRIGGER, EVENT, PROCESS, BINLOG MONITOR ON *.* TO backup@localhost;");
     for table in 1..=3 {
         server.sql(format!("USE d; CREATE TABLE t{table} (id INT PRIMARY KEY, d BLOB); INSERT INTO t{table} SELECT seq, RANDOM_BYTES(1000) FROM seq_1_to_20000; ANALYZE TABLE t{table};"));
@@ -305,7 +305,7 @@ fn changed_during_a_dump(change: &str, options: &[&str]) -> bool {
 #[test]
 fn a_server_without_room_keeps_what_it_had() {
     let options = ["--innodb-file-per-table=0", "--innodb-data-file-path=ibdata1:12M:autoextend:max:96M"];
-    let (server, store) = (Server::in_memory("room", &options), Store::new());
+    let (server, store) = (Server::private("room", &options), Store::new());
     server.sql("CREATE DATABASE d; USE d; CREATE TABLE t (id INT PRIMARY KEY, d BLOB); INSERT INTO t SELECT seq, RANDOM_BYTES(1000) FROM seq_1_to_50000;");
     let made = dump(&store, &server, "d").run().ok().json();
     let sum = "SELECT COUNT(*), SUM(CRC32(d)) FROM d.t";

@@ -84,7 +84,7 @@ impl Place {
             dir.path().join("std_data"),
         )
         .expect("a link");
-        let target = Arc::new(Server::in_memory(&format!("target-{worker}"), &USUAL));
+        let target = Arc::new(Server::private(&format!("target-{worker}"), &USUAL));
         Self { worker, suites: suites.to_owned(), out: out.to_owned(), dir, source: None, target, started: 0 }
     }
 
@@ -94,7 +94,7 @@ impl Place {
             return Arc::clone(source);
         }
         self.started += 1;
-        let server = Server::in_memory(&format!("source-{}-{}", self.worker, self.started), &USUAL);
+        let server = Server::private(&format!("source-{}-{}", self.worker, self.started), &USUAL);
         let include = self.suites.join("share/mysql/mysql-test/include");
         // As the server's own bootstrap reads it; a client takes the semicolon for a part of the delimiter.
         let sql = |name: &str| {

@@ -77,8 +77,7 @@ fn databases_drawn_by_lot_come_back() {
     if !Server::shared().is_mariadb((10, 10)) {
         return;
     }
-    let scene =
-        Scene { server: Server::in_memory("random", &["--event-scheduler=OFF"]), store: Store::new() };
+    let scene = Scene { server: Server::private("random", &["--event-scheduler=OFF"]), store: Store::new() };
     let given = std::env::var("FWB_RANDOM_SEED").ok().and_then(|seed| seed.parse().ok());
     let rounds = if whole() { 500 } else { 30 };
     let seeds: Vec<u64> = given.map_or_else(|| (1..=rounds).collect(), |seed| vec![seed]);

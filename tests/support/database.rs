@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{Server, mariadb, sample};
+use super::{Server, client, sample, sha256};
 
 /// A database on the shared server, dropped with this value.
 pub(crate) struct Database {
@@ -43,17 +43,16 @@ impl Database {
         quoted(&self.name)
     }
 
-    /// Runs SQL in it; panics with the client's output when it fails.
+    /// Runs SQL in it; panics with what the server says when it fails.
+    #[track_caller]
     pub(crate) fn sql(&self, sql: impl AsRef<[u8]>) {
-        let cnf = Server::shared().defaults_file();
-        mariadb(&cnf, &[&format!("--database={}", self.name)]).stdin(sql).run().ok();
+        client::sql(&Server::shared().defaults_file(), &self.name, sql.as_ref());
     }
 
     /// What a query in it answers: a line a row, a tab between columns.
+    #[track_caller]
     pub(crate) fn query(&self, sql: &str) -> String {
-        let cnf = Server::shared().defaults_file();
-        let out = mariadb(&cnf, &["-N", "-B", &format!("--database={}", self.name)]).stdin(sql).run();
-        out.ok().stdout_text().trim_end_matches('\n').to_owned()
+        client::query(&Server::shared().defaults_file(), &self.name, sql.as_bytes())
     }
 
     /// Whether the server has it.
@@ -68,10 +67,16 @@ impl Database {
         Server::shared().sql(format!("DROP DATABASE IF EXISTS {}", quoted(&self.name)));
     }
 
-    /// Every row of every table as text, in order of the first column: what a user would lose.
+    /// Every row of every table as text, in order of the first column: what a user would lose. Of rows that are no text, their
+    /// digest.
     pub(crate) fn content(&self) -> String {
         let tables = self.query("SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'");
-        let dump = |table: &str| self.query(&format!("SELECT * FROM {} ORDER BY 1", quoted(table)));
+        let cnf = Server::shared().defaults_file();
+        let dump = |table: &str| {
+            let sql = format!("SELECT * FROM {} ORDER BY 1", quoted(table));
+            let rows = client::answer(&cnf, &self.name, sql.as_bytes());
+            String::from_utf8(rows).unwrap_or_else(|binary| sha256(binary.as_bytes()))
+        };
         let names = tables.lines().filter_map(|line| line.split('\t').next());
         names.map(|table| [table, ":\n", &dump(table), "\n"].concat()).collect()
     }
@@ -85,10 +90,11 @@ impl Drop for Database {
             self.name.chars().count() + 2,
             format!("{}__", self.name).replace('\\', "\\\\").replace('\'', "''")
         );
-        let left = mariadb(&cnf, &["-N", "-B", "-r"]).stdin(left).run().stdout_text();
-        let dropped = format!("DROP DATABASE IF EXISTS {}; {left}", quoted(&self.name));
         // A server that a test stopped is no reason to hide that test's own failure.
-        let _ = mariadb(&cnf, &[]).stdin(dropped).run();
+        let left = client::run(&cnf, "", left.as_bytes()).and_then(Result::ok).unwrap_or_default();
+        let left: Vec<u8> = left.into_iter().flatten().flatten().flatten().collect();
+        let dropped = format!("DROP DATABASE IF EXISTS {};", quoted(&self.name));
+        let _ = client::run(&cnf, "", &[dropped.as_bytes(), &left].concat());
     }
 }
 

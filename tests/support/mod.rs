@@ -1,6 +1,7 @@
 //! What the tests stand on: a private server, databases and stores that go when their test ends, and the tools.
 
 mod before;
+mod client;
 pub(crate) mod content;
 mod database;
 pub(crate) mod faulty_proxy;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use super::mariadb;
+use super::client;
 
 /// A server that stops, and whose data goes, when this value or the test process ends, in whatever way.
 pub(crate) struct Server {
@@ -28,6 +28,8 @@ const INSTALLED: &str = "installed";
 /// Where Linux keeps files in memory, and how the names of ours begin there.
 const MEMORY: &str = "/dev/shm";
 const MEMORY_PREFIX: &str = "fwb-test-server-";
+/// So much is to be left for the servers and the tools themselves.
+const ROOM: u64 = 8 << 30;
 
 /// Engines that MariaDB has in files of their own. They are there from the start: INSTALL PLUGIN ends a MariaDB 10.11.19
 /// on which another session reads `information_schema` at that moment (signal 11 in `get_all_tables`, each time within 50 s
@@ -37,8 +39,21 @@ const ENGINES: [&str; 2] = ["--plugin-load-add=ha_archive", "--plugin-load-add=h
 /// Lines of a server's log that tell how it ended.
 const LAST_WORDS: usize = 40;
 
-fn on_disk(suffix: &str) -> PathBuf {
-    root().join(format!("target/test-server/{}{suffix}", std::process::id()))
+/// Where a server is to be: in memory where there is room, so that no test waits for the disk, and none for the files of
+/// another one's five thousand tables.
+fn home(suffix: &str) -> PathBuf {
+    let name = format!("{}{suffix}", std::process::id());
+    if Path::new(MEMORY).is_dir() && available_memory() > ROOM {
+        return Path::new(MEMORY).join(format!("{MEMORY_PREFIX}{name}"));
+    }
+    root().join("target/test-server").join(name)
+}
+
+/// Bytes of memory that programs can still have.
+fn available_memory() -> u64 {
+    let told = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = told.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    line.and_then(|line| line.trim_end_matches(" kB").trim().parse::<u64>().ok()).unwrap_or(0) << 10
 }
 
 /// The server that tests use where they name none: `make matrix` goes through all.
@@ -76,7 +91,7 @@ impl Server {
         static SHARED: OnceLock<Result<Server, String>> = OnceLock::new();
         let started = SHARED.get_or_init(|| {
             sweep();
-            Self::start(on_disk(""), &usual(), &[])
+            Self::start(home(""), &usual(), &[])
         });
         let server = started.as_ref().unwrap_or_else(|reason| panic!("no server to test with: {reason}"));
         server.assert_serves();
@@ -101,25 +116,15 @@ impl Server {
     /// A server of its own, with `options` for mariadbd; `name` is unique among the tests.
     pub(crate) fn private(name: &str, options: &[&str]) -> Self {
         Self::shared(); // one start at a time is enough for the machine, and stale ones are gone then
-        Self::start(on_disk(&format!("-{name}")), &usual(), options)
+        Self::start(home(&format!("-{name}")), &usual(), options)
             .unwrap_or_else(|reason| panic!("no server: {reason}"))
     }
 
     /// As [`Server::private`], of a kind that `scripts/servers.sh` has brought: `mysql-9.7`, for one.
     pub(crate) fn of(kind: &str, name: &str, options: &[&str]) -> Self {
         Self::shared();
-        Self::start(on_disk(&format!("-{name}")), kind, options)
+        Self::start(home(&format!("-{name}")), kind, options)
             .unwrap_or_else(|reason| panic!("no {kind}: {reason}"))
-    }
-
-    /// As [`Server::private`], with its data in memory where the machine has a place for that: for a test with so many
-    /// definitions that waiting for the disk after each would take minutes.
-    pub(crate) fn in_memory(name: &str, options: &[&str]) -> Self {
-        Self::shared();
-        let memory = Path::new(MEMORY);
-        let dir = memory.join(format!("{MEMORY_PREFIX}{}-{name}", std::process::id()));
-        let dir = if memory.is_dir() { dir } else { on_disk(&format!("-{name}")) };
-        Self::start(dir, &usual(), options).unwrap_or_else(|reason| panic!("no server: {reason}"))
     }
 
     fn start(dir: PathBuf, kind: &str, options: &[&str]) -> Result<Self, String> {
@@ -171,15 +176,16 @@ impl Server {
         !command.split('\0').any(|argument| argument == serves)
     }
 
-    /// Runs SQL; the client reads it from standard input, so `DELIMITER` works.
+    /// Runs SQL, `DELIMITER` and all.
+    #[track_caller]
     pub(crate) fn sql(&self, sql: impl AsRef<[u8]>) {
-        mariadb(&self.defaults_file(), &[]).stdin(sql).run().ok();
+        client::sql(&self.defaults_file(), "", sql.as_ref());
     }
 
     /// What a query answers: a line a row, a tab between columns.
+    #[track_caller]
     pub(crate) fn query(&self, sql: impl AsRef<[u8]>) -> String {
-        let out = mariadb(&self.defaults_file(), &["-N", "-B"]).stdin(sql).run();
-        out.ok().stdout_text().trim_end_matches('\n').to_owned()
+        client::query(&self.defaults_file(), "", sql.as_ref())
     }
 }
 

@@ -236,7 +236,11 @@ impl Output {
 }
 
 /// Bytes as text; those that are none are shown, so that two texts differ where the bytes do.
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
+    // Most are text, of many megabytes at times, and this crate is not optimised.
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return text.to_owned();
+    }
     let show =
         |chunk: std::str::Utf8Chunk| [chunk.valid(), &chunk.invalid().escape_ascii().to_string()].concat();
     bytes.utf8_chunks().map(show).collect()
