@@ -94,9 +94,10 @@ pub(crate) fn content(cnf: &Path, database: &str) -> Vec<Shown> {
                  WHERE trigger_schema = DATABASE() AND trigger_name = '{}'",
                 name.replace('\'', "''")
             ),
-            // SHOW CREATE mixes two character sets where a comment or a name is beyond ASCII; a dump is in UTF-8 then.
+            // SHOW CREATE mixes two character sets where a comment or a name is beyond ASCII; a dump is in UTF-8 then. MySQL has
+            // a semicolon at the end of a body that came among other statements, and neither its log nor a restore brings it.
             (_, "EVENT") => format!(
-                "SELECT definer, time_zone, HEX(event_definition), event_type, execute_at, interval_value, interval_field, sql_mode, starts, ends, \
+                "SELECT definer, time_zone, HEX(TRIM(TRAILING ';' FROM event_definition)), event_type, execute_at, interval_value, interval_field, sql_mode, starts, ends, \
                  status, on_completion, HEX(event_comment), collation_connection, database_collation FROM information_schema.events \
                  WHERE event_schema = DATABASE() AND event_name = '{}'",
                 name.replace('\'', "''")

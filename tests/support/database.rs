@@ -75,7 +75,8 @@ impl Database {
         let dump = |table: &str| {
             let sql = format!("SELECT * FROM {} ORDER BY 1", quoted(table));
             let rows = client::answer(&cnf, &self.name, sql.as_bytes());
-            String::from_utf8(rows).unwrap_or_else(|binary| sha256(binary.as_bytes()))
+            let rows = String::from_utf8(rows).unwrap_or_else(|binary| sha256(binary.as_bytes()));
+            rows.trim_end_matches('\n').to_owned()
         };
         let names = tables.lines().filter_map(|line| line.split('\t').next());
         names.map(|table| [table, ":\n", &dump(table), "\n"].concat()).collect()
