@@ -240,13 +240,25 @@ impl Drop for LeaseHeld {
                 shared.version.clone(),
             )
         };
-        let Ok(json) = serde_json::to_vec(&lease) else { return };
-        match tidy(self.client.put(LOCK, &json, If::Version(version))) {
+        match tidy(give_back(&self.client, &lease, version)) {
             Some(Ok(Put::Done(_))) => {}
-            // A renewal that was cut off may have come through: then nobody waits for longer than the lease.
+            // Nobody waits for longer than the lease.
             other => log::debug!("the lock of {} is not given back: {other:?}", self.client.url),
         }
     }
+}
+
+/// Writes that the lease is held no more, over the version that we know, or over a renewal of ours whose answer never came.
+async fn give_back(client: &Client, lease: &Lease, version: UpdateVersion) -> Result<Put> {
+    let json = serde_json::to_vec(lease)?;
+    let put = client.put(LOCK, &json, If::Version(version)).await?;
+    if let Put::Refused = put
+        && let Some(found) = client.get(LOCK, LARGEST).await?
+        && serde_json::from_slice::<Lease>(&found.bytes).is_ok_and(|there| there.id == lease.id)
+    {
+        return client.put(LOCK, &json, If::Version(version_of(&found.meta))).await;
+    }
+    Ok(put)
 }
 
 /// Where this process runs, for people.
