@@ -144,7 +144,7 @@ fn what_was_deleted_goes_later() {
     assert_ne!(name(&dump().run().ok().json()), name(&first));
     until("the end of what was deleted", || {
         std::thread::sleep(Duration::from_millis(500));
-        let tool = place.tool("fwb-prune").env("FWB_STORE_DELETE_AFTER", "1").env("FWB_STORE_LEASE", "1");
+        let tool = place.tool("fwb-prune").env("FWB_STORE_DELETE_AFTER", "1").env("FWB_STORE_LEASE", "3");
         prune(tool, name(&second));
         (!place.files().contains(&name(&first).to_owned())).then_some(())
     });

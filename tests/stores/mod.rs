@@ -435,7 +435,7 @@ fn who_may_not_delete_can_dump() {
     let writer = place.bucket().with_rights(&["s3:ListBucket", "s3:GetObject", "s3:PutObject"]);
     let address = ObjectServer::shared(Kind::Ministack).address();
     let tool = |name: &str| {
-        let tool = place.tool(name).env("FWB_STORE_DELETE_AFTER", "1").env("FWB_STORE_LEASE", "1");
+        let tool = place.tool(name).env("FWB_STORE_DELETE_AFTER", "1").env("FWB_STORE_LEASE", "3");
         writer.environment(address).iter().fold(tool, |tool, (name, value)| tool.env(name, value))
     };
     let dumps: Vec<Value> =
@@ -443,13 +443,13 @@ fn who_may_not_delete_can_dump() {
     tool("fwb-verify").arg(name(&dumps[1])).run().ok();
     let prune = |tool: Tool| tool.args(["--keep-days", "0", "--keep-last", "1", name(&dumps[0])]).run();
     prune(tool("fwb-prune")).ok();
-    std::thread::sleep(std::time::Duration::from_secs(5));
+    std::thread::sleep(std::time::Duration::from_secs(8));
     let later = tool("fwb-dump").args(["-B", &database.name]).run().ok();
     assert!(later.stderr.contains("left behind stays there"), "{}", later.stderr);
     assert!(!later.stderr.contains("did not end well"), "{}", later.stderr);
     // Who may, does.
     assert!(place.files().contains(&name(&dumps[0]).to_owned()));
-    let other = place.tool("fwb-prune").env("FWB_STORE_DELETE_AFTER", "1").env("FWB_STORE_LEASE", "1");
+    let other = place.tool("fwb-prune").env("FWB_STORE_DELETE_AFTER", "1").env("FWB_STORE_LEASE", "3");
     other.args(["--keep-days", "30", name(&later.json())]).run().ok();
     assert!(!place.files().contains(&name(&dumps[0]).to_owned()));
 }
