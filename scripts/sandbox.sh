@@ -348,10 +348,11 @@ stop() {
     return
   fi
   take_lock
-  local pid
+  local pid signal=TERM
   if pid=$(server_pid); then
     # A clean shutdown for all of them; what is deleted needs none.
-    if [[ $PURGE == yes ]]; then kill -KILL "$pid" 2>/dev/null || true; else kill "$pid" 2>/dev/null || true; fi
+    if [[ $PURGE == yes ]]; then signal=KILL; fi
+    kill -s "$signal" "$pid" 2>/dev/null || true
     wait_gone || fail "the server (process $pid) does not stop" "see $LOG, or end it yourself: kill -9 $pid"
     say 'stopped'
   else

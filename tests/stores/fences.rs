@@ -3,7 +3,7 @@
 use std::process::Child;
 use std::time::Duration;
 
-use super::{PREFIX, Place, large};
+use super::{PREFIX, Place, gone_soon, large};
 use crate::environment::Clock;
 use crate::faults::{code, signal};
 use crate::support::faulty_proxy::{FaultyProxy, Request};
@@ -144,8 +144,7 @@ fn what_was_deleted_goes_later() {
     assert_ne!(name(&dump().run().ok().json()), name(&first));
     until("the end of what was deleted", || {
         std::thread::sleep(Duration::from_millis(500));
-        let tool = place.tool("fwb-prune").env("FWB_STORE_DELETE_AFTER", "1").env("FWB_STORE_LEASE", "3");
-        prune(tool, name(&second));
+        prune(gone_soon(place.tool("fwb-prune")), name(&second));
         (!place.files().contains(&name(&first).to_owned())).then_some(())
     });
     assert!(!place.files().contains(&format!("{}.json", name(&first))));

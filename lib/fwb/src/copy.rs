@@ -333,9 +333,6 @@ struct Throttled<W> {
     context: Context,
 }
 
-/// Between two looks whether a signal arrived.
-const PAUSE: Duration = Duration::from_millis(50);
-
 impl<W: Write> Throttled<W> {
     fn new(inner: W, bandwidth: Option<u64>, context: &Context) -> Self {
         Self { inner, bandwidth, begun: Instant::now(), written: 0, context: context.clone() }
@@ -344,13 +341,7 @@ impl<W: Write> Throttled<W> {
     fn pause(&self) -> Result<()> {
         let Some(bandwidth) = self.bandwidth else { return self.context.cancel.check() };
         let due = Duration::from_millis(self.written.saturating_mul(1000) / bandwidth.max(1));
-        loop {
-            self.context.cancel.check()?;
-            match due.checked_sub(self.begun.elapsed()) {
-                None | Some(Duration::ZERO) => return Ok(()),
-                Some(left) => std::thread::sleep(left.min(PAUSE)),
-            }
-        }
+        self.context.cancel.sleep(due.saturating_sub(self.begun.elapsed()))
     }
 }
 

@@ -194,6 +194,21 @@ impl Cancel {
         }
     }
 
+    /// Waits so long, or until [`Cancel::raise`] was called.
+    ///
+    /// # Errors
+    /// As [`Cancel::check`].
+    pub(crate) fn sleep(&self, time: Duration) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            self.check()?;
+            match time.checked_sub(begun.elapsed()) {
+                None | Some(Duration::ZERO) => return Ok(()),
+                Some(left) => std::thread::sleep(left.min(PAUSE)),
+            }
+        }
+    }
+
     /// The error that a failure really is: an interruption, where one was asked for, else `error`.
     pub fn explain(&self, error: Error) -> Error {
         self.check().err().unwrap_or(error)

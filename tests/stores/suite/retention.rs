@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::gone_soon;
 use super::{Ground, Place, small};
 use crate::support::{name, until};
 
@@ -60,7 +61,7 @@ pub(super) fn what_is_older_goes_and_nothing_else(ground: &Ground) {
         tool.arg(&a[0]).run().fails(3, &["no backup"]);
     }
     until("the end of what was deleted", || {
-        let prune = ground.tool("fwb-prune").env("FWB_STORE_DELETE_AFTER", "1").env("FWB_STORE_LEASE", "3");
+        let prune = gone_soon(ground.tool("fwb-prune"));
         prune.args(["--keep-days", "7", &a[3]]).run().ok();
         let files = ground.place.files();
         let is_gone = |name: &String| !files.contains(name) && !files.contains(&format!("{name}.json"));

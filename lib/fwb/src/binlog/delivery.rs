@@ -1,6 +1,6 @@
 //! How what a follower has comes into the store, and which failures are waited out.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::compaction::compact;
 use crate::error::{Error, ErrorClass, Result};
@@ -10,8 +10,6 @@ use crate::store::{Folder, Listed, Store};
 /// The first pause before another attempt, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Between two looks whether a signal has come.
-const LOOK: Duration = Duration::from_millis(50);
 /// "Got fatal error from master when reading data from binary log".
 const NO_SUCH_PLACE: u16 = 1236;
 
@@ -36,13 +34,9 @@ impl Pauses {
     /// # Errors
     /// A signal arrived.
     pub(super) fn wait(&mut self, cancel: &Cancel) -> Result<()> {
-        let until = Instant::now() + self.0;
+        let pause = self.0;
         self.0 = (self.0 * 2).min(LONGEST_PAUSE);
-        while Instant::now() < until {
-            cancel.check()?;
-            std::thread::sleep(LOOK);
-        }
-        cancel.check()
+        cancel.sleep(pause)
     }
 }
 

@@ -40,7 +40,7 @@ impl Restores {
             if Instant::now() >= until {
                 return Err(Error::Busy { database: database.to_owned() });
             }
-            pause(GLANCE, cancel)?;
+            cancel.sleep(GLANCE)?;
         }
         Ok(())
     }
@@ -68,20 +68,7 @@ pub(super) fn wait_for_restores(
             log::warn!(code = crate::notice::WAITS.code; "a restore of {database} is under way; waiting for its end");
         }
         told = true;
-        pause(PAUSE, cancel)?;
-    }
-    Ok(())
-}
-
-/// Waits so long.
-///
-/// # Errors
-/// The wait was cancelled.
-fn pause(time: Duration, cancel: &Cancel) -> Result<()> {
-    let until = Instant::now() + time;
-    while Instant::now() < until {
-        cancel.check()?;
-        std::thread::sleep(GLANCE.min(time));
+        cancel.sleep(PAUSE)?;
     }
     Ok(())
 }

@@ -21,11 +21,7 @@ pub(crate) fn retrying<T>(
             Err(error) if error.is_transient() && attempts <= retries => {
                 let pause = Duration::from_secs(1 << (attempts - 1).min(5)).min(LONGEST_PAUSE);
                 log::warn!(code = crate::notice::TRIES_AGAIN.code; "{error}; trying again in {} s", pause.as_secs());
-                let until = std::time::Instant::now() + pause;
-                while std::time::Instant::now() < until {
-                    cancel.check()?;
-                    std::thread::sleep(Duration::from_millis(50));
-                }
+                cancel.sleep(pause)?;
                 attempts += 1;
             }
             Err(error) if error.is_transient() && retries > 0 => {
