@@ -74,6 +74,21 @@ fn base_and_log_make_the_next_backup() {
     }
 }
 
+/// Nothing was written between two backups: of one place in the log, perhaps of one second.
+#[test]
+fn an_idle_night_is_proved_too() {
+    let kind = "mariadb-10.11";
+    let scene = scene(kind, "idle");
+    let next = dump(&scene.server, &scene.store);
+    assert_eq!(next["binlog"], scene.base["binlog"]);
+    let proved = scene.prove(kind, &next).run().ok().json();
+    let proof = &proved["chain_proof"];
+    assert_eq!((&proof["ok"], &proof["base"]), (&true.into(), &scene.base["name"]), "{proof}");
+    assert_eq!(proof["groups"], 0, "{proof}");
+    let first = scene.prove(kind, &scene.base).run().ok();
+    assert!(first.stderr.contains("nothing to prove"), "{}", first.stderr);
+}
+
 /// A server of MySQL's replays a log with GTIDs or one without, by what it is told, whatever it does by default.
 #[test]
 fn a_log_without_gtids_is_replayed_too() {

@@ -14,7 +14,7 @@ use super::scan::{Flow, Found, scan};
 use super::segment::Segment;
 use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
-use crate::manifest::{Binlog, Kind, Manifest, Timestamp};
+use crate::manifest::{Binlog, Kind, Manifest, Timestamp, place_in_log};
 use crate::progress::Context;
 use crate::select::Listing;
 use crate::server::Feed;
@@ -185,7 +185,8 @@ pub fn reach(
             continue;
         }
         let Some(binlog) = &backup.binlog else { continue };
-        if matches!(moment, Moment::OfBackup(_, place) if !is_before(&binlog.file, binlog.position, place)) {
+        if matches!(moment, Moment::OfBackup(name, place) if !may_lead_to(&listing.entries, backup, binlog, name, place))
+        {
             continue;
         }
         for chain in chains.chains.iter().rev() {
@@ -421,9 +422,19 @@ impl Attempt<'_> {
     }
 }
 
-/// Whether a place of a server's log is before another one. The numbers in names of files grow, and become longer.
+/// Whether a log may lead from a backup to another one's place: it stood before that place, or at it and is the older one. Two
+/// backups are at one place where nothing was written between them.
+fn may_lead_to(all: &[BackupSummary], from: &BackupSummary, at: &Binlog, name: &str, place: &Binlog) -> bool {
+    if at.place_in_log() == place.place_in_log() {
+        let index = |name: &str| all.iter().position(|backup| backup.name == name);
+        return index(&from.name) < index(name);
+    }
+    is_before(&at.file, at.position, place)
+}
+
+/// Whether a place of a server's log is before another one.
 fn is_before(file: &str, position: u64, other: &Binlog) -> bool {
-    (file.len(), file, position) < (other.file.len(), other.file.as_str(), other.position)
+    place_in_log(file, position) < other.place_in_log()
 }
 
 /// The first segment at or before this one, in the same file, that begins between two groups.

@@ -271,6 +271,18 @@ pub struct Binlog {
     pub gtid: Option<String>,
 }
 
+impl Binlog {
+    /// What orders positions of one server's log.
+    pub fn place_in_log(&self) -> (usize, &str, u64) {
+        place_in_log(&self.file, self.position)
+    }
+}
+
+/// What orders positions of one server's log: the numbers in names of files grow, and become longer.
+pub fn place_in_log(file: &str, position: u64) -> (usize, &str, u64) {
+    (file.len(), file, position)
+}
+
 /// What a section of a dump holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -2,6 +2,7 @@
 //! definition for definition. Whatever no log has, such as what was written under `sql_log_bin=0`, is found by this and by nothing
 //! else.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::binlog::{FollowState, Moment};
 use crate::dump::{dump_to_observer, is_our_form};
 use crate::error::{Error, Result};
 use crate::load::OpenBackup;
-use crate::manifest::{ChainProof, Kind, Manifest, Section, SectionKind, now};
+use crate::manifest::{Binlog, ChainProof, Kind, Manifest, Section, SectionKind, now};
 use crate::progress::{Context, seconds_since};
 use crate::restore::ungrounded;
 use crate::scan::Statement;
@@ -59,7 +60,7 @@ pub fn prove_chain(
     let begun = Instant::now();
     let mut input = OpenBackup::open(store, name, &[], context)?;
     let place = place_of(&input)?;
-    if is_first(store, &input.manifest, context)? {
+    if is_first(store, &input.manifest, &place, context)? {
         let manifest = Manifest { store: Some(store.place()), ..input.manifest };
         return Ok(ChainProved { manifest, unrecorded: None, is_first: true });
     }
@@ -103,14 +104,22 @@ pub fn prove_chain(
     Ok(ChainProved { manifest, unrecorded, is_first: false })
 }
 
-/// Whether the store has no whole backup of the database that is older, be it of use or not.
-fn is_first(store: &Store, backup: &Manifest, context: &Context) -> Result<bool> {
+/// Whether the store has no whole backup of the database that is older, be it of use or not. Of two of one second, the one is older
+/// that comes first in the log, or in the list.
+fn is_first(store: &Store, backup: &Manifest, place: &Binlog, context: &Context) -> Result<bool> {
     let server = backup.server_identity();
+    let is_older = |other: &BackupSummary| {
+        let in_log = other
+            .binlog
+            .as_ref()
+            .map_or(Ordering::Equal, |other| other.place_in_log().cmp(&place.place_in_log()));
+        let order = other.started_at.cmp(&backup.started_at).then(in_log).then(other.name.cmp(&backup.name));
+        order.is_lt()
+    };
     let is_before = |other: &BackupSummary| {
         other.kind == Kind::Full
-            && other.name != backup.name
             && other.database == backup.database
-            && other.started_at <= backup.started_at
+            && is_older(other)
             && !other.server.differs(&server)
     };
     Ok(!store.list(&context.cancel)?.0.iter().any(is_before))
@@ -151,7 +160,7 @@ fn is_coming(store: &Store, backup: &Manifest, context: &Context) -> Result<bool
 }
 
 /// The place of the log that a backup shows, where base and log can be held against it.
-fn place_of(input: &OpenBackup) -> Result<crate::manifest::Binlog> {
+fn place_of(input: &OpenBackup) -> Result<Binlog> {
     let manifest = &input.manifest;
     let no_moment = |why: &str| Error::NoMoment {
         moment: format!("the moment of {}", manifest.name),
