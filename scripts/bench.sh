@@ -57,6 +57,9 @@ trap finish EXIT
 eval "$("$sandbox" env --name bench)"
 export DB=bench_db CNF=$FWB_DEFAULTS_FILE JOBS=$jobs
 unset "${!FWB_@}"
+# What stands for a pod finds its account at home.
+export KUBECTL=$bench/kubectl POD_HOME=$work/home
+install -D -m 600 "$CNF" "$POD_HOME/.my.cnf"
 sql() { mariadb --defaults-file="$CNF" "$@"; }
 
 say "making the databases, $size"
@@ -106,6 +109,9 @@ contestant() {
     fi
     contestant dump 'fwb-dump' "$rounds" "fwb-dump $fwb --defaults-file \$CNF -B \$DB -s store > manifest.json" 'rm -rf store'
     contestant dump 'fwb-dump --codec zstd' "$rounds" "fwb-dump $fwb --codec zstd --defaults-file \$CNF -B \$DB -s zstd > zstd.json" 'rm -rf zstd'
+
+    contestant 'dump through a pod' 'kubectl exec mariadb-dump | gzip' "$rounds" "\"\$KUBECTL\" exec -i mariadb-0 -- $dump \$DB | gzip > pod.sql.gz"
+    contestant 'dump through a pod' 'fwb-dump' "$rounds" "fwb-dump $fwb --kubectl \"\$KUBECTL\" --pod mariadb-0 -n bench -B \$DB -s pod > pod.json" 'rm -rf pod'
 
     contestant verify 'gzip -t' "$rounds" 'gzip -t plain.sql.gz'
     contestant verify 'zstd -t' "$rounds" 'zstd -tq plain.sql.zst'

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use super::batch::KEPT;
+
 /// How `LOAD DATA` is told to read what [`TableForm::add`] writes. Under `CHARACTER SET binary` bytes are taken as they are: those of
 /// texts are utf8mb4, as in the dump, and so only columns of that character set and of parts of it are loaded so.
 const FORM: &str = "CHARACTER SET binary FIELDS TERMINATED BY ',' ENCLOSED BY '\\'' ESCAPED BY '\\\\' \
@@ -60,6 +62,16 @@ pub(super) struct Delimited {
     pub(super) text: Vec<u8>,
     /// How many there are.
     pub(super) rows: u64,
+}
+
+impl Delimited {
+    /// Nothing is there any more; the memory stays.
+    pub(super) fn clear(&mut self) {
+        self.statement.clear();
+        self.text.clear();
+        self.text.shrink_to(KEPT);
+        self.rows = 0;
+    }
 }
 
 impl TableForm {

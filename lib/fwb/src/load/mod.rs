@@ -3,6 +3,7 @@
 //! is nothing to a load.
 
 mod amends;
+mod batch;
 mod definer;
 mod delimited;
 mod destination;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::delimited::{Delimited, TableForm};
+use super::batch::{Batch, Inserts, Sent};
+use super::delimited::TableForm;
 use crate::admission::PUT_ASIDE;
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
@@ -51,13 +52,6 @@ pub(super) struct Rows {
     pub(super) form: Option<Arc<TableForm>>,
 }
 
-/// Rows that LOAD DATA loads, and the statements that are sent instead where the server does not take them as they are.
-#[derive(Default)]
-struct Batch {
-    rows: Delimited,
-    inserts: Vec<Vec<u8>>,
-}
-
 /// A connection that loads, and what is to be told of it.
 pub(crate) struct LoadSession {
     connection: Connection,
@@ -73,7 +67,9 @@ pub(crate) struct LoadSession {
     /// Rows that wait for more of their table.
     batch: Batch,
     /// Rows that were sent, and of which the server has not said yet that it has taken them.
-    loading: Option<Batch>,
+    loading: Option<Sent>,
+    /// The memory of the batch before, for the next one.
+    spare: Inserts,
     /// Whether rows of the present table were taken otherwise than they are.
     is_bent: bool,
     /// Why the connection is of no use any more.
@@ -97,6 +93,7 @@ impl LoadSession {
             is_begun: false,
             batch: Batch::default(),
             loading: None,
+            spare: Inserts::default(),
             is_bent: false,
             failed: None,
         };
@@ -207,39 +204,38 @@ impl LoadSession {
     fn add_to_batch(&mut self, form: &TableForm, statement: &[u8]) -> io::Result<bool> {
         // What stands between two statements is none of them.
         let statement = statement.trim_ascii_start();
-        let mut is_added = form.add(statement, &mut self.batch.rows);
+        let mut is_added = self.batch.add(form, statement);
         if !is_added && self.batch.rows.rows > 0 {
             // It may be of another table, or have other columns.
             self.send_batch()?;
-            is_added = !self.is_bent && form.add(statement, &mut self.batch.rows);
+            is_added = !self.is_bent && self.batch.add(form, statement);
         }
-        if !is_added {
-            return Ok(false);
-        }
-        self.batch.inserts.push(statement.to_vec());
-        if self.batch.rows.text.len() >= BATCH {
+        if is_added && self.batch.rows.text.len() >= BATCH {
             self.send_batch()?;
         }
-        Ok(true)
+        Ok(is_added)
     }
 
     /// Has the server load the rows that wait, in a transaction that ends when it has said what became of them.
     fn send_batch(&mut self) -> io::Result<()> {
-        let batch = std::mem::take(&mut self.batch);
-        if batch.rows.rows == 0 {
+        if self.batch.rows.rows == 0 {
             return Ok(());
         }
         self.end_batch()?;
+        let inserts = std::mem::replace(&mut self.batch.inserts, std::mem::take(&mut self.spare));
+        let batch = Sent { rows: self.batch.rows.rows, inserts };
         if self.is_bent {
-            return batch.inserts.iter().try_for_each(|insert| self.send(insert));
+            self.batch.rows.clear();
+            return self.insert(batch);
         }
         self.send(b"START TRANSACTION")?;
         self.sent += 1;
-        let begun = self.connection.session().load(&batch.rows.statement, &batch.rows.text);
+        let begun = self.connection.session().load(&self.batch.rows.statement, &self.batch.rows.text);
+        self.batch.rows.clear();
         match begun {
             Ok(()) => self.loading = Some(batch),
             Err(SessionError::Server(error)) if error.statement == Some(self.sent - 1) => {
-                return self.insert_instead(&batch, &error.to_string());
+                return self.insert_instead(batch, &error.to_string());
             }
             Err(error) => return self.noted(Err(error)),
         }
@@ -251,21 +247,30 @@ impl LoadSession {
     fn end_batch(&mut self) -> io::Result<()> {
         let Some(batch) = self.loading.take() else { return Ok(()) };
         match self.connection.session().loaded() {
-            Ok(Loaded { rows, warnings: 0 }) if rows == batch.rows.rows => self.send(b"COMMIT"),
-            Ok(Loaded { rows, warnings }) => {
-                let why = format!("of {} rows it took {rows}, with {warnings} warnings", batch.rows.rows);
-                self.insert_instead(&batch, &why)
+            Ok(Loaded { rows, warnings: 0 }) if rows == batch.rows => {
+                self.spare = batch.inserts.emptied();
+                self.send(b"COMMIT")
             }
-            Err(SessionError::Server(error)) => self.insert_instead(&batch, &error.to_string()),
+            Ok(Loaded { rows, warnings }) => {
+                let why = format!("of {} rows it took {rows}, with {warnings} warnings", batch.rows);
+                self.insert_instead(batch, &why)
+            }
+            Err(SessionError::Server(error)) => self.insert_instead(batch, &error.to_string()),
             Err(error) => self.noted(Err(error)),
         }
     }
 
-    fn insert_instead(&mut self, batch: &Batch, why: &str) -> io::Result<()> {
+    fn insert_instead(&mut self, batch: Sent, why: &str) -> io::Result<()> {
         log::debug!("the server does not take rows by LOAD DATA as they are, and gets them by INSERT: {why}");
         self.is_bent = true;
         self.send(b"ROLLBACK")?;
-        batch.inserts.iter().try_for_each(|insert| self.send(insert))
+        self.insert(batch)
+    }
+
+    fn insert(&mut self, batch: Sent) -> io::Result<()> {
+        let done = batch.inserts.iter().try_for_each(|insert| self.send(insert));
+        self.spare = batch.inserts.emptied();
+        done
     }
 
     fn send_part(&mut self, last: bool) -> io::Result<()> {
