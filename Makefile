@@ -21,7 +21,7 @@ unit: ## Run the tests that need no server
 	cargo test --workspace --locked --lib --bins
 	cargo test --workspace --locked --doc
 
-# Many tests wait more than they work: for a server, for what has to hang until it is given up.
+# A test waits now and then: for a server, for what has to hang until it is given up.
 export RUST_TEST_THREADS ?= $(shell expr 2 '*' "$$(nproc)")
 
 test: ## Run all tests on a private server
