@@ -3,8 +3,8 @@
 
 use super::delimited::{Delimited, TableForm};
 
-/// How much memory a connection keeps for the next batch, in bytes; a large row takes more, and gives it back.
-pub(super) const KEPT: usize = 4 << 20;
+/// How many bytes of rows a LOAD DATA has at least, but for a table's last: the server waits for us once for each.
+const BATCH: usize = 1 << 20;
 
 /// Rows that wait for more of their table.
 #[derive(Default)]
@@ -23,6 +23,11 @@ impl Batch {
             self.inserts.add(insert);
         }
         is_added
+    }
+
+    /// Whether it is worth a statement.
+    pub(super) fn is_full(&self) -> bool {
+        self.rows.text.len() >= BATCH
     }
 }
 
@@ -48,7 +53,6 @@ impl Inserts {
     /// The same memory without statements.
     pub(super) fn emptied(mut self) -> Self {
         self.text.clear();
-        self.text.shrink_to(KEPT);
         self.ends.clear();
         self
     }

@@ -7,8 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use super::batch::KEPT;
-
 /// How `LOAD DATA` is told to read what [`TableForm::add`] writes. Under `CHARACTER SET binary` bytes are taken as they are: those of
 /// texts are utf8mb4, as in the dump, and so only columns of that character set and of parts of it are loaded so.
 const FORM: &str = "CHARACTER SET binary FIELDS TERMINATED BY ',' ENCLOSED BY '\\'' ESCAPED BY '\\\\' \
@@ -69,7 +67,6 @@ impl Delimited {
     pub(super) fn clear(&mut self) {
         self.statement.clear();
         self.text.clear();
-        self.text.shrink_to(KEPT);
         self.rows = 0;
     }
 }

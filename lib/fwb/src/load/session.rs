@@ -37,9 +37,6 @@ const SETTLED: [&str; 3] = [
 /// statements.
 const HELD: usize = 1 << 20;
 
-/// How many bytes of rows a LOAD DATA has at least, but for a table's last: the server waits for us once for each.
-const BATCH: usize = 1 << 20;
-
 /// What a connection is sent: statements, the first and the last of which may be parts.
 pub(super) struct Rows {
     /// As they stand.
@@ -210,7 +207,7 @@ impl LoadSession {
             self.send_batch()?;
             is_added = !self.is_bent && self.batch.add(form, statement);
         }
-        if is_added && self.batch.rows.text.len() >= BATCH {
+        if is_added && self.batch.is_full() {
             self.send_batch()?;
         }
         Ok(is_added)

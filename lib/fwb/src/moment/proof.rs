@@ -144,8 +144,7 @@ fn plan_when_shipped<'a>(
             return planned;
         }
         looks += 1;
-        context.cancel.check()?;
-        std::thread::sleep(PAUSE);
+        context.cancel.sleep(PAUSE)?;
     }
 }
 
