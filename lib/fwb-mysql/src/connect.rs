@@ -175,13 +175,13 @@ impl Opened {
             greeting.version,
             self.stopper,
             self.carrier,
-            agreed & capability::DEPRECATE_EOF != 0,
+            agreed,
             self.patience,
         ))
     }
 
     /// Lets TLS run, where it is asked for and there.
-    fn secure(&mut self, target: &Target, greeting: &Greeting, agreed: u32) -> Result<Tls, SessionError> {
+    fn secure(&mut self, target: &Target, greeting: &Greeting, agreed: u64) -> Result<Tls, SessionError> {
         let mode = target.tls_mode();
         let offers = greeting.capabilities & capability::TLS != 0;
         // Nobody listens on a socket: TLS is used there where somebody asks for it.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use flate2::{Compress, Compression, FlushCompress};
 use fwb::{
-    Cancel, Cells, Column, Password, Results, Role, Row, Session as _, SessionError, TlsMode, TlsOptions,
+    Cancel, Cells, Column, Loaded, Password, Results, Role, Row, Session as _, SessionError, TlsMode,
+    TlsOptions,
 };
 
 use crate::connect::over;
@@ -67,7 +68,8 @@ impl Results for Counted {
 /// memory. Compression is asked for, so a greeting that offers it gets it.
 pub fn hostile_server(bytes: &[u8]) {
     let most = if bytes.len().is_multiple_of(5) { 1000 } else { 1 };
-    let Ok(mut connection) = connected(bytes.to_vec(), most) else { return };
+    loaded_by(bytes, most);
+    let Ok(mut connection) = connected(bytes.to_vec(), most, Role::Control) else { return };
     let mut counted = Counted(0);
     for _ in 0..2 {
         let _asked = connection.query(b"SELECT 1", &mut counted);
@@ -78,8 +80,25 @@ pub fn hostile_server(bytes: &[u8]) {
     }
 }
 
+/// Loads rows into a server that says `bytes`, so many at once, as often as it says that it has taken them.
+fn loaded_by(bytes: &[u8], most: usize) -> Option<Loaded> {
+    let mut connection = connected(bytes.to_vec(), most, Role::Load).ok()?;
+    let mut last = None;
+    for _ in 0..4 {
+        let sent = if connection.takes_bulk() {
+            connection.bulk(b"INSERT INTO t (a,b) VALUES (?,?)", 2, b"\0\x01a\x01")
+        } else {
+            connection.load(b"LOAD DATA LOCAL INFILE 'rows' INTO TABLE t", b"('a',NULL)")
+        };
+        if let Ok(loaded) = sent.and_then(|()| connection.loaded()) {
+            last = Some(loaded);
+        }
+    }
+    last
+}
+
 /// Logs in to a server that says `bytes`, so many at once.
-fn connected(bytes: Vec<u8>, most: usize) -> Result<Connection, SessionError> {
+fn connected(bytes: Vec<u8>, most: usize, role: Role) -> Result<Connection, SessionError> {
     let is_private = bytes.len().is_multiple_of(2);
     let channel = Channel {
         stream: Box::new(Said { bytes, at: 0, most }),
@@ -98,7 +117,7 @@ fn connected(bytes: Vec<u8>, most: usize) -> Result<Connection, SessionError> {
         compress: true,
     };
     let patience = std::time::Duration::from_secs(1);
-    over(channel, patience, &target, Role::Control, Some("shop"), &Cancel::default())
+    over(channel, patience, &target, role, Some("shop"), &Cancel::default())
 }
 
 /// As [`hostile_server`], of a server that lets us in, and from then on sends `bytes` in compressed packets. Their first
@@ -130,11 +149,17 @@ fn packet(number: u8, payload: &[u8]) -> Vec<u8> {
 
 /// What a server says that lets us in, and that offers compression or not.
 fn beginning(compresses: bool) -> Vec<u8> {
+    beginning_with(compresses, 0)
+}
+
+/// As [`beginning`], with MariaDB's extended capabilities.
+fn beginning_with(compresses: bool, extended: u32) -> Vec<u8> {
     let mut greeting = vec![10];
     greeting.extend(b"5.5.5-10.11.6-MariaDB\0\x07\0\0\x0012345678\0");
     greeting.push(if compresses { 0xFE } else { 0xDE });
     greeting.extend(b"\xF7\x2D\x02\0\xFF\x81\x15");
-    greeting.extend([0; 10]);
+    greeting.extend([0; 6]);
+    greeting.extend(extended.to_le_bytes());
     greeting.extend(b"abcdefghijkl\0mysql_native_password\0");
     [
         packet(0, &greeting),
@@ -213,7 +238,67 @@ mod tests {
     /// Connects to a server that says this, and returns what the first question answers.
     fn asked(said: Vec<u8>) -> Result<u64, SessionError> {
         let mut counted = Counted(0);
-        connected(said, 1)?.query(b"SELECT 1", &mut counted).map(|()| counted.0)
+        connected(said, 1, Role::Control)?.query(b"SELECT 1", &mut counted).map(|()| counted.0)
+    }
+
+    /// What a server answers that prepares a statement of two placeholders, and takes a row for it.
+    fn bulk_answers() -> Vec<Vec<u8>> {
+        let column = &answers()[1][4..];
+        vec![
+            packet(1, b"\0\x07\0\0\0\0\0\x02\0\0\0\0"),
+            packet(2, column),
+            packet(3, column),
+            packet(1, b"\0\x01\0\x02\0\0\0"),
+        ]
+    }
+
+    fn bulk_conversation() -> Vec<u8> {
+        [beginning_with(false, 4), bulk_answers().concat()].concat()
+    }
+
+    /// The server asks for rows, and takes one.
+    fn load_conversation() -> Vec<u8> {
+        [beginning(false), packet(1, b"\xFBrows"), packet(4, b"\0\x01\0\x02\0\0\0")].concat()
+    }
+
+    #[test]
+    fn rows_are_taken_either_way() {
+        let one = Some(Loaded { rows: 1, warnings: 0 });
+        assert_eq!(loaded_by(&bulk_conversation(), 1), one);
+        assert_eq!(loaded_by(&load_conversation(), 1), one);
+        // A server that offers the protocol is not told that it may ask for files, and gets none.
+        let asks =
+            [beginning_with(false, 4), packet(1, b"\xFBrows"), packet(4, b"\0\x01\0\x02\0\0\0")].concat();
+        assert_eq!(loaded_by(&asks, 1), None);
+    }
+
+    /// What a server may say of a statement that it is to prepare, and of rows for it.
+    #[test]
+    fn another_statement_than_was_prepared_gets_no_rows() {
+        let [prepared, one, two, taken] = &bulk_answers()[..] else { panic!() };
+        let definitions = [one.clone(), two.clone()].concat();
+        for (what, says) in [
+            (
+                "three placeholders",
+                [packet(1, b"\0\x07\0\0\0\0\0\x03\0\0\0\0"), definitions.clone(), taken.clone()],
+            ),
+            ("one placeholder", [packet(1, b"\0\x07\0\0\0\0\0\x01\0\0\0\0"), one.clone(), taken.clone()]),
+            (
+                "65,535 placeholders",
+                [packet(1, b"\0\x07\0\0\0\0\0\xFF\xFF\0\0\0"), definitions.clone(), taken.clone()],
+            ),
+            ("results", [packet(1, b"\0\x07\0\0\0\x01\0\x02\0\0\0\0"), definitions.clone(), taken.clone()]),
+            ("half an answer", [packet(1, b"\0\x07\0\0"), definitions.clone(), taken.clone()]),
+            ("no definitions", [prepared.clone(), taken.clone(), Vec::new()]),
+            ("a file for the answer", [prepared.clone(), definitions.clone(), packet(1, b"\xFB/etc/passwd")]),
+            ("an error", [prepared.clone(), definitions.clone(), packet(1, b"\xFF\x26\x04#23000Duplicate")]),
+        ] {
+            assert_eq!(loaded_by(&[beginning_with(false, 4), says.concat()].concat(), 1), None, "{what}");
+        }
+        // One that is refused is prepared again.
+        let refused = packet(1, b"\xFF\xB5\x05#42000too many");
+        let says = [beginning_with(false, 4), refused, bulk_answers().concat()].concat();
+        assert_eq!(loaded_by(&says, 1), Some(Loaded { rows: 1, warnings: 0 }));
     }
 
     #[test]
@@ -248,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_conversation_that_is_changed_anywhere_ends() {
-        for whole in [conversation(), compressed_conversation()] {
+        for whole in [conversation(), compressed_conversation(), bulk_conversation(), load_conversation()] {
             changed_anywhere(&whole);
         }
     }
@@ -398,7 +483,7 @@ mod tests {
             if says.len().is_multiple_of(2) {
                 says.push(0);
             }
-            let error = connected(says, 1000).err().map(|error| error.doing("connecting"));
+            let error = connected(says, 1000, Role::Control).err().map(|error| error.doing("connecting"));
             let told = format!("{error:?} {}", error.as_ref().map(ToString::to_string).unwrap_or_default());
             assert!(told.contains(words), "{what}: {told}");
         }

@@ -6,38 +6,40 @@ use fwb::{Role, ServerError, ServerVersion};
 
 use crate::wire::{Fields, malformed, put_lenenc, put_nul};
 
-/// What both sides can do, as bits of the handshake.
+/// What both sides can do, as bits of the handshake. The upper half is what MariaDB has added ("extended capabilities").
 pub(crate) mod capability {
-    /// Long passwords.
-    pub(crate) const LONG_PASSWORD: u32 = 1;
+    /// Long passwords. A MariaDB server that has extended capabilities does not set it, and reads ours from whoever does not either.
+    pub(crate) const LONG_PASSWORD: u64 = 1;
     /// All flags of columns.
-    pub(crate) const LONG_FLAG: u32 = 1 << 2;
+    pub(crate) const LONG_FLAG: u64 = 1 << 2;
     /// The answer names a database.
-    pub(crate) const CONNECT_WITH_DB: u32 = 1 << 3;
+    pub(crate) const CONNECT_WITH_DB: u64 = 1 << 3;
     /// Compressed packets, once we are logged in.
-    pub(crate) const COMPRESS: u32 = 1 << 5;
+    pub(crate) const COMPRESS: u64 = 1 << 5;
     /// The server may ask for rows that a statement of ours says that we have.
-    pub(crate) const LOCAL_FILES: u32 = 1 << 7;
+    pub(crate) const LOCAL_FILES: u64 = 1 << 7;
     /// The protocol of version 4.1 and later.
-    pub(crate) const PROTOCOL_41: u32 = 1 << 9;
+    pub(crate) const PROTOCOL_41: u64 = 1 << 9;
     /// TLS.
-    pub(crate) const TLS: u32 = 1 << 11;
+    pub(crate) const TLS: u64 = 1 << 11;
     /// The state of transactions in answers.
-    pub(crate) const TRANSACTIONS: u32 = 1 << 13;
+    pub(crate) const TRANSACTIONS: u64 = 1 << 13;
     /// Authentication of version 4.1 and later.
-    pub(crate) const SECURE_CONNECTION: u32 = 1 << 15;
+    pub(crate) const SECURE_CONNECTION: u64 = 1 << 15;
     /// Several statements in a text.
-    pub(crate) const MULTI_STATEMENTS: u32 = 1 << 16;
+    pub(crate) const MULTI_STATEMENTS: u64 = 1 << 16;
     /// Several results of a text.
-    pub(crate) const MULTI_RESULTS: u32 = 1 << 17;
+    pub(crate) const MULTI_RESULTS: u64 = 1 << 17;
     /// Methods of authentication by name.
-    pub(crate) const PLUGIN_AUTH: u32 = 1 << 19;
+    pub(crate) const PLUGIN_AUTH: u64 = 1 << 19;
     /// Attributes of the connection, as `performance_schema` shows them.
-    pub(crate) const CONNECT_ATTRS: u32 = 1 << 20;
+    pub(crate) const CONNECT_ATTRS: u64 = 1 << 20;
     /// Proofs of any length.
-    pub(crate) const PLUGIN_AUTH_LENENC: u32 = 1 << 21;
+    pub(crate) const PLUGIN_AUTH_LENENC: u64 = 1 << 21;
     /// Results end with an OK packet.
-    pub(crate) const DEPRECATE_EOF: u32 = 1 << 24;
+    pub(crate) const DEPRECATE_EOF: u64 = 1 << 24;
+    /// Rows for a prepared statement, many at a time (MariaDB 10.2).
+    pub(crate) const BULK: u64 = 1 << 34;
 }
 
 /// The status bit that says that another result follows.
@@ -55,7 +57,7 @@ pub(crate) struct Greeting {
     pub(crate) connection: u32,
     /// What a proof of the password is made for.
     pub(crate) nonce: Vec<u8>,
-    pub(crate) capabilities: u32,
+    pub(crate) capabilities: u64,
     /// The method of authentication.
     pub(crate) method: String,
 }
@@ -77,9 +79,13 @@ impl Greeting {
         let low = fields.u16()?;
         fields.bytes(3)?; // collation and status
         let high = fields.u16()?;
-        let capabilities = u32::from(high) << 16 | u32::from(low);
+        let mut capabilities = u64::from(high) << 16 | u64::from(low);
         let nonce_size = usize::from(fields.u8()?);
-        fields.bytes(10)?;
+        fields.bytes(6)?;
+        let extended = fields.u32()?;
+        if capabilities & capability::LONG_PASSWORD == 0 {
+            capabilities |= u64::from(extended) << 32;
+        }
         if capabilities & capability::SECURE_CONNECTION != 0 {
             let rest = fields.bytes(nonce_size.saturating_sub(8).max(13))?;
             nonce.extend_from_slice(rest.strip_suffix(&[0]).unwrap_or(rest));
@@ -92,7 +98,7 @@ impl Greeting {
 /// How we answer.
 #[derive(Debug)]
 pub(crate) struct Answer<'a> {
-    pub(crate) capabilities: u32,
+    pub(crate) capabilities: u64,
     pub(crate) user: &'a str,
     pub(crate) proof: &'a [u8],
     pub(crate) database: Option<&'a str>,
@@ -100,13 +106,12 @@ pub(crate) struct Answer<'a> {
 }
 
 /// What we can do, of what the server can.
-pub(crate) fn capabilities(server: u32, database: bool, role: Role, compress: bool) -> u32 {
+pub(crate) fn capabilities(server: u64, database: bool, role: Role, compress: bool) -> u64 {
     use capability::{
-        COMPRESS, CONNECT_ATTRS, CONNECT_WITH_DB, DEPRECATE_EOF, LOCAL_FILES, LONG_FLAG, LONG_PASSWORD,
+        BULK, COMPRESS, CONNECT_ATTRS, CONNECT_WITH_DB, DEPRECATE_EOF, LOCAL_FILES, LONG_FLAG, LONG_PASSWORD,
         MULTI_RESULTS, MULTI_STATEMENTS, PLUGIN_AUTH, PLUGIN_AUTH_LENENC, PROTOCOL_41, SECURE_CONNECTION,
         TRANSACTIONS,
     };
-    // A MariaDB server does not set the first bit: it means its own capabilities there. Clients do.
     let mut ours = LONG_FLAG
         | PROTOCOL_41
         | TRANSACTIONS
@@ -122,26 +127,30 @@ pub(crate) fn capabilities(server: u32, database: bool, role: Role, compress: bo
     match role {
         Role::Control => ours |= MULTI_STATEMENTS,
         Role::Single => {}
-        Role::Load => ours |= LOCAL_FILES,
+        // A server that takes rows so need not ask for a file.
+        Role::Load => ours |= if server & BULK != 0 { BULK } else { LOCAL_FILES },
     }
     if compress {
         ours |= COMPRESS;
     }
-    ours & server | LONG_PASSWORD
+    let agreed = ours & server;
+    if agreed & BULK != 0 { agreed } else { agreed | LONG_PASSWORD }
 }
 
 /// The part that both packets begin with.
-fn head(capabilities: u32) -> Vec<u8> {
+fn head(capabilities: u64) -> Vec<u8> {
+    let [usual @ .., e, f, g, h] = capabilities.to_le_bytes();
     let mut packet = Vec::with_capacity(256);
-    packet.extend_from_slice(&capabilities.to_le_bytes());
+    packet.extend_from_slice(&usual);
     packet.extend_from_slice(&MAX_PACKET.to_le_bytes());
     packet.push(UTF8MB4);
-    packet.extend_from_slice(&[0; 23]);
+    packet.extend_from_slice(&[0; 19]);
+    packet.extend_from_slice(&[e, f, g, h]);
     packet
 }
 
 /// The request for TLS.
-pub(crate) fn tls_request(capabilities: u32) -> Vec<u8> {
+pub(crate) fn tls_request(capabilities: u64) -> Vec<u8> {
     head(capabilities | capability::TLS)
 }
 

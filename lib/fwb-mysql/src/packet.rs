@@ -249,11 +249,27 @@ impl Packets {
         }
     }
 
-    /// Writes one packet, of [`FULL`] bytes at most.
-    pub(crate) fn write_one(&mut self, part: &[u8]) -> io::Result<()> {
-        let mut header = u32::try_from(part.len()).unwrap_or(0).to_le_bytes();
+    /// As [`Packets::write`], of a payload that begins with `head`, which is shorter than [`FULL`].
+    pub(crate) fn write_behind(&mut self, head: &[u8], rest: &[u8]) -> io::Result<()> {
+        let (first, rest) = rest.split_at(rest.len().min(FULL - head.len()));
+        let size = head.len() + first.len();
+        let header = self.next_header(size);
+        self.stream.write_all(&[&header, head].concat())?;
+        self.stream.write_all(first)?;
+        if size < FULL { Ok(()) } else { self.write(rest) }
+    }
+
+    /// The header of the next packet, which has so many bytes.
+    fn next_header(&mut self, size: usize) -> [u8; 4] {
+        let mut header = u32::try_from(size).unwrap_or(0).to_le_bytes();
         header[3] = self.number;
         self.number = self.number.wrapping_add(1);
+        header
+    }
+
+    /// Writes one packet, of [`FULL`] bytes at most.
+    pub(crate) fn write_one(&mut self, part: &[u8]) -> io::Result<()> {
+        let header = self.next_header(part.len());
         if part.len() < 1400 {
             let mut small = Vec::with_capacity(4 + part.len());
             small.extend_from_slice(&header);
@@ -374,6 +390,22 @@ mod tests {
             assert_eq!(read.len(), size);
             assert_eq!(read, payload);
             assert!(both.next().is_err(), "nothing follows");
+        }
+    }
+
+    #[test]
+    fn a_payload_behind_a_head_is_one_payload() {
+        for size in [0, 1, 5000, FULL - 4, FULL - 3, FULL - 2, 2 * FULL - 3, 2 * FULL] {
+            let payload: Vec<u8> = (0..3 + size).map(|at| u8::try_from(at % 251).unwrap()).collect();
+            let (mut parted, mut whole) = (packets(Vec::new(), 100_000), packets(Vec::new(), 100_000));
+            parted.write_behind(&payload[..3], &payload[3..]).unwrap();
+            whole.write(&payload).unwrap();
+            let all = |packets: &mut Packets| {
+                let mut all = Vec::new();
+                packets.stream.read_to_end(&mut all).unwrap();
+                all
+            };
+            assert!(all(&mut parted) == all(&mut whole), "{size}");
         }
     }
 

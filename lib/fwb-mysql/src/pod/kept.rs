@@ -113,6 +113,14 @@ impl Session for Kept {
         self.with(|connection| connection.load(statement, rows))
     }
 
+    fn takes_bulk(&self) -> bool {
+        locked(&self.inner).connection.takes_bulk()
+    }
+
+    fn bulk(&mut self, insert: &[u8], columns: u16, rows: &[u8]) -> Result<(), SessionError> {
+        self.with(|connection| connection.bulk(insert, columns, rows))
+    }
+
     fn loaded(&mut self) -> Result<Loaded, SessionError> {
         self.with(Session::loaded)
     }

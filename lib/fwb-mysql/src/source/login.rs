@@ -10,7 +10,7 @@ use crate::packet::Packets;
 use crate::wire::{Fields, put_nul};
 
 /// What we can do as a server.
-const CAPABILITIES: u32 = capability::LONG_PASSWORD
+const CAPABILITIES: u64 = capability::LONG_PASSWORD
     | capability::LONG_FLAG
     | capability::CONNECT_WITH_DB
     | capability::PROTOCOL_41
@@ -99,13 +99,13 @@ fn greeting(version: &ServerVersion, method: &str, nonce: &[u8]) -> Vec<u8> {
         Flavor::MariaDb => format!("5.5.5-{major}.{minor}.{patch}-MariaDB"),
         Flavor::MySql => format!("{major}.{minor}.{patch}"),
     };
-    let [low @ .., high_first, high_second] = CAPABILITIES.to_le_bytes();
+    let [low_first, low_second, high_first, high_second, ..] = CAPABILITIES.to_le_bytes();
     let (first, second) = nonce.split_at(8.min(nonce.len()));
     let mut packet = vec![10];
     put_nul(&mut packet, name.as_bytes());
     packet.extend_from_slice(&1_u32.to_le_bytes());
     put_nul(&mut packet, first);
-    packet.extend_from_slice(&low);
+    packet.extend_from_slice(&[low_first, low_second]);
     packet.push(UTF8MB4);
     packet.extend_from_slice(&AUTOCOMMIT.to_le_bytes());
     packet.extend_from_slice(&[high_first, high_second]);
@@ -127,7 +127,7 @@ struct Answer {
 impl Answer {
     fn parse(packet: &[u8]) -> io::Result<Self> {
         let mut fields = Fields::new(packet);
-        let capabilities = fields.u32()?;
+        let capabilities = u64::from(fields.u32()?);
         fields.bytes(4 + 1 + 23)?;
         let user = String::from_utf8_lossy(fields.until_nul()).into_owned();
         let proof = if capabilities & capability::PLUGIN_AUTH_LENENC != 0 {

@@ -4,10 +4,12 @@
 
 mod amends;
 mod batch;
+mod bulk;
 mod definer;
 mod delimited;
 mod destination;
 mod event;
+mod inserts;
 mod keys;
 mod neighbours;
 mod open_backup;

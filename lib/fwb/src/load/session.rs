@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::batch::{Batch, Inserts, Sent};
-use super::delimited::TableForm;
+use super::batch::{Batch, Inserts, Sent, Way};
+use super::inserts::TableForm;
 use crate::admission::PUT_ASIDE;
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
@@ -45,7 +45,7 @@ pub(super) struct Rows {
     pub(super) ends: Vec<(usize, usize)>,
     /// Where it stands in the dump, for messages.
     pub(super) place: String,
-    /// What their table looks like, where it takes LOAD DATA.
+    /// What their table looks like, where it takes them as they are.
     pub(super) form: Option<Arc<TableForm>>,
 }
 
@@ -202,8 +202,8 @@ impl LoadSession {
         // What stands between two statements is none of them.
         let statement = statement.trim_ascii_start();
         let mut is_added = self.batch.add(form, statement);
-        if !is_added && self.batch.rows.rows > 0 {
-            // It may be of another table, or have other columns.
+        if !is_added && self.batch.count > 0 {
+            // It may be of another table, have other columns, or be too much for one statement.
             self.send_batch()?;
             is_added = !self.is_bent && self.batch.add(form, statement);
         }
@@ -215,20 +215,22 @@ impl LoadSession {
 
     /// Has the server load the rows that wait, in a transaction that ends when it has said what became of them.
     fn send_batch(&mut self) -> io::Result<()> {
-        if self.batch.rows.rows == 0 {
+        if self.batch.count == 0 {
             return Ok(());
         }
         self.end_batch()?;
-        let inserts = std::mem::replace(&mut self.batch.inserts, std::mem::take(&mut self.spare));
-        let batch = Sent { rows: self.batch.rows.rows, inserts };
         if self.is_bent {
-            self.batch.rows.clear();
+            let batch = self.batch.taken(std::mem::take(&mut self.spare));
             return self.insert(batch);
         }
         self.send(b"START TRANSACTION")?;
         self.sent += 1;
-        let begun = self.connection.session().load(&self.batch.rows.statement, &self.batch.rows.text);
-        self.batch.rows.clear();
+        let (session, batch) = (self.connection.session(), &self.batch);
+        let begun = match batch.way {
+            Way::LoadData => session.load(&batch.statement, &batch.rows),
+            Way::Bulk { .. } => session.bulk(&batch.statement, batch.columns, &batch.rows),
+        };
+        let batch = self.batch.taken(std::mem::take(&mut self.spare));
         match begun {
             Ok(()) => self.loading = Some(batch),
             Err(SessionError::Server(error)) if error.statement == Some(self.sent - 1) => {
@@ -252,13 +254,15 @@ impl LoadSession {
                 let why = format!("of {} rows it took {rows}, with {warnings} warnings", batch.rows);
                 self.insert_instead(batch, &why)
             }
-            Err(SessionError::Server(error)) => self.insert_instead(batch, &error.to_string()),
+            Err(SessionError::Server(error)) if error.statement == Some(self.sent - 1) => {
+                self.insert_instead(batch, &error.to_string())
+            }
             Err(error) => self.noted(Err(error)),
         }
     }
 
     fn insert_instead(&mut self, batch: Sent, why: &str) -> io::Result<()> {
-        log::debug!("the server does not take rows by LOAD DATA as they are, and gets them by INSERT: {why}");
+        log::debug!("the server does not take rows as they are, and gets them by INSERT: {why}");
         self.is_bent = true;
         self.send(b"ROLLBACK")?;
         self.insert(batch)
@@ -305,6 +309,11 @@ impl LoadSession {
         let sql = format!("SELECT GET_LOCK('{name}', {})", patience.as_secs());
         let rows = self.connection.rows(&sql, "waiting for a lock")?;
         Ok(rows.iter().flatten().any(|taken| taken == "1"))
+    }
+
+    /// Whether the server takes rows by the bulk protocol.
+    pub(super) fn takes_bulk(&mut self) -> bool {
+        self.connection.session().takes_bulk()
     }
 
     /// Whether literals are read as UTF-8: what the dump's header says holds.

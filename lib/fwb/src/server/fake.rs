@@ -178,6 +178,14 @@ impl Session for FakeSession {
         self.send(statement, true)
     }
 
+    fn takes_bulk(&self) -> bool {
+        false
+    }
+
+    fn bulk(&mut self, insert: &[u8], _columns: u16, _rows: &[u8]) -> Result<(), SessionError> {
+        self.send(insert, true)
+    }
+
     fn loaded(&mut self) -> Result<Loaded, SessionError> {
         Ok(Loaded { rows: 0, warnings: 0 })
     }

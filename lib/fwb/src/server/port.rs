@@ -173,7 +173,8 @@ pub enum Role {
     /// Statements that come from a backup, and reading rows: a text holds exactly one statement, whatever is in it. The
     /// server takes a second one for an error (`CLIENT_MULTI_STATEMENTS` is off).
     Single,
-    /// As [`Role::Single`], and [`Session::load`] may be used: the server is told that it may ask for rows (`CLIENT_LOCAL_FILES`).
+    /// As [`Role::Single`], and rows are loaded: by [`Session::bulk`] where the server takes it, and else by [`Session::load`], for which
+    /// it is told that it may ask for rows (`CLIENT_LOCAL_FILES`).
     Load,
 }
 
@@ -216,7 +217,19 @@ pub trait Session: fmt::Debug + Send {
     /// use.
     fn load(&mut self, statement: &[u8], rows: &[u8]) -> Result<(), SessionError>;
 
-    /// Waits until the rows of [`Session::load`] are loaded.
+    /// Whether [`Session::bulk`] may be called: MariaDB offers it, to a connection for [`Role::Load`].
+    fn takes_bulk(&self) -> bool;
+
+    /// Sends rows for an `INSERT` that has a placeholder for each of its columns. Each value is a byte, 1 for NULL and 0 for anything
+    /// else, behind which it stands as a length-encoded string of bytes (MariaDB's manual, "COM_STMT_BULK_EXECUTE"). All rows together
+    /// are one statement, of at most the server's `max_allowed_packet`. It does not wait until they are loaded: [`Session::loaded`]
+    /// does, and must be called next.
+    ///
+    /// # Errors
+    /// As [`Session::load`].
+    fn bulk(&mut self, insert: &[u8], columns: u16, rows: &[u8]) -> Result<(), SessionError>;
+
+    /// Waits until the rows of [`Session::load`] or [`Session::bulk`] are loaded.
     ///
     /// # Errors
     /// As [`Session::send`].

@@ -1,11 +1,12 @@
-//! Which tables take their rows by `LOAD DATA`: the server says so.
+//! Which tables take their rows as they are, by the bulk protocol or by `LOAD DATA`: the server says so.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::load::delimited::{TableForm, ValueForm};
+use crate::load::batch::Way;
 use crate::load::destination::Destination;
+use crate::load::inserts::{TableForm, ValueForm};
 use crate::progress::Cancel;
 use crate::scan::SqlMode;
 use crate::server::{Sql, quote_text};
@@ -16,28 +17,38 @@ pub(super) struct TableForms(BTreeMap<String, Arc<TableForm>>);
 const LOOKING: &str = "asking how rows are loaded";
 
 impl TableForms {
-    /// No table takes LOAD DATA.
+    /// All tables take `INSERT`.
     pub(super) fn none() -> Self {
         Self(BTreeMap::new())
     }
 
-    /// Asks the server. No table takes `LOAD DATA` where the server is told to take no local rows, where the session reads a backslash
-    /// as any character, and where the binary log holds statements: it would hold these, and a replica would execute them in a place
-    /// without the rows' own proof.
-    pub(super) fn of(to: Destination<'_>, mode: SqlMode, cancel: &Cancel) -> Result<Self> {
+    /// Asks the server; `takes_bulk` says that its connections take the bulk protocol. No table takes its rows as they are where the
+    /// session reads a backslash as any character, and where the binary log holds statements: it would hold a `LOAD DATA`, which a replica
+    /// would execute in a place without the rows' own proof, or each row of the bulk protocol by itself. Without that protocol, none
+    /// takes them so where the server is told to take no local rows.
+    pub(super) fn of(to: Destination<'_>, mode: SqlMode, takes_bulk: bool, cancel: &Cancel) -> Result<Self> {
         let mut forms = Self::none();
         if !mode.quotes().escapes(b'\'') {
             return Ok(forms);
         }
-        let settings =
-            "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('local_infile', 'log_bin', 'binlog_format')";
+        let settings = "SHOW GLOBAL VARIABLES WHERE Variable_name IN \
+                        ('local_infile', 'log_bin', 'binlog_format', 'max_allowed_packet')";
         let settings = to.server.query(None, Sql::Read(settings), LOOKING, cancel)?;
-        let is = |name: &str, value: &str| {
-            settings
-                .iter()
-                .any(|row| matches!(&row[..], [of, is] if of == name && is.eq_ignore_ascii_case(value)))
+        let value = |name: &str| {
+            let values = settings.iter().filter_map(|row| match &row[..] {
+                [of, value] if of == name => Some(value.as_str()),
+                _ => None,
+            });
+            values.last().unwrap_or_default()
         };
-        if !is("local_infile", "ON") || is("log_bin", "ON") && is("binlog_format", "STATEMENT") {
+        let is = |name: &str, wanted: &str| value(name).eq_ignore_ascii_case(wanted);
+        let way = if takes_bulk {
+            Way::Bulk { most: value("max_allowed_packet").parse().unwrap_or(0) }
+        } else {
+            Way::LoadData
+        };
+        if !takes_bulk && !is("local_infile", "ON") || is("log_bin", "ON") && is("binlog_format", "STATEMENT")
+        {
             return Ok(forms);
         }
         // A load that the server does not take as it is must be taken back, which InnoDB alone can.
@@ -59,7 +70,7 @@ impl TableForms {
         }
         forms.0 = tables
             .into_iter()
-            .filter_map(|(table, columns)| Some((table, Arc::new(TableForm(columns?)))))
+            .filter_map(|(table, columns)| Some((table, Arc::new(TableForm { way, columns: columns? }))))
             .collect();
         Ok(forms)
     }

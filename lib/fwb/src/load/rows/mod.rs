@@ -8,8 +8,8 @@ mod tables;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::delimited::TableForm;
 use super::destination::{Destination, is_not_sent, not_sent, start_session};
+use super::inserts::TableForm;
 use super::open_backup::OpenBackup;
 use super::script::{Script, inadmissible};
 use super::session::{LoadSession, Rows};
@@ -44,8 +44,12 @@ pub(super) fn load_rows(
         .map(|_| start_session(to, script, &context.cancel))
         .collect::<Result<Vec<_>>>()?;
     let reads_utf8 = sessions.first_mut().map_or(Ok(false), LoadSession::reads_utf8)?;
-    let forms =
-        if reads_utf8 { TableForms::of(to, script.rows_mode, &context.cancel)? } else { TableForms::none() };
+    let takes_bulk = sessions.first_mut().is_some_and(LoadSession::takes_bulk);
+    let forms = if reads_utf8 {
+        TableForms::of(to, script.rows_mode, takes_bulk, &context.cancel)?
+    } else {
+        TableForms::none()
+    };
     if input.is_seekable()? {
         return by_table(input, script, &forms, sessions, to, context);
     }
@@ -67,7 +71,7 @@ struct Judge<'a> {
     input: &'a OpenBackup,
     /// How the session that loads the rows reads them.
     mode: SqlMode,
-    /// What the tables look like that take LOAD DATA.
+    /// What the tables look like that take their rows as they are.
     forms: &'a TableForms,
     /// What the present one looks like.
     form: Option<Arc<TableForm>>,

@@ -1,5 +1,7 @@
 //! A connection that is logged in: statements, and their answers.
 
+mod rows;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -8,7 +10,7 @@ use std::time::Duration;
 
 use fwb::{Column, Loaded, Results, Row, ServerVersion, Session, SessionError, Stopper};
 
-use crate::handshake::{MORE_RESULTS, server_error};
+use crate::handshake::{MORE_RESULTS, capability, server_error};
 use crate::packet::{FULL, Next, Packets};
 use crate::transport::{Carrier, Patience};
 use crate::wire::{Fields, malformed};
@@ -20,8 +22,6 @@ const QUERY: u8 = 3;
 const USE: u8 = 2;
 const RESET: u8 = 0x1F;
 const PING: u8 = 14;
-/// The largest packet that rows to load are sent in, in bytes.
-const ROWS_PACKET: usize = 256 << 10;
 /// How many statements may wait for their answers. The server is never without work with two of them.
 const MOST_PENDING: u64 = 8;
 /// The most columns of a result: a table has 4096 at most, and so has a result of ours.
@@ -39,6 +39,10 @@ pub(crate) struct Connection {
     carrier: Option<Arc<dyn Carrier>>,
     /// Whether results end with an OK packet, not with an EOF packet.
     ends_with_ok: bool,
+    /// Whether the server takes rows for a prepared statement, many at a time.
+    takes_bulk: bool,
+    /// The statement that is prepared for that.
+    prepared: Option<rows::Prepared>,
     /// What was sent of the present statement and not yet written: the command, and at most a packet of it.
     statement: Vec<u8>,
     /// Whether a part of the present statement was written.
@@ -79,7 +83,7 @@ impl Connection {
         version: ServerVersion,
         stopper: Stopper,
         carrier: Option<Arc<dyn Carrier>>,
-        ends_with_ok: bool,
+        capabilities: u64,
         patience: Patience,
     ) -> Self {
         Self {
@@ -88,7 +92,9 @@ impl Connection {
             version,
             stopper,
             carrier,
-            ends_with_ok,
+            ends_with_ok: capabilities & capability::DEPRECATE_EOF != 0,
+            takes_bulk: capabilities & capability::BULK != 0,
+            prepared: None,
             statement: Vec::new(),
             is_begun: false,
             sent: 0,
@@ -298,53 +304,6 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a statement that asks for rows, and the rows.
-    fn send_rows(&mut self, statement: &[u8], rows: &[u8]) -> Result<(), SessionError> {
-        let asked = self.send_part(statement, true).and_then(|()| {
-            while self.answered + 1 < self.sent {
-                self.take_answer()?;
-            }
-            self.take_pings()
-        });
-        // The server waits for rows that do not come.
-        asked.inspect_err(|_| self.is_broken = true)?;
-        self.begins_with(0xFB, "no request for rows")?;
-        // An empty packet ends them.
-        let mut parts = rows.chunks(ROWS_PACKET).chain([&b""[..]]);
-        let sent =
-            parts.try_for_each(|part| self.packets.write_one(part)).and_then(|()| self.packets.flush());
-        self.numbers.push_back(self.packets.number());
-        sent.or_else(|error| self.ended(error))
-    }
-
-    /// Reads the first packet of the next answer, which begins so unless the server refuses; `else_it_is` says what another one is.
-    fn begins_with(&mut self, byte: u8, else_it_is: &'static str) -> Result<(), SessionError> {
-        self.packets.set_number(self.numbers.pop_front().unwrap_or(1));
-        let packet = self.packets.short().map_err(SessionError::Lost)?;
-        match packet.first() {
-            Some(first) if *first == byte => Ok(()),
-            Some(0xFF) => {
-                let error = fwb::ServerError { statement: Some(self.answered), ..server_error(packet) };
-                self.answered += 1;
-                Err(SessionError::Server(error))
-            }
-            _ => Err(SessionError::Lost(malformed(else_it_is))),
-        }
-    }
-
-    /// Reads the answer to rows that were loaded.
-    fn take_loaded(&mut self) -> Result<Loaded, SessionError> {
-        self.take_pings()?;
-        if self.answered + 1 != self.sent {
-            return Err(SessionError::Lost(io::Error::other("no rows were sent")));
-        }
-        self.begins_with(0, "an answer to rows that is none")?;
-        self.answered += 1;
-        let read = ok(self.packets.last())
-            .and_then(|(rows, _, mut rest)| Ok(Loaded { rows, warnings: rest.u16()? }));
-        read.map_err(SessionError::Lost)
-    }
-
     /// Writes what is there. Where the server has ended the connection, its last answer says why.
     fn written(&mut self, last: bool) -> Result<(), SessionError> {
         let Err(error) = self.write_statement(last) else { return Ok(()) };
@@ -404,6 +363,16 @@ impl Session for Connection {
         self.noted(done)
     }
 
+    fn takes_bulk(&self) -> bool {
+        self.takes_bulk
+    }
+
+    fn bulk(&mut self, insert: &[u8], columns: u16, rows: &[u8]) -> Result<(), SessionError> {
+        self.usable()?;
+        let done = self.send_bulk(insert, columns, rows);
+        self.noted(done)
+    }
+
     fn loaded(&mut self) -> Result<Loaded, SessionError> {
         self.usable()?;
         let done = self.take_loaded();
@@ -436,6 +405,7 @@ impl Connection {
     /// answer is read, because each wait for the server costs. The first refusal is what counts.
     fn begin_again(&mut self, database: Option<&str>, settings: &str) -> Result<(), SessionError> {
         self.expect_nothing()?;
+        self.prepared = None;
         let beginning = self.beginning.iter().map(|sql| (QUERY, sql.as_bytes()));
         let to_use = database.map(|database| (USE, database.as_bytes()));
         // The database's name is in the character set of the settings: after a reset, the server's own may hold.
