@@ -124,9 +124,7 @@ contestant() {
         contestant restore 'newer myloader' "$restore_rounds" '"$MYLOADER" --defaults-file=$CNF -d mydumper-zstd -B restored -t $JOBS -o >myloader.log 2>&1' "$anew"
     fi
     restore="fwb-restore $fwb --defaults-file \$CNF --database restored --no-safety-backup --yes < manifest.json > report.json"
-    switch='mariadb --defaults-file=$CNF -e "SET GLOBAL local_infile ='
-    contestant restore 'fwb-restore' "$rounds" "$restore" "$anew; $switch 1\""
-    contestant restore 'fwb-restore (INSERT)' "$rounds" "$restore" "$anew; $switch 0\""
+    contestant restore 'fwb-restore' "$rounds" "$restore" "$anew"
 
     contestant 'one table' 'gunzip | sed' "$rounds" "gunzip -c plain.sql.gz | sed -n '/^-- Table structure for table .projects.\$/,/^-- Table structure for table .shares.\$/p' > table.sql"
     contestant 'one table' 'fwb-restore --tables' 10 'fwb-restore -q --tables projects --stdout < manifest.json > table.sql'

@@ -85,13 +85,13 @@ fn every_value_comes_back(server: &Server, more: &str) {
     for jobs in ["1", "3"] {
         let (found, count) = comes_back(server, &store, &manifest, jobs);
         assert_eq!(found, wanted);
-        // Of texts in other character sets, of engines without transactions and of the year 0000 the rows are inserted.
-        assert!((5..wanted.len() as u64 - 2).contains(&count), "{count} of {} tables", wanted.len());
+        // Rows of engines without transactions and of the year 0000 are inserted, and on MySQL texts in other character sets.
+        assert!((5..wanted.len() as u64 - 1).contains(&count), "{count} of {} tables", wanted.len());
     }
     // MariaDB needs no such permission.
     server.sql("SET GLOBAL local_infile=0");
     let (found, count) = comes_back(server, &store, &manifest, "1");
-    assert_eq!((found, count > 0), (wanted.clone(), more.is_empty()));
+    assert_eq!((found, count > 0), (wanted.clone(), server.query("SELECT VERSION()").contains("MariaDB")));
     server.sql("SET GLOBAL local_infile=1");
 
     // A stream whose tables cannot be found ahead goes the same way.
@@ -108,10 +108,44 @@ fn every_value_comes_back(server: &Server, more: &str) {
     assert_eq!(digests(&again), wanted);
 }
 
+/// Values whose bytes alone do not say what they are: an address of sixteen characters is no address of sixteen bytes.
+const MARIADB: &str = "
+CREATE TABLE addresses (id INT PRIMARY KEY, a INET6, b INET4, u UUID, INDEX (a));
+INSERT INTO addresses VALUES (1,'2001:db8:1234::5','255.255.255.255','123e4567-e89b-12d3-a456-426655440000'), (2,'::','0.0.0.0',NULL),
+  (3,'::ffff:1.2.3.4',NULL,'ffffffff-ffff-ffff-ffff-ffffffffffff');
+CREATE TABLE places (id INT PRIMARY KEY, p POINT NOT NULL, g GEOMETRY, SPATIAL INDEX (p));
+INSERT INTO places VALUES (1,POINT(1,2),ST_GeomFromText('POLYGON((0 0,0 1,1 1,0 0))')), (2,ST_GeomFromText('POINT(-0.1 1e300)',4326),NULL);
+CREATE TABLE wide (id INT PRIMARY KEY, u VARCHAR(20) CHARACTER SET ucs2, w TEXT CHARACTER SET utf32, e ENUM('é','ß') CHARACTER SET latin1,
+  s SET('a','é') CHARACTER SET latin1, k VARCHAR(20) CHARACTER SET euckr);
+INSERT INTO wide VALUES (1,'한 é','😀\\','ß','a,é','한글'), (2,'','',NULL,'',NULL);
+CREATE TABLE kept (id INT PRIMARY KEY, v INT) WITH SYSTEM VERSIONING;
+INSERT INTO kept VALUES (1,1),(2,2); UPDATE kept SET v = 3 WHERE id = 1; DELETE FROM kept WHERE id = 2;
+";
+
 #[test]
 fn every_value_comes_back_by_either_way() {
     let server = Server::private("loading", &[]);
-    every_value_comes_back(&server, "");
+    every_value_comes_back(&server, MARIADB);
+}
+
+/// A server ends the connection over a statement that is longer than it takes, and half of this table's rows would be one.
+#[test]
+fn a_server_that_takes_little_at_once_gets_little() {
+    let server = Server::private("little", &["--max-allowed-packet=64K"]);
+    server
+        .sql("CREATE DATABASE loading; USE loading; CREATE TABLE t (id INT PRIMARY KEY, v LONGBLOB, w TEXT)");
+    for id in 0..40 {
+        server.sql(format!(
+            "INSERT INTO loading.t VALUES ({id}, REPEAT(UNHEX('0127FF5C'), {}), REPEAT('\\'', {}))",
+            100 * id,
+            300 * id
+        ));
+    }
+    let store = Store::new();
+    let manifest = tool(&server, &store, "fwb-dump").args(["-B", "loading"]).run().ok().json();
+    let (found, count) = comes_back(&server, &store, &manifest, "1");
+    assert_eq!(found, digests(&manifest));
+    assert!(count > 3, "{count}");
 }
 
 #[test]

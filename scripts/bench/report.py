@@ -27,7 +27,6 @@ RATIOS = [
     ("`fwb-verify --level full`, against `gzip -t`", "verify", "gzip -t", 0.20),
     ("`fwb-verify --level full` of zstd, against `gzip -t`", "verify", "gzip -t", 0.12, "fwb-verify (zstd)"),
     ("restore with proof and swap, against `gunzip -c \\| mariadb`", "restore", "gunzip | mariadb", 0.30),
-    ("the same by `INSERT`", "restore", "gunzip | mariadb", 0.34, "fwb-restore (INSERT)"),
     ("restore, against Debian's `myloader -t 2`", "restore", "myloader", 0.62),
     ("restore, against a newer `myloader -t 2`", "restore", "newer myloader", 0.78),
     ("dump of an empty database, over `mariadb-dump` alone", "empty database", "mariadb-dump", 1.3),

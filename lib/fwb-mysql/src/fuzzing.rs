@@ -6,7 +6,7 @@ use std::sync::Arc;
 use flate2::{Compress, Compression, FlushCompress};
 use fwb::{
     Cancel, Cells, Column, Loaded, Password, Results, Role, Row, Session as _, SessionError, TlsMode,
-    TlsOptions,
+    TlsOptions, ValueKind,
 };
 
 use crate::connect::over;
@@ -86,7 +86,11 @@ fn loaded_by(bytes: &[u8], most: usize) -> Option<Loaded> {
     let mut last = None;
     for _ in 0..4 {
         let sent = if connection.takes_bulk() {
-            connection.bulk(b"INSERT INTO t (a,b) VALUES (?,?)", 2, b"\0\x01a\x01")
+            connection.bulk(
+                b"INSERT INTO t (a,b) VALUES (?,?)",
+                &[ValueKind::Bytes, ValueKind::Text],
+                b"\0\x01a\x01",
+            )
         } else {
             connection.load(b"LOAD DATA LOCAL INFILE 'rows' INTO TABLE t", b"('a',NULL)")
         };

@@ -148,7 +148,8 @@ pub use server::{
     AccountName, Cells, ChosenDatabases, Column, Connector, DatabaseChoice, Feed, Flavor, Loaded, LogPlace,
     LogStart, LogStream, Malformed, NameCase, NamePattern, Password, PodChoice, PodOptions,
     ReplicationSource, Results, Role, Row, SentEvent, Server as DatabaseServer, ServerAddress, ServerClient,
-    ServerError, ServerOptions, ServerVersion, Session, SessionError, Stopper, TlsMode, TlsOptions, Via,
+    ServerError, ServerOptions, ServerVersion, Session, SessionError, Stopper, TlsMode, TlsOptions,
+    ValueKind, Via,
 };
 pub use store::{
     Backend, BackupSummary, Expected, Folder, Freed, Held, Listed, Location, ObjectStores, Opened, Retention,

@@ -5,7 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
-use fwb::{Loaded, Results, ServerVersion, Session, SessionError, Stopper};
+use fwb::{Loaded, Results, ServerVersion, Session, SessionError, Stopper, ValueKind};
 
 use super::locked;
 use crate::session::Connection;
@@ -117,7 +117,7 @@ impl Session for Kept {
         locked(&self.inner).connection.takes_bulk()
     }
 
-    fn bulk(&mut self, insert: &[u8], columns: u16, rows: &[u8]) -> Result<(), SessionError> {
+    fn bulk(&mut self, insert: &[u8], columns: &[ValueKind], rows: &[u8]) -> Result<(), SessionError> {
         self.with(|connection| connection.bulk(insert, columns, rows))
     }
 

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fwb::{Column, Loaded, Results, Row, ServerVersion, Session, SessionError, Stopper};
+use fwb::{Column, Loaded, Results, Row, ServerVersion, Session, SessionError, Stopper, ValueKind};
 
 use crate::handshake::{MORE_RESULTS, capability, server_error};
 use crate::packet::{FULL, Next, Packets};
@@ -367,7 +367,7 @@ impl Session for Connection {
         self.takes_bulk
     }
 
-    fn bulk(&mut self, insert: &[u8], columns: u16, rows: &[u8]) -> Result<(), SessionError> {
+    fn bulk(&mut self, insert: &[u8], columns: &[ValueKind], rows: &[u8]) -> Result<(), SessionError> {
         self.usable()?;
         let done = self.send_bulk(insert, columns, rows);
         self.noted(done)

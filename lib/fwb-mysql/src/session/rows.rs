@@ -3,7 +3,7 @@
 
 use std::io;
 
-use fwb::{Loaded, SessionError};
+use fwb::{Loaded, SessionError, ValueKind};
 
 use super::{Connection, ok, send_command};
 use crate::handshake::server_error;
@@ -15,8 +15,10 @@ const CLOSE: u8 = 0x19;
 const BULK_EXECUTE: u8 = 0xFA;
 /// That the types of the values come before them.
 const SEND_TYPES: u16 = 128;
-/// The type of values that are bytes (`MYSQL_TYPE_BLOB`): the server reads a number or a date out of them where the column is one.
+/// The types of values that are bytes, and that are texts (`MYSQL_TYPE_BLOB` and `MYSQL_TYPE_STRING`): the server reads a number or a
+/// date out of either where the column is one.
 const BLOB: u8 = 252;
+const STRING: u8 = 254;
 /// The largest packet that rows for `LOAD DATA` are sent in, in bytes.
 const ROWS_PACKET: usize = 256 << 10;
 
@@ -80,19 +82,30 @@ impl Connection {
     }
 
     /// Sends rows for an `INSERT` that has a placeholder for each column.
-    pub(super) fn send_bulk(&mut self, insert: &[u8], columns: u16, rows: &[u8]) -> Result<(), SessionError> {
+    pub(super) fn send_bulk(
+        &mut self,
+        insert: &[u8],
+        columns: &[ValueKind],
+        rows: &[u8],
+    ) -> Result<(), SessionError> {
         if !self.takes_bulk {
             return Err(SessionError::Lost(io::Error::other("the server takes no rows in bulk")));
         }
         let id = match &self.prepared {
             Some(prepared) if prepared.text == insert => prepared.id,
-            _ => self.prepare(insert, columns)?,
+            _ => self.prepare(insert, columns.len())?,
         };
         let mut head = vec![BULK_EXECUTE];
         head.extend_from_slice(&id.to_le_bytes());
         head.extend_from_slice(&SEND_TYPES.to_le_bytes());
-        // A type, and that it has a sign, which says nothing of bytes.
-        (0..columns).for_each(|_| head.extend_from_slice(&[BLOB, 0]));
+        for kind in columns {
+            head.push(match kind {
+                ValueKind::Bytes => BLOB,
+                ValueKind::Text => STRING,
+            });
+            // It has a sign, which says nothing of either.
+            head.push(0);
+        }
         self.packets.set_number(0);
         if let Err(error) = self.packets.write_behind(&head, rows).and_then(|()| self.packets.flush()) {
             self.is_broken = true;
@@ -107,7 +120,7 @@ impl Connection {
     }
 
     /// Prepares a statement, in the place of the one before. A refusal counts as the answer to the statement.
-    fn prepare(&mut self, insert: &[u8], columns: u16) -> Result<u32, SessionError> {
+    fn prepare(&mut self, insert: &[u8], columns: usize) -> Result<u32, SessionError> {
         while self.answered < self.sent {
             self.take_answer()?;
         }
@@ -126,7 +139,7 @@ impl Connection {
             return Err(SessionError::Server(error));
         }
         let (id, results, placeholders) = prepared(packet).map_err(SessionError::Lost)?;
-        if results != 0 || placeholders != columns {
+        if results != 0 || usize::from(placeholders) != columns {
             return Err(SessionError::Lost(malformed("a prepared statement that is another one")));
         }
         // What it says of each placeholder, and where it ends, is the same for all.

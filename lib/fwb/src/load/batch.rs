@@ -4,6 +4,7 @@
 use super::bulk::{self, BulkRows};
 use super::delimited::{self, Lines};
 use super::inserts::{Insert, TableForm};
+use crate::server::ValueKind;
 
 /// How many bytes of rows a batch has at least, but for a table's last: the server waits for us once for each.
 const BATCH: usize = 1 << 20;
@@ -28,8 +29,8 @@ pub(super) struct Batch {
     pub(super) way: Way,
     /// The statement that takes them.
     pub(super) statement: Vec<u8>,
-    /// How many columns it has.
-    pub(super) columns: u16,
+    /// How the values of its columns are sent, in bulk.
+    pub(super) kinds: Vec<ValueKind>,
     /// The rows, as it takes them.
     pub(super) rows: Vec<u8>,
     /// How many there are.
@@ -43,7 +44,6 @@ impl Batch {
     /// table and columns as what is there, or more than the server takes at once.
     pub(super) fn add(&mut self, form: &TableForm, insert: &[u8]) -> bool {
         let Some(read) = Insert::read(insert, form) else { return false };
-        let Ok(columns) = u16::try_from(read.columns()) else { return false };
         let statement = match form.way {
             Way::LoadData => delimited::statement(&read),
             Way::Bulk { .. } => bulk::statement(&read),
@@ -57,7 +57,7 @@ impl Batch {
             Way::LoadData => (read.rows(&mut Lines(&mut self.rows)), true),
             Way::Bulk { most } => {
                 let count = read.rows(&mut BulkRows(&mut self.rows));
-                (count, self.rows.len() + bulk::head(read.columns()) <= most)
+                (count, self.rows.len() + bulk::head(read.kinds().len()) <= most)
             }
         };
         let Some(count) = count.filter(|_| fits) else {
@@ -65,7 +65,9 @@ impl Batch {
             return false;
         };
         self.count += count;
-        (self.way, self.statement, self.columns) = (form.way, statement, columns);
+        (self.way, self.statement) = (form.way, statement);
+        self.kinds.clear();
+        self.kinds.extend(read.kinds());
         self.inserts.add(insert);
         true
     }
@@ -126,11 +128,11 @@ mod tests {
 
     fn form(way: Way) -> TableForm {
         let columns = [
-            ("id", ValueForm::of("int", None)),
-            ("na`me", ValueForm::of("varchar", Some("utf8mb4"))),
-            ("data", ValueForm::of("blob", None)),
-            ("since", ValueForm::of("year", None)),
-            ("kind", ValueForm::of("enum", Some("utf8mb3"))),
+            ("id", ValueForm::of("int", None, way)),
+            ("na`me", ValueForm::of("varchar", Some("utf8mb4"), way)),
+            ("data", ValueForm::of("blob", None, way)),
+            ("since", ValueForm::of("year", None, way)),
+            ("kind", ValueForm::of("enum", Some("utf8mb3"), way)),
         ];
         TableForm { way, columns: columns.map(|(name, form)| (name.to_owned(), form.unwrap())).into() }
     }
@@ -149,7 +151,7 @@ mod tests {
                 }
                 Way::Bulk { .. } => {
                     assert_eq!(statement, format!("INSERT INTO `t``x` {columns} VALUES (?,?,?,?,?)"));
-                    assert_eq!(batch.columns, 5);
+                    assert_eq!(batch.kinds, [ValueKind::Bytes; 5]);
                 }
             }
             (batch.rows, batch.count)

@@ -9,7 +9,7 @@ const NULL: u8 = 1;
 
 /// The statement that takes rows which are written so.
 pub(super) fn statement(insert: &Insert<'_>) -> Vec<u8> {
-    let placeholders = vec!["?"; insert.columns()].join(",");
+    let placeholders = vec!["?"; insert.kinds().len()].join(",");
     [b"INSERT INTO ", insert.table, b" ", insert.list, b" VALUES (", placeholders.as_bytes(), b")"].concat()
 }
 

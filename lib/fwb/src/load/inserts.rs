@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::batch::Way;
+use crate::server::ValueKind;
 
 /// What values of a column look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,11 +17,14 @@ pub(super) enum ValueForm {
     Quoted,
     /// In quotes, or in hexadecimal digits.
     Bytes,
+    /// In quotes, and in the connection's character set: what the column makes of it depends on that.
+    Text,
 }
 
 impl ValueForm {
-    /// Of a column of this type and character set; none where a text would be read otherwise than a literal.
-    pub(super) fn of(data_type: &str, charset: Option<&str>) -> Option<Self> {
+    /// Of a column of this type and character set, for rows that are sent so; none where they would be read otherwise than literals.
+    pub(super) fn of(data_type: &str, charset: Option<&str>, way: Way) -> Option<Self> {
+        let is_bulk = matches!(way, Way::Bulk { .. });
         let is_utf8 = matches!(charset, Some("utf8mb4" | "utf8mb3" | "utf8" | "ascii"));
         match data_type {
             "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "decimal" | "float" | "double" => {
@@ -35,7 +39,28 @@ impl ValueForm {
             "bit" | "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => {
                 Some(Self::Bytes)
             }
+            "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
+            | "multipolygon" | "geometrycollection" | "vector"
+                if is_bulk =>
+            {
+                Some(Self::Bytes)
+            }
+            // Sixteen bytes would be an address, not its text.
+            "inet4" | "inet6" | "uuid" if is_bulk => Some(Self::Text),
+            "enum" | "set" | "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext"
+                if is_bulk =>
+            {
+                Some(Self::Text)
+            }
             _ => None,
+        }
+    }
+
+    /// How its values are sent in bulk.
+    fn kind(self) -> ValueKind {
+        match self {
+            Self::Text => ValueKind::Text,
+            _ => ValueKind::Bytes,
         }
     }
 }
@@ -105,9 +130,9 @@ impl<'a> Insert<'a> {
         Some(Self { table, list, columns, rows })
     }
 
-    /// How many columns it lists.
-    pub(super) fn columns(&self) -> usize {
-        self.columns.len()
+    /// How the values of its columns are sent in bulk.
+    pub(super) fn kinds(&self) -> impl ExactSizeIterator<Item = ValueKind> {
+        self.columns.iter().map(|form| form.kind())
     }
 
     /// How many bytes its rows have.
@@ -196,7 +221,7 @@ fn value<'a>(text: &'a [u8], form: ValueForm, to: &mut impl Values) -> Option<&'
             to.bytes(pairs);
             ends(&digits[size..])
         }
-        ValueForm::Quoted => None,
+        ValueForm::Quoted | ValueForm::Text => None,
     }
 }
 
@@ -233,12 +258,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_characters_of_utf8_are_taken_as_they_are() {
-        assert_eq!(ValueForm::of("varchar", Some("latin1")), None);
-        assert_eq!(ValueForm::of("enum", Some("sjis")), None);
-        for other in ["json", "geometry", "point", "uuid", "inet6", "vector"] {
-            assert_eq!(ValueForm::of(other, None), None);
+    fn what_bytes_alone_do_not_say_is_not_sent_as_bytes() {
+        let (load, bulk) = (Way::LoadData, Way::Bulk { most: 1 << 20 });
+        for (data_type, charset) in
+            [("varchar", "latin1"), ("enum", "sjis"), ("uuid", "NULL"), ("inet6", "NULL")]
+        {
+            assert_eq!(ValueForm::of(data_type, Some(charset), load), None);
+            assert_eq!(ValueForm::of(data_type, Some(charset), bulk), Some(ValueForm::Text));
         }
-        assert_eq!(ValueForm::of("text", Some("utf8mb3")), Some(ValueForm::Bytes));
+        for other in ["geometry", "point", "vector"] {
+            assert_eq!(ValueForm::of(other, None, load), None);
+            assert_eq!(ValueForm::of(other, None, bulk), Some(ValueForm::Bytes));
+        }
+        for way in [load, bulk] {
+            assert_eq!(ValueForm::of("text", Some("utf8mb3"), way), Some(ValueForm::Bytes));
+            assert_eq!(ValueForm::of("json", None, way), None);
+            assert_eq!(ValueForm::of("xmltype", None, way), None);
+        }
     }
 }

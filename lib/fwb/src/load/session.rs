@@ -228,7 +228,7 @@ impl LoadSession {
         let (session, batch) = (self.connection.session(), &self.batch);
         let begun = match batch.way {
             Way::LoadData => session.load(&batch.statement, &batch.rows),
-            Way::Bulk { .. } => session.bulk(&batch.statement, batch.columns, &batch.rows),
+            Way::Bulk { .. } => session.bulk(&batch.statement, &batch.kinds, &batch.rows),
         };
         let batch = self.batch.taken(std::mem::take(&mut self.spare));
         match begun {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::client::ServerClient;
 use super::port::{
     Column, Loaded, LogStart, LogStream, Results, Role, Row, Server, ServerError, Session, SessionError,
-    Stopper,
+    Stopper, ValueKind,
 };
 use super::version::ServerVersion;
 use crate::progress::Cancel;
@@ -182,7 +182,7 @@ impl Session for FakeSession {
         false
     }
 
-    fn bulk(&mut self, insert: &[u8], _columns: u16, _rows: &[u8]) -> Result<(), SessionError> {
+    fn bulk(&mut self, insert: &[u8], _columns: &[ValueKind], _rows: &[u8]) -> Result<(), SessionError> {
         self.send(insert, true)
     }
 

@@ -227,7 +227,7 @@ pub trait Session: fmt::Debug + Send {
     ///
     /// # Errors
     /// As [`Session::load`].
-    fn bulk(&mut self, insert: &[u8], columns: u16, rows: &[u8]) -> Result<(), SessionError>;
+    fn bulk(&mut self, insert: &[u8], columns: &[ValueKind], rows: &[u8]) -> Result<(), SessionError>;
 
     /// Waits until the rows of [`Session::load`] or [`Session::bulk`] are loaded.
     ///
@@ -245,6 +245,15 @@ pub trait Session: fmt::Debug + Send {
 
     /// Closes the connection at once from another thread: whoever waits for an answer gets an error.
     fn stopper(&self) -> Stopper;
+}
+
+/// How the values of a column are sent by [`Session::bulk`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueKind {
+    /// As bytes, in no character set.
+    Bytes,
+    /// As a text in the connection's character set.
+    Text,
 }
 
 /// What a server says of rows that it has loaded.

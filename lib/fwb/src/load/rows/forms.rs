@@ -61,7 +61,7 @@ impl TableForms {
         let mut tables: BTreeMap<String, Option<BTreeMap<String, ValueForm>>> = BTreeMap::new();
         for row in to.server.query(None, Sql::Read(&columns), LOOKING, cancel)? {
             let [table, column, data_type, charset] = &row[..] else { continue };
-            let form = ValueForm::of(data_type, Some(charset.as_str()));
+            let form = ValueForm::of(data_type, Some(charset.as_str()), way);
             let columns = tables.entry(table.clone()).or_insert_with(|| Some(BTreeMap::new()));
             match (columns.as_mut(), form) {
                 (Some(known), Some(form)) => drop(known.insert(column.clone(), form)),
