@@ -1,5 +1,5 @@
 //! Rows that go into a table: by `LOAD DATA LOCAL`, or by MariaDB's bulk protocol. Source of the latter: MariaDB's manual,
-//! "COM_STMT_PREPARE" and "COM_STMT_BULK_EXECUTE".
+//! "`COM_STMT_PREPARE`" and "`COM_STMT_BULK_EXECUTE`".
 
 use std::io;
 

@@ -221,7 +221,7 @@ pub trait Session: fmt::Debug + Send {
     fn takes_bulk(&self) -> bool;
 
     /// Sends rows for an `INSERT` that has a placeholder for each of its columns. Each value is a byte, 1 for NULL and 0 for anything
-    /// else, behind which it stands as a length-encoded string of bytes (MariaDB's manual, "COM_STMT_BULK_EXECUTE"). All rows together
+    /// else, behind which it stands as a length-encoded string of bytes (MariaDB's manual, "`COM_STMT_BULK_EXECUTE`"). All rows together
     /// are one statement, of at most the server's `max_allowed_packet`. It does not wait until they are loaded: [`Session::loaded`]
     /// does, and must be called next.
     ///

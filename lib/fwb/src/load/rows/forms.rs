@@ -35,11 +35,11 @@ impl TableForms {
                         ('local_infile', 'log_bin', 'binlog_format', 'max_allowed_packet')";
         let settings = to.server.query(None, Sql::Read(settings), LOOKING, cancel)?;
         let value = |name: &str| {
-            let values = settings.iter().filter_map(|row| match &row[..] {
+            let found = settings.iter().find_map(|row| match &row[..] {
                 [of, value] if of == name => Some(value.as_str()),
                 _ => None,
             });
-            values.last().unwrap_or_default()
+            found.unwrap_or_default()
         };
         let is = |name: &str, wanted: &str| value(name).eq_ignore_ascii_case(wanted);
         let way = if takes_bulk {
