@@ -5,6 +5,7 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command};
+use fwb::Error;
 
 /// What is wrong with the command line, and a hint.
 pub(crate) fn squeeze(error: &clap::Error, command: &Command, arguments: &[OsString]) -> (String, String) {
@@ -25,6 +26,27 @@ pub(crate) fn squeeze(error: &clap::Error, command: &Command, arguments: &[OsStr
 /// Where to read on.
 pub(crate) fn try_help(tool: &str) -> String {
     format!("try '{tool} --help'")
+}
+
+/// The host that `-h` seems to be followed by, as it is for the servers' own programs, of a tool that takes one. Here it asks for help, and
+/// a schedule that nobody watches would have that instead of a backup, and the exit code of success.
+pub(crate) fn host_behind_help(command: &Command, arguments: &[OsString]) -> Option<String> {
+    let takes_host = |command: &Command| command.get_arguments().any(|arg| arg.get_long() == Some("host"));
+    if !takes_host(command) && !command.get_subcommands().any(takes_host) {
+        return None;
+    }
+    let mut rest = arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
+    let joined = rest.find_map(|argument| Some(argument.strip_prefix("-h")?.to_owned()))?;
+    let host = if joined.is_empty() { rest.next()?.into_owned() } else { joined };
+    (!host.starts_with('-') && command.find_subcommand(&host).is_none()).then_some(host)
+}
+
+/// That a host is named otherwise.
+pub(crate) fn not_by_h(host: &str) -> Error {
+    Error::Usage {
+        message: format!("-h asks for help, and {host} stands behind it"),
+        hint: Some(format!("name the server by --host {host}, or ask by -h alone")),
+    }
 }
 
 /// The environment variable that the refused value came from.
@@ -83,6 +105,19 @@ mod tests {
         assert_eq!(hint, "a similar argument exists: '--port'; try 'fwb-test --help'");
         let (message, _) = said(&["fwb-test", "-B", "x", "--port", "0"]);
         assert_eq!(message, "invalid value '0' for '--port <PORT>': 0 is not in 1..=65535");
+    }
+
+    #[test]
+    fn a_host_behind_help_is_noticed() {
+        let behind = |arguments: &[&str]| {
+            let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+            host_behind_help(&command::<Args>(), &arguments)
+        };
+        assert_eq!(behind(&["fwb-test", "-B", "x", "-h", "db"]).as_deref(), Some("db"));
+        assert_eq!(behind(&["fwb-test", "-hdb"]).as_deref(), Some("db"));
+        assert_eq!(behind(&["fwb-test", "-h"]), None);
+        assert_eq!(behind(&["fwb-test", "-B", "x", "-h", "--quiet"]), None);
+        assert_eq!(behind(&["fwb-test", "--help", "db"]), None);
     }
 
     #[test]
