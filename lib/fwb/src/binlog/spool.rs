@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::segment::{Segment, WithPayload, parse_name};
 use crate::error::{Error, Result};
 use crate::identity::ServerIdentity;
+use crate::store::sync_dir;
 
 /// The file with the small segments.
 const TAIL: &str = "tail";
@@ -50,7 +51,7 @@ impl Spool {
         let key = hex::encode(&Sha256::digest(format!("{store}\n{label}\n"))[..8]);
         let dir = root.join(key);
         if make {
-            DirBuilder::new().mode(0o700).recursive(true).create(&dir).map_err(Error::io("create", &dir))?;
+            make_durably(&dir)?;
         }
         let folder = OpenOptions::new().read(true).custom_flags(flags(true)).open(&dir);
         match folder {
@@ -168,7 +169,7 @@ impl Finished {
 
     /// Makes sure that names are on the disk.
     fn sync(&self) -> Result<()> {
-        File::open(&self.0).and_then(|dir| dir.sync_all()).map_err(Error::io("synchronize", &self.0))
+        sync_dir(&self.0)
     }
 
     /// The names of those that wait, in the order in which they came.
@@ -234,6 +235,14 @@ fn flags(directory: bool) -> i32 {
     use rustix::fs::OFlags;
     let flags = OFlags::NOFOLLOW | if directory { OFlags::DIRECTORY } else { OFlags::NONBLOCK };
     flags.bits().cast_signed()
+}
+
+/// Makes a directory where it is not there, and makes sure that its name is on the disk: what the server is told to be safe is in it.
+fn make_durably(dir: &Path) -> Result<()> {
+    let dir = std::path::absolute(dir).map_err(Error::io("find", dir))?;
+    let missing = dir.ancestors().take_while(|dir| !dir.is_dir()).count();
+    DirBuilder::new().mode(0o700).recursive(true).create(&dir).map_err(Error::io("create", &dir))?;
+    dir.ancestors().skip(1).take(missing).try_for_each(sync_dir)
 }
 
 /// Opens a file of this user alone, to write at its end, and makes it where it is not there.
