@@ -61,12 +61,13 @@ fn a_wrong_setting_is_traced_to_its_variable() {
 /// A schedule that nobody watches would have a help text for a backup.
 #[test]
 fn a_host_is_not_named_by_the_option_for_help() {
-    for (tool, arguments) in [("fwb-dump", &["-B", "shop", "-h", "db"][..]), ("fwb-run", &["backup", "-hdb"])]
-    {
-        let answer = Tool::alone(tool).args(arguments).run().fails(2, &["--host db", "-h asks for help"]);
+    for (tool, arguments, named) in [
+        ("fwb-dump", &["-B", "shop", "-h", "db"][..], "--host db"),
+        ("fwb-run", &["backup", "-hdb"], "FWB_HOST=db"),
+    ] {
+        let answer = Tool::alone(tool).args(arguments).run().fails(2, &[named, "-h asks for help"]);
         assert_eq!(answer.stdout_text(), "");
     }
-    assert!(Tool::alone("fwb-run").args(["-h", "backup"]).run().ok().stdout_text().contains("Usage:"));
 }
 
 #[test]

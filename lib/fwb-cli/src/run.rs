@@ -40,8 +40,8 @@ pub fn run<A: Parser>(tool: impl FnOnce(A, &Session) -> Result<Outcome>) -> Exit
     let (args, work, given) = match parsed {
         Ok(parsed) => parsed,
         Err(answer) if !answer.use_stderr() => {
-            if let Some(host) = usage::host_behind_help(&command, &arguments) {
-                return end(&console, Err(usage::not_by_h(&host)));
+            if let Some(host) = usage::host_behind_help(&arguments) {
+                return end(&console, Err(usage::not_by_h(&host, &command)));
             }
             let printed = print(answer.render().to_string().as_bytes());
             return end(&console, tolerate_broken_pipe(printed));

@@ -28,24 +28,22 @@ pub(crate) fn try_help(tool: &str) -> String {
     format!("try '{tool} --help'")
 }
 
-/// The host that `-h` seems to be followed by, as it is for the servers' own programs, of a tool that takes one. Here it asks for help, and
-/// a schedule that nobody watches would have that instead of a backup, and the exit code of success.
-pub(crate) fn host_behind_help(command: &Command, arguments: &[OsString]) -> Option<String> {
-    let takes_host = |command: &Command| command.get_arguments().any(|arg| arg.get_long() == Some("host"));
-    if !takes_host(command) && !command.get_subcommands().any(takes_host) {
-        return None;
-    }
+/// The host that `-h` seems to be followed by, as it is for the servers' own programs. Here it asks for help, and a schedule that nobody
+/// watches would have that instead of a backup, and the exit code of success.
+pub(crate) fn host_behind_help(arguments: &[OsString]) -> Option<String> {
     let mut rest = arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
     let joined = rest.find_map(|argument| Some(argument.strip_prefix("-h")?.to_owned()))?;
     let host = if joined.is_empty() { rest.next()?.into_owned() } else { joined };
-    (!host.starts_with('-') && command.find_subcommand(&host).is_none()).then_some(host)
+    (!host.starts_with('-')).then_some(host)
 }
 
 /// That a host is named otherwise.
-pub(crate) fn not_by_h(host: &str) -> Error {
+pub(crate) fn not_by_h(host: &str, command: &Command) -> Error {
+    let has_option = command.get_arguments().any(|arg| arg.get_long() == Some("host"));
+    let named = if has_option { format!("--host {host}") } else { format!("FWB_HOST={host}") };
     Error::Usage {
         message: format!("-h asks for help, and {host} stands behind it"),
-        hint: Some(format!("name the server by --host {host}, or ask by -h alone")),
+        hint: Some(format!("a server is named by {named}; ask for help by -h alone")),
     }
 }
 
@@ -111,7 +109,7 @@ mod tests {
     fn a_host_behind_help_is_noticed() {
         let behind = |arguments: &[&str]| {
             let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-            host_behind_help(&command::<Args>(), &arguments)
+            host_behind_help(&arguments)
         };
         assert_eq!(behind(&["fwb-test", "-B", "x", "-h", "db"]).as_deref(), Some("db"));
         assert_eq!(behind(&["fwb-test", "-hdb"]).as_deref(), Some("db"));
