@@ -260,9 +260,13 @@ mod tests {
         [beginning_with(false, 4), bulk_answers().concat()].concat()
     }
 
-    /// The server asks for rows, and takes one.
+    /// What a server answers that asks for rows, and takes one.
+    fn load_answers() -> Vec<Vec<u8>> {
+        vec![packet(1, b"\xFBrows"), packet(4, b"\0\x01\0\x02\0\0\0")]
+    }
+
     fn load_conversation() -> Vec<u8> {
-        [beginning(false), packet(1, b"\xFBrows"), packet(4, b"\0\x01\0\x02\0\0\0")].concat()
+        [beginning(false), load_answers().concat()].concat()
     }
 
     #[test]
@@ -271,8 +275,7 @@ mod tests {
         assert_eq!(loaded_by(&bulk_conversation(), 1), one);
         assert_eq!(loaded_by(&load_conversation(), 1), one);
         // A server that offers the protocol is not told that it may ask for files, and gets none.
-        let asks =
-            [beginning_with(false, 4), packet(1, b"\xFBrows"), packet(4, b"\0\x01\0\x02\0\0\0")].concat();
+        let asks = [beginning_with(false, 4), load_answers().concat()].concat();
         assert_eq!(loaded_by(&asks, 1), None);
     }
 

@@ -237,46 +237,38 @@ impl Packets {
 
     /// Writes a payload as packets.
     pub(crate) fn write(&mut self, payload: &[u8]) -> io::Result<()> {
-        let mut parts = payload;
-        loop {
-            let (part, rest) = parts.split_at(parts.len().min(FULL));
-            self.write_one(part)?;
-            // A full packet says that another one follows, if only an empty one.
-            if part.len() < FULL {
-                return Ok(());
-            }
-            parts = rest;
-        }
+        self.write_behind(&[], payload)
     }
 
     /// As [`Packets::write`], of a payload that begins with `head`, which is shorter than [`FULL`].
-    pub(crate) fn write_behind(&mut self, head: &[u8], rest: &[u8]) -> io::Result<()> {
-        let (first, rest) = rest.split_at(rest.len().min(FULL - head.len()));
-        let size = head.len() + first.len();
-        let header = self.next_header(size);
-        self.stream.write_all(&[&header, head].concat())?;
-        self.stream.write_all(first)?;
-        if size < FULL { Ok(()) } else { self.write(rest) }
-    }
-
-    /// The header of the next packet, which has so many bytes.
-    fn next_header(&mut self, size: usize) -> [u8; 4] {
-        let mut header = u32::try_from(size).unwrap_or(0).to_le_bytes();
-        header[3] = self.number;
-        self.number = self.number.wrapping_add(1);
-        header
+    pub(crate) fn write_behind(&mut self, head: &[u8], payload: &[u8]) -> io::Result<()> {
+        let (mut head, mut rest) = (head, payload);
+        loop {
+            let (part, later) = rest.split_at(rest.len().min(FULL - head.len()));
+            self.write_parts(head, part)?;
+            // A full packet says that another one follows, if only an empty one.
+            if head.len() + part.len() < FULL {
+                return Ok(());
+            }
+            (head, rest) = (&[], later);
+        }
     }
 
     /// Writes one packet, of [`FULL`] bytes at most.
     pub(crate) fn write_one(&mut self, part: &[u8]) -> io::Result<()> {
-        let header = self.next_header(part.len());
-        if part.len() < 1400 {
-            let mut small = Vec::with_capacity(4 + part.len());
-            small.extend_from_slice(&header);
-            small.extend_from_slice(part);
-            return self.stream.write_all(&small);
+        self.write_parts(&[], part)
+    }
+
+    /// Writes one packet, at once where it is small.
+    fn write_parts(&mut self, head: &[u8], part: &[u8]) -> io::Result<()> {
+        let size = head.len() + part.len();
+        let mut header = u32::try_from(size).unwrap_or(0).to_le_bytes();
+        header[3] = self.number;
+        self.number = self.number.wrapping_add(1);
+        if size < 1400 {
+            return self.stream.write_all(&[&header, head, part].concat());
         }
-        self.stream.write_all(&header)?;
+        self.stream.write_all(&[&header, head].concat())?;
         self.stream.write_all(part)
     }
 

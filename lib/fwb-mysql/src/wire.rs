@@ -2,6 +2,8 @@
 
 use std::io;
 
+use fwb::put_length;
+
 /// What came is not the protocol.
 pub(crate) fn malformed(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the server sent {what}"))
@@ -82,22 +84,7 @@ impl<'a> Fields<'a> {
 
 /// Appends a length-encoded string.
 pub(crate) fn put_lenenc(packet: &mut Vec<u8>, text: &[u8]) {
-    let size = text.len() as u64;
-    match size {
-        0..=250 => packet.push(u8::try_from(size).unwrap_or(0)),
-        251..=0xFFFF => {
-            packet.push(0xFC);
-            packet.extend_from_slice(&size.to_le_bytes()[..2]);
-        }
-        0x1_0000..=0xFF_FFFF => {
-            packet.push(0xFD);
-            packet.extend_from_slice(&size.to_le_bytes()[..3]);
-        }
-        _ => {
-            packet.push(0xFE);
-            packet.extend_from_slice(&size.to_le_bytes());
-        }
-    }
+    put_length(packet, text.len());
     packet.extend_from_slice(text);
 }
 

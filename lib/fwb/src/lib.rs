@@ -149,7 +149,7 @@ pub use server::{
     LogStart, LogStream, Malformed, NameCase, NamePattern, Password, PodChoice, PodOptions,
     ReplicationSource, Results, Role, Row, SentEvent, Server as DatabaseServer, ServerAddress, ServerClient,
     ServerError, ServerOptions, ServerVersion, Session, SessionError, Stopper, TlsMode, TlsOptions,
-    ValueKind, Via,
+    ValueKind, Via, put_length,
 };
 pub use store::{
     Backend, BackupSummary, Expected, Folder, Freed, Held, Listed, Location, ObjectStores, Opened, Retention,

@@ -262,6 +262,14 @@ impl Connection {
         })
     }
 
+    /// Reads the answers to all statements but the last so many, and to pings before those.
+    fn take_answers_but(&mut self, last: u64) -> Result<(), SessionError> {
+        while self.answered + last < self.sent {
+            self.take_answer()?;
+        }
+        self.take_pings()
+    }
+
     fn write_statement(&mut self, last: bool) -> io::Result<()> {
         if !self.is_begun {
             self.packets.set_number(0);
@@ -306,7 +314,11 @@ impl Connection {
 
     /// Writes what is there. Where the server has ended the connection, its last answer says why.
     fn written(&mut self, last: bool) -> Result<(), SessionError> {
-        let Err(error) = self.write_statement(last) else { return Ok(()) };
+        self.write_statement(last).or_else(|error| self.cut_off(error))
+    }
+
+    /// Why the server has ended the connection before all of a statement was written: answers to earlier ones come first.
+    fn cut_off(&mut self, error: io::Error) -> Result<(), SessionError> {
         while self.answered < self.sent {
             self.take_answer()?;
         }
@@ -349,11 +361,7 @@ impl Session for Connection {
 
     fn settle(&mut self) -> Result<(), SessionError> {
         self.usable()?;
-        while self.answered < self.sent {
-            let done = self.take_answer();
-            self.noted(done)?;
-        }
-        let done = self.take_pings();
+        let done = self.take_answers_but(0);
         self.noted(done)
     }
 
@@ -494,10 +502,7 @@ impl Drop for Connection {
 /// Sends a command, and waits for no answer.
 fn send_command(packets: &mut Packets, command: u8, argument: &[u8]) -> io::Result<()> {
     packets.set_number(0);
-    let mut packet = Vec::with_capacity(1 + argument.len());
-    packet.push(command);
-    packet.extend_from_slice(argument);
-    packets.write(&packet)?;
+    packets.write_behind(&[command], argument)?;
     packets.flush()
 }
 

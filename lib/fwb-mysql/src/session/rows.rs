@@ -32,12 +32,7 @@ pub(super) struct Prepared {
 impl Connection {
     /// Sends a statement that asks for rows, and the rows.
     pub(super) fn send_rows(&mut self, statement: &[u8], rows: &[u8]) -> Result<(), SessionError> {
-        let asked = self.send_part(statement, true).and_then(|()| {
-            while self.answered + 1 < self.sent {
-                self.take_answer()?;
-            }
-            self.take_pings()
-        });
+        let asked = self.send_part(statement, true).and_then(|()| self.take_answers_but(1));
         // The server waits for rows that do not come.
         asked.inspect_err(|_| self.is_broken = true)?;
         self.begins_with(0xFB, "no request for rows")?;
@@ -66,11 +61,8 @@ impl Connection {
 
     /// Reads the answer to rows that were loaded.
     pub(super) fn take_loaded(&mut self) -> Result<Loaded, SessionError> {
-        while self.answered + 1 < self.sent {
-            // The rows were sent behind something that has failed, and were loaded all the same.
-            self.take_answer().inspect_err(|_| self.is_broken = true)?;
-        }
-        self.take_pings()?;
+        // Rows that were sent behind something that has failed were loaded all the same.
+        self.take_answers_but(1).inspect_err(|_| self.is_broken = true)?;
         if self.answered == self.sent {
             return Err(SessionError::Lost(io::Error::other("no rows were sent")));
         }
@@ -109,10 +101,7 @@ impl Connection {
         self.packets.set_number(0);
         if let Err(error) = self.packets.write_behind(&head, rows).and_then(|()| self.packets.flush()) {
             self.is_broken = true;
-            while self.answered < self.sent {
-                self.take_answer()?;
-            }
-            self.ended(error)?;
+            self.cut_off(error)?;
         }
         self.numbers.push_back(self.packets.number());
         self.sent += 1;
@@ -121,24 +110,16 @@ impl Connection {
 
     /// Prepares a statement, in the place of the one before. A refusal counts as the answer to the statement.
     fn prepare(&mut self, insert: &[u8], columns: usize) -> Result<u32, SessionError> {
-        while self.answered < self.sent {
-            self.take_answer()?;
-        }
-        self.take_pings()?;
+        self.take_answers_but(0)?;
         self.expect_nothing()?;
         if let Some(old) = self.prepared.take() {
             // It is not answered.
             send_command(&mut self.packets, CLOSE, &old.id.to_le_bytes()).map_err(SessionError::Lost)?;
         }
         send_command(&mut self.packets, PREPARE, insert).map_err(SessionError::Lost)?;
-        let packet = self.packets.short().map_err(SessionError::Lost)?;
-        if packet.first() == Some(&0xFF) {
-            let error = fwb::ServerError { statement: Some(self.sent), ..server_error(packet) };
-            self.sent += 1;
-            self.answered += 1;
-            return Err(SessionError::Server(error));
-        }
-        let (id, results, placeholders) = prepared(packet).map_err(SessionError::Lost)?;
+        self.numbers.push_back(self.packets.number());
+        self.begins_with(0, "no prepared statement").inspect_err(|_| self.sent += 1)?;
+        let (id, results, placeholders) = prepared(self.packets.last()).map_err(SessionError::Lost)?;
         if results != 0 || usize::from(placeholders) != columns {
             return Err(SessionError::Lost(malformed("a prepared statement that is another one")));
         }
@@ -155,8 +136,6 @@ impl Connection {
 /// it has.
 fn prepared(packet: &[u8]) -> io::Result<(u32, u16, u16)> {
     let mut fields = Fields::new(packet);
-    if fields.u8()? != 0 {
-        return Err(malformed("no prepared statement"));
-    }
+    fields.u8()?;
     Ok((fields.u32()?, fields.u16()?, fields.u16()?))
 }

@@ -53,7 +53,7 @@ pub use options::{Password, PodChoice, PodOptions, ServerOptions, TlsMode, TlsOp
 pub use port::{
     Cells, Column, Connector, Feed, Loaded, LogPlace, LogStart, LogStream, Malformed, ReplicationSource,
     Results, Role, Row, SentEvent, Server, ServerAddress, ServerError, Session, SessionError, Stopper,
-    ValueKind,
+    ValueKind, put_length,
 };
 pub(crate) use quoting::{charset_clause, quote_name, quote_text, quote_texts};
 #[cfg(test)]

@@ -352,6 +352,21 @@ impl<'a> Iterator for Cells<'a> {
     }
 }
 
+/// Appends the length of a length-encoded string, in bytes, as [`Cells`] reads it.
+#[inline]
+pub fn put_length(to: &mut Vec<u8>, size: usize) {
+    let wide = (size as u64).to_le_bytes();
+    match size {
+        0..=250 => to.push(wide[0]),
+        251..=0xFFFF => to.extend_from_slice(&[0xFC, wide[0], wide[1]]),
+        0x1_0000..=0xFF_FFFF => to.extend_from_slice(&[0xFD, wide[0], wide[1], wide[2]]),
+        _ => {
+            to.push(0xFE);
+            to.extend_from_slice(&wide);
+        }
+    }
+}
+
 impl Cells<'_> {
     #[cold]
     fn malformed(&mut self) -> Malformed {

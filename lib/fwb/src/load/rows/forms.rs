@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::load::batch::Way;
 use crate::load::destination::Destination;
 use crate::load::inserts::{TableForm, ValueForm};
+use crate::load::session::LoadSession;
 use crate::progress::Cancel;
 use crate::scan::SqlMode;
 use crate::server::{Sql, quote_text};
@@ -22,15 +23,21 @@ impl TableForms {
         Self(BTreeMap::new())
     }
 
-    /// Asks the server; `takes_bulk` says that its connections take the bulk protocol. No table takes its rows as they are where the
-    /// session reads a backslash as any character, and where the binary log holds statements: it would hold a `LOAD DATA`, which a replica
+    /// Asks the server, and a session, which is as all that load. No table takes its rows as they are where the session does not read
+    /// UTF-8 or reads a backslash as any character, and where the binary log holds statements: it would hold a `LOAD DATA`, which a replica
     /// would execute in a place without the rows' own proof, or each row of the bulk protocol by itself. Without that protocol, none
     /// takes them so where the server is told to take no local rows.
-    pub(super) fn of(to: Destination<'_>, mode: SqlMode, takes_bulk: bool, cancel: &Cancel) -> Result<Self> {
+    pub(super) fn of(
+        to: Destination<'_>,
+        mode: SqlMode,
+        session: &mut LoadSession,
+        cancel: &Cancel,
+    ) -> Result<Self> {
         let mut forms = Self::none();
-        if !mode.quotes().escapes(b'\'') {
+        if !mode.quotes().escapes(b'\'') || !session.reads_utf8()? {
             return Ok(forms);
         }
+        let takes_bulk = session.takes_bulk();
         let settings = "SHOW GLOBAL VARIABLES WHERE Variable_name IN \
                         ('local_infile', 'log_bin', 'binlog_format', 'max_allowed_packet')";
         let settings = to.server.query(None, Sql::Read(settings), LOOKING, cancel)?;

@@ -43,12 +43,9 @@ pub(super) fn load_rows(
     let mut sessions = (0..context.jobs.clamp(1, most))
         .map(|_| start_session(to, script, &context.cancel))
         .collect::<Result<Vec<_>>>()?;
-    let reads_utf8 = sessions.first_mut().map_or(Ok(false), LoadSession::reads_utf8)?;
-    let takes_bulk = sessions.first_mut().is_some_and(LoadSession::takes_bulk);
-    let forms = if reads_utf8 {
-        TableForms::of(to, script.rows_mode, takes_bulk, &context.cancel)?
-    } else {
-        TableForms::none()
+    let forms = match sessions.first_mut() {
+        Some(session) => TableForms::of(to, script.rows_mode, session, &context.cancel)?,
+        None => TableForms::none(),
     };
     if input.is_seekable()? {
         return by_table(input, script, &forms, sessions, to, context);
