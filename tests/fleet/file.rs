@@ -1,6 +1,7 @@
 //! The file, and what stands beside it on the command line: what is wrong is told before anything is run.
 
 use super::{Place, exists, summary};
+use crate::notices::http_server::{Got, HttpServer};
 use crate::support::{Tool, bash};
 
 /// Whoever has a typing mistake in line 800 is told so, and no server is dumped by half a file.
@@ -34,6 +35,31 @@ fn a_file_with_a_mistake_runs_nothing() {
     place.run(&["backup"]).fails(2, &["names no server"]);
     std::fs::remove_file(place.file("fleet")).unwrap();
     place.run(&["backup"]).fails(2, &["cannot use the fleet file"]);
+}
+
+/// A night on which no server was backed up, because somebody had edited the file: that is told as a run that failed. Of the pods
+/// of a job, one tells.
+#[test]
+fn a_file_that_cannot_be_used_is_told() {
+    let (place, hook) = (Place::new("first socket=/nowhere passwrod=x\n"), HttpServer::ok());
+    let run = |arguments: &[&str]| {
+        let run = place.tool("fwb-run").args(arguments).env("FWB_TERMINATION_LOG", place.file("words"));
+        run.env("FWB_NOTIFY", format!("webhook+http://127.0.0.1:{}/", hook.port))
+    };
+    run(&["backup"]).run().fails(2, &["line 1"]);
+    run(&["backup"]).env("JOB_COMPLETION_INDEX", "0").run().fails(2, &["line 1"]);
+    run(&["backup"]).env("JOB_COMPLETION_INDEX", "1").run().fails(2, &["line 1"]);
+    run(&["backup", "--dry-run"]).run().fails(2, &["line 1"]);
+    run(&["backup", "--store=/tmp/x"]).run().fails(2, &["is about one server"]);
+    let told: Vec<serde_json::Value> = hook.got().iter().map(Got::json).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    for (message, words) in told.iter().zip(["line 1", "line 1", "is about one server"]) {
+        assert_eq!(message["event"], "failed", "{message}");
+        assert!(message["record"]["reason"].as_str().unwrap().contains(words), "{message}");
+    }
+    let words: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(place.file("words")).unwrap()).unwrap();
+    assert_eq!((&words["what"], &words["exit"]), (&"backup".into(), &2.into()));
 }
 
 /// An option that is about one server would make a thousand of it.

@@ -125,20 +125,30 @@ struct Caller<'a> {
 }
 
 impl FleetArgs {
-    /// The servers that are meant; none where no fleet is named.
+    /// The file that is named.
+    ///
+    /// # Errors
+    /// A usage error: options are about a fleet, and none is named.
+    pub(crate) fn file(&self, session: &Session) -> Result<Option<&Path>> {
+        let alone = session.given(&["fleet_jobs", "fleet_per_host", "fleet_index", "fleet_parts"]);
+        match (&self.fleet, alone.first()) {
+            (None, Some(option)) => {
+                Err(Error::usage(format!("{option} is about a fleet, and no --fleet is named")))
+            }
+            (file, _) => Ok(file.as_deref()),
+        }
+    }
+
+    /// Whether this is the whole of the file, or its first part.
+    pub(crate) fn is_first_part(&self) -> bool {
+        matches!(self.index(), Ok(None | Some(0)))
+    }
+
+    /// The servers of the file that are meant.
     ///
     /// # Errors
     /// A usage error: the file is none, has no such part or server, or options stand beside it that are of one server.
-    pub(crate) fn fleet(&self, session: &Session) -> Result<Option<Fleet>> {
-        let Some(file) = &self.fleet else {
-            let alone = session.given(&["fleet_jobs", "fleet_per_host", "fleet_index", "fleet_parts"]);
-            return match alone.first() {
-                Some(option) => {
-                    Err(Error::usage(format!("{option} is about a fleet, and no --fleet is named")))
-                }
-                None => Ok(None),
-            };
-        };
+    pub(crate) fn read(&self, file: &Path, session: &Session) -> Result<Fleet> {
         if let Some(option) = session.given(&OF_ONE_SERVER).first() {
             return Err(Error::Usage {
                 message: format!("{option} is about one server, and --fleet names many"),
@@ -149,11 +159,10 @@ impl FleetArgs {
             });
         }
         let fleet = Fleet::read(file)?;
-        let fleet = match self.index()? {
-            Some(index) => fleet.part(index, self.fleet_parts)?,
-            None => fleet,
-        };
-        Ok(Some(fleet))
+        match self.index()? {
+            Some(index) => fleet.part(index, self.fleet_parts),
+            None => Ok(fleet),
+        }
     }
 
     /// The part that is asked for. A pod of an Indexed Job has its index in its environment.

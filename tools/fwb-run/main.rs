@@ -11,7 +11,7 @@ mod telling;
 mod words;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -143,8 +143,8 @@ fn run(args: Args, session: &Session) -> Result<Outcome> {
         return telling::test(args.notify_file.as_deref(), session);
     }
     check_name(&args)?;
-    if let Some(fleet) = args.fleet.fleet(session)? {
-        return fleet::run(&args, fleet, session);
+    if let Some(file) = args.fleet.file(session)? {
+        return run_fleet(&args, file, session);
     }
     let choice = args.databases.named(session)?;
     if args.dry_run {
@@ -185,6 +185,28 @@ fn run(args: Args, session: &Session) -> Result<Outcome> {
     };
     telling.end(&mut record, &execution, aftermath, session);
     Ok(tell(&record, keeper, &args, session))
+}
+
+/// Runs the chain for the servers of a fleet file. Where no run could begin, none leaves a record or tells anybody, so this does:
+/// the last words and a notice. The pods of a job share one file, so the first alone tells.
+fn run_fleet(args: &Args, file: &Path, session: &Session) -> Result<Outcome> {
+    let ran = args.fleet.read(file, session).and_then(|fleet| fleet::run(args, fleet, session));
+    if let Err(error) = &ran
+        && !args.dry_run
+        && args.fleet.is_first_part()
+    {
+        let at = fwb::now_to_the_millisecond();
+        let mut record = RunRecord::begin(fwb::run_id(&args.chain, at)?, &args.chain, at);
+        let failure = Some(Failure::of_error(error, None));
+        let execution = Execution { failure, ..Execution::default() };
+        outcome::fill(&mut record, &execution);
+        let mut warnings = Vec::new();
+        let telling = Telling::begin(&record, args.notify_file.as_deref(), &mut warnings);
+        record.warnings.append(&mut warnings);
+        telling.end(&mut record, &execution, Aftermath::default(), session);
+        words::leave(&record, args.termination_log.as_deref());
+    }
+    ran
 }
 
 /// Writes the record wherever it belongs. That it could not be written is a warning, and does not change how the run has ended.
