@@ -233,6 +233,87 @@ fn refused(server: &Server) {
     }
 }
 
+/// A table that is made before its turn, for a foreign key, meets none of the settings of another one's trigger.
+fn definitions_keep_their_settings(server: &Server) {
+    let store = Store::new();
+    server.sql(
+        "CREATE DATABASE settled CHARACTER SET utf8mb4; USE settled; SET sql_mode = ''; \
+         CREATE TABLE a (id INT PRIMARY KEY); CREATE TABLE b (id INT PRIMARY KEY); \
+         CREATE TABLE c (id INT PRIMARY KEY, e DATETIME NOT NULL DEFAULT '0000-00-00 00:00:00', k ENUM('x','예') DEFAULT '예', \
+           p VARCHAR(40) DEFAULT '\\\\d+\\\\n', s VARCHAR(20) DEFAULT 'it''s\\n' COMMENT 'back\\\\slash', FOREIGN KEY (id) REFERENCES b (id)); \
+         INSERT INTO a VALUES (1); INSERT INTO b VALUES (1),(2); INSERT INTO c (id) VALUES (1); \
+         SET sql_mode = 'STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,NO_BACKSLASH_ESCAPES'; SET NAMES latin1; \
+         CREATE TRIGGER ta BEFORE INSERT ON a FOR EACH ROW SET @x = 1; CREATE TRIGGER tb AFTER INSERT ON b FOR EACH ROW SET @y = 'a\\b';",
+    );
+    let content = |database: &str| {
+        let of = |what: &str| server.query(format!("SHOW CREATE {what}").as_str());
+        let tables = ["a", "b", "c"].map(|table| of(&format!("TABLE {database}.{table}")));
+        let triggers = ["ta", "tb"].map(|trigger| {
+            let shown = of(&format!("TRIGGER {database}.{trigger}"));
+            // Without the moment at which it was made. MySQL keeps what ended the statement.
+            shown.rsplit_once('\t').map(|(shown, _)| shown.replace("1;", "1")).unwrap_or_default()
+        });
+        let rows = server.query(format!("SELECT id, e, k, HEX(p), HEX(s) FROM {database}.c").as_str());
+        (tables, triggers, rows)
+    };
+    let before = content("settled");
+    let manifest = tool(server, &store, "fwb-dump").args(["-B", "settled"]).run().ok().json();
+    // As another program would have it: nothing says where the tables' own settings end.
+    let plain =
+        tool(server, &store, "fwb-restore").args(["--stdout", name(&manifest)]).run().ok().stdout_text();
+    let bare: Vec<&str> = plain.lines().filter(|line| !line.starts_with("--")).collect();
+    store.write("bare.sql", format!("{}\n-- Dump completed\n", bare.join("\n")));
+    for backup in [name(&manifest), "bare.sql"] {
+        // A plain file does not say which collation its database had.
+        server
+            .sql("DROP DATABASE IF EXISTS settled_back; CREATE DATABASE settled_back CHARACTER SET utf8mb4");
+        tool(server, &store, "fwb-restore")
+            .args(["--yes", "--no-safety-backup", "--database", "settled_back", backup])
+            .run()
+            .ok();
+        assert_eq!(content("settled_back"), before, "{backup}");
+    }
+}
+
+#[test]
+fn definitions_keep_their_settings_whatever_is_made_before_them() {
+    definitions_keep_their_settings(&Server::private("settled", &[]));
+}
+
+#[test]
+fn definitions_keep_their_settings_on_mysql() {
+    definitions_keep_their_settings(&Server::of("mysql-9.7", "settled-mysql", &[]));
+}
+
+/// What the server bends with a warning is counted like any other row: whoever restores it is told.
+#[test]
+fn rows_that_are_taken_with_warnings_are_told() {
+    let (server, store) = (Server::private("bent", &[]), Store::new());
+    let table = |name: &str| {
+        format!(
+            "CREATE TABLE `{name}` (\n  `id` int NOT NULL,\n  `v` varchar(5) DEFAULT NULL,\n  PRIMARY KEY (`id`)\n) ENGINE=InnoDB;\n"
+        )
+    };
+    store.write(
+        "by_hand.sql",
+        format!(
+            "-- MariaDB dump 10.19  Distrib 10.11.6-MariaDB, for debian-linux-gnu (x86_64)\n--\n-- Host: localhost    Database: bent\n\
+             -- ------------------------------------------------------\n-- Server version\t10.11.6-MariaDB\n\n/*!40101 SET NAMES utf8mb4 */;\n\
+             {}INSERT INTO `good` (`id`, `v`) VALUES\n(1,'abc');\n{}INSERT INTO `long` (`id`, `v`) VALUES\n(1,'abcdefgh');\n\
+             {}INSERT INTO `other` (`id`, `v`) VALUES\n(1,'abc');\n-- Dump completed on 2026-01-01  0:00:00\n",
+            table("good"),
+            table("long"),
+            table("other")
+        ),
+    );
+    let out = tool(&server, &store, "fwb-restore")
+        .args(["--yes", "--no-safety-backup", "--database", "bent", "by_hand.sql"])
+        .run()
+        .ok();
+    let told: Vec<&str> = out.stderr.lines().filter(|line| line.contains("with 1 warning,")).collect();
+    assert!(told.len() == 1 && told[0].contains("long"), "{}", out.stderr);
+}
+
 /// What a dump says of its character set holds: these bytes are two characters in one, and one in another.
 #[test]
 fn texts_in_another_character_set_are_inserted() {

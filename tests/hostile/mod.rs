@@ -97,6 +97,50 @@ fn all_are_refused(name: &str, bodies: &[&str]) {
     assert_eq!(scene.store.names(), ["attack.sql"], "a refusal comes before anything is done");
 }
 
+/// Whoever can make us find a string's end elsewhere than the server does has his expressions executed among the rows.
+#[test]
+fn where_a_string_ends_is_the_same_to_all() {
+    const TABLE: &str = "CREATE TABLE `t` (`id` int PRIMARY KEY, `v` text);\nINSERT INTO `t` VALUES \
+                         (1,'x\\',(SELECT User FROM mysql.global_priv LIMIT 1)) -- ','y');";
+    let settings = [
+        "/*M!100000 SET SQL_MODE='NO_BACKSLASH_ESCAPES' */;\n/*!80000 SET SQL_MODE='' */;",
+        "/*!80000 SET SQL_MODE='NO_BACKSLASH_ESCAPES' */;\n/*M!100000 SET SQL_MODE='' */;",
+        "SET SQL_MODE='NO_\\BACKSLASH_ESCAPES';",
+        "SET SQL_MODE='NO_BACKSLASH_ESCAPES' /*!80000 , SQL_MODE='' */;",
+        "SET SQL_MODE='' /*M!100000 , SQL_MODE='NO_BACKSLASH_ESCAPES' */;",
+        "SET @saved_sql_mode=@@sql_mode /*M!100000 , SQL_MODE='NO_BACKSLASH_ESCAPES' */;",
+        "SET NAMES gbk /*!80000 , NAMES utf8mb4 */;",
+        "/*M!100000 SET NAMES gbk */;\n/*!80000 SET NAMES utf8mb4 */;",
+        "SET AUTOCOMMIT=0, SQL_MODE='NO_BACKSLASH_ESCAPES';",
+    ];
+    let bodies = settings.map(|setting| format!("{setting}\n{TABLE}"));
+    all_are_refused("quotes", &bodies.each_ref().map(String::as_str));
+}
+
+/// Rows are loaded under the header's settings: others would be other times and other letters.
+#[test]
+fn rows_under_other_settings_than_the_header_s_are_refused() {
+    const TABLES: [&str; 2] = [
+        "CREATE TABLE `a` (`id` int PRIMARY KEY);\nINSERT INTO `a` VALUES (1);",
+        "CREATE TABLE `b` (`at` timestamp NULL, `v` text);\nINSERT INTO `b` VALUES ('2024-01-01 00:00:00','\u{e9}');",
+    ];
+    let settings = ["SET TIME_ZONE='+09:00';", "SET NAMES latin1;", "SET SQL_MODE='NO_BACKSLASH_ESCAPES';"];
+    let bodies = settings.map(|setting| format!("{}\n{setting}\n{}", TABLES[0], TABLES[1]));
+    all_are_refused("settings", &bodies.each_ref().map(String::as_str));
+    let beside = format!("SET AUTOCOMMIT=0, TIME_ZONE='+09:00';\n{}", TABLES[1]);
+    all_are_refused("beside", &[&beside]);
+    // What is put back before the rows is none of theirs.
+    let scene = Scene::new("around");
+    let around = format!(
+        "SET @saved_cs_client = @@character_set_client;\nSET character_set_client = latin1;\n{};\n\
+         SET character_set_client = @saved_cs_client;\n{}",
+        TABLES[1].split(';').next().unwrap(),
+        TABLES[1].split(";\n").nth(1).unwrap()
+    );
+    scene.restore(around.as_bytes()).ok();
+    assert_eq!(scene.target.query("SELECT v, CHAR_LENGTH(v) FROM b"), "\u{e9}\t1");
+}
+
 /// A `USE` in a file is how a restore into a test database overwrote production (Dokploy#3436).
 #[test]
 fn statements_that_no_dump_contains_are_refused() {

@@ -86,6 +86,7 @@ mod server;
 mod store;
 mod thread;
 mod verify;
+mod words;
 
 pub use artifact::{Codec, Compression};
 pub use binlog::{

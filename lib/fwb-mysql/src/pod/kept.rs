@@ -121,6 +121,10 @@ impl Session for Kept {
         self.with(|connection| connection.bulk(insert, columns, rows))
     }
 
+    fn warned(&mut self) -> Vec<(u64, u16)> {
+        locked(&self.inner).connection.warned()
+    }
+
     fn loaded(&mut self) -> Result<Loaded, SessionError> {
         self.with(Session::loaded)
     }

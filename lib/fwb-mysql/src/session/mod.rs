@@ -24,6 +24,8 @@ const RESET: u8 = 0x1F;
 const PING: u8 = 14;
 /// How many statements may wait for their answers. The server is never without work with two of them.
 const MOST_PENDING: u64 = 8;
+/// Statements with warnings that are remembered.
+const MOST_WARNED: usize = 1000;
 /// The most columns of a result: a table has 4096 at most, and so has a result of ours.
 const MOST_COLUMNS: u64 = 8192;
 /// The most that the columns of a result may take in packets, in bytes: names have 256 characters at most.
@@ -50,6 +52,10 @@ pub(crate) struct Connection {
     /// How many statements were sent, and how many of them answered.
     sent: u64,
     answered: u64,
+    /// Warnings of the last answer without rows.
+    warnings: u16,
+    /// Statements that were taken with warnings, by their number, and how many of these.
+    warned: Vec<(u64, u16)>,
     /// With which number of a packet each answer begins that is still to come: the statement's packets come before.
     numbers: VecDeque<u8>,
     /// For each ping whose answer was not read, how many statements were sent before it.
@@ -99,6 +105,8 @@ impl Connection {
             is_begun: false,
             sent: 0,
             answered: 0,
+            warnings: 0,
+            warned: Vec::new(),
             numbers: VecDeque::new(),
             pings: VecDeque::new(),
             is_broken: false,
@@ -182,7 +190,11 @@ impl Connection {
     fn answer(&mut self) -> Result<(Answer, bool), SessionError> {
         let packet = self.packets.short().map_err(SessionError::Lost)?;
         match packet.first() {
-            Some(0) => Ok((Answer::Done, more_results(packet).map_err(SessionError::Lost)?)),
+            Some(0) => {
+                let (_, status, mut rest) = ok(packet).map_err(SessionError::Lost)?;
+                self.warnings = rest.u16().map_err(SessionError::Lost)?;
+                Ok((Answer::Done, status & MORE_RESULTS != 0))
+            }
             Some(0xFF) => Err(SessionError::Server(server_error(packet))),
             // The server asks for a local file, which we have never said that we send.
             Some(0xFB) => Err(SessionError::Lost(malformed("a request for a local file"))),
@@ -254,12 +266,17 @@ impl Connection {
         let number = self.answered;
         self.answered += 1;
         self.packets.set_number(self.numbers.pop_front().unwrap_or(1));
+        self.warnings = 0;
         self.results(&mut Discard).map_err(|error| match error {
             SessionError::Server(error) => {
                 SessionError::Server(fwb::ServerError { statement: Some(number), ..error })
             }
             other => other,
-        })
+        })?;
+        if self.warnings > 0 && self.warned.len() < MOST_WARNED {
+            self.warned.push((number, self.warnings));
+        }
+        Ok(())
     }
 
     /// Reads the answers to all statements but the last so many, and to pings before those.
@@ -369,6 +386,10 @@ impl Session for Connection {
         self.usable()?;
         let done = self.send_rows(statement, rows);
         self.noted(done)
+    }
+
+    fn warned(&mut self) -> Vec<(u64, u16)> {
+        std::mem::take(&mut self.warned)
     }
 
     fn takes_bulk(&self) -> bool {

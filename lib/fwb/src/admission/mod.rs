@@ -25,9 +25,9 @@ use crate::scan::{
 pub(crate) use accounts::{AccountsAdmission, HEADER as ACCOUNTS_HEADER, TRAILER as ACCOUNTS_TRAILER};
 pub(crate) use judge::Judge;
 pub(crate) use outside::{Outside, without_directories};
-pub(crate) use relations::{Relation, relation_positions, relations};
+pub(crate) use relations::{Relation, functions, relation_positions, relations};
 pub(crate) use settings::PUT_ASIDE;
-use settings::{ClientCharset, set};
+use settings::{ClientCharset, decides_quotes, set};
 pub(crate) use survey::{Survey, is_collation_name};
 pub(crate) use times::TimeColumns;
 
@@ -40,8 +40,8 @@ pub(crate) enum Admitted {
     Skip,
 }
 
-/// The oldest server whose reading counts: MySQL 5.5, MariaDB 5.5.
-const OLDEST: u32 = 50_500;
+/// The oldest server whose reading counts: MySQL 5.5, MariaDB 5.5; the first with all that dump programs write for it.
+const OLDEST: u32 = 50_503;
 /// More versions in one statement than any dump has.
 const MOST_VERSIONS: usize = 16;
 
@@ -127,6 +127,8 @@ impl Admission {
         }
         let verdict = self.judge_head(statement.head, statement.text, Reading::Everything, mode)?;
         let mut everywhere = true;
+        let mut is_one = true;
+        let mut decides = matches!(statement.head, Head::Set(all) if decides_quotes(all));
         for reading in readings {
             let head = parse_head(statement.text, reading, mode);
             // A server that reads fewer digits of `/*!NNNNNN` sees a digit first, and no server executes that.
@@ -140,6 +142,12 @@ impl Admission {
             {
                 return Err("it is another statement to another server".into());
             }
+            is_one &= head == *statement.head && !is_number;
+            decides |= matches!(&head, Head::Set(all) if decides_quotes(all));
+        }
+        // Where a string ends must not depend on who reads it.
+        if decides && !is_one {
+            return Err("it changes how quotes are read, and not on every server".into());
         }
         self.advance(statement.head, everywhere);
         Ok(verdict)

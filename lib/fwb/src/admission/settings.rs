@@ -57,19 +57,16 @@ const LEFT_OUT: [&str; 3] = ["SQL_LOG_BIN", "GTID_PURGED", "AUTOCOMMIT"];
 
 /// Judges a `SET`; the error says why it is refused.
 pub(super) fn set(assignments: &[(String, Value)]) -> Result<Admitted, String> {
-    let mut verdict = Admitted::Load;
-    for (what, to) in assignments {
+    let left_out = assignments.iter().filter(|(what, to)| is_left_out(what, to)).count();
+    for (what, to) in assignments.iter().filter(|(what, to)| !is_left_out(what, to)) {
         let name = session_name(what).to_ascii_uppercase();
-        if LEFT_OUT.iter().any(|variable| name == *variable || name == format!("@@GLOBAL.{variable}")) {
-            verdict = Admitted::Skip;
-            continue;
-        }
         let fine = match to {
             Value::Variable(from) if what.starts_with('@') && !what.starts_with("@@") => {
                 is_put_aside(what, from)
             }
             Value::Variable(from) => puts_back(&name, from),
-            Value::Text(_) if name == "SQL_MODE" => true,
+            // The server reads escapes in it, and whoever follows the mode does not.
+            Value::Text(modes) if name == "SQL_MODE" => modes.bytes().all(is_of_modes),
             Value::Text(text) | Value::Word(text) if CHARSET_VARIABLES.contains(&name.as_str()) => {
                 let none = text.eq_ignore_ascii_case("NULL") && name == "CHARACTER_SET_RESULTS";
                 none || CHARSETS
@@ -84,7 +81,40 @@ pub(super) fn set(assignments: &[(String, Value)]) -> Result<Admitted, String> {
             return Err(format!("SET {what} is not allowed in a restore: no dump contains it"));
         }
     }
-    Ok(verdict)
+    match left_out {
+        0 => Ok(Admitted::Load),
+        all if all == assignments.len() => Ok(Admitted::Skip),
+        _ => Err("it sets what a restore leaves out, and more with it: divide it in two".into()),
+    }
+}
+
+/// Whether an assignment is about what is left out, or puts that aside.
+fn is_left_out(what: &str, to: &Value) -> bool {
+    let name = session_name(what).to_ascii_uppercase();
+    let is_one = |name: &str| {
+        LEFT_OUT.iter().any(|variable| name == *variable || name == format!("@@GLOBAL.{variable}"))
+    };
+    let puts_aside = |from: &str| {
+        what.starts_with('@')
+            && !what.starts_with("@@")
+            && from.strip_prefix("@@").is_some_and(|from| is_one(&session_name(from).to_ascii_uppercase()))
+    };
+    is_one(&name) || matches!(to, Value::Variable(from) if puts_aside(from))
+}
+
+/// What a list of modes is made of.
+fn is_of_modes(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b',' | b' ')
+}
+
+/// Whether a `SET` decides where strings end in what follows: the mode, the character set of statements, or what holds one.
+pub(super) fn decides_quotes(assignments: &[(String, Value)]) -> bool {
+    const OF_QUOTES: [&str; 3] = ["SQL_MODE", "CHARACTER_SET_CLIENT", "NAMES"];
+    assignments.iter().any(|(what, _)| {
+        let name = session_name(what);
+        let is_one = |name: &str| OF_QUOTES.iter().any(|of| name.eq_ignore_ascii_case(of));
+        is_one(name) || PUT_ASIDE.iter().any(|(aside, of)| name.eq_ignore_ascii_case(aside) && is_one(of))
+    })
 }
 
 /// Whether the session's statements come in a character set of [`LEADING_CHARSETS`], as far as a dump has told.
@@ -127,7 +157,7 @@ impl ClientCharset {
 }
 
 /// A session variable's name without its scope.
-fn session_name(what: &str) -> &str {
+pub(super) fn session_name(what: &str) -> &str {
     let bare = what.strip_prefix("@@").unwrap_or(what);
     let scope = "session.";
     match bare.get(..scope.len()) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::computed::Computed;
-use super::headers::Headers;
+use super::headers::{Headers, RowSettings};
 use super::outside::{Outside, outside};
 use super::programs::{is_loose, is_passing, runs};
 use super::relations::{Relation, functions, relations};
@@ -55,8 +55,12 @@ pub(crate) struct Survey {
     pub(crate) passed_over: BTreeSet<String>,
     /// The headers of dumps.
     headers: Headers,
+    /// What rows are written under.
+    row_settings: RowSettings,
     /// Tables that are made.
     made: BTreeSet<String>,
+    /// Tables without a primary key.
+    pub(crate) keyless: BTreeSet<String>,
     /// Engines of tables, in upper case.
     pub(crate) engines: BTreeSet<String>,
     /// Time zones by name, in which events were made.
@@ -95,6 +99,9 @@ impl Survey {
             offset: statement.offset,
             why,
         })?;
+        if !matches!(statement.head, Head::Set(_) | Head::Empty | Head::Lock | Head::Transaction) {
+            self.row_settings.end_header();
+        }
         match statement.head {
             Head::Program(Verb::Create, kind, target) => {
                 if *kind == crate::ObjectKind::Event {
@@ -137,6 +144,7 @@ impl Survey {
             }
             Head::Set(assignments) => {
                 self.headers.observe(assignments);
+                self.row_settings.observe(assignments);
                 for (what, to) in assignments {
                     self.inserts_history |= sets(what, "system_versioning_insert_history")
                         && matches!(to, Value::Word(value) if value == "1");
@@ -155,6 +163,7 @@ impl Survey {
             }
             Head::Insert(target) => {
                 self.check_headers(statement)?;
+                self.check_settings(statement)?;
                 if let Some(times) = self.times.get_mut(&target.name) {
                     times.observe(statement, self.inserts_history);
                 }
@@ -235,6 +244,20 @@ impl Survey {
         })
     }
 
+    /// All rows are loaded under the settings of the header, whatever was set after it.
+    fn check_settings(&self, statement: &Statement<'_>) -> Result<()> {
+        let Some(setting) = self.row_settings.differ() else { return Ok(()) };
+        Err(Error::Inadmissible {
+            name: self.name.clone(),
+            statement: name_of(statement),
+            offset: statement.offset,
+            why: format!(
+                "its rows come under another {setting} than the header has: load it with the server's own client into a new database, \
+                 and dump that"
+            ),
+        })
+    }
+
     /// Whether the dump's header says that times are in UTC.
     pub(crate) fn is_utc(&self) -> bool {
         self.headers.is_utc()
@@ -278,6 +301,10 @@ impl Survey {
         }
         if let Some(times) = times {
             self.note_times(table, times, MOST_COLUMNS);
+        }
+        let has_key = tokens.windows(2).any(|pair| pair[0].is("PRIMARY") && pair[1].is("KEY"));
+        if !has_key && self.keyless.len() < MOST {
+            self.keyless.insert(table.to_owned());
         }
         for name in databases_referred_to(&tokens) {
             if self.refers_to.len() < MOST {

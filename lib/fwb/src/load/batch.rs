@@ -37,12 +37,14 @@ pub(super) struct Batch {
     pub(super) count: u64,
     /// As they were.
     pub(super) inserts: Inserts,
+    /// Where they stand in the dump, for messages.
+    pub(super) place: String,
 }
 
 impl Batch {
-    /// Adds an `INSERT` statement, which has no delimiter. False, and nothing is added, where it is not of the form, not of the same
+    /// Adds an `INSERT` statement, which has no delimiter and stands at `place`. False, and nothing is added, where it is not of the form, not of the same
     /// table and columns as what is there, or more than the server takes at once.
-    pub(super) fn add(&mut self, form: &TableForm, insert: &[u8]) -> bool {
+    pub(super) fn add(&mut self, form: &TableForm, insert: &[u8], place: &str) -> bool {
         let Some(read) = Insert::read(insert, form) else { return false };
         let statement = match form.way {
             Way::LoadData => delimited::statement(&read),
@@ -64,6 +66,9 @@ impl Batch {
             self.rows.truncate(before);
             return false;
         };
+        if self.count == 0 {
+            place.clone_into(&mut self.place);
+        }
         self.count += count;
         (self.way, self.statement) = (form.way, statement);
         self.kinds.clear();
@@ -79,7 +84,8 @@ impl Batch {
 
     /// Hands the statements on, and forgets the rows; the memory stays, and `spare` is used for the statements that come.
     pub(super) fn taken(&mut self, spare: Inserts) -> Sent {
-        let sent = Sent { rows: self.count, inserts: std::mem::replace(&mut self.inserts, spare) };
+        let inserts = std::mem::replace(&mut self.inserts, spare);
+        let sent = Sent { rows: self.count, inserts, place: std::mem::take(&mut self.place) };
         self.rows.clear();
         self.count = 0;
         sent
@@ -119,6 +125,8 @@ pub(super) struct Sent {
     pub(super) rows: u64,
     /// What is sent instead where the server does not take them as they are.
     pub(super) inserts: Inserts,
+    /// Where they stand in the dump, for messages.
+    pub(super) place: String,
 }
 
 #[cfg(test)]
@@ -140,7 +148,7 @@ mod tests {
     /// The rows of a statement, and how many there are.
     fn converted(way: Way, insert: &str) -> Option<(Vec<u8>, u64)> {
         let mut batch = Batch::default();
-        batch.add(&form(way), insert.as_bytes()).then(|| {
+        batch.add(&form(way), insert.as_bytes(), "").then(|| {
             let columns = "(`id`, `na``me`, `data`, `since`, `kind`)";
             let statement = String::from_utf8_lossy(&batch.statement);
             match way {
@@ -192,7 +200,7 @@ mod tests {
         ] {
             let insert = format!("INSERT INTO `t` (`data`) VALUES ('{}'),(NULL)", "x".repeat(size));
             let mut batch = Batch::default();
-            assert!(batch.add(&form(Way::Bulk { most: 1 << 30 }), insert.as_bytes()));
+            assert!(batch.add(&form(Way::Bulk { most: 1 << 30 }), insert.as_bytes(), ""));
             assert_eq!(batch.rows[..head.len()], *head);
             assert_eq!(batch.rows.len(), head.len() + size + 1);
             assert_eq!((batch.rows.last(), batch.count), (Some(&1), 2));
@@ -207,7 +215,7 @@ mod tests {
         for (most, fits) in [(14, 0), (15, 1), (20, 1), (21, 2)] {
             let mut batch = Batch::default();
             let form = form(Way::Bulk { most });
-            let added = (0..3).filter(|_| batch.add(&form, insert)).count();
+            let added = (0..3).filter(|_| batch.add(&form, insert, "")).count();
             assert_eq!((added, batch.count, batch.rows.len()), (fits, 2 * fits as u64, 6 * fits), "{most}");
         }
     }
@@ -254,23 +262,23 @@ mod tests {
             "INSERT INTO `t` (`id`) /*!1 */ VALUES (1)",
             "REPLACE INTO `t` (`id`) VALUES (1)",
         ] {
-            assert!(!Batch::default().add(&form(BULK), head.as_bytes()), "{head}");
+            assert!(!Batch::default().add(&form(BULK), head.as_bytes(), ""), "{head}");
         }
     }
 
     #[test]
     fn nothing_of_a_statement_stays_that_is_not_of_the_form() {
         let (form, mut batch) = (form(Way::LoadData), Batch::default());
-        assert!(batch.add(&form, b"INSERT INTO `t` (`id`) VALUES (1),(2)"));
+        assert!(batch.add(&form, b"INSERT INTO `t` (`id`) VALUES (1),(2)", ""));
         let before = batch.rows.clone();
-        assert!(!batch.add(&form, b"INSERT INTO `t` (`id`) VALUES (3),('4')"));
-        assert!(!batch.add(&form, b"INSERT INTO `u` (`id`) VALUES (3)"));
+        assert!(!batch.add(&form, b"INSERT INTO `t` (`id`) VALUES (3),('4')", ""));
+        assert!(!batch.add(&form, b"INSERT INTO `u` (`id`) VALUES (3)", ""));
         assert_eq!((&batch.rows, batch.count), (&before, 2));
-        assert!(batch.add(&form, b"INSERT INTO `t` (`id`) VALUES (3)"));
+        assert!(batch.add(&form, b"INSERT INTO `t` (`id`) VALUES (3)", ""));
         assert_eq!((batch.rows.as_slice(), batch.count), (&b"(1)(2)(3)"[..], 3));
         let sent = batch.taken(Inserts::default());
         assert_eq!((sent.rows, sent.inserts.iter().count()), (3, 2));
-        assert!(batch.add(&form, b"INSERT INTO `u` (`id`) VALUES (4)"));
+        assert!(batch.add(&form, b"INSERT INTO `u` (`id`) VALUES (4)", ""));
         assert_eq!((batch.rows.as_slice(), batch.count), (&b"(4)"[..], 1));
     }
 

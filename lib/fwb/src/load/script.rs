@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{Manifest, ObjectKind, SectionKind};
 use crate::progress::Context;
 use crate::scan::{
-    AlterDatabase, Feed, Head, QuoteMode, Reading, SqlMode, Statement, Tokens, Verb, parse_head,
+    AlterDatabase, Feed, Head, QuoteMode, Reading, SqlMode, Statement, Tokens, Value, Verb, parse_head,
 };
 use crate::server::{Flavor, quote_text};
 
@@ -55,6 +55,8 @@ pub(crate) struct Script {
     tables: Vec<Table>,
     /// What adds the keys that were put off, by the section's index.
     keys: BTreeMap<usize, LateKeys>,
+    /// While the definitions are read: whether an `ALTER DATABASE` is in force for a program's sake, and the program was there.
+    set_for_program: Option<bool>,
     /// Views under others with their own accounts, after all of them were made: the last one first.
     finals: Vec<Vec<Line>>,
     /// What the objects were in the database that was dumped.
@@ -111,6 +113,8 @@ pub(super) struct Line {
     view: Option<String>,
     /// Whether it is a setting of the database, which tables do not need.
     pub(super) of_database: bool,
+    /// Whether it puts back what the session was before the statement that it follows.
+    puts_back: bool,
     /// How quotes are read in it.
     mode: QuoteMode,
     /// What is sent after it: a view that is under others, as our own account's.
@@ -119,7 +123,28 @@ pub(super) struct Line {
 
 impl Line {
     fn new(section: usize, text: Vec<u8>, stage: Option<LoadStage>) -> Self {
-        Self { section, text, stage, view: None, of_database: false, mode: QuoteMode::default(), ours: None }
+        let (mode, puts_back) = (QuoteMode::default(), false);
+        Self { section, text, stage, view: None, of_database: false, puts_back, mode, ours: None }
+    }
+
+    /// Takes account of the line in the mode that is in force, before it is sent.
+    ///
+    /// # Errors
+    /// It would be read with other quotes than it was judged with.
+    pub(super) fn follow(&self, in_force: &mut SqlMode, name: &str) -> Result<()> {
+        if self.stage.is_none() {
+            in_force.apply(&parse_head(&self.text, Reading::Everything, in_force.quotes()));
+            return Ok(());
+        }
+        if self.mode == in_force.quotes() {
+            return Ok(());
+        }
+        Err(Error::Inadmissible {
+            name: name.into(),
+            statement: String::from_utf8_lossy(&self.text[..self.text.len().min(40)]).into_owned(),
+            offset: 0,
+            why: "it depends on a SET sql_mode of another object, which no dump does".into(),
+        })
     }
 
     /// Whether two lines of a stage, one after the other, are of one part.
@@ -255,7 +280,10 @@ impl Script {
         if let Head::AlterDatabase(AlterDatabase { charset, collation, .. }) = statement.head {
             // Without the name, which may be another one now.
             let text = format!("ALTER DATABASE CHARACTER SET {charset} COLLATE {collation}").into_bytes();
-            self.lines.push(Line { of_database: true, ..Line::new(section, text, stage) });
+            // The second one of a pair, around a program.
+            let puts_back = self.set_for_program == Some(true);
+            self.set_for_program = (!puts_back).then_some(false);
+            self.lines.push(Line { of_database: true, puts_back, mode, ..Line::new(section, text, stage) });
             return;
         }
         let amended = self.amends.amend(statement.head, statement.text, mode);
@@ -281,7 +309,9 @@ impl Script {
         if is_table && !is_ordered_by_key(statement) {
             self.in_order.push(section);
         }
-        if stage.is_none() && kind == Some(SectionKind::Header) {
+        // Without comments, what the first table needs stands in the header too.
+        let is_of_header = kind == Some(SectionKind::Header) && self.lines.is_empty();
+        if stage.is_none() && is_of_header && !matches!(statement.head, Head::Set(all) if saves(all)) {
             self.header.push(text);
             self.rows_mode.apply(statement.head);
             return;
@@ -291,12 +321,17 @@ impl Script {
             _ => None,
         };
         if let Some(before) = amended.before {
-            self.lines.push(Line::new(section, before.into_bytes(), stage));
+            self.lines.push(Line { mode, ..Line::new(section, before.into_bytes(), stage) });
         }
         if is_table {
             self.tables.push(Table { line: self.lines.len(), mode });
         }
-        self.lines.push(Line { view, mode, ..Line::new(section, text, stage) });
+        let puts_back = matches!(statement.head, Head::Set(all) if puts_back(all));
+        if stage.is_some() {
+            let is_program = matches!(statement.head, Head::Program(..));
+            self.set_for_program = self.set_for_program.filter(|_| is_program).map(|_| true);
+        }
+        self.lines.push(Line { view, puts_back, mode, ..Line::new(section, text, stage) });
     }
 
     /// Puts off the keys of large tables until those have their rows.
@@ -313,7 +348,7 @@ impl Script {
             .collect();
         let divided = divide(&candidates);
         let mut references = Vec::new();
-        for (Table { line: at, .. }, divided) in self.tables.iter().zip(divided) {
+        for (Table { line: at, mode }, divided) in self.tables.iter().zip(divided) {
             let Some(divided) = divided else { continue };
             let section = self.lines[*at].section;
             // The same settings hold as for the table itself. What follows it may be those of a trigger.
@@ -323,7 +358,7 @@ impl Script {
             if let Some(text) = divided.references {
                 let stage = Some(LoadStage::References);
                 references.extend_from_slice(&before);
-                references.push(Line::new(section, text, stage));
+                references.push(Line { mode: *mode, ..Line::new(section, text, stage) });
             }
             self.keys.insert(section, LateKeys { before, adding, number });
             self.lines[*at].text = divided.create;
@@ -339,12 +374,17 @@ impl Script {
         }
     }
 
-    /// A line with the settings beside it.
+    /// A line with its settings. Of those between two lines, what puts the session back is the first one's, and the rest the
+    /// second's: so each finds the session as in the dump, whichever is sent before it.
     fn settings(&self, at: usize) -> Range<usize> {
-        let run =
-            |lines: &mut dyn Iterator<Item = &Line>| lines.take_while(|line| line.stage.is_none()).count();
-        let before = run(&mut self.lines[..at].iter().rev());
-        at - before..at + 1 + run(&mut self.lines[at + 1..].iter())
+        let former = self.lines[..at].iter().rposition(|line| line.stage.is_some());
+        let start = former.map_or(0, |former| former + 1 + self.put_back_after(former));
+        start..at + 1 + self.put_back_after(at)
+    }
+
+    /// How many settings after a line put back what it needed.
+    fn put_back_after(&self, at: usize) -> usize {
+        self.lines[at + 1..].iter().take_while(|line| line.stage.is_none() && line.puts_back).count()
     }
 
     /// What adds a table's keys, by its section's index; none where it was made with them.
@@ -353,8 +393,7 @@ impl Script {
     }
 
     /// What a session is sent for a stage, in order, by parts that belong together: statements, and the settings before
-    /// and after them. A pair of `SET` statements may be sent twice, which is harmless: it restores the saved value
-    /// before it saves the value again.
+    /// and after them.
     pub(super) fn parts(&self, stage: LoadStage) -> Vec<&[Line]> {
         self.ranges(stage).into_iter().map(|range| &self.lines[range]).collect()
     }
@@ -364,9 +403,10 @@ impl Script {
         let mut last: Option<usize> = None;
         for (index, line) in self.lines.iter().enumerate().filter(|(_, line)| line.stage == Some(stage)) {
             let Range { start, end } = self.settings(index);
-            let beside = last.is_some_and(|last| last + 1 >= start);
             match parts.last_mut() {
-                Some(part) if beside && last.is_some_and(|last| self.lines[last].belongs_with(line)) => {
+                Some(part)
+                    if part.end == start && last.is_some_and(|last| self.lines[last].belongs_with(line)) =>
+                {
                     part.end = end;
                 }
                 _ => parts.push(start..end),
@@ -404,6 +444,22 @@ impl Script {
     pub(super) fn keeps_order(&self, section: usize) -> bool {
         self.in_order.binary_search(&section).is_ok()
     }
+}
+
+/// Whether a `SET` puts something aside for one statement.
+fn saves(assignments: &[(String, Value)]) -> bool {
+    assignments.iter().any(|(what, _)| {
+        let what = what.to_ascii_lowercase();
+        what.starts_with("@saved_") || what.starts_with("@save_")
+    })
+}
+
+/// Whether a `SET` gives variables what was put aside, and does nothing else.
+fn puts_back(assignments: &[(String, Value)]) -> bool {
+    let is_users = |name: &str| name.starts_with('@') && !name.starts_with("@@");
+    assignments
+        .iter()
+        .all(|(what, to)| !is_users(what) && matches!(to, Value::Variable(from) if is_users(from)))
 }
 
 /// Whether a table keeps its rows by a key, so that it does not matter when they arrive.

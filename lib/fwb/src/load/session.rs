@@ -1,6 +1,7 @@
 //! One connection that loads SQL, and where in the dump it is. Statements of the dump's are sent one by one, as they
 //! stand; the server takes each for exactly one.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -10,8 +11,10 @@ use super::batch::{Batch, Inserts, Sent, Way};
 use super::inserts::TableForm;
 use crate::admission::PUT_ASIDE;
 use crate::error::{Error, Result};
+use crate::notice;
 use crate::progress::Cancel;
 use crate::server::{Connection, Loaded, Role, ServerClient, SessionError};
+use crate::words::count;
 
 /// What holds in every session that loads, whether the dump's header says so or not, beside what every session of ours
 /// begins with (`server/settings.rs`). A table that the server once took
@@ -57,6 +60,8 @@ pub(crate) struct LoadSession {
     marks: Vec<(u64, String)>,
     /// How many statements were sent.
     sent: u64,
+    /// From which statement on there are rows.
+    rows_from: Option<u64>,
     /// The beginning of a statement whose end has not come.
     part: Vec<u8>,
     /// Whether some of it was sent.
@@ -86,6 +91,7 @@ impl LoadSession {
             lock: lock_name(),
             marks: Vec::new(),
             sent: 0,
+            rows_from: None,
             part: Vec::new(),
             is_begun: false,
             batch: Batch::default(),
@@ -180,12 +186,13 @@ impl LoadSession {
     /// A statement has failed, or the connection has ended; [`LoadSession::finish`] says why.
     pub(super) fn rows(&mut self, rows: &Rows) -> io::Result<()> {
         self.usable()?;
+        self.rows_from.get_or_insert(self.sent);
         let mut from = 0;
         for (end, next) in &rows.ends {
             let (statement, is_whole) = (&rows.raw[from..*end], self.part.is_empty() && !self.is_begun);
             from = *next;
             if let Some(form) = rows.form.as_ref().filter(|_| is_whole && !self.is_bent)
-                && self.add_to_batch(form, statement)?
+                && self.add_to_batch(form, statement, &rows.place)?
             {
                 continue;
             }
@@ -198,14 +205,14 @@ impl LoadSession {
     }
 
     /// Adds a statement to the rows that wait; false where it stays an INSERT.
-    fn add_to_batch(&mut self, form: &TableForm, statement: &[u8]) -> io::Result<bool> {
+    fn add_to_batch(&mut self, form: &TableForm, statement: &[u8], place: &str) -> io::Result<bool> {
         // What stands between two statements is none of them.
         let statement = statement.trim_ascii_start();
-        let mut is_added = self.batch.add(form, statement);
+        let mut is_added = self.batch.add(form, statement, place);
         if !is_added && self.batch.count > 0 {
             // It may be of another table, have other columns, or be too much for one statement.
             self.send_batch()?;
-            is_added = !self.is_bent && self.batch.add(form, statement);
+            is_added = !self.is_bent && self.batch.add(form, statement, place);
         }
         if is_added && self.batch.is_full() {
             self.send_batch()?;
@@ -223,6 +230,10 @@ impl LoadSession {
             let batch = self.batch.taken(std::mem::take(&mut self.spare));
             return self.insert(batch);
         }
+        // What comes after them may have a mark already.
+        let next = self.marks.last().map(|(_, place)| place.clone());
+        let place = self.batch.place.clone();
+        self.mark(|| place);
         self.send(b"START TRANSACTION")?;
         self.sent += 1;
         let (session, batch) = (self.connection.session(), &self.batch);
@@ -231,6 +242,7 @@ impl LoadSession {
             Way::Bulk { .. } => session.bulk(&batch.statement, &batch.kinds, &batch.rows),
         };
         let batch = self.batch.taken(std::mem::take(&mut self.spare));
+        self.mark(|| next.unwrap_or_default());
         match begun {
             Ok(()) => self.loading = Some(batch),
             Err(SessionError::Server(error)) if error.statement == Some(self.sent - 1) => {
@@ -269,7 +281,10 @@ impl LoadSession {
     }
 
     fn insert(&mut self, batch: Sent) -> io::Result<()> {
+        let next = self.marks.last().map(|(_, place)| place.clone());
+        self.mark(|| batch.place.clone());
         let done = batch.inserts.iter().try_for_each(|insert| self.send(insert));
+        self.mark(|| next.unwrap_or_default());
         self.spare = batch.inserts.emptied();
         done
     }
@@ -364,7 +379,28 @@ impl LoadSession {
                 ended.store(true, Ordering::SeqCst);
             });
         }
+        self.tell_of_warnings();
         self.failed.map_or(Ok(()), Err)
+    }
+
+    /// Rows that the server has taken with warnings are counted like others, and may not be what they were.
+    fn tell_of_warnings(&mut self) {
+        let Some(first) = self.rows_from else { return };
+        let mut told: BTreeMap<&str, u64> = BTreeMap::new();
+        for (statement, warnings) in self.connection.session().warned() {
+            let place = self.marks.iter().rfind(|(from, _)| *from <= statement);
+            if let Some((_, place)) = place.filter(|_| statement >= first) {
+                *told.entry(place).or_default() += u64::from(warnings);
+            }
+        }
+        for (place, warnings) in told {
+            log::warn!(
+                code = notice::OTHER.code;
+                "loading {place}: the server took rows with {}, and may have changed values: \
+                 fwb-restore --prove digest compares them",
+                count(usize::try_from(warnings).unwrap_or(usize::MAX), "warning")
+            );
+        }
     }
 
     /// Closes the connection at once; what was not sent to its end is not executed.

@@ -99,8 +99,9 @@ impl<'a> Load<'a> {
             return Ok(());
         }
         let mut session = start_session(self.to, &self.script, &self.context.cancel)?;
-        let mut section = None;
+        let (mut section, mut in_force) = (None, self.script.rows_mode);
         let sent = parts.into_iter().try_for_each(|line| {
+            line.follow(&mut in_force, &self.input.manifest.name)?;
             if section != Some(line.section) {
                 section = Some(line.section);
                 session.mark(|| self.input.place(line.section, None));

@@ -18,11 +18,11 @@ use super::subject::{Subject, subjects};
 use super::tables::{Held, changed_tables, held, vanished_tables};
 use super::trend::Trend;
 use super::trouble::{Trouble, TroubleOptions, logs, sizes, troubles, without_copy};
-use super::words::{count, span};
 use crate::blank::blank_quoted;
 use crate::manifest::{Kind, Level, Timestamp, Verification, is_in_the_future};
 use crate::retention::Proof;
 use crate::run::{RunOutcome, RunRecord};
+use crate::words::{count, span};
 
 /// The windows of success rates, in days.
 const WINDOWS: [u32; 3] = [7, 30, 90];

@@ -12,7 +12,6 @@ mod subject;
 mod tables;
 mod trend;
 mod trouble;
-mod words;
 
 pub use compute::report;
 pub use facts::{BackupFacts, CertificateFacts, ReportInput, StoreFacts, TableFacts};

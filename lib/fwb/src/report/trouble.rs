@@ -13,13 +13,13 @@ use super::forecast::{Forecast, Verdict, forecast};
 use super::log::{Joined, ShippedLog, broken, joined, newest_proof};
 use super::subject::{Copies, Scope, Subject, subjects};
 use super::tables::{changed_tables, held, vanished_tables};
-use super::words::{bytes, count, span};
 use crate::binlog::FollowState;
 use crate::blank::blank_quoted;
 use crate::manifest::{Kind, Timestamp, is_in_the_future};
 use crate::notice::{self, Code};
 use crate::retention::Proof;
 use crate::run::{RunOutcome, RunRecord, RunTrouble};
+use crate::words::{bytes, count, span};
 
 /// By how many bytes a backup's size must change.
 const LEAST_BYTES: u64 = 1 << 20;

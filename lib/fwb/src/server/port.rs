@@ -235,6 +235,10 @@ pub trait Session: fmt::Debug + Send {
     /// As [`Session::send`].
     fn loaded(&mut self) -> Result<Loaded, SessionError>;
 
+    /// Which of the statements of [`Session::send`] the server has taken with warnings, counted from 0, and how many; of those whose
+    /// answer was read since this was asked, the first thousand.
+    fn warned(&mut self) -> Vec<(u64, u16)>;
+
     /// Makes the session what it was when it began: settings, locks and temporary tables of before are gone
     /// (`COM_RESET_CONNECTION`; MariaDB 10.2, MySQL 5.7). Then it executes `settings`, one statement without rows, for which
     /// nobody waits alone, and makes `database` the default one. Without it, the default database is whatever it was.

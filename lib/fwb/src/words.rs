@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 /// `1.5 GiB`, `12 KiB`, `7 B`.
 #[allow(clippy::cast_precision_loss)]
-pub(super) fn bytes(size: u64) -> String {
+pub(crate) fn bytes(size: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if size < 1024 {
         return format!("{size} B");
@@ -18,7 +18,7 @@ pub(super) fn bytes(size: u64) -> String {
 }
 
 /// The two largest units: `3 days 4 hours`, `5 hours`, `12 minutes`.
-pub(super) fn span(span: TimeDelta) -> String {
+pub(crate) fn span(span: TimeDelta) -> String {
     let minutes = usize::try_from(span.num_minutes().max(0)).unwrap_or_default();
     let (days, hours) = (minutes / 1440, minutes / 60 % 24);
     match (days, hours) {
@@ -33,7 +33,7 @@ pub(super) fn span(span: TimeDelta) -> String {
 }
 
 /// `1 backup`, `2 backups`.
-pub(super) fn count(number: usize, of: &str) -> String {
+pub(crate) fn count(number: usize, of: &str) -> String {
     format!("{number} {of}{}", if number == 1 { "" } else { "s" })
 }
 
