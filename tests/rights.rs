@@ -252,6 +252,62 @@ fn a_program_that_is_hidden_is_a_matter_of_rights() {
     }
 }
 
+/// MariaDB opens no view for whoever may not execute what it calls, and then calls it a broken one.
+#[test]
+fn a_view_that_may_not_be_opened_is_not_broken() {
+    for kind in ["mariadb-10.11", "mariadb-11.8", "mysql-9.7"] {
+        let scene = Scene::new(kind, "calls");
+        scene.accounts(None);
+        scene.server.sql(
+            "CREATE DATABASE tax; CREATE FUNCTION tax.rate() RETURNS INT DETERMINISTIC RETURN 2; USE filewallball_db; \
+             CREATE FUNCTION twice(n INT) RETURNS INT DETERMINISTIC RETURN 2 * n; \
+             CREATE VIEW doubled AS SELECT twice(size) AS size FROM files; \
+             CREATE VIEW taxed AS SELECT tax.rate() AS rate; \
+             CREATE VIEW gone AS SELECT * FROM large; DROP VIEW large",
+        );
+        let dump = || scene.tool("fwb-dump", "backup");
+        if kind.starts_with("mariadb") {
+            let refused = dump().run().fails(2, &["EXECUTE", "views doubled, taxed"]);
+            let part = dump().arg("--allow-partial").run().ok().json();
+            assert_eq!(part["whole"], false, "{part}");
+            let (_, hint) = refused.stderr.split_once("hint: have an administrator run: ").unwrap();
+            scene.server.sql(format!("{};", hint.split_once("; or dump").unwrap().0));
+        }
+        let manifest = dump().run().ok().json();
+        let broken = manifest["broken_views"].as_array().unwrap();
+        assert_eq!((&manifest["whole"], broken.len()), (&serde_json::json!(true), 1), "{manifest}");
+        assert_eq!(name(&broken[0]), "gone");
+    }
+}
+
+/// What an account may not see is not gone: a view over it works, and a restore that cannot make it does not take it away.
+#[test]
+fn a_view_over_what_is_hidden_is_not_lost() {
+    for kind in ["mariadb-10.11", "mysql-9.7"] {
+        let scene = Scene::new(kind, "over");
+        scene.accounts(None);
+        scene.server.sql(
+            "CREATE DATABASE tax; CREATE TABLE tax.rates (id INT PRIMARY KEY); INSERT INTO tax.rates VALUES (7); \
+             CREATE VIEW filewallball_db.rates AS SELECT * FROM tax.rates",
+        );
+        let backup = scene.tool("fwb-dump", "backup").run().ok().json();
+        let strategy = if kind.starts_with("mysql") { "in-place" } else { "swap" };
+        let restore = || {
+            let tool = scene.tool("fwb-restore", "restore").args(["--yes", "--strategy", strategy]);
+            tool.arg(name(&backup))
+        };
+        restore().run().fails(2, &["would be gone", "rates (needs tax.rates)", "GRANT SELECT"]);
+        assert_eq!(scene.server.query("SELECT * FROM filewallball_db.rates"), "7");
+        scene.server.sql("GRANT SELECT ON tax.* TO restore@'%'");
+        restore().run().ok();
+        assert_eq!(scene.server.query("SELECT * FROM filewallball_db.rates"), "7");
+        // Where there is no such view, nothing is lost: the rest comes back, and it is told.
+        scene.server.sql("REVOKE SELECT ON tax.* FROM restore@'%'; DROP VIEW filewallball_db.rates");
+        let told = restore().run().ok().stderr;
+        assert!(told.contains("may not see, and are left out: rates (needs tax.rates)"), "{told}");
+    }
+}
+
 /// A server that looks at no rights shows everything.
 #[test]
 fn without_grant_tables_everything_is_seen() {

@@ -224,6 +224,24 @@ fn everybody_comes_back_on_mysql_9_7() {
 }
 
 /// With nothing of ours at hand, the server's own client loads the artifact.
+/// MySQL makes a role as an account without a password, and a server with rules for passwords takes none of those.
+#[test]
+fn roles_come_back_where_passwords_have_rules() {
+    let of = |name: &str| Server::of("mysql-9.7", name, &[]);
+    let (source, target, store) = (of("rules"), of("rules-new"), Store::new());
+    target.sql("INSTALL COMPONENT 'file://component_validate_password'");
+    source.sql(
+        "CREATE ROLE reader; GRANT SELECT ON *.* TO reader; CREATE USER anna IDENTIFIED BY 'Anna-likes-1-cat'; \
+         GRANT reader TO anna; SET DEFAULT ROLE reader TO anna",
+    );
+    let on = |server: &Server, tool: &str| store.tool(tool).env("FWB_DEFAULTS_FILE", server.defaults_file());
+    on(&source, "fwb-dump").arg("--accounts").run().ok();
+    let report =
+        on(&target, "fwb-restore").args(["--yes", "--format", "jsonl", "--accounts"]).run().ok().json();
+    assert_eq!(outcomes(&report)["created"], 2, "{report}");
+    assert_eq!(shown(&target), shown(&source));
+}
+
 #[test]
 fn the_servers_own_client_loads_it() {
     for kind in ["mariadb-10.11", "mysql-9.7"] {

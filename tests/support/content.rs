@@ -8,7 +8,8 @@ use super::{mariadb, quoted};
 /// Nothing a case does may keep a question waiting.
 const IMPATIENT: &str = "SET lock_wait_timeout=2, innodb_lock_wait_timeout=2, sql_mode='', SQL_QUOTE_SHOW_CREATE=1, sql_select_limit=DEFAULT, \
                          time_zone='+00:00', group_concat_max_len=1000000 \
-                         /*M! , max_statement_time=20, use_stat_tables=never, system_versioning_asof=DEFAULT */;\n";
+                         /*M! , max_statement_time=20, use_stat_tables=never, system_versioning_asof=DEFAULT */ \
+                         /*!80030 , show_gipk_in_create_table_and_information_schema=1 */;\n";
 
 /// What a server answers, a line a row; errors are among them, each in its place.
 pub(crate) fn ask(cnf: &Path, database: Option<&str>, sql: &str) -> String {

@@ -89,10 +89,18 @@ impl<'a> Dump<'a> {
         restores.check(server, &facts.database, cancel)?;
         let version = ServerVersion::parse(&facts.version);
         let sight = server.sight(&facts.database, &version, facts.lower_case_table_names, cancel)?;
-        let (lacking, sees_by_rows) = match sight {
+        let (mut lacking, sees_by_rows) = match sight {
             Sight::Whole { by_rows } => (None, by_rows),
             Sight::Part(lacking) => (Some(lacking), false),
         };
+        if !facts.denied_views.is_empty() {
+            let databases = facts.databases_of_functions();
+            let of_views = Lacking::of_views(&server.account(cancel)?, &facts.denied_views, &databases);
+            lacking = Some(match lacking {
+                Some(other) => other.and(of_views),
+                None => of_views,
+            });
+        }
         if let (Some(lacking), false) = (&lacking, options.allow_partial) {
             let Lacking { account, rights, grants } = lacking.clone();
             return Err(Error::Rights { account, database: facts.database, rights, grants });

@@ -15,7 +15,17 @@ const HINTS: &[(&[u16], &str)] = &[
     (&[1040], "the server has no free connection; run again later, or with fewer --jobs"),
     (
         &[1045, 1130, 1698, 1820, 1862, 3118, 4151],
-        "check --user and --password-file, or the [client] section of --defaults-file",
+        "check --user and --password-file, or the [client] section of --defaults-file; an account that REQUIREs SSL wants \
+         --tls required, over a socket too",
+    ),
+    (
+        &[1184],
+        "the server's init_connect fails for this account: correct it, or use one that it is not executed for (CONNECTION ADMIN; \
+         MySQL: CONNECTION_ADMIN)",
+    ),
+    (
+        &[1203, 1226],
+        "the account has had its share (MAX_USER_CONNECTIONS and its like): give it more, or run with fewer --jobs",
     ),
     (&[2002, 2003, 2005], "is the server running, and are --host, --port or --socket right?"),
     (
@@ -44,6 +54,16 @@ const HINTS: &[(&[u16], &str)] = &[
     (
         &[1286, 1273, 1115],
         "this server lacks what the dump was made with: install it, or use a server that has it",
+    ),
+    (
+        &[3510],
+        "make the tablespace that the message names first (CREATE TABLESPACE); a dump of tables has none",
+    ),
+    (&[3989], "ALTER DATABASE … READ ONLY=0 first: nothing is written into it otherwise"),
+    (
+        &[3750, 6125],
+        "GRANT SESSION_VARIABLES_ADMIN ON *.* TO the account, so that it may set sql_require_primary_key and \
+         restrict_fk_on_non_standard_key off for its own session",
     ),
     (&[1064], "this server does not know that SQL: is it older than the one that was dumped?"),
     (

@@ -25,6 +25,7 @@ use crate::manifest::{SectionKind, Timestamp};
 use crate::progress::{Cancel, Context};
 use crate::server::{Inventory, ServerClient, ServerFacts, is_system};
 use crate::store::Store;
+use crate::words::bytes;
 
 /// What a restore will do.
 #[derive(Debug, Clone, Serialize)]
@@ -130,13 +131,16 @@ pub fn prepare<'a>(
     if !options.views_may_wait {
         findings.extend(ungrounded::finding(&lacking, &options.tables));
     }
-    let views_left_out: BTreeSet<String> = lacking.into_keys().collect();
+    let views_left_out: BTreeSet<String> = lacking.keys().cloned().collect();
     input.leave_out(views_left_out.iter().cloned());
     if input.is_partial() && options.tables.is_empty() {
         findings.push(scope::chosen_by_backup(&input, &database));
         options.tables = input.names().into_iter().collect();
     }
     let inventory = server.inventory(&database, cancel)?;
+    if !options.views_may_wait {
+        findings.extend(ungrounded::lost(&lacking, &inventory.views));
+    }
     let staying = staying::look(server, &mut input, &database, &inventory, &options.tables, context)?;
     findings.extend(staying.findings);
     let given: BTreeSet<String> = options.damaged.iter().cloned().collect();
@@ -354,14 +358,14 @@ fn plan(
     let listed = stay.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let but = if stay.is_empty() { String::new() } else { format!(" but {listed}, which stay as they are,") };
     let what = if input.is_partial() { "the chosen tables".to_owned() } else { format!("everything{but}") };
-    let size = input.raw_size();
+    let size = bytes(input.raw_size());
     let checked = match proof {
         RestoreProof::Rows => "objects and row counts",
         RestoreProof::Digest => "objects, row counts and rows",
     };
     match strategy {
         Strategy::Swap => {
-            steps.push(format!("load {size} bytes of SQL into a shadow database"));
+            steps.push(format!("load {size} of SQL into a shadow database"));
             steps.push(format!("check {checked} there, and remove the shadow if any of this fails"));
             steps.push(if exists && !inventory.is_empty() {
                 format!("swap {what} of {database} with it, and keep what was there for --undo")
@@ -384,7 +388,7 @@ fn plan(
                 (true, false) => format!("remove {what} from {database}"),
                 (true, true) => format!("replace the chosen tables of {database}"),
             });
-            steps.push(format!("load {size} bytes of SQL"));
+            steps.push(format!("load {size} of SQL"));
             steps.push(format!("check {checked}"));
             if safety_backup || !live.gives_way() {
                 steps.push("roll back if any of this fails".into());

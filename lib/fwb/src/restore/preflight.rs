@@ -33,6 +33,7 @@ pub(crate) fn look(
     findings.extend(engines(&facts, survey));
     findings.extend(collations::lacking(server, manifest, survey, cancel)?);
     findings.extend(enforced_engine(&facts, survey));
+    findings.extend(added_keys(&facts, survey));
     findings.extend(temporal_format(&facts));
     findings.extend(events::time_zones(server, survey, cancel)?);
     findings.extend(times::by_zone(&facts, survey));
@@ -305,6 +306,16 @@ fn enforced_engine(facts: &ServerFacts, survey: &Survey) -> Option<Finding> {
         let message = format!("the server makes every table with engine {enforced} (enforce_storage_engine)");
         refusal(message, "SET GLOBAL enforce_storage_engine=NULL; until the restore is done")
     })
+}
+
+/// A table would have a column more than it had.
+fn added_keys(facts: &ServerFacts, survey: &Survey) -> Option<Finding> {
+    let table = survey.keyless.first().filter(|_| facts.adds_keys)?;
+    let message = format!(
+        "the server gives a table without a primary key, such as {table}, one (sql_generate_invisible_primary_key=ON), and this \
+         account may not have it otherwise"
+    );
+    Some(refusal(message, "GRANT SESSION_VARIABLES_ADMIN ON *.* TO the account"))
 }
 
 fn temporal_format(facts: &ServerFacts) -> Option<Finding> {

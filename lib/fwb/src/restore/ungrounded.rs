@@ -175,11 +175,33 @@ pub(super) fn finding(lacking: &BTreeMap<String, String>, chosen: &[String]) -> 
     Some(Finding {
         gravity: if asked { Gravity::Refusal } else { Gravity::Warning },
         message: format!(
-            "these views need tables of other databases that are not on this server{}: {}",
+            "these views need what is not on this server, of other databases, or what this account may not see{}: {}",
             if asked { "" } else { ", and are left out" },
             names.join(", ")
         ),
-        remedy: format!("restore those databases, then run it again with --tables {}", views.join(",")),
+        remedy: format!(
+            "restore those databases, or GRANT SELECT on them, then run it again with --tables {}",
+            views.join(",")
+        ),
+    })
+}
+
+/// Views that a restore would leave out, and whose live namesakes work: they would be gone. What these need is there, and
+/// hidden from our account; or they were defined otherwise since.
+pub(super) fn lost(lacking: &BTreeMap<String, String>, working: &BTreeSet<String>) -> Option<Finding> {
+    let lost: Vec<String> = lacking
+        .iter()
+        .filter(|(view, _)| working.contains(*view))
+        .map(|(view, lacks)| format!("{view} (needs {lacks})"))
+        .collect();
+    (!lost.is_empty()).then(|| Finding {
+        gravity: Gravity::Refusal,
+        message: format!(
+            "these views of the live database would be gone, because this account does not see what the backup's need: {}",
+            lost.join(", ")
+        ),
+        remedy: "GRANT SELECT, and EXECUTE for functions, on what they need to this account; or drop the live views first, if they may go"
+            .into(),
     })
 }
 

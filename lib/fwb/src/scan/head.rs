@@ -139,7 +139,11 @@ fn create(tokens: &mut Tokens<'_>) -> Option<Head> {
         } else if word.is("SQL") {
             tokens.next().filter(|word| word.is("SECURITY"))?;
             tokens.next()?;
-        } else if !word.is("AGGREGATE") {
+        } else if word.is("JSON") {
+            // MySQL's view of rows as documents.
+            tokens.next().filter(|word| word.is("RELATIONAL"))?;
+            tokens.next().filter(|word| word.is("DUALITY"))?;
+        } else if !word.is("AGGREGATE") && !word.is("MATERIALIZED") {
             break;
         }
         word = tokens.next()?;

@@ -7,8 +7,10 @@ use super::client::{ServerClient, Sql};
 use super::inventory::ENGINES_WITHOUT_ROWS;
 use super::likeness::{LIKENESS, is_set};
 use super::quoting::{quote_name, quote_text, quote_texts};
+use crate::admission::functions;
 use crate::error::Result;
 use crate::progress::Cancel;
+use crate::scan::{QuoteMode, Reading, Tokens};
 
 /// What a dump needs to know beforehand.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +53,8 @@ pub(crate) struct DatabaseFacts {
     pub(crate) has_views: bool,
     /// Views that cannot be used, and why.
     pub(crate) broken_views: Vec<LeftOut>,
+    /// Those among them that our account cannot use: they call functions that it may not execute.
+    pub(crate) denied_views: BTreeSet<String>,
 }
 
 impl DatabaseFacts {
@@ -73,6 +77,22 @@ impl DatabaseFacts {
             columns.retain(|column| !is_of(tables, column));
         }
         self.broken_views.retain(|view| !tables.contains(&view.name));
+        self.denied_views.retain(|view| !tables.contains(view));
+    }
+
+    /// What would let our account use [`DatabaseFacts::denied_views`], as `GRANT` writes it: on which databases. Only the
+    /// server knows which functions it means.
+    pub(crate) fn databases_of_functions(&self) -> BTreeSet<String> {
+        let denied = self.broken_views.iter().filter(|view| self.denied_views.contains(&view.name));
+        let named = denied.flat_map(|view| {
+            let text = view.definition.as_deref().unwrap_or_default().as_bytes();
+            functions(Tokens::new(text, Reading::Everything, QuoteMode::default()))
+        });
+        let mut databases: BTreeSet<String> = named.filter_map(|(database, _)| database).collect();
+        if databases.is_empty() {
+            databases.insert(self.database.clone());
+        }
+        databases
     }
 
     /// Whether the server takes rows of the past (`system_versioning_insert_history`).
@@ -91,6 +111,9 @@ pub(crate) struct LeftOut {
     /// What `SHOW CREATE` says, or of a view at least what it selects, where the server gives it.
     pub(crate) definition: Option<String>,
 }
+
+/// "execute command denied to user for routine".
+const NO_EXECUTE: u16 = 1370;
 
 /// Engines whose rows a snapshot covers; BLACKHOLE has none, and an engine that is not known answers for nothing.
 const SNAPSHOTS: [&str; 5] = ["InnoDB", "ROCKSDB", "TokuDB", "BLACKHOLE", ""];
@@ -175,6 +198,9 @@ impl ServerClient {
                     if broken == "1" {
                         let definition = self.view_definition(database, view, cancel)?;
                         let error = if error.is_empty() { "the server cannot read it" } else { error };
+                        if self.is_denied(database, view, cancel)? {
+                            facts.denied_views.insert(view.to_owned());
+                        }
                         let (name, error) = (view.to_owned(), error.to_owned());
                         facts.broken_views.push(LeftOut { name, error, definition });
                     }
@@ -278,6 +304,16 @@ impl ServerClient {
             }
         }
         Ok(false)
+    }
+
+    /// Whether a view cannot be opened because our account may not execute what it calls. MariaDB opens views as whoever asks,
+    /// also those that run as their definers.
+    fn is_denied(&self, database: &str, view: &str, cancel: &Cancel) -> Result<bool> {
+        let opened = format!("SHOW COLUMNS FROM {};", quote_name(view));
+        match self.query(Some(database), Sql::Read(&opened), "looking at a view", cancel) {
+            Err(error) if error.number().is_none() => Err(error),
+            answer => Ok(answer.is_err_and(|error| error.number() == Some(NO_EXECUTE))),
+        }
     }
 
     /// How a view was made, or, where the server cannot read that any more, what it selects; none where neither is told.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::port::{Cells, Column, Malformed, Results, Role, Row, Server, Session, SessionError};
-use super::settings::settings;
+use super::quoting::quote_name;
+use super::settings::{settings, unwanted};
 use crate::error::{Error, Result};
 use crate::progress::{Cancel, StopsWith};
 
@@ -45,6 +46,14 @@ impl Connection {
         let mut connection = Self { session, stops, cancel: cancel.clone() };
         let settings = settings(connection.session.version());
         connection.execute(&settings, doing)?;
+        connection.set_off_unwanted(doing)?;
+        if let Some(database) = database {
+            // The server's `init_connect` may have chosen another one after the login.
+            let chosen = connection
+                .session
+                .query(format!("USE {}", quote_name(database)).as_bytes(), &mut Held::default());
+            chosen.map_err(|error| refused(error, Some(database), doing, cancel))?;
+        }
         Ok(connection)
     }
 
@@ -61,7 +70,28 @@ impl Connection {
         let stops = Some(cancel.stops(session.stopper()));
         let settings = settings(session.version());
         session.reset(database, &settings).map_err(|error| refused(error, database, doing, cancel))?;
-        Ok(Self { session, stops, cancel: cancel.clone() })
+        let mut connection = Self { session, stops, cancel: cancel.clone() };
+        connection.set_off_unwanted(doing)?;
+        Ok(connection)
+    }
+
+    /// Sets off what a server should not do with tables that we make, where the account may.
+    fn set_off_unwanted(&mut self, doing: &str) -> Result<()> {
+        let names = unwanted(self.session.version());
+        if names.is_empty() {
+            return Ok(());
+        }
+        let set = self.rows(&format!("SELECT @@{}", names.join(", @@")), doing)?;
+        let values = set.into_iter().flatten();
+        for (name, _) in names.into_iter().zip(values).filter(|(_, value)| value != "0") {
+            match self.execute(&format!("SET SESSION {name}=0"), doing) {
+                Err(error) if error.number() == Some(NOT_ALLOWED) => {
+                    log::debug!("{name} stays as it is: {error}");
+                }
+                done => done?,
+            }
+        }
+        Ok(())
     }
 
     /// The session, for [`Connection::again`].
@@ -156,6 +186,8 @@ fn refused(error: SessionError, database: Option<&str>, doing: &str, cancel: &Ca
     }
 }
 
+/// "Access denied; you need …".
+const NOT_ALLOWED: u16 = 1227;
 /// "Unknown database".
 const NO_DATABASE: u16 = 1049;
 

@@ -37,6 +37,8 @@ pub(crate) struct ServerFacts {
     pub(crate) is_utc: bool,
     /// How far TIMESTAMP reaches.
     pub(crate) last_timestamp: LastTimestamp,
+    /// Tables without a primary key get one (`sql_generate_invisible_primary_key`), and our account may not set that.
+    pub(crate) adds_keys: bool,
     /// All accounts, where we may see them.
     pub(crate) accounts: Option<BTreeSet<(String, String)>>,
     /// The database's default character set and collation; none where it does not exist.
@@ -56,6 +58,7 @@ impl ServerClient {
              SELECT 'engine', ENGINE FROM information_schema.ENGINES WHERE SUPPORT IN ('YES', 'DEFAULT');\n\
              SELECT 'enforced' /*M!100101 , IFNULL(@@enforce_storage_engine, '') */;\n\
              SELECT 'temporal' /*M!100102 , @@mysql56_temporal_format */;\n\
+             SELECT 'adds keys' /*!80030 , @@sql_generate_invisible_primary_key */;\n\
              SELECT 'timestamp' /*M!110500 , FROM_UNIXTIME(4294967295) IS NOT NULL */;\n\
              SELECT 'utc', TIMEDIFF(CONVERT_TZ('2024-01-15 12:00:00', '+00:00', @@global.time_zone), '2024-01-15 12:00:00') = 0
                 AND TIMEDIFF(CONVERT_TZ('2024-07-15 12:00:00', '+00:00', @@global.time_zone), '2024-07-15 12:00:00') = 0;\n\
@@ -78,6 +81,7 @@ impl ServerClient {
                     facts.enforced_engine = Some(engine.to_ascii_uppercase());
                 }
                 ["utc", is_utc] => facts.is_utc = is_utc == "1",
+                ["adds keys", adds] => facts.adds_keys = adds == "1",
                 ["timestamp", "1"] => facts.last_timestamp = LastTimestamp::In2106,
                 ["temporal", format] => facts.old_temporal_format = format == "0",
                 ["engine", engine] => {

@@ -129,11 +129,13 @@ impl ServerClient {
     /// # Errors
     /// The server cannot be reached.
     pub(crate) fn lost_indexes(&self, database: &str, cancel: &Cancel) -> Result<Option<BTreeSet<u64>>> {
-        let sql = "SELECT DISTINCT SUBSTR(SUBSTRING_INDEX(t.NAME, '/', -1), 5, 16) FROM information_schema.INNODB_SYS_TABLES t \
+        let sql = format!(
+            "SELECT DISTINCT SUBSTR(SUBSTRING_INDEX(t.NAME, '/', -1), 5, 16) FROM information_schema.INNODB_SYS_TABLES t \
              LEFT JOIN information_schema.INNODB_SYS_TABLESPACES s ON s.SPACE = t.SPACE \
-             WHERE CONVERT(SUBSTRING_INDEX(t.NAME, '/', 1) USING binary) = CONVERT(CONVERT(DATABASE() USING filename) USING binary) \
-             AND t.NAME RLIKE '/FTS_[0-9a-f]{16}_' AND s.SPACE IS NULL;\n";
-        let asked = self.query(Some(database), Sql::Read(sql), "looking at full-text indexes", cancel);
+             WHERE {} AND t.NAME RLIKE '/FTS_[0-9a-f]{{16}}_' AND s.SPACE IS NULL;\n",
+            is_here("t.NAME")
+        );
+        let asked = self.query(Some(database), Sql::Read(&sql), "looking at full-text indexes", cancel);
         Ok(seen(asked, Vec::new(), cancel)?.map(|rows| {
             let numbers = rows.into_iter().flatten();
             numbers.filter_map(|number| u64::from_str_radix(&number, 16).ok()).collect()
@@ -151,22 +153,12 @@ impl ServerClient {
         parents: &BTreeSet<String>,
         cancel: &Cancel,
     ) -> Result<Option<BTreeSet<String>>> {
-        let decoded = |name: &str| {
-            format!(
-                "CONVERT(CONVERT(CONVERT(SUBSTRING_INDEX({name}, '/', -1) USING binary) USING filename) USING utf8mb4)"
-            )
-        };
-        let here = |name: &str| {
-            format!(
-                "CONVERT(SUBSTRING_INDEX({name}, '/', 1) USING binary) = CONVERT(CONVERT(DATABASE() USING filename) USING binary)"
-            )
-        };
         let sql = format!(
             "SELECT {}, {} FROM information_schema./*M!100000 INNODB_SYS_FOREIGN*//*!80000 INNODB_FOREIGN*/ WHERE {} AND {};\n",
-            decoded("FOR_NAME"),
-            decoded("REF_NAME"),
-            here("FOR_NAME"),
-            here("REF_NAME"),
+            table_of("FOR_NAME"),
+            table_of("REF_NAME"),
+            is_here("FOR_NAME"),
+            is_here("REF_NAME"),
         );
         let asked = self.query(Some(database), Sql::Read(&sql), "looking at foreign keys", cancel);
         Ok(seen(asked, Vec::new(), cancel)?.map(|rows| {
@@ -190,13 +182,12 @@ impl ServerClient {
 
     fn identified(&self, database: &str, by: Identified, cancel: &Cancel) -> Result<Identities> {
         let sql = match by {
-            // Names are those of files there: `a@002db/t@0020x#P#p0`. Auxiliary tables of full-text indexes go where
-            // their table goes.
+            // Auxiliary tables of full-text indexes go where their table goes.
             Identified::TableId => format!(
-                "SELECT CONVERT(CONVERT(CONVERT(SUBSTRING_INDEX(SUBSTRING_INDEX(NAME, '/', -1), '#', 1) USING binary) USING filename) USING utf8mb4), \
-                 SUBSTRING_INDEX(NAME, '/', -1), TABLE_ID FROM {INNODB_TABLES} \
-                 WHERE CONVERT(SUBSTRING_INDEX(NAME, '/', 1) USING binary) = CONVERT(CONVERT(DATABASE() USING filename) USING binary) \
-                 AND NAME NOT LIKE '%/#%' AND NAME NOT RLIKE '/FTS_[0-9a-f]{{16}}_';\n"
+                "SELECT {}, SUBSTRING_INDEX(NAME, '/', -1), TABLE_ID FROM {INNODB_TABLES} \
+                 WHERE {} AND NAME NOT LIKE '%/#%' AND NAME NOT RLIKE '/FTS_[0-9a-f]{{16}}_';\n",
+                table_of("NAME"),
+                is_here("NAME"),
             ),
             // Engines without a snapshot show every table as it is when it is read.
             Identified::CreateTime => "SELECT TABLE_NAME, '', IFNULL(CREATE_TIME, '') FROM information_schema.TABLES \
@@ -224,6 +215,23 @@ impl ServerClient {
         let rows = self.query(None, Sql::Read(&sql), "telling the tables apart", cancel)?;
         Ok(rows.first().and_then(|row| row.first()?.parse().ok()))
     }
+}
+
+/// A table's name, in SQL, of a column that has it as InnoDB does. There names are those of files, `a@002db/t@0020x#P#p0`, and such
+/// as Windows has for devices (`aux`, `con`) end with `@@@` (MySQL's manual, "Mapping of Identifiers to File Names").
+fn table_of(column: &str) -> String {
+    format!(
+        "CONVERT(CONVERT(CONVERT(REPLACE(SUBSTRING_INDEX(SUBSTRING_INDEX({column}, '/', -1), '#', 1), '@@@', '') USING binary) \
+         USING filename) USING utf8mb4)"
+    )
+}
+
+/// Whether the table that such a column names is in the session's database, in SQL.
+fn is_here(column: &str) -> String {
+    format!(
+        "CONVERT(REPLACE(SUBSTRING_INDEX({column}, '/', 1), '@@@', '') USING binary) = \
+         CONVERT(CONVERT(DATABASE() USING filename) USING binary)"
+    )
 }
 
 /// An answer that the account may be refused: none then. Where there is no database, the answer is `empty`.

@@ -13,7 +13,9 @@ use super::{Flavor, ServerVersion};
 /// - `completion_type` would end the connection after a `COMMIT`;
 /// - `innodb_compression_default` would compress tables that are made, whatever their definition says;
 /// - `system_versioning_asof` would show tables as they were once;
-/// - `max_statement_time`, and `max_execution_time` on MySQL, would cut long statements off.
+/// - `max_statement_time`, and `max_execution_time` on MySQL, would cut long statements off;
+/// - `show_create_table_verbosity=1` on MySQL would fix a table's row format, which was the server's default;
+/// - `show_gipk_in_create_table_and_information_schema=0` on MySQL would hide keys that tables have.
 const SETTINGS: &str = "SET NAMES utf8mb4, SESSION autocommit=1, \
     SESSION sql_mode='STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', \
     SESSION sql_select_limit=18446744073709551615, SESSION sql_big_selects=1, SESSION sql_safe_updates=0, \
@@ -21,11 +23,29 @@ const SETTINGS: &str = "SET NAMES utf8mb4, SESSION autocommit=1, \
     /*M!100101 , SESSION max_statement_time=0 */\
     /*M!100103 , SESSION innodb_compression_default=0 */\
     /*M!100304 , SESSION system_versioning_asof=DEFAULT */\
-    /*!50708 , SESSION max_execution_time=0 */";
+    /*!50708 , SESSION max_execution_time=0 */\
+    /*!80011 , SESSION show_create_table_verbosity=0 */\
+    /*!80030 , SESSION show_gipk_in_create_table_and_information_schema=1 */";
+
+/// What no session of MySQL's should have, from which version on, where its account may set that (error 1227 otherwise):
+/// - `sql_require_primary_key` refuses tables without one;
+/// - `sql_generate_invisible_primary_key` gives them one, which is a column more;
+/// - `restrict_fk_on_non_standard_key` refuses foreign keys that older servers have taken.
+const UNWANTED: [(&str, (u32, u32, u32)); 3] = [
+    ("sql_require_primary_key", (8, 0, 13)),
+    ("sql_generate_invisible_primary_key", (8, 0, 30)),
+    ("restrict_fk_on_non_standard_key", (8, 4, 0)),
+];
 
 /// [`SETTINGS`], and what has another name in other servers: `tx_read_only` would let nothing be written.
 pub(super) fn settings(version: &ServerVersion) -> String {
     let is_older = version.flavor == Flavor::MariaDb && !version.is_mariadb(11, 2);
     let read_only = if is_older { "tx_read_only" } else { "transaction_read_only" };
     format!("{SETTINGS}, SESSION {read_only}=0")
+}
+
+/// The names of [`UNWANTED`] that a server knows.
+pub(super) fn unwanted(version: &ServerVersion) -> Vec<&'static str> {
+    let is_known = |since: &(u32, u32, u32)| version.flavor == Flavor::MySql && version.number >= *since;
+    UNWANTED.iter().filter(|(_, since)| is_known(since)).map(|(name, _)| *name).collect()
 }

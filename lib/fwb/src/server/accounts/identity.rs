@@ -246,6 +246,12 @@ impl Identity {
         all
     }
 
+    /// Whether it is as MySQL makes a role: without a password, and nobody may log in as it.
+    pub(super) fn is_role(&self) -> bool {
+        let is_without = self.methods.iter().all(|method| method.secret.0.is_empty());
+        self.flavor == Flavor::MySql && self.expired && self.locked && is_without
+    }
+
     fn methods(&self) -> String {
         let mut sql = String::new();
         for (index, Method { plugin, secret }) in self.methods.iter().enumerate() {

@@ -53,8 +53,14 @@ pub(crate) fn steps(from: Option<&Account>, to: &Account) -> Vec<Step> {
         // One that came meanwhile is not to be taken for ours.
         (None, None) => steps.push(step(MADE, format!("CREATE ROLE {}", name.sql()), "CREATE ROLE")),
         (None, Some(identity)) => {
-            let sql = format!("CREATE USER {}{}", name.sql(), identity.clauses());
-            steps.push(step(MADE, sql, "CREATE USER"));
+            let verb = if identity.is_role() {
+                // No server with rules for passwords takes a new account without one (error 1819).
+                steps.push(step(MADE, format!("CREATE ROLE {}", name.sql()), "CREATE ROLE"));
+                "ALTER USER"
+            } else {
+                "CREATE USER"
+            };
+            steps.push(step(MADE, format!("{verb} {}{}", name.sql(), identity.clauses()), verb));
             if identity.has_more_to_say() {
                 let lifetime = identity.lifetime;
                 let more = Statement::PasswordLifetime { of: name.clone(), lifetime };

@@ -62,6 +62,23 @@ impl Lacking {
         let rights = vec![format!("{right}, and is not shown how {program} is defined")];
         Self { grants: needed(&quote_name(database), version, &account), account, rights }
     }
+
+    /// What an account lacks (`user@host`) that may not execute what these views call, of these databases.
+    pub(crate) fn of_views(account: &str, views: &BTreeSet<String>, databases: &BTreeSet<String>) -> Self {
+        let account = account_name(account);
+        let of = if views.len() == 1 { "view" } else { "views" };
+        let names = views.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let rights = vec![format!("EXECUTE on functions that {of} {names} cannot be opened without")];
+        let grant = |database: &String| format!("GRANT EXECUTE ON {}.* TO {account}", quote_name(database));
+        Self { grants: databases.iter().map(grant).collect(), rights, account }
+    }
+
+    /// This, and what another lacks of the same account.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.rights.extend(other.rights);
+        self.grants.extend(other.grants);
+        self
+    }
 }
 
 impl ServerClient {
@@ -99,14 +116,22 @@ impl ServerClient {
         if lacks.is_empty() && !is_hidden {
             return Ok(Sight::Whole { by_rows: !rights.is_by_itself() });
         }
-        let rows = self.query(None, Sql::Read("SELECT CURRENT_USER()"), DOING, cancel)?;
-        let account = rows.into_iter().flatten().next().unwrap_or_default();
-        let account = account_name(&account);
+        let account = account_name(&self.account(cancel)?);
         // What is granted on all databases no row hides.
         let on = if is_hidden { "*".to_owned() } else { quote_name(database) };
         let grants = needed(&on, version, &account);
         let rights = if is_hidden { vec![HIDDEN.to_owned()] } else { lacks };
         Ok(Sight::Part(Lacking { account, rights, grants }))
+    }
+
+    /// The account that the server takes us for, as `user@host`.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub(crate) fn account(&self, cancel: &Cancel) -> Result<String> {
+        const DOING: &str = "looking at the account's rights";
+        let rows = self.query(None, Sql::Read("SELECT CURRENT_USER()"), DOING, cancel)?;
+        Ok(rows.into_iter().flatten().next().unwrap_or_default())
     }
 }
 
