@@ -127,19 +127,16 @@ pub fn prepare<'a>(
     findings.extend(times::too_late(&facts, &input, context)?);
     findings.extend(events::scheduler(&facts, &input.survey));
     findings.extend(space::free(server, &input, cancel)?);
+    let inventory = server.inventory(&database, cancel)?;
     let lacking = ungrounded::ungrounded(server, &input, cancel)?;
     if !options.views_may_wait {
-        findings.extend(ungrounded::finding(&lacking, &options.tables));
+        findings.extend(ungrounded::finding(&lacking, &options.tables, &inventory.views));
     }
-    let views_left_out: BTreeSet<String> = lacking.keys().cloned().collect();
+    let views_left_out: BTreeSet<String> = lacking.into_keys().collect();
     input.leave_out(views_left_out.iter().cloned());
     if input.is_partial() && options.tables.is_empty() {
         findings.push(scope::chosen_by_backup(&input, &database));
         options.tables = input.names().into_iter().collect();
-    }
-    let inventory = server.inventory(&database, cancel)?;
-    if !options.views_may_wait {
-        findings.extend(ungrounded::lost(&lacking, &inventory.views));
     }
     let staying = staying::look(server, &mut input, &database, &inventory, &options.tables, context)?;
     findings.extend(staying.findings);

@@ -163,11 +163,18 @@ fn over(
     }
 }
 
-/// What the operator is told of them. A view that was asked for by name is not left out in silence: the restore is
-/// refused.
-pub(super) fn finding(lacking: &BTreeMap<String, String>, chosen: &[String]) -> Option<Finding> {
+/// What the operator is told of them. A view that was asked for by name is not left out in silence, and one that works
+/// in the live database is not taken away: the restore is refused.
+pub(super) fn finding(
+    lacking: &BTreeMap<String, String>,
+    chosen: &[String],
+    working: &BTreeSet<String>,
+) -> Option<Finding> {
     if lacking.is_empty() {
         return None;
+    }
+    if let Some(lost) = lost(lacking, working) {
+        return Some(lost);
     }
     let names: Vec<String> = lacking.iter().map(|(view, lacks)| format!("{view} (needs {lacks})")).collect();
     let asked = lacking.keys().any(|view| chosen.contains(view));
@@ -188,7 +195,7 @@ pub(super) fn finding(lacking: &BTreeMap<String, String>, chosen: &[String]) -> 
 
 /// Views that a restore would leave out, and whose live namesakes work: they would be gone. What these need is there, and
 /// hidden from our account; or they were defined otherwise since.
-pub(super) fn lost(lacking: &BTreeMap<String, String>, working: &BTreeSet<String>) -> Option<Finding> {
+fn lost(lacking: &BTreeMap<String, String>, working: &BTreeSet<String>) -> Option<Finding> {
     let lost: Vec<String> = lacking
         .iter()
         .filter(|(view, _)| working.contains(*view))
