@@ -10,7 +10,7 @@ use super::quoting::{quote_name, quote_text, quote_texts};
 use crate::admission::functions;
 use crate::error::Result;
 use crate::progress::Cancel;
-use crate::scan::{QuoteMode, Reading, Tokens};
+use crate::scan::{QuoteMode, Reading, Token, Tokens};
 
 /// What a dump needs to know beforehand.
 #[derive(Debug, Clone, Default)]
@@ -80,17 +80,24 @@ impl DatabaseFacts {
         self.denied_views.retain(|view| !tables.contains(view));
     }
 
-    /// What would let our account use [`DatabaseFacts::denied_views`], as `GRANT` writes it: on which databases. Only the
-    /// server knows which functions it means.
+    /// The databases of the functions that [`DatabaseFacts::denied_views`] call.
     pub(crate) fn databases_of_functions(&self) -> BTreeSet<String> {
-        let denied = self.broken_views.iter().filter(|view| self.denied_views.contains(&view.name));
-        let named = denied.flat_map(|view| {
+        let mut databases = BTreeSet::new();
+        for view in self.broken_views.iter().filter(|view| self.denied_views.contains(&view.name)) {
             let text = view.definition.as_deref().unwrap_or_default().as_bytes();
-            functions(Tokens::new(text, Reading::Everything, QuoteMode::default()))
-        });
-        let mut databases: BTreeSet<String> = named.filter_map(|(database, _)| database).collect();
-        if databases.is_empty() {
-            databases.insert(self.database.clone());
+            let tokens = || Tokens::new(text, Reading::Everything, QuoteMode::default());
+            let elsewhere: BTreeSet<String> =
+                functions(tokens()).into_iter().filter_map(|(database, _)| database).collect();
+            // Servers quote the names of functions, and not those of their own; without the database where it is the view's.
+            let tokens: Vec<Token<'_>> = tokens().collect();
+            let is_call = |words: &[Token<'_>]| {
+                let is_alone = words[0] != Token::Symbol(b'.');
+                is_alone && matches!(words[1], Token::Name(_)) && words[2] == Token::Symbol(b'(')
+            };
+            if elsewhere.is_empty() || tokens.windows(3).any(is_call) {
+                databases.insert(self.database.clone());
+            }
+            databases.extend(elsewhere);
         }
         databases
     }

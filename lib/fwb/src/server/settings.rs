@@ -3,8 +3,9 @@
 use super::{Flavor, ServerVersion};
 
 /// What a session begins with; every account may set all of it. It comes after the server's
-/// `init_connect`. Without it,
+/// `init_connect`, which a connection that is used again does not meet once more. Without it,
 /// - names would be sent in another character set, where the server has `skip-character-set-client-handshake`;
+/// - `init_connect` could have one connection show times otherwise than the next (`time_zone`);
 /// - `autocommit=0` would lose what was written, such as the note that a swap is done;
 /// - a `sql_mode` such as ANSI or ORACLE would change what our SQL means, and how definitions are printed;
 /// - `sql_select_limit` and `sql_big_selects` would leave out rows, or refuse to read them;
@@ -16,7 +17,7 @@ use super::{Flavor, ServerVersion};
 /// - `max_statement_time`, and `max_execution_time` on MySQL, would cut long statements off;
 /// - `show_create_table_verbosity=1` on MySQL would fix a table's row format, which was the server's default;
 /// - `show_gipk_in_create_table_and_information_schema=0` on MySQL would hide keys that tables have.
-const SETTINGS: &str = "SET NAMES utf8mb4, SESSION autocommit=1, \
+const SETTINGS: &str = "SET NAMES utf8mb4, SESSION time_zone=DEFAULT, SESSION autocommit=1, \
     SESSION sql_mode='STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', \
     SESSION sql_select_limit=18446744073709551615, SESSION sql_big_selects=1, SESSION sql_safe_updates=0, \
     SESSION sql_quote_show_create=1, SESSION completion_type=0\
